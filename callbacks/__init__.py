@@ -1,0 +1,33 @@
+"""What a configuration plugs into a run: aggregation rules, attacks, and what records and shows the run."""
+
+from callbacks.aggregation import FedAvg, FLTrust, Krum, Median, TrimmedMean
+from callbacks.attacks import (
+    AdaptiveAttack,
+    KrumAttack,
+    LabelFlippingAttack,
+    NoAttack,
+    ScalingAttack,
+    TrimAttack,
+)
+from callbacks.metrics import MetricsLogger
+from callbacks.predictions import PredictionWriter
+from callbacks.progress import RoundProgressBar
+from callbacks.report import RunReport
+
+__all__ = [
+    "AdaptiveAttack",
+    "FLTrust",
+    "FedAvg",
+    "Krum",
+    "KrumAttack",
+    "LabelFlippingAttack",
+    "Median",
+    "MetricsLogger",
+    "NoAttack",
+    "PredictionWriter",
+    "RoundProgressBar",
+    "RunReport",
+    "ScalingAttack",
+    "TrimAttack",
+    "TrimmedMean",
+]

@@ -1,0 +1,62 @@
+"""FLTrust and its variants as a callback."""
+
+from typing import Literal, get_args
+
+from lightning.pytorch.utilities import rank_zero_warn
+
+from flt.errors import InputError
+from flt.functional.fltrust import Rescale, fltrust_weights
+from flt.hooks import Aggregate, Aggregation, Round
+
+Variant = Literal["FLTrust", "Server", "withServer", "NoReLU", "NoNorm", "ParNorm"]
+
+
+class FLTrust(Aggregation):
+    """Mean of the rescaled updates, weighted by their cosine with the update on the server's root dataset.
+
+    Args:
+        variant: "FLTrust" itself or one of the paper's Table IV: "Server" (the root update alone), "withServer" (the
+            root update joins the mean with trust score 1), "NoReLU" (negative cosines count), "NoNorm" (no rescaling),
+            "ParNorm" (only updates longer than the root update are rescaled).
+
+    Raises:
+        InputError: If ``variant`` is none of these.
+
+    Reference:
+        Cao et al., FLTrust: Byzantine-robust Federated Learning via Trust Bootstrapping, NDSS 2021.
+    """
+
+    needs_root_update = True
+
+    def __init__(self, variant: Variant = "FLTrust") -> None:
+        if variant not in get_args(Variant):
+            raise InputError(f"aggregation.variant={variant!r}: choose one of {', '.join(get_args(Variant))}")
+        self.variant: Variant = variant
+
+    @property
+    def label(self) -> str:
+        """The variant's name in the paper's Table IV."""
+        return "FLTrust" if self.variant == "FLTrust" else f"FLTrust-{self.variant}"
+
+    @property
+    def _rescale(self) -> Rescale:
+        if self.variant == "NoNorm":
+            return "none"
+        return "longer" if self.variant == "ParNorm" else "all"
+
+    def aggregate(self, round: Round) -> Aggregate:
+        """Applies the rule; see `flt.functional.fltrust`."""
+        root_update = round.require_root_update()
+        weights = fltrust_weights(
+            round.updates,
+            root_update,
+            relu=self.variant != "NoReLU",
+            rescale=self._rescale,
+            include_root=self.variant == "withServer",
+        )
+        if self.variant == "Server":
+            return Aggregate(root_update, weights.trust_scores)
+        if not weights.clients.any():
+            cause = "the root update is zero" if not root_update.any() else "every trust score is 0"
+            rank_zero_warn(f"FLTrust: {cause} in a round; no client takes part in its aggregate")
+        return Aggregate(weights.combine(round.updates, root_update), weights.trust_scores)

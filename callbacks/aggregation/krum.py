@@ -1,0 +1,39 @@
+"""Krum as a callback."""
+
+from flt.functional import krum
+from flt.functional.krum import check_num_byzantine
+from flt.hooks import Aggregate, Aggregation, Federation, Round
+
+
+class Krum(Aggregation):
+    """The one update closest to its nearest neighbours.
+
+    Args:
+        num_byzantine: Malicious clients to tolerate in a round (f), with ``2 f + 3`` clients or more; null is the number
+            of malicious clients, as in the paper.
+
+    Raises:
+        InputError: If there are too few clients for ``num_byzantine``; before the first round.
+
+    Reference:
+        Blanchard et al., Machine Learning with Adversaries: Byzantine Tolerant Gradient Descent, NeurIPS 2017.
+    """
+
+    def __init__(self, num_byzantine: int | None = None) -> None:
+        self.num_byzantine = num_byzantine
+
+    def _num_byzantine(self, federation: Federation) -> int:
+        return federation.malicious_per_round if self.num_byzantine is None else self.num_byzantine
+
+    def check(self, federation: Federation) -> None:
+        """Checks that Krum is defined for so many clients."""
+        check_num_byzantine(self._num_byzantine(federation), federation.clients_per_round)
+
+    def aggregate(self, round: Round) -> Aggregate:
+        """Applies `flt.functional.krum`."""
+        num_clients = len(round.updates)
+        if num_clients < 3:  # one or two updates left after dropping have no neighbours to be judged by
+            return Aggregate(round.updates[0].clone())
+        # A dropped update is one that need not be tolerated any more.
+        num_byzantine = max(0, self._num_byzantine(round.federation) - round.num_dropped)
+        return Aggregate(krum(round.updates, num_byzantine=num_byzantine))

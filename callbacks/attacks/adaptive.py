@@ -1,0 +1,68 @@
+"""The adaptive attack as a callback."""
+
+from torch import Tensor
+
+from flt.errors import InputError
+from flt.functional import adaptive_attack
+from flt.functional.adaptive_attack import Solver
+from flt.hooks import Attack, Round
+
+
+class AdaptiveAttack(Attack):
+    """Malicious clients, who know everything, choose directions that turn FLTrust's aggregate around.
+
+    Args:
+        fraction: Fraction of the clients that are malicious.
+        solver: "zeroth_order" is the paper's; "exact" finds the optimum of the same objective.
+        sweeps: Passes of the zeroth-order solver over the malicious clients (V).
+        steps: Its steps a client and pass (Q).
+        noise_variance: Variance of its probing directions (sigma^2).
+        probe: Length of its probing step (gamma).
+        step_size: Length of its ascent step (eta).
+
+    Raises:
+        InputError: If an argument is out of range.
+
+    Reference:
+        Cao et al., FLTrust, NDSS 2021, section V.
+    """
+
+    needs_root_update = True
+
+    def __init__(
+        self,
+        fraction: float = 0.2,
+        solver: Solver = "zeroth_order",
+        sweeps: int = 10,
+        steps: int = 10,
+        noise_variance: float = 0.5,
+        probe: float = 0.005,
+        step_size: float = 0.01,
+    ) -> None:
+        super().__init__(fraction)
+        if sweeps < 0 or steps < 0:
+            raise InputError(f"attack.sweeps={sweeps} and attack.steps={steps} must be 0 or more")
+        for name, value in {"noise_variance": noise_variance, "probe": probe, "step_size": step_size}.items():
+            if value <= 0:
+                raise InputError(f"attack.{name}={value} must be above 0")
+        self.solver: Solver = solver
+        self.sweeps = sweeps
+        self.steps = steps
+        self.noise_variance = noise_variance
+        self.probe = probe
+        self.step_size = step_size
+
+    def craft(self, round: Round) -> Tensor:
+        """Applies `flt.functional.adaptive_attack`."""
+        return adaptive_attack(
+            round.updates,
+            round.malicious.to(round.updates.device),
+            round.require_root_update(),
+            solver=self.solver,
+            sweeps=self.sweeps,
+            steps=self.steps,
+            noise_variance=self.noise_variance,
+            probe=self.probe,
+            step_size=self.step_size,
+            generator=round.generator("adaptive attack"),
+        )

@@ -1,0 +1,41 @@
+"""The Krum attack as a callback."""
+
+from torch import Tensor
+
+from flt.errors import InputError
+from flt.functional import krum_attack
+from flt.functional.trim_attack import Knowledge
+from flt.hooks import Attack, Round
+
+
+class KrumAttack(Attack):
+    """Malicious clients step against the direction of learning as far as Krum will still pick one of them.
+
+    Args:
+        fraction: Fraction of the clients that are malicious.
+        knowledge: Whether the attacker knows all updates ("full") or only its own ("partial").
+        epsilon: Largest distance of the other malicious updates from the first.
+
+    Raises:
+        InputError: If an argument is out of range.
+
+    Reference:
+        Fang et al., Local Model Poisoning Attacks to Byzantine-Robust Federated Learning, USENIX Security 2020.
+    """
+
+    def __init__(self, fraction: float = 0.2, knowledge: Knowledge = "full", epsilon: float = 0.01) -> None:
+        super().__init__(fraction)
+        if epsilon < 0:
+            raise InputError(f"attack.epsilon={epsilon} must be 0 or more")
+        self.knowledge: Knowledge = knowledge
+        self.epsilon = epsilon
+
+    def craft(self, round: Round) -> Tensor:
+        """Applies `flt.functional.krum_attack`."""
+        return krum_attack(
+            round.updates,
+            round.malicious.to(round.updates.device),
+            knowledge=self.knowledge,
+            epsilon=self.epsilon,
+            generator=round.generator("krum attack"),
+        )

@@ -1,0 +1,28 @@
+"""Label flipping as a callback."""
+
+import torch
+
+from flt.data.examples import ClientData
+from flt.functional import flip_labels
+from flt.hooks import Attack, Federation
+
+
+class LabelFlippingAttack(Attack):
+    """Malicious clients train on label ``M - 1 - l`` instead of l.
+
+    Args:
+        fraction: Fraction of the clients that are malicious.
+
+    Reference:
+        Cao et al., FLTrust, NDSS 2021, section VI-A.
+    """
+
+    def __init__(self, fraction: float = 0.2) -> None:
+        super().__init__(fraction)
+
+    def poison(self, federation: Federation) -> ClientData:
+        """Flips the labels of the malicious clients."""
+        clients = federation.clients
+        poisoned = federation.malicious.to(clients.labels.device).repeat_interleave(clients.sizes)
+        flipped = flip_labels(clients.labels, federation.num_classes)
+        return ClientData(clients.features, torch.where(poisoned, flipped, clients.labels), clients.offsets)

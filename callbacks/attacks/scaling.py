@@ -1,0 +1,88 @@
+"""The Scaling attack as a callback."""
+
+import torch
+from torch import Tensor
+
+from flt.data.examples import ClientData, Examples
+from flt.data.triggers import Trigger
+from flt.errors import InputError
+from flt.hooks import Attack, Backdoor, Federation, Round
+from flt.random import generator
+
+
+class ScalingAttack(Attack):
+    """A backdoor: malicious clients train on triggered copies of their data as well and scale up what they send.
+
+    Each malicious client copies a fraction of its examples, embeds the trigger in the copies, labels them with the
+    target class, trains on the union and multiplies its update by ``scale``.
+
+    Args:
+        fraction: Fraction of the clients that are malicious.
+        poison_fraction: Fraction p of a malicious client's examples that are copied.
+        scale: Factor lambda; null is the number of clients of a round, as in the paper.
+        trigger: Pattern to embed; null is the data set's own.
+        target_class: Class the triggered examples are to be taken for; null is the data set's own.
+
+    Raises:
+        InputError: If an argument is out of range.
+
+    Reference:
+        Bagdasaryan et al., How To Backdoor Federated Learning, AISTATS 2020.
+    """
+
+    def __init__(
+        self,
+        fraction: float = 0.2,
+        poison_fraction: float = 1.0,
+        scale: float | None = None,
+        trigger: Trigger | None = None,
+        target_class: int | None = None,
+    ) -> None:
+        super().__init__(fraction)
+        if not 0.0 < poison_fraction <= 1.0:
+            raise InputError(f"attack.poison_fraction={poison_fraction} must be above 0 and at most 1")
+        if scale is not None and scale <= 0:
+            raise InputError(f"attack.scale={scale} must be above 0; null is the number of clients")
+        self.poison_fraction = poison_fraction
+        self.scale = scale
+        self.trigger = trigger
+        self.target_class = target_class
+
+    def backdoor(self, default: Backdoor) -> Backdoor:
+        """This attack's trigger and target class, the data set's own where none was given."""
+        return Backdoor(
+            default.trigger if self.trigger is None else self.trigger,
+            default.target_class if self.target_class is None else self.target_class,
+        )
+
+    def poison(self, federation: Federation) -> ClientData:
+        """Adds the triggered copies to the malicious clients' data."""
+        backdoor, clients = self.backdoor(federation.backdoor), federation.clients
+        if not 0 <= backdoor.target_class < federation.num_classes:
+            raise InputError(
+                f"attack.target_class={backdoor.target_class} must be one of 0 to {federation.num_classes - 1}"
+            )
+        copied, owners = self._choose(federation)
+        copies = Examples(
+            backdoor.trigger(clients.features[copied]), torch.full_like(clients.labels[copied], backdoor.target_class)
+        )
+        return clients.extended(copies, owners)
+
+    def _choose(self, federation: Federation) -> tuple[Tensor, Tensor]:
+        """Rows to copy and their clients, each of shape ``[num_copies]``."""
+        offsets = federation.clients.offsets.tolist()
+        source = generator(federation.seed, "scaling attack")
+        rows, owners = [torch.zeros(0, dtype=torch.long)], [torch.zeros(0, dtype=torch.long)]
+        for client in federation.malicious.nonzero().flatten().tolist():
+            size = offsets[client + 1] - offsets[client]
+            chosen = torch.randperm(size, generator=source)[: round(self.poison_fraction * size)]
+            rows.append(chosen + offsets[client])
+            owners.append(torch.full_like(chosen, client))
+        device = federation.clients.labels.device
+        return torch.cat(rows).to(device), torch.cat(owners).to(device)
+
+    def craft(self, round: Round) -> Tensor:
+        """Multiplies the malicious updates by ``scale``."""
+        scale = len(round.updates) if self.scale is None else self.scale
+        factors = torch.where(round.malicious, float(scale), 1.0).to(round.updates)
+        return round.updates * factors[:, None]

@@ -1,0 +1,41 @@
+"""The Trim attack as a callback."""
+
+from torch import Tensor
+
+from flt.errors import InputError
+from flt.functional import trim_attack
+from flt.functional.trim_attack import Knowledge
+from flt.hooks import Attack, Round
+
+
+class TrimAttack(Attack):
+    """Malicious clients send values just beyond the benign ones, on the wrong side of every coordinate.
+
+    Args:
+        fraction: Fraction of the clients that are malicious.
+        knowledge: Whether the attacker knows all updates ("full") or only its own ("partial").
+        stretch: How far beyond the benign values full knowledge reaches, as a factor greater than 1 (b).
+
+    Raises:
+        InputError: If an argument is out of range.
+
+    Reference:
+        Fang et al., Local Model Poisoning Attacks to Byzantine-Robust Federated Learning, USENIX Security 2020.
+    """
+
+    def __init__(self, fraction: float = 0.2, knowledge: Knowledge = "full", stretch: float = 2.0) -> None:
+        super().__init__(fraction)
+        if stretch <= 1:
+            raise InputError(f"attack.stretch={stretch} must be greater than 1")
+        self.knowledge: Knowledge = knowledge
+        self.stretch = stretch
+
+    def craft(self, round: Round) -> Tensor:
+        """Applies `flt.functional.trim_attack`."""
+        return trim_attack(
+            round.updates,
+            round.malicious.to(round.updates.device),
+            knowledge=self.knowledge,
+            stretch=self.stretch,
+            generator=round.generator("trim attack"),
+        )

@@ -1,0 +1,117 @@
+"""Collects the numbers of every round and sends them to the loggers."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loggers import CSVLogger, WandbLogger
+from torch import Tensor
+
+from flt.hooks import Aggregate, FederatedCallback, Round
+
+EVALUATION = ("testing_error_rate", "attack_success_rate")
+
+
+class MetricsLogger(FederatedCallback):
+    """Logs one row of metrics every ``trainer.log_every_n_steps`` rounds and at every evaluation.
+
+    A row holds the round, testing error rate and attack success rate (where evaluated), the benign clients' training
+    loss, mean trust scores of benign and malicious clients, the length of aggregate and root update, and how many
+    updates were dropped. W&B gets the trust scores as histograms as well. The rows travel in checkpoints, so the log of
+    a resumed run is complete.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.num_dropped = 0
+        self._trust_sums = {"benign": [0.0, 0], "malicious": [0.0, 0]}
+        self._pending: dict[str, float] = {}
+        self._histograms: dict[str, list[float]] = {}
+
+    @property
+    def mean_trust_scores(self) -> dict[str, float | None]:
+        """Trust score of "benign" and "malicious" clients, averaged over clients and rounds; None without any."""
+        return {who: total / count if count else None for who, (total, count) in self._trust_sums.items()}
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Gives the loggers of a resumed run the rows of the rounds before."""
+        for row in self.rows:
+            self._send(trainer, row)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Sends the row of the round before, which no evaluation has completed."""
+        self._flush(trainer)
+
+    def on_round_end(self, trainer: Trainer, round: Round, aggregate: Aggregate) -> None:
+        """Starts the row of a round that is due."""
+        self.num_dropped += round.num_dropped
+        groups = {"benign": ~round.malicious, "malicious": round.malicious}
+        scores = None if aggregate.trust_scores is None else aggregate.trust_scores.float().cpu()
+        if scores is not None:
+            for who, mask in groups.items():
+                self._trust_sums[who][0] += float(scores[mask].sum())
+                self._trust_sums[who][1] += int(mask.sum())
+        if (round.number + 1) % trainer.log_every_n_steps:
+            return
+        self._pending = {"round": round.number + 1, **_measure(round, aggregate, scores)}
+        if scores is not None:
+            self._histograms = {who: scores[mask].tolist() for who, mask in groups.items()}
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Completes the round's row with the evaluation and sends it."""
+        if trainer.state.fn == "fit":
+            measured = {name: float(trainer.callback_metrics[name]) for name in EVALUATION if name in trainer.callback_metrics}
+            self._pending = {"round": trainer.global_step, **self._pending, **measured}
+            self._flush(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Sends what is left."""
+        self._flush(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"rows": self.rows, "num_dropped": self.num_dropped, "trust_sums": self._trust_sums}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what a checkpoint kept."""
+        self.rows = state_dict["rows"]
+        self.num_dropped = state_dict["num_dropped"]
+        self._trust_sums = state_dict["trust_sums"]
+
+    def _flush(self, trainer: Trainer) -> None:
+        if self._pending:
+            self.rows.append(self._pending)
+            self._send(trainer, self._pending, self._histograms)
+            self._pending, self._histograms = {}, {}
+
+    def _send(
+        self, trainer: Trainer, row: dict[str, float], histograms: dict[str, list[float]] | None = None
+    ) -> None:
+        for logger in trainer.loggers:
+            values: dict[str, Any] = dict(row)
+            if isinstance(logger, CSVLogger):
+                values["data"] = trainer.datamodule.display_name  # type: ignore[attr-defined]
+            elif isinstance(logger, WandbLogger) and histograms:
+                import wandb  # here, because it takes a second that runs without it need not wait
+
+                for who, scores in histograms.items():
+                    if scores:
+                        values[f"trust_scores/{who}"] = wandb.Histogram(scores)
+            logger.log_metrics(values, step=int(row["round"]))
+
+
+def _measure(round: Round, aggregate: Aggregate, scores: Tensor | None) -> dict[str, float]:
+    benign = ~round.malicious
+    row = {
+        "training_loss": round.losses.cpu()[benign].mean(),
+        "update_norm": torch.linalg.vector_norm(aggregate.update),
+    }
+    if round.root_update is not None:
+        row["root_update_norm"] = torch.linalg.vector_norm(round.root_update)
+    if scores is not None:
+        row["trust_score_benign"] = scores[benign].mean()
+        if round.malicious.any():
+            row["trust_score_malicious"] = scores[round.malicious].mean()
+    return {name: float(value) for name, value in row.items()} | {"num_dropped": round.num_dropped}

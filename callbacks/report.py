@@ -1,0 +1,153 @@
+"""What a run shows at its start and leaves at its end."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.table import Table
+
+import flt
+from callbacks.metrics import MetricsLogger
+from flt.files import write_atomically
+from flt.hooks import Aggregation, Attack
+from flt.module import FederatedModule
+from flt.plots import draw_curves
+
+
+class RunReport(Callback):
+    """Prints what is about to run, and afterwards a summary; writes ``summary.json`` and ``curves.png``.
+
+    Needs a `MetricsLogger` beside it, which holds the numbers.
+
+    Args:
+        curves: Whether to draw ``curves.png``.
+    """
+
+    def __init__(self, curves: bool = True) -> None:
+        self.curves = curves
+        self.seconds = 0.0
+        self._started: float | None = None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prints data, clients, rule, attack and the effective step size."""
+        if trainer.is_global_zero:
+            assert isinstance(pl_module, FederatedModule)
+            _print_table("Run", _describe(trainer, pl_module))
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts the clock."""
+        self._started = time.monotonic()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prints the summary and writes the files."""
+        self.seconds, self._started = self._elapsed(), None
+        if not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, FederatedModule)
+        metrics = _only(trainer, MetricsLogger)
+        summary = _summarise(trainer, pl_module, metrics, self.seconds)
+        folder = Path(trainer.log_dir or ".")
+        write_atomically(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+        if self.curves and metrics.rows:
+            title = (
+                f"{summary['data']} · {summary['aggregation']} · {summary['attack']}"
+                f" ({summary['num_malicious']} of {summary['num_clients']} clients malicious)"
+            )
+            write_atomically(folder / "curves.png", draw_curves(metrics.rows, title))
+        _print_table("Summary", _lines(summary))
+        Console().print(f"Files in {folder}", highlight=False, soft_wrap=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"seconds": self._elapsed()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what a checkpoint kept."""
+        self.seconds = state_dict["seconds"]
+
+    def _elapsed(self) -> float:
+        return self.seconds + (0.0 if self._started is None else time.monotonic() - self._started)
+
+
+def _only(trainer: Trainer, kind: type[Any]) -> Any:
+    return next(callback for callback in trainer.callbacks if isinstance(callback, kind))  # type: ignore[attr-defined]
+
+
+def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
+    """What is about to run, as lines of a table."""
+    federation, data = module.federation, module.data
+    clients, sampled = federation.num_clients, federation.clients_per_round
+    who = f"{clients} clients" if sampled == clients else f"{sampled} of {clients} clients a round"
+    root = "uniform" if data.bias_probability is None else f"{data.bias_probability:g} of class {data.biased_class}"
+    lines = {
+        "data": f"{data.display_name}: {who}, {len(federation.clients.labels):,} training examples,"
+        f" {len(data.test):,} test examples, {data.num_classes} classes",
+        "root dataset": f"{len(data.root)} examples, {root}",
+        "aggregation": _only(trainer, Aggregation).label,
+        "attack": f"{_attack_label(trainer)}: {federation.num_malicious} of {clients} clients malicious",
+        "step": module.describe_step(),
+        "rounds": f"{trainer.max_steps:,}" + (f", from {trainer.global_step:,}" if trainer.global_step else ""),
+    }
+    return lines
+
+
+def _attack_label(trainer: Trainer) -> str:
+    return next((callback.label for callback in trainer.callbacks if isinstance(callback, Attack)), "NoAttack")  # type: ignore[attr-defined]
+
+
+def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger, seconds: float) -> dict[str, Any]:
+    """The content of ``summary.json``."""
+    rates = {name: trainer.callback_metrics.get(name) for name in ("testing_error_rate", "attack_success_rate")}
+    scores = metrics.mean_trust_scores
+    return {
+        "data": module.data.display_name,
+        "stand_in": module.data.is_stand_in,
+        "aggregation": _only(trainer, Aggregation).label,
+        "attack": _attack_label(trainer),
+        **{name: None if rate is None else float(rate) for name, rate in rates.items()},
+        "trust_score_benign": scores["benign"],
+        "trust_score_malicious": scores["malicious"],
+        "num_clients": module.federation.num_clients,
+        "num_malicious": module.federation.num_malicious,
+        "num_dropped": metrics.num_dropped,
+        "rounds": trainer.global_step,
+        "seed": module.seed,
+        "seconds": round(seconds, 3),
+        "versions": {"torch": torch.__version__, "lightning": lightning.__version__, "flt": flt.__version__},
+    }
+
+
+def _lines(summary: dict[str, Any]) -> dict[str, str]:
+    """The summary as lines of a table."""
+
+    def rate(name: str) -> str:
+        return "–" if summary[name] is None else f"{summary[name]:.4f}"
+
+    lines = {
+        "data": summary["data"],
+        "aggregation": summary["aggregation"],
+        "attack": f"{summary['attack']} ({summary['num_malicious']} of {summary['num_clients']} clients)",
+        "testing error rate": rate("testing_error_rate"),
+        "attack success rate": rate("attack_success_rate"),
+        "trust score, benign": rate("trust_score_benign"),
+        "trust score, malicious": rate("trust_score_malicious"),
+        "time": f"{summary['seconds']:.1f} s for {summary['rounds']:,} rounds",
+    }
+    if summary["num_dropped"]:
+        lines["dropped updates"] = f"{summary['num_dropped']:,} (a NaN or an infinity)"
+    return lines
+
+
+def _print_table(title: str, lines: dict[str, str]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold", show_header=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column()
+    for name, value in lines.items():
+        table.add_row(name, value)
+    Console().print(table)

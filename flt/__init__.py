@@ -1,0 +1,3 @@
+"""Federated learning under attack, on PyTorch Lightning."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,63 @@
+"""The batches of one round, drawn for all clients at once."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class LocalBatches(NamedTuple):
+    """LocalBatches of several clients and local steps, padded to one size.
+
+    Attributes:
+        features: Shape ``[num_clients, local_steps, batch_size, *shape]``.
+        labels: Shape ``[num_clients, local_steps, batch_size]``.
+        weights: 1 for an example, 0 for padding, same shape as ``labels``.
+    """
+
+    features: Tensor
+    labels: Tensor
+    weights: Tensor
+
+
+def draw_batches(
+    features: Tensor,
+    labels: Tensor,
+    starts: Tensor,
+    sizes: Tensor,
+    *,
+    local_steps: int,
+    batch_size: int,
+    generator: torch.Generator,
+) -> LocalBatches:
+    """Draws a batch without replacement for every client and local step; steps are independent of each other.
+
+    A client with fewer than ``batch_size`` examples trains on all of them; the rest of its batch is padding.
+
+    Args:
+        features: Examples of all clients, shape ``[num_examples, *shape]``.
+        labels: Their labels, shape ``[num_examples]``.
+        starts: First row of each client taking part, shape ``[num_clients]``.
+        sizes: Number of examples of each of them, shape ``[num_clients]``; may be 0.
+        local_steps: LocalBatches per client.
+        batch_size: Examples per batch.
+        generator: Source of the draws, on the CPU, so that every device trains on the same batches.
+    """
+    largest = int(sizes.max())
+    keys = torch.rand(len(sizes), local_steps, max(largest, 1), generator=generator)
+    beyond = torch.arange(keys.shape[2]) >= sizes[:, None, None]
+    # The rows with the smallest keys are a uniform draw without replacement; rows the client lacks sort last.
+    keys.masked_fill_(beyond, 2.0)
+    drawn = keys.topk(min(batch_size, keys.shape[2]), dim=2, largest=False)
+    present = drawn.values < 2.0
+    rows = torch.where(present, drawn.indices + starts[:, None, None], 0).to(features.device)
+    return LocalBatches(features[rows], labels[rows], present.to(features.device, features.dtype))
+
+
+def whole(features: Tensor, labels: Tensor, *, local_steps: int) -> LocalBatches:
+    """Every local step on all examples, for one client: leading dimension 1."""
+    return LocalBatches(
+        features.expand(1, local_steps, *features.shape),
+        labels.expand(1, local_steps, *labels.shape),
+        torch.ones((), device=features.device, dtype=features.dtype).expand(1, local_steps, *labels.shape),
+    )

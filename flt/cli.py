@@ -1,0 +1,137 @@
+"""The command line: ``flt fit | validate | test | predict``."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+
+import flt.models
+from callbacks import MetricsLogger, PredictionWriter, RoundProgressBar, RunReport
+from flt.data import FederatedDataModule
+from flt.errors import InputError
+from flt.files import write_atomically
+from flt.hooks import Aggregation, Attack
+from flt.module import FederatedModule
+
+
+class ConfigWriter(SaveConfigCallback):
+    """Writes ``config.yaml`` into the run's folder and gives it to the loggers, once nothing can go wrong any more."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Waits for `on_fit_start`: a run whose settings are refused leaves no folder behind."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Writes and logs the configuration."""
+        if not trainer.is_global_zero:
+            return
+        data = pl_module.data.display_name  # type: ignore[union-attr]
+        text = self.parser.dump(self.config, skip_none=False)
+        write_atomically(Path(trainer.log_dir or ".") / self.config_filename, f"# Data of this run: {data}\n{text}")
+        for logger in trainer.loggers:
+            if not isinstance(logger, CSVLogger):  # which would write the same once more as hparams.yaml
+                logger.log_hyperparams({**yaml.safe_load(text), "data_used": data})
+
+
+class FederatedCLI(LightningCLI):
+    """LightningCLI with the rule and the attack as keys of their own."""
+
+    def __init__(self, args: ArgsType = None) -> None:
+        super().__init__(
+            FederatedModule,
+            FederatedDataModule,
+            subclass_mode_data=True,
+            save_config_callback=ConfigWriter,
+            trainer_defaults={
+                "logger": {"class_path": "CSVLogger", "init_args": {"save_dir": "runs", "name": "flt"}},
+                "num_sanity_val_steps": 0,
+                "check_val_every_n_epoch": None,
+                "enable_model_summary": False,
+            },
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            args=args,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds ``--aggregation`` and ``--attack``."""
+        parser.add_lightning_class_args(Aggregation, "aggregation", subclass_mode=True, required=False)
+        parser.add_lightning_class_args(Attack, "attack", subclass_mode=True, required=False)
+        parser.set_defaults({"aggregation": {"class_path": "FLTrust"}, "attack": {"class_path": "NoAttack"}})
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parses, and looks at the checkpoint before anything is built."""
+        super().parse_arguments(parser, args)
+        command = self.config.subcommand
+        path = self.config[command].get("ckpt_path")
+        if path is None and command != "fit":
+            raise InputError(f"flt {command} needs a trained model: pass --ckpt_path runs/.../checkpoints/last.ckpt")
+        if path is not None:
+            _check_checkpoint(Path(path))
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Adds the callbacks every run has."""
+        settings = self._get(self.config_init, "trainer")
+        given = settings.get("callbacks") or []
+        given = list(given) if isinstance(given, list) else [given]
+        return super().instantiate_trainer(callbacks=given + _standard_callbacks(settings, given), **kwargs)
+
+
+def _standard_callbacks(settings: Any, given: list[Callback]) -> list[Callback]:
+    """What records and shows a run, less what the user brought or turned off."""
+    standard: list[Callback] = [MetricsLogger(), RunReport(), PredictionWriter()]
+    if settings.get("enable_progress_bar") is not False:
+        standard.append(RoundProgressBar())
+    if settings.get("enable_checkpointing") is not False and not any(isinstance(own, Checkpoint) for own in given):
+        # After the evaluation, so that a resumed run has its row; `every_n_epochs` counts evaluations here.
+        standard.append(
+            ModelCheckpoint(
+                filename="last", every_n_epochs=1, save_on_train_epoch_end=False, enable_version_counter=False
+            )
+        )
+    kinds = tuple(type(own) for own in given)
+    return [callback for callback in standard if not isinstance(callback, kinds)]
+
+
+def _check_checkpoint(path: Path) -> None:
+    if not path.is_file():
+        raise InputError(f"--ckpt_path {path}: there is no such file")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can make the unpickler raise anything
+        raise InputError(f"--ckpt_path {path} is not a readable checkpoint ({type(error).__name__})") from error
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise InputError(f"--ckpt_path {path} is not a checkpoint of flt: it holds no state_dict")
+
+
+def main(args: ArgsType = None) -> int:
+    """Runs the command line.
+
+    Args:
+        args: Arguments instead of those of the process.
+
+    Returns:
+        The exit status: 0, or 2 after a mistake in the input, which is explained in one line on standard error.
+    """
+    # A console script does not look for modules in the working directory, where a user's own rule lies.
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    try:
+        FederatedCLI(args)
+    except (InputError, MisconfigurationException) as error:
+        print(f"flt: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def console() -> None:
+    """Entry point of the ``flt`` command."""
+    sys.exit(main())

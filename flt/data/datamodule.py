@@ -1,0 +1,198 @@
+"""What every federated data set is to the rest of the program: clients, a root data set and a test set."""
+
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import torch
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+
+from flt.data.examples import ClientData, Examples
+from flt.data.root import check_root_arguments, sample_root
+from flt.data.rounds import Batches, Rounds
+from flt.data.stand_in import StandInPolicy
+from flt.data.triggers import Trigger
+from flt.errors import InputError
+from flt.random import generator, run_seed
+
+
+@dataclass(frozen=True)
+class RawData:
+    """A data set before the root data set is taken out of it.
+
+    Args:
+        train: Training examples of all clients.
+        owners: The client of each training example where the data set has natural clients, int64 of shape
+            ``[num_examples]``; None if `FederatedDataModule.partition` is to assign them.
+        test: Test examples.
+        stand_in: Whether the data are synthetic.
+        num_clients: Number of clients; None for as many as ``owners`` names.
+    """
+
+    train: Examples
+    owners: Tensor | None
+    test: Examples
+    stand_in: bool
+    num_clients: int | None = None
+
+
+class FederatedDataModule(LightningDataModule, ABC):
+    """Base class of the data sets; a subclass says what it is called and how it is loaded.
+
+    After ``setup`` it has ``clients`` (training examples without the root data set), ``root``, ``test``,
+    ``num_clients``, ``display_name`` and ``is_stand_in``.
+
+    Args:
+        data_dir: Folder of data sets; null means $FLT_DATA, or "data" if that is not set.
+        stand_in: Whether synthetic data may take the place of the real ones.
+        root_size: Number of examples of the server's root data set.
+        bias_probability: Fraction of the root data set that is of ``biased_class``; null for a uniform root data set.
+        biased_class: The class that a biased root data set prefers.
+        batch_size: Examples per client and local step.
+        eval_batch_size: Examples per batch of an evaluation.
+
+    Raises:
+        InputError: If an argument is out of range.
+    """
+
+    clients: ClientData
+    root: Examples
+    test: Examples
+    num_clients: int
+    is_stand_in: bool
+
+    def __init__(
+        self,
+        data_dir: str | None = None,
+        stand_in: StandInPolicy = "never",
+        root_size: int = 100,
+        bias_probability: float | None = None,
+        biased_class: int = 1,
+        batch_size: int = 32,
+        eval_batch_size: int = 1024,
+    ) -> None:
+        super().__init__()
+        if stand_in not in get_args(StandInPolicy):
+            raise InputError(f"stand_in={stand_in!r}: choose never, if_unreachable or always")
+        check_root_arguments(root_size, bias_probability, biased_class, self.num_classes)
+        for name, size in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
+            if size < 1:
+                raise InputError(f"{name}={size}: a batch has 1 example or more")
+        self.data_dir = data_dir
+        self.stand_in: StandInPolicy = stand_in
+        self.root_size = root_size
+        self.bias_probability = bias_probability
+        self.biased_class = biased_class
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self._raw: RawData | None = None
+        self._is_set_up = False
+
+    @property
+    @abstractmethod
+    def dataset_name(self) -> str:
+        """Name for titles and tables, such as ``"HAR"``."""
+
+    @property
+    @abstractmethod
+    def num_classes(self) -> int:
+        """Number of classes."""
+
+    @property
+    @abstractmethod
+    def trigger(self) -> Trigger:
+        """The pattern that backdoor attacks embed, in the units the model sees."""
+
+    @property
+    @abstractmethod
+    def target_class(self) -> int:
+        """The class that backdoor attacks aim at."""
+
+    @abstractmethod
+    def load(self, seed: int) -> RawData:
+        """Read or make the data; called once a run and process.
+
+        Args:
+            seed: The run's seed, for splits and partitions.
+        """
+
+    def partition(self, labels: Tensor, *, seed: int) -> Tensor:
+        """Owners of training examples that have no natural clients; to be overridden by such data sets.
+
+        Args:
+            labels: Labels of all training examples, int64 of shape ``[num_examples]``.
+            seed: The run's seed.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.load returned no owners and it has no method partition")
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder of data sets that ``data_dir`` stands for."""
+        return Path(self.data_dir or os.environ.get("FLT_DATA") or "data").expanduser()
+
+    @property
+    def display_name(self) -> str:
+        """The name of the data set, with a mark if the data are synthetic."""
+        return f"{self.dataset_name} (stand-in)" if self.is_stand_in else self.dataset_name
+
+    def prepare_data(self) -> None:
+        """Find, download, parse and cache the data."""
+        if self._raw is None and not self._is_set_up:
+            self._raw = self.load(run_seed())
+
+    def setup(self, stage: str | None = None) -> None:
+        """Take the root data set out of the training data and sort the rest by client; once for all stages.
+
+        Raises:
+            InputError: If ``root_size`` or the bias does not fit the data.
+        """
+        if self._is_set_up:
+            return
+        seed = run_seed()
+        raw = self._raw or self.load(seed)
+        owners = self.partition(raw.train.labels, seed=seed) if raw.owners is None else raw.owners
+        chosen = sample_root(
+            raw.train.labels,
+            root_size=self.root_size,
+            num_classes=self.num_classes,
+            bias_probability=self.bias_probability,
+            biased_class=self.biased_class,
+            generator=generator(seed, "root"),
+        )
+        kept = torch.ones(len(raw.train), dtype=torch.bool)
+        kept[chosen] = False
+        self.num_clients = raw.num_clients or int(owners.max()) + 1
+        self.clients = ClientData.from_owners(raw.train[kept], owners[kept], self.num_clients)
+        self.root, self.test, self.is_stand_in = raw.train[chosen], raw.test, raw.stand_in
+        self._raw, self._is_set_up = None, True
+        if self.is_stand_in:
+            rank_zero_warn(
+                f"SYNTHETIC DATA: this run uses a stand-in for {self.dataset_name}; its results say nothing about the"
+                f" real data. Put the real data under {self.data_folder} and pass --data.stand_in=never."
+            )
+
+    def move_to(self, device: torch.device | str) -> None:
+        """Keep clients, root data set and test set on ``device`` from now on."""
+        self.clients, self.root, self.test = self.clients.to(device), self.root.to(device), self.test.to(device)
+
+    def train_dataloader(self) -> Rounds:
+        """The numbers of all rounds of the run.
+
+        Raises:
+            InputError: If the trainer has no ``max_steps``.
+        """
+        max_steps = self.trainer.max_steps if self.trainer else -1
+        if max_steps <= 0:
+            raise InputError(f"trainer.max_steps={max_steps} is the number of rounds: set it to 1 or more")
+        return Rounds(max_steps)
+
+    def val_dataloader(self) -> Batches:
+        """The test set in batches of ``eval_batch_size``, on the device where it is."""
+        return Batches(self.test, self.eval_batch_size)
+
+    test_dataloader = val_dataloader
+    predict_dataloader = val_dataloader

@@ -1,0 +1,121 @@
+"""Downloading one file over HTTP: resumed where it broke off, and in place only when it is complete."""
+
+import http.client
+import os
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from flt.errors import InputError
+
+if sys.platform != "win32":
+    import fcntl
+
+CHUNK_BYTES = 1 << 18
+NETWORK_ERRORS = (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException)
+
+
+class Unreachable(OSError):
+    """The network or the server is not there: no name, no connection, or no complete answer in time."""
+
+
+def download(url: str, target: Path, *, attempts: int = 3, timeout: float = 10.0, backoff: float = 1.0) -> None:
+    """Fetch ``url`` into the file ``target``, which appears whole or not at all.
+
+    An interrupted download stays beside the target as ``.part`` and is resumed by the next attempt or the next run.
+    If another process is downloading the same file, this one waits for it.
+
+    Args:
+        url: Address, ``http`` or ``https``.
+        target: File to write; if it exists, nothing is done.
+        attempts: How often to try, at least 1.
+        timeout: Seconds to wait for a connection and for each piece of the answer.
+        backoff: Seconds to wait before the second attempt, doubled for each further one.
+
+    Raises:
+        InputError: If the address cannot be used or the server refuses it for good.
+        Unreachable: If the last attempt found no network or no complete answer.
+        OSError: If the folder cannot be written to.
+    """
+    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+        raise InputError(f"url={url!r}: only http and https addresses can be downloaded")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        return
+    part = target.with_name(target.name + ".part")
+    with _one_at_a_time(part):
+        for attempt in range(attempts):
+            if target.exists():
+                break
+            if attempt:
+                time.sleep(backoff * 2 ** (attempt - 1))
+            try:
+                _resume(url, part, timeout=timeout)
+                os.replace(part, target)
+            except urllib.error.HTTPError as error:
+                error.close()
+                if error.code < 500 and error.code not in (408, 416, 429):
+                    raise InputError(f"{url} cannot be downloaded (HTTP {error.code}): fetch it to {target}") from error
+                failure: Exception = error
+            except NETWORK_ERRORS as error:
+                failure = error
+    if not target.exists():
+        raise Unreachable(f"{url} cannot be reached ({failure})") from failure
+
+
+def _resume(url: str, part: Path, *, timeout: float) -> None:
+    start = part.stat().st_size
+    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})  # noqa: S310
+    try:
+        response = urllib.request.urlopen(request, timeout=timeout)  # noqa: S310
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and error.headers.get("Content-Range") == f"bytes */{start}":
+            error.close()
+            return
+        if error.code == 416:
+            os.truncate(part, 0)
+        raise
+    with response:
+        if response.status != 206:
+            start = 0
+        elif not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            raise ConnectionError(f"the server was asked to go on from byte {start} and did not")
+        length = response.headers.get("Content-Length")
+        total = None if length is None else start + int(length)
+        with part.open("r+b") as file, _progress(part.stem, start, total) as advance:
+            file.truncate(start)
+            file.seek(start)
+            while chunk := response.read(CHUNK_BYTES):
+                file.write(chunk)
+                advance(len(chunk))
+            received = file.tell()
+    if total is not None and received != total:
+        raise ConnectionError(f"the connection broke off after {received} of {total} bytes; run again to resume")
+
+
+@contextmanager
+def _one_at_a_time(part: Path) -> Iterator[None]:
+    with part.open("ab") as handle:
+        if sys.platform == "win32":
+            handle.close()  # an open file could not be renamed there
+        else:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _progress(name: str, completed: int, total: int | None) -> Iterator[Callable[[int], None]]:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"Downloading {name}", completed=completed, total=total)
+        yield lambda count: progress.update(task, advance=count)

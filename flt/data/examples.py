@@ -1,0 +1,127 @@
+"""Labelled examples, alone and sorted by the client that owns them: immutable values on any device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from flt.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Examples and their labels.
+
+    Args:
+        features: What the model sees, float32 of shape ``[num_examples, *shape]``.
+        labels: Classes counted from 0, int64 of shape ``[num_examples]``.
+
+    Example:
+        >>> examples = Examples(torch.zeros(3, 2), torch.tensor([0, 1, 0]))
+        >>> len(examples), len(examples[:2]), examples[torch.tensor([1])].labels.tolist()
+        (3, 2, [1])
+    """
+
+    features: Tensor
+    labels: Tensor
+
+    def __post_init__(self) -> None:
+        if self.labels.shape != self.features.shape[:1]:
+            raise InputError(
+                f"labels of shape {list(self.labels.shape)} do not match features of shape"
+                f" {list(self.features.shape)}: give one label for each example"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: Tensor | slice) -> Examples:
+        return Examples(self.features[index], self.labels[index])
+
+    def to(self, device: torch.device | str) -> Examples:
+        """The same examples on ``device``; nothing is copied if they are there already."""
+        return Examples(self.features.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class ClientData:
+    """The examples of all clients in one block, sorted by client.
+
+    Client ``i`` owns the rows ``offsets[i]:offsets[i + 1]``; it may own none.
+
+    Args:
+        features: Float32 of shape ``[num_examples, *shape]``.
+        labels: Int64 of shape ``[num_examples]``.
+        offsets: Int64 of shape ``[num_clients + 1]``, ascending from 0 to ``num_examples``.
+
+    Example:
+        >>> examples = Examples(torch.arange(3.0)[:, None], torch.tensor([0, 1, 2]))
+        >>> clients = ClientData.from_owners(examples, torch.tensor([1, 0, 1]), 2)
+        >>> clients.sizes.tolist(), clients.of(1).labels.tolist()
+        ([1, 2], [0, 2])
+    """
+
+    features: Tensor
+    labels: Tensor
+    offsets: Tensor
+
+    @classmethod
+    def from_owners(cls, examples: Examples, owners: Tensor, num_clients: int) -> ClientData:
+        """Sort examples by owner, keeping the order of each client's own examples.
+
+        Args:
+            examples: The examples of all clients.
+            owners: The client of each example, int64 in ``[0, num_clients)``, shape ``[num_examples]``.
+            num_clients: Number of clients, those without an example included.
+
+        Raises:
+            InputError: If ``owners`` does not name one client for each example.
+        """
+        if owners.shape != examples.labels.shape:
+            raise InputError(
+                f"owners has shape {list(owners.shape)} for {len(examples)} examples: give one client for each example"
+            )
+        if len(owners) and not 0 <= int(owners.min()) <= int(owners.max()) < num_clients:
+            raise InputError(
+                f"owners range from {int(owners.min())} to {int(owners.max())} with num_clients={num_clients}:"
+                f" they must lie between 0 and {num_clients - 1}"
+            )
+        order = owners.argsort(stable=True)
+        sizes = owners.bincount(minlength=num_clients)
+        offsets = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+        return cls(examples.features[order], examples.labels[order], offsets)
+
+    @property
+    def num_clients(self) -> int:
+        """Number of clients."""
+        return len(self.offsets) - 1
+
+    @property
+    def sizes(self) -> Tensor:
+        """Number of examples of each client, int64 of shape ``[num_clients]``."""
+        return self.offsets.diff()
+
+    def of(self, client: int) -> Examples:
+        """The examples of one client, as views."""
+        rows = slice(int(self.offsets[client]), int(self.offsets[client + 1]))
+        return Examples(self.features[rows], self.labels[rows])
+
+    def to(self, device: torch.device | str) -> ClientData:
+        """The same data on ``device``; nothing is copied if it is there already."""
+        return ClientData(self.features.to(device), self.labels.to(device), self.offsets.to(device))
+
+    def extended(self, extra: Examples, owners: Tensor) -> ClientData:
+        """A copy in which clients own further examples, each client's after its present ones.
+
+        Args:
+            extra: The examples to add, of the same shape and on the same device.
+            owners: The client that gets each of them, int64 of shape ``[num_extra]``.
+
+        Raises:
+            InputError: If ``owners`` does not name one client for each extra example.
+        """
+        clients = torch.arange(self.num_clients, device=self.offsets.device)
+        everything = Examples(torch.cat([self.features, extra.features]), torch.cat([self.labels, extra.labels]))
+        return self.from_owners(everything, torch.cat([clients.repeat_interleave(self.sizes), owners]), len(clients))

@@ -1,0 +1,31 @@
+"""Rules and attacks as pure functions on ``[num_clients, num_params]`` tensors; nothing here needs Lightning."""
+
+from flt.functional.adaptive_attack import adaptive_attack, adaptive_objective
+from flt.functional.coordinatewise import median, trimmed_mean
+from flt.functional.distances import cosine_similarity, finite_rows, pairwise_squared_distances
+from flt.functional.fedavg import fedavg
+from flt.functional.fltrust import fltrust, fltrust_weights, trust_scores
+from flt.functional.krum import krum, krum_scores, krum_select
+from flt.functional.krum_attack import krum_attack
+from flt.functional.label_flipping import flip_labels
+from flt.functional.trim_attack import trim_attack
+
+__all__ = [
+    "adaptive_attack",
+    "adaptive_objective",
+    "cosine_similarity",
+    "fedavg",
+    "finite_rows",
+    "flip_labels",
+    "fltrust",
+    "fltrust_weights",
+    "krum",
+    "krum_attack",
+    "krum_scores",
+    "krum_select",
+    "median",
+    "pairwise_squared_distances",
+    "trim_attack",
+    "trimmed_mean",
+    "trust_scores",
+]

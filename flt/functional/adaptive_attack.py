@@ -1,0 +1,223 @@
+"""The adaptive attack: malicious directions chosen against FLTrust itself, with everything known."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from flt.functional.distances import cosine_similarity, norms
+from flt.functional.fltrust import fltrust
+from flt.functional.trim_attack import trim_attack
+
+Solver = Literal["zeroth_order", "exact"]
+
+
+@dataclass(frozen=True)
+class _Game:
+    """What the objective needs to know of a round; the paper's h, up to its constant first term, is
+
+    ``-|g_0| (sum_j ReLU(c_j) a_j + benign_pull) / (sum_j ReLU(c_j) + benign_trust)``
+
+    where malicious client j enters only by ``a_j = s . e_j`` and ``c_j = e_0 . e_j``.
+    """
+
+    sign: Tensor  # s, [num_params]
+    root_direction: Tensor  # e_0, [num_params]
+    root_norm: float  # |g_0|
+    benign_pull: float  # sum over benign i of ReLU(c_i) s . e_i
+    benign_trust: float  # sum over benign i of ReLU(c_i)
+    before: float  # s . aggregate / |g_0| when nobody attacks
+
+    def value(self, pull: float, trust: float) -> float:
+        """The objective h for ``pull = sum_j ReLU(c_j) a_j`` and ``trust = sum_j ReLU(c_j)`` over the malicious clients."""
+        total = trust + self.benign_trust
+        after = (pull + self.benign_pull) / total if total > 0 else 0.0
+        return self.root_norm * (self.before - after)
+
+
+def adaptive_attack(
+    updates: Tensor,
+    malicious: Tensor,
+    root_update: Tensor,
+    *,
+    solver: Solver = "zeroth_order",
+    sweeps: int = 10,
+    steps: int = 10,
+    noise_variance: float = 0.5,
+    probe: float = 0.005,
+    step_size: float = 0.01,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Updates of all clients with those of the malicious ones replaced by the adaptive attack's on FLTrust.
+
+    The malicious unit vectors maximise how far FLTrust's aggregate moves against its own sign (`adaptive_objective`).
+    "zeroth_order" is the paper's solver: from the Trim attack's directions, ``sweeps`` times over the malicious
+    clients, ``steps`` times each, a step along ``(h(e + probe u) - h(e)) / probe * u`` with normal u, then back to
+    length 1.
+    "exact" finds the optimum, which lies in the plane of s and e_0 and is the same for all of them.
+
+    Args:
+        updates: Honest updates of all clients, shape ``[num_clients, num_params]``.
+        malicious: Boolean mask, shape ``[num_clients]``.
+        root_update: The server's update g_0, shape ``[num_params]``.
+        solver: "zeroth_order" or "exact".
+        sweeps: Passes over the malicious clients (V).
+        steps: Steps a client and pass (Q).
+        noise_variance: Variance sigma^2 of each entry of u.
+        probe: Length gamma of the probing step.
+        step_size: Step eta.
+        generator: Source of the draws: those of `trim_attack`, then per pass ``[num_malicious, steps, num_params]``
+            normal numbers.
+
+    Returns:
+        What the server receives, a new tensor of shape ``[num_clients, num_params]``; crafted updates are as long as
+        ``root_update``. Unchanged where ``root_update`` is zero or nobody is malicious.
+
+    Reference:
+        Cao et al., FLTrust, NDSS 2021, section V-B and Algorithm 3.
+
+    Example:
+        >>> honest, root = torch.eye(3) + 1.0, torch.ones(3)
+        >>> sent = adaptive_attack(honest, torch.tensor([True, False, False]), root, solver="exact")
+        >>> bool(sent[0].norm().isclose(root.norm()))
+        True
+    """
+    num_malicious = int(malicious.sum())
+    if num_malicious == 0 or not bool(root_update.any()):
+        return updates
+    game = _game(updates, malicious, root_update)
+    if solver == "exact":
+        directions = _exact(game, num_malicious).expand(num_malicious, -1)
+    else:
+        start = trim_attack(updates, malicious, generator=generator)[malicious]
+        directions = torch.nn.functional.normalize(start, dim=1)
+        for _ in range(sweeps):
+            noise = torch.randn(
+                num_malicious, steps, updates.shape[1], generator=generator, device=updates.device, dtype=updates.dtype
+            )
+            noise *= noise_variance**0.5
+            directions = _sweep(game, directions, noise, probe=probe, step_size=step_size)
+    sent = updates.clone()
+    sent[malicious] = game.root_norm * directions
+    return sent
+
+
+def adaptive_objective(directions: Tensor, updates: Tensor, malicious: Tensor, root_update: Tensor) -> float:
+    """The adaptive attack's objective h: how far FLTrust's aggregate moves against its sign before the attack.
+
+    Args:
+        directions: Unit vectors of the malicious clients, shape ``[num_malicious, num_params]``.
+        updates: Honest updates of all clients, shape ``[num_clients, num_params]``.
+        malicious: Boolean mask, shape ``[num_clients]``.
+        root_update: The server's update, not zero, shape ``[num_params]``.
+
+    Returns:
+        h; larger is better for the attacker.
+
+    Example:
+        >>> honest, root = torch.ones(3, 2), torch.ones(2)
+        >>> malicious = torch.tensor([True, False, False])
+        >>> h = adaptive_objective(honest[:1] / 2**0.5, honest, malicious, root)  # sends what it would have sent
+        >>> abs(h) < 1e-6
+        True
+    """
+    game = _game(updates, malicious, root_update)
+    trust = (directions @ game.root_direction).double().clamp(min=0)
+    return game.value(float(trust @ (directions @ game.sign).double()), float(trust.sum()))
+
+
+def _game(updates: Tensor, malicious: Tensor, root_update: Tensor) -> _Game:
+    root_norm = float(torch.linalg.vector_norm(root_update))
+    aggregate = fltrust(updates, root_update)
+    sign = aggregate.sign()
+    trust = cosine_similarity(updates, root_update)[~malicious].double().clamp(min=0)
+    lengths = norms(updates[~malicious])
+    pulls = torch.where(lengths > 0, (updates[~malicious] @ sign) / lengths, 0.0)
+    return _Game(
+        sign=sign,
+        root_direction=root_update / root_norm,
+        root_norm=root_norm,
+        benign_pull=float(trust @ pulls),
+        benign_trust=float(trust.sum()),
+        before=float((aggregate @ sign).double()) / root_norm,
+    )
+
+
+def _sweep(game: _Game, directions: Tensor, noise: Tensor, *, probe: float, step_size: float) -> Tensor:
+    """One pass over the malicious clients; ``noise`` is ``[num_malicious, steps, num_params]``.
+
+    A client's vector stays a combination of its start and its noise vectors, so all inner products are taken at once
+    and the steps themselves are arithmetic on a few numbers.
+    """
+    axes = torch.stack([game.sign, game.root_direction], dim=1)
+    start_products = (directions @ axes).double().tolist()  # a_j and c_j of every client
+    noise_products = (noise @ axes).double().tolist()
+    overlaps = torch.bmm(noise, directions[:, :, None]).squeeze(2).double().tolist()
+    grams = torch.bmm(noise, noise.transpose(1, 2)).double().tolist()
+    pull = sum(max(c, 0.0) * a for a, c in start_products)
+    trust = sum(max(c, 0.0) for _, c in start_products)
+    keep, mix = [], []
+    for client, (a, c) in enumerate(start_products):
+        rest = (pull - max(c, 0.0) * a, trust - max(c, 0.0))
+        walk = _Walk(game, rest, a, c, probe=probe, step_size=step_size)
+        for step, (noise_a, noise_c) in enumerate(noise_products[client]):
+            walk.step(noise_a, noise_c, overlaps[client][step], grams[client][step])
+        pull, trust = rest[0] + max(walk.c, 0.0) * walk.a, rest[1] + max(walk.c, 0.0)
+        keep.append(walk.keep)
+        mix.append(walk.mix)
+    moved = directions * directions.new_tensor(keep)[:, None]
+    moved += torch.bmm(directions.new_tensor(mix)[:, None, :], noise).squeeze(1)
+    # The bookkeeping is exact up to rounding; this keeps rounding from adding up over the passes.
+    return torch.nn.functional.normalize(moved, dim=1)
+
+
+class _Walk:
+    """Zeroth-order ascent of one client, on its coordinates in {start, noise vectors} instead of its parameters."""
+
+    def __init__(
+        self, game: _Game, rest: tuple[float, float], a: float, c: float, *, probe: float, step_size: float
+    ) -> None:
+        self.game, self.rest, self.a, self.c = game, rest, a, c
+        self.probe, self.step_size = probe, step_size
+        self.keep = 1.0  # coefficient of the start vector
+        self.mix: list[float] = []  # coefficients of the noise vectors used so far
+
+    def _value(self, a: float, c: float) -> float:
+        trust = max(c, 0.0)
+        return self.game.value(self.rest[0] + trust * a, self.rest[1] + trust)
+
+    def step(self, noise_a: float, noise_c: float, overlap: float, gram: list[float]) -> None:
+        """One step along a noise vector u, given ``s . u``, ``e_0 . u``, ``start . u`` and u's products with all u."""
+        probed = self._value(self.a + self.probe * noise_a, self.c + self.probe * noise_c)
+        length = self.step_size * (probed - self._value(self.a, self.c)) / self.probe
+        along = self.keep * overlap + sum(weight * product for weight, product in zip(self.mix, gram, strict=False))
+        norm = (1.0 + 2.0 * length * along + length**2 * gram[len(self.mix)]) ** 0.5
+        self.a, self.c = (self.a + length * noise_a) / norm, (self.c + length * noise_c) / norm
+        self.keep /= norm
+        self.mix = [weight / norm for weight in self.mix] + [length / norm]
+
+
+def _exact(game: _Game, num_malicious: int) -> Tensor:
+    """The best common direction ``cos(t) e_0 + sin(t) p``, p the unit part of s orthogonal to e_0, ``[num_params]``."""
+    along = float(game.sign @ game.root_direction)
+    across = game.sign - along * game.root_direction
+    height = float(torch.linalg.vector_norm(across))
+    if height <= 1e-6 * float(torch.linalg.vector_norm(game.sign)):  # s and e_0 on one line, up to rounding
+        return game.root_direction
+
+    def values(angles: Tensor) -> Tensor:
+        trust = num_malicious * angles.cos()
+        pull = trust * (angles.cos() * along + angles.sin() * height)
+        total = trust + game.benign_trust
+        return -(pull + game.benign_pull) / total.clamp(min=torch.finfo(torch.float64).tiny)
+
+    # h is smooth in the angle but may have two humps: a fine grid finds the right one, zooming in the rest.
+    low, high = -torch.pi / 2, torch.pi / 2
+    for _ in range(4):
+        angles = torch.linspace(low, high, 1001, dtype=torch.float64)
+        best = float(angles[values(angles).argmax()])
+        width = (high - low) / 1000
+        low, high = max(best - width, -torch.pi / 2), min(best + width, torch.pi / 2)
+    angle = torch.tensor(best, dtype=torch.float64)
+    return (float(angle.cos()) * game.root_direction + float(angle.sin()) / height * across).to(game.sign.dtype)

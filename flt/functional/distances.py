@@ -1,0 +1,84 @@
+"""Distances and angles between client updates."""
+
+import torch
+from torch import Tensor
+
+
+def finite_rows(updates: Tensor) -> Tensor:
+    """Which updates hold neither a NaN nor an infinity.
+
+    Args:
+        updates: Client updates, shape ``[num_clients, num_params]``.
+
+    Returns:
+        Boolean mask, shape ``[num_clients]``.
+
+    Example:
+        >>> finite_rows(torch.tensor([[1.0, 2.0], [float("nan"), 0.0]]))
+        tensor([ True, False])
+    """
+    # A row sum is one pass over memory and not finite whenever an entry is; only what it flags (a finite row can
+    # overflow the sum) is looked at entry by entry.
+    finite = updates.sum(dim=1).isfinite()
+    suspects = (~finite).nonzero().flatten()
+    if len(suspects):
+        finite[suspects] = updates[suspects].isfinite().all(dim=1)
+    return finite
+
+
+def norms(updates: Tensor) -> Tensor:
+    """Euclidean norm of each update, shape ``[num_clients]``, summed in float64 so that it cannot overflow."""
+    lengths: Tensor = torch.linalg.vector_norm(updates, dim=1, dtype=torch.float64)
+    return lengths
+
+
+def cosine_similarity(updates: Tensor, root_update: Tensor) -> Tensor:
+    """Cosine of the angle between each update and the root update; 0 where either of them is zero.
+
+    Args:
+        updates: Client updates, shape ``[num_clients, num_params]``.
+        root_update: The server's own update, shape ``[num_params]``.
+
+    Returns:
+        Cosines in [-1, 1], shape ``[num_clients]``, dtype of ``updates``.
+
+    Example:
+        >>> cosine_similarity(torch.tensor([[3.0, 0.0], [0.0, 2.0], [0.0, 0.0]]), torch.tensor([1.0, 0.0]))
+        tensor([1., 0., 0.])
+    """
+    root_norm = torch.linalg.vector_norm(root_update, dtype=torch.float64)
+    if root_norm == 0:
+        return updates.new_zeros(len(updates))
+    lengths = norms(updates)
+    # Dividing the root first keeps every partial sum of the product below the client's own norm.
+    along_root = updates @ (root_update.double() / root_norm).to(updates.dtype)
+    cosines = torch.where(lengths > 0, along_root / lengths, 0.0)
+    return cosines.clamp(-1.0, 1.0).to(updates.dtype)
+
+
+def pairwise_squared_distances(updates: Tensor) -> Tensor:
+    """Squared Euclidean distance between every two updates.
+
+    One matrix product in float64 on centred updates: the cancellation that ruins the Gram form in float32 is then
+    smaller than the rounding already in the updates.
+
+    Args:
+        updates: Client updates, shape ``[num_clients, num_params]``.
+
+    Returns:
+        Distances, float64, shape ``[num_clients, num_clients]``, symmetric, zero on the diagonal.
+
+    Example:
+        >>> pairwise_squared_distances(torch.tensor([[0.0, 0.0], [3.0, 4.0]]))[0, 1]
+        tensor(25., dtype=torch.float64)
+    """
+    centred = updates.double()
+    centred = centred - centred.mean(dim=0)
+    return squared_distances_from_gram(centred @ centred.T)
+
+
+def squared_distances_from_gram(gram: Tensor) -> Tensor:
+    """Squared distances ``|x_i|^2 + |x_j|^2 - 2 <x_i, x_j>`` from inner products, both ``[n, n]``."""
+    squared_norms = gram.diagonal()
+    distances = (squared_norms[:, None] + squared_norms[None, :] - 2.0 * gram).clamp_(min=0.0)
+    return distances.fill_diagonal_(0.0)

@@ -1,0 +1,67 @@
+"""The Trim attack: every coordinate just outside what benign clients send, on the wrong side."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Knowledge = Literal["full", "partial"]
+
+
+def trim_attack(
+    updates: Tensor,
+    malicious: Tensor,
+    *,
+    knowledge: Knowledge = "full",
+    stretch: float = 2.0,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Updates of all clients with those of the malicious ones replaced by the Trim attack's.
+
+    With s the sign of the mean update, a coordinate that goes down (s < 0) is drawn from ``[max, b max]`` (max > 0) or
+    ``[max, max / b]``, and one that goes up from ``[min / b, min]`` (min > 0) or ``[b min, min]``; max and min over the
+    benign updates. An attacker who knows only its own updates draws between 3 and 4 standard deviations from their
+    mean instead.
+
+    Args:
+        updates: Honest updates of all clients, shape ``[num_clients, num_params]``.
+        malicious: Boolean mask, shape ``[num_clients]``.
+        knowledge: "full" (all updates) or "partial" (the malicious clients' own).
+        stretch: The factor b > 1 of full knowledge.
+        generator: Source of the draws, one ``[num_malicious, num_params]`` block of uniform numbers.
+
+    Returns:
+        What the server receives, a new tensor of shape ``[num_clients, num_params]``.
+
+    Reference:
+        Fang et al., Local Model Poisoning Attacks to Byzantine-Robust Federated Learning, USENIX Security 2020,
+        section 4.3.
+
+    Example:
+        >>> honest = torch.tensor([[1.0], [2.0], [3.0]])
+        >>> sent = trim_attack(honest, torch.tensor([True, False, False]), generator=torch.manual_seed(0))
+        >>> bool(1.0 <= sent[0] <= 2.0)
+        True
+    """
+    num_malicious = int(malicious.sum())
+    if num_malicious == 0 or (knowledge == "full" and num_malicious == len(updates)):
+        return updates
+    low, high = _interval(updates, malicious, knowledge, stretch)
+    draws = torch.rand(num_malicious, updates.shape[1], generator=generator, device=updates.device, dtype=updates.dtype)
+    sent = updates.clone()
+    sent[malicious] = low + (high - low) * draws
+    return sent
+
+
+def _interval(updates: Tensor, malicious: Tensor, knowledge: Knowledge, stretch: float) -> tuple[Tensor, Tensor]:
+    if knowledge == "partial":
+        own = updates[malicious]
+        mean, deviation = own.mean(dim=0), own.std(dim=0, correction=0)
+        nearest = torch.where(mean < 0, mean + 3 * deviation, mean - 4 * deviation)
+        return nearest, nearest + deviation
+    benign = updates[~malicious]
+    top, bottom = benign.amax(dim=0), benign.amin(dim=0)
+    goes_down = updates.mean(dim=0) < 0
+    low = torch.where(goes_down, top, torch.where(bottom > 0, bottom / stretch, bottom * stretch))
+    high = torch.where(goes_down, torch.where(top > 0, top * stretch, top / stretch), bottom)
+    return low, high

@@ -1,0 +1,358 @@
+"""The global model and its rounds: one training step is one round of federated learning."""
+
+from typing import Any, Literal
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+
+from flt.batches import draw_batches, whole
+from flt.clients import LocalTraining, LossReduction
+from flt.data.datamodule import FederatedDataModule
+from flt.errors import InputError
+from flt.functional import finite_rows
+from flt.hooks import Aggregate, Aggregation, Attack, Backdoor, Federation, Round, call_hook
+from flt.models.initialization import Initialization, initialize
+from flt.random import generator, run_seed, sample_clients, sample_malicious
+
+
+class FederatedModule(LightningModule):
+    """The server: wraps the global model, collects the clients' updates and takes the aggregate's step.
+
+    The rule and the attack are callbacks of the trainer.
+
+    Args:
+        network: The global model, a module from features to class scores.
+        initialization: "network" starts from the weights the network was built with; "xavier" draws them uniformly
+            from ``+-sqrt(2.24 / fan_avg)`` with zero biases, as the authors of FLTrust do.
+        client_lr: Learning rate of the clients and of the root update (beta).
+        local_steps: Batches each client trains on in a round (R_l).
+        loss_reduction: Whether the batch loss is the "sum" or the "mean" over its examples. The paper's learning rates
+            are for the sum.
+        root_batch_size: Examples of the root dataset the server uses per step; null is all of them.
+        clients_per_round: Clients sampled for each round (tau); null is all.
+        clients_per_chunk: Clients trained at once; bounds memory. "auto" chooses by device and model size.
+        server_lr: Learning rate of the server (alpha): ``w <- w + server_lr * aggregate``.
+        server_optimizer: Torch optimizer on the server instead of plain SGD, with the aggregate as its negative
+            gradient; null is SGD with ``server_lr``.
+        lr_milestones: Rounds from which ``client_lr`` is multiplied by ``lr_gamma``, once each.
+        lr_gamma: Factor of the learning-rate decay.
+
+    Raises:
+        InputError: If an argument is out of range.
+
+    Reference:
+        Cao et al., FLTrust, NDSS 2021, Algorithm 2.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        initialization: Initialization = "network",
+        client_lr: float = 0.003,
+        local_steps: int = 1,
+        loss_reduction: LossReduction = "sum",
+        root_batch_size: int | None = None,
+        clients_per_round: int | None = None,
+        clients_per_chunk: int | Literal["auto"] = "auto",
+        server_lr: float = 1.0,
+        server_optimizer: OptimizerCallable | None = None,
+        lr_milestones: list[int] | None = None,
+        lr_gamma: float = 0.9,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        counts = {
+            "local_steps": local_steps,
+            "root_batch_size": root_batch_size,
+            "clients_per_round": clients_per_round,
+            "clients_per_chunk": None if clients_per_chunk == "auto" else clients_per_chunk,
+        }
+        for name, count in counts.items():
+            if count is not None and count < 1:
+                raise InputError(f"model.{name}={count} must be at least 1")
+        for name, factor in {"client_lr": client_lr, "server_lr": server_lr, "lr_gamma": lr_gamma}.items():
+            if not 0.0 < factor < float("inf"):
+                raise InputError(f"model.{name}={factor} must be a finite number above 0")
+        if server_optimizer is not None and server_lr != 1.0:
+            raise InputError(f"model.server_lr={server_lr} has no effect with model.server_optimizer: set its own lr")
+        self.network = network
+        self.initialization: Initialization = initialization
+        self.client_lr = client_lr
+        self.local_steps = local_steps
+        self.loss_reduction: LossReduction = loss_reduction
+        self.root_batch_size = root_batch_size
+        self.clients_per_round = clients_per_round
+        self.clients_per_chunk: int | Literal["auto"] = clients_per_chunk
+        self.server_lr = server_lr
+        self.server_optimizer = server_optimizer
+        self.lr_milestones = sorted(lr_milestones or [])
+        self.lr_gamma = lr_gamma
+        self.testing_error_rate = MeanMetric()
+        self.attack_success_rate = MeanMetric()
+        self.backdoor: Backdoor | None = None
+        self.seed = 0
+
+    # Before the first round
+
+    def setup(self, stage: str) -> None:
+        """Finds rule, attack and data, lets the attack poison local data and checks every setting against them."""
+        data = self.data
+        _check_precision(self.trainer.precision)
+        data.move_to(self.trainer.strategy.root_device)
+        self.seed = run_seed()
+        attack = self._only(Attack)
+        self.backdoor = attack.backdoor(Backdoor(data.trigger, data.target_class)) if attack else None
+        _check_network(self.network, data)
+        if stage == "fit":
+            initialize(self.network, self.initialization, generator=generator(self.seed, "initialization"))
+            self._set_up_rounds(data, attack)
+
+    def _set_up_rounds(self, data: FederatedDataModule, attack: Attack | None) -> None:
+        rule = self._only(Aggregation)
+        if rule is None:
+            raise InputError("there is no aggregation rule: add one, such as callbacks.FLTrust(), to trainer.callbacks")
+        self.rule = rule
+        clients_per_round = self.clients_per_round or data.num_clients
+        if clients_per_round > data.num_clients:
+            raise InputError(
+                f"model.clients_per_round={clients_per_round} exceeds the {data.num_clients} clients of the data"
+            )
+        if self.root_batch_size is not None and self.root_batch_size > len(data.root):
+            raise InputError(
+                f"model.root_batch_size={self.root_batch_size} exceeds data.root_size={len(data.root)}; "
+                "null takes all of the root dataset"
+            )
+        num_malicious = attack.num_malicious(data.num_clients) if attack else 0
+        federation = Federation(
+            clients=data.clients,
+            num_examples=data.clients.sizes.cpu(),
+            malicious=sample_malicious(data.num_clients, num_malicious, seed=self.seed),
+            clients_per_round=clients_per_round,
+            num_classes=data.num_classes,
+            seed=self.seed,
+            backdoor=Backdoor(data.trigger, data.target_class),
+        )
+        self.federation = call_hook(self._callbacks, "on_federation", federation)
+        # Kept on the CPU: the draws are made there, and reading a size back from a GPU would stall it every round.
+        self._starts, self._sizes = self.federation.clients.offsets[:-1].cpu(), self.federation.clients.sizes.cpu()
+        self._training = LocalTraining(self.network, self.loss_reduction, self.clients_per_chunk)
+        self._needs_root = any(getattr(callback, "needs_root_update", False) for callback in self._callbacks)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The server's optimizer."""
+        if self.server_optimizer is not None:
+            return self.server_optimizer(self.network.parameters())
+        return torch.optim.SGD(self.network.parameters(), lr=self.server_lr)
+
+    # One round
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """One round: local training, attack, aggregation and the server's step (Algorithm 2)."""
+        # The loader's position may be one off after a crash; the optimizer's step count, saved with it, never is.
+        number = self.trainer.global_step
+        round = self._collect_updates(number)
+        with torch.autocast(self.device.type, enabled=False):
+            round = call_hook(self._callbacks, "on_client_updates", round)
+            round = call_hook(self._callbacks, "on_updates_received", round)
+            round, aggregate = self._aggregate(round)
+        self._server_step(aggregate.update)
+        for callback in self._callbacks:
+            if hasattr(callback, "on_round_end"):
+                callback.on_round_end(self.trainer, round, aggregate)
+
+    def _collect_updates(self, number: int) -> Round:
+        """Every sampled client's local update, and the server's own if a callback needs it."""
+        federation = self.federation
+        ids = sample_clients(
+            federation.num_clients, federation.clients_per_round, seed=self.seed, round_number=number
+        )
+        batches = draw_batches(
+            federation.clients.features,
+            federation.clients.labels,
+            self._starts[ids],
+            self._sizes[ids],
+            local_steps=self.local_steps,
+            batch_size=self.data.batch_size,
+            generator=generator(self.seed, "batches", number),
+        )
+        parameters = self._training.flatten()
+        client_lr = self.round_lr(number)
+        updates, losses = self._training(parameters, batches, client_lr=client_lr)
+        return Round(
+            number=number,
+            client_ids=ids,
+            malicious=federation.malicious[ids],
+            num_examples=federation.num_examples[ids],
+            updates=updates,
+            root_update=self._root_update(parameters, number, client_lr) if self._needs_root else None,
+            losses=losses,
+            federation=federation,
+        )
+
+    def _root_update(self, parameters: Tensor, number: int, client_lr: float) -> Tensor:
+        """The server's own update g_0, trained like a client's on the root dataset."""
+        root = self.data.root
+        if self.root_batch_size is None:
+            batches = whole(root.features, root.labels, local_steps=self.local_steps)
+        else:
+            batches = draw_batches(
+                root.features,
+                root.labels,
+                torch.zeros(1, dtype=torch.long),
+                torch.tensor([len(root)]),
+                local_steps=self.local_steps,
+                batch_size=self.root_batch_size,
+                generator=generator(self.seed, "root batches", number),
+            )
+        return self._training(parameters, batches, client_lr=client_lr).updates[0]
+
+    def _aggregate(self, round: Round) -> tuple[Round, Aggregate]:
+        """The rule on what can be used; a zero update, with a warning, where nothing can."""
+        finite = finite_rows(round.updates).cpu()
+        if not finite.all():
+            rank_zero_warn("updates with a NaN or an infinity were dropped (column num_dropped counts them)")
+            round = round.keep(finite)
+        if len(round.client_ids):
+            aggregate = self.rule.aggregate(round)
+            if aggregate.update.isfinite().all():
+                return round, aggregate
+        rank_zero_warn("a round had no usable aggregate (all updates or the root update not finite): model unchanged")
+        return round, Aggregate(torch.zeros_like(self._training.flatten()))
+
+    def _server_step(self, update: Tensor) -> None:
+        """``w <- w + server_lr * update``, or what the server's optimizer makes of it."""
+        for name, piece in self._training.unflatten(-update).items():
+            self.network.get_parameter(name).grad = piece
+        optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
+        optimizer.step()
+
+    def round_lr(self, number: int) -> float:
+        """The clients' learning rate in a round."""
+        return self.client_lr * self.lr_gamma ** sum(number >= milestone for milestone in self.lr_milestones)
+
+    def describe_step(self) -> str:
+        """The effective step size in words: only the product of both learning rates and the batch size matter."""
+        product = f"client_lr {self.client_lr:g}"
+        if self.server_optimizer is None:
+            product += f" x server_lr {self.server_lr:g} = {self.client_lr * self.server_lr:g}"
+        step = f"{product} on the {self.loss_reduction} over a batch of {self.data.batch_size}"
+        if self.server_optimizer is None and self.loss_reduction == "sum":
+            step += f" ({self.client_lr * self.server_lr * self.data.batch_size:g} on its mean)"
+        return step + (f", {self.local_steps} local steps" if self.local_steps > 1 else "")
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Makes Lightning evaluate after the last round, whatever the interval."""
+        if self.trainer.global_step >= self.trainer.max_steps > 0:
+            self.trainer.should_stop = True
+
+    # Evaluation
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Class scores of the global model."""
+        scores: Tensor = self.network(features)
+        return scores
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Testing error rate and, under a backdoor, attack success rate."""
+        features, labels = batch
+        self.testing_error_rate.update((self(features).argmax(dim=1) != labels).float())
+        self.log("testing_error_rate", self.testing_error_rate, on_epoch=True, on_step=False, logger=False)
+        if self.backdoor is not None:
+            # An example that is of the target class anyway says nothing about the backdoor.
+            others = labels != self.backdoor.target_class
+            predicted = self(self.backdoor.trigger(features[others])).argmax(dim=1)
+            self.attack_success_rate.update((predicted == self.backdoor.target_class).float())
+            self.log("attack_success_rate", self.attack_success_rate, on_epoch=True, on_step=False, logger=False)
+
+    test_step = validation_step
+
+    def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> tuple[Tensor, Tensor]:
+        """Labels and predicted classes, each of shape ``[batch_size]``."""
+        features, labels = batch
+        return labels, self(features).argmax(dim=1)
+
+    # Checkpoints
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what a resumed run is checked against."""
+        checkpoint["flt"] = {"data": self.data.display_name, "seed": self.seed}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuses a checkpoint of another model, data set or seed.
+
+        Raises:
+            InputError: If it does not fit.
+        """
+        _check_state(checkpoint.get("state_dict", {}), self.state_dict())
+        saved = checkpoint.get("flt", {})
+        here = {"data": self.data.display_name, "seed": self.seed}
+        for name, remedy in (("data", "give the data it was trained on"), ("seed", "pass it as --seed_everything")):
+            if name in saved and saved[name] != here[name]:
+                raise InputError(f"the checkpoint's {name} is {saved[name]}, this run's {here[name]}: {remedy}")
+
+    # Helpers
+
+    @property
+    def data(self) -> FederatedDataModule:
+        """The trainer's data module."""
+        data = self.trainer.datamodule
+        if not isinstance(data, FederatedDataModule):
+            raise InputError(f"the data module is {type(data).__name__}: FederatedModule needs a FederatedDataModule")
+        return data
+
+    @property
+    def _callbacks(self) -> list[Any]:
+        return self.trainer.callbacks
+
+    def _only(self, kind: type[Any]) -> Any:
+        found = [callback for callback in self._callbacks if isinstance(callback, kind)]
+        if len(found) > 1:
+            names = ", ".join(type(callback).__name__ for callback in found)
+            raise InputError(f"trainer.callbacks holds several of kind {kind.__name__} ({names}): keep one")
+        return found[0] if found else None
+
+
+def _check_precision(precision: str) -> None:
+    if precision not in ("32-true", "bf16-mixed"):
+        raise InputError(
+            f"trainer.precision={precision} is not supported (its gradient scaler or rounding would change the "
+            "updates): use 32-true or bf16-mixed"
+        )
+
+
+def _check_network(network: nn.Module, data: FederatedDataModule) -> None:
+    if any(True for _ in network.buffers()):
+        raise InputError(f"{type(network).__name__} has buffers (BatchNorm?), which local training does not support")
+    example = data.test.features[:1]
+    parameter = next(network.parameters(), None)
+    if parameter is None:
+        raise InputError(f"{type(network).__name__} has no parameters to train")
+    try:
+        with torch.no_grad():
+            shape = list(network(example.to(parameter.device, parameter.dtype)).shape)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"model.network {type(network).__name__} cannot take examples of shape {list(example.shape[1:])}: {reason}"
+        ) from error
+    if shape != [1, data.num_classes]:
+        raise InputError(
+            f"model.network {type(network).__name__} gives scores of shape {shape} for one example; "
+            f"{data.dataset_name} needs [1, {data.num_classes}]"
+        )
+
+
+def _check_state(saved: dict[str, Tensor], own: dict[str, Tensor]) -> None:
+    for name in sorted(saved.keys() | own.keys()):
+        theirs = list(saved[name].shape) if name in saved else "nothing"
+        ours = list(own[name].shape) if name in own else "nothing"
+        if theirs != ours:
+            raise InputError(
+                f"the checkpoint is of another model: it has {theirs} where this one has {ours} for {name}; "
+                "give the model.network it was trained with"
+            )

@@ -1,0 +1,138 @@
+"""Data sets to test with: the real one where the machine has it, and a copy in the official format where not."""
+
+import functools
+import os
+import shutil
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flt.data import cache, har_source
+from flt.data.download import download
+from flt.data.stand_in import synthetic_har
+
+REAL_FOLDERS = [os.environ.get("FLT_DATA"), Path(__file__).parents[3] / "shared" / "data"]
+
+
+@pytest.fixture(autouse=True)
+def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Each test has its own cache and no network: downloads go to a port where nobody listens."""
+    monkeypatch.setenv("FLT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("FLT_DATA", raising=False)
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    monkeypatch.setattr(har_source, "URL", "http://127.0.0.1:9/har.zip")
+    monkeypatch.setattr(har_source, "download", functools.partial(download, backoff=0))
+    cache._warn_unwritable.cache_clear()
+    yield
+    shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def real_data_dir() -> Path:
+    """A folder with the real HAR archive."""
+    for folder in REAL_FOLDERS:
+        if folder and any((Path(folder) / name).exists() for name in ("UCI HAR Dataset.zip", "UCI HAR Dataset")):
+            return Path(folder)
+    pytest.skip("the real HAR data are not on this machine (set FLT_DATA to the folder that has them)")
+
+
+@pytest.fixture(scope="session")
+def members() -> dict[str, bytes]:
+    """The six files of HAR with the stand-in's values, rounded to one decimal place."""
+    examples, users = synthetic_har()
+    tokens = np.array([f"{tenths / 10:5.1f}" for tenths in range(-10, 11)], dtype="S5")
+    table = tokens[(examples.features.numpy() * 10).round().astype(int) + 10].view(np.uint8).reshape(len(examples), -1)
+    lines = np.concatenate([table, np.full((len(table), 1), ord("\n"), np.uint8)], axis=1)
+    is_test = (users % 3 == 0).numpy()
+    content = {}
+    for part, rows in (("train", ~is_test), ("test", is_test)):
+        content[f"{part}/X_{part}.txt"] = lines[rows].tobytes()
+        content[f"{part}/y_{part}.txt"] = _column(examples.labels.numpy()[rows] + 1)
+        content[f"{part}/subject_{part}.txt"] = _column(users.numpy()[rows] + 1)
+    return content
+
+
+def _column(values: np.ndarray) -> bytes:
+    return "".join(f"{value}\n" for value in values).encode()
+
+
+@pytest.fixture
+def write_archive(tmp_path: Path) -> Iterator[Callable[[Path, dict[str, bytes]], Path]]:
+    """A function that writes files into an uncompressed zip archive, which is removed after the test."""
+    written = []
+
+    def write(path: Path, content: dict[str, bytes], prefix: str = "UCI HAR Dataset/") -> Path:
+        written.append(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in content.items():
+                archive.writestr(prefix + name, data)
+        return path
+
+    yield write
+    for path in written:
+        path.unlink(missing_ok=True)
+
+
+class FileServer(ThreadingHTTPServer):
+    """Serves one file under any path, as badly as a test wants it to."""
+
+    content = bytes(range(256)) * 40
+    ignores_range = False
+    drops = 0
+    statuses: tuple[int, ...] = ()
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), FileHandler)
+        self.ranges: list[str | None] = []
+        self.url = f"http://127.0.0.1:{self.server_port}/file.zip"
+
+
+class FileHandler(BaseHTTPRequestHandler):
+    server: FileServer
+    timeout = 5
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        server, wanted = self.server, self.headers.get("Range")
+        server.ranges.append(wanted)
+        if server.statuses:
+            status, *rest = server.statuses
+            server.statuses = tuple(rest)
+            self.send_error(status)
+            return
+        size = len(server.content)
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and not server.ignores_range else 0
+        if wanted and start >= size:
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{size}")
+            self.end_headers()
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(size - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+        self.end_headers()
+        body = server.content[start:]
+        if server.drops:
+            server.drops -= 1
+            body = body[: len(body) // 2]
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    """A web server on this machine."""
+    with FileServer() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join(5)

@@ -1,0 +1,199 @@
+import os
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer, seed_everything
+from torch import Tensor
+
+from flt.data import Examples, FeatureTrigger, FederatedDataModule, RawData, Rounds
+from flt.errors import InputError
+
+
+class Numbers(FederatedDataModule):
+    """120 training examples of 4 clients whose first feature is their own number, and 10 test examples."""
+
+    dataset_name = "Numbers"
+    num_classes = 3
+    trigger = FeatureTrigger([0])
+    target_class = 0
+    loads = 0
+    synthetic = False
+    has_owners = True
+    named_clients: int | None = None
+
+    def load(self, seed: int) -> RawData:
+        self.loads += 1
+        numbers = torch.arange(130)
+        everything = Examples(torch.stack([numbers.float(), torch.full((130,), float(seed))], 1), numbers % 3)
+        owners = numbers[:120] % 4 if self.has_owners else None
+        return RawData(everything[:120], owners, everything[120:], self.synthetic, self.named_clients)
+
+
+def ready(**arguments) -> Numbers:
+    data = Numbers(**{"root_size": 12} | arguments)
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def test_root_and_clients_share_out_the_training_examples():
+    data = ready()
+    numbers = torch.cat([data.clients.features[:, 0], data.root.features[:, 0]])
+    assert sorted(numbers.tolist()) == list(range(120))
+    assert (data.num_clients, data.clients.num_clients, len(data.root), len(data.test)) == (4, 4, 12, 10)
+    for client in range(4):
+        assert set((data.clients.of(client).features[:, 0] % 4).tolist()) == {client}
+
+
+def test_loads_once():
+    data = ready()
+    clients = data.clients
+    data.prepare_data()
+    data.setup("test")
+    data.setup("predict")
+    assert data.loads == 1
+    assert data.clients is clients
+
+
+def test_setup_without_prepare_data_as_on_other_ranks():
+    data = Numbers(root_size=12)
+    data.setup("fit")
+    assert torch.equal(data.root.features, ready().root.features)
+
+
+def test_the_runs_seed_decides(monkeypatch):
+    monkeypatch.setenv("PL_SEED_WORKERS", "0")
+    monkeypatch.setenv("PL_GLOBAL_SEED", "7")
+    first, second = ready(), ready()
+    assert torch.equal(first.root.features, second.root.features)
+    assert first.root.features[0, 1] == 7
+    seed_everything(8, verbose=False)
+    assert os.environ["PL_GLOBAL_SEED"] == "8"
+    assert not torch.equal(ready().root.features[:, 0], first.root.features[:, 0])
+
+
+def test_a_biased_root_data_set():
+    data = ready(bias_probability=0.75, biased_class=2)
+    assert int((data.root.labels == 2).sum()) == 9
+
+
+def test_clients_beyond_the_last_owner(monkeypatch):
+    monkeypatch.setattr(Numbers, "named_clients", 6)
+    assert ready().clients.sizes.tolist()[4:] == [0, 0]
+
+
+def test_data_without_owners_are_partitioned(monkeypatch):
+    monkeypatch.setattr(Numbers, "has_owners", False)
+    with pytest.raises(NotImplementedError, match=r"Numbers\.load returned no owners and it has no method partition"):
+        ready()
+    monkeypatch.setattr(Numbers, "partition", lambda self, labels, *, seed: labels)
+    data = ready()
+    assert data.num_clients == 3
+    assert data.clients.of(2).labels.unique().tolist() == [2]
+
+
+def test_stand_ins_are_announced_loudly_and_once(monkeypatch):
+    monkeypatch.setattr(Numbers, "synthetic", True)
+    with pytest.warns(UserWarning, match=r"SYNTHETIC DATA: .* stand-in for Numbers; .* Put the real data under data"):
+        data = ready()
+    data.setup("test")
+    assert data.is_stand_in
+    assert data.display_name == "Numbers (stand-in)"
+    monkeypatch.setattr(Numbers, "synthetic", False)
+    assert ready().display_name == "Numbers"
+
+
+def test_move_to():
+    data = ready()
+    features = data.clients.features
+    data.move_to("cpu")
+    assert data.clients.features.data_ptr() == features.data_ptr()
+    data.move_to("meta")
+    data.move_to(torch.device("meta"))
+    assert {part.features.device.type for part in (data.clients, data.root, data.test)} == {"meta"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"stand_in": "maybe"}, "stand_in='maybe': choose never, if_unreachable or always"),
+        ({"root_size": 0}, "root_size=0: the server needs"),
+        ({"bias_probability": -0.1}, "bias_probability=-0.1: give a fraction"),
+        ({"biased_class": 3}, "biased_class=3: choose a class from 0 to 2"),
+        ({"batch_size": 0}, "batch_size=0: a batch has 1 example or more"),
+        ({"eval_batch_size": -1}, "eval_batch_size=-1: a batch has 1 example or more"),
+    ],
+)
+def test_arguments_are_checked_before_any_work(arguments: dict, message: str):
+    with pytest.raises(InputError, match=f"^{message}"):
+        Numbers(**arguments)
+
+
+def test_a_root_data_set_larger_than_the_data():
+    with pytest.raises(InputError, match="root_size=120 leaves the clients nothing of the 120"):
+        ready(root_size=120)
+
+
+class Recorder(LightningModule):
+    """Notes what the trainer hands it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.rounds: list[object] = []
+        self.pointers: list[int] = []
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+    def training_step(self, batch: int) -> None:
+        self.rounds.append((batch, type(batch), self.trainer.global_step))
+        self.weight.grad = torch.ones(1)
+        self.optimizers().step()
+
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
+        features, labels = batch
+        self.pointers.append(features.data_ptr())
+        self.log("error", (labels != 0).float().mean())
+
+    test_step = validation_step
+
+    def predict_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        return batch[1]
+
+
+def trainer(**arguments) -> Trainer:
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "log_every_n_steps": 1}
+    return Trainer(
+        **quiet | {"accelerator": "cpu", "num_sanity_val_steps": 0, "enable_model_summary": False} | arguments
+    )
+
+
+@pytest.mark.filterwarnings("ignore:`isinstance.treespec, LeafSpec.` is deprecated:FutureWarning")  # lightning's own
+def test_lightning_takes_the_loaders_as_they_are():
+    data, module = Numbers(root_size=12, eval_batch_size=4), Recorder()
+    run = trainer(max_steps=5, val_check_interval=2)
+    run.fit(module, datamodule=data)
+    assert module.rounds == [(number, int, number) for number in range(5)]
+    assert run.current_epoch == 1
+    bytes_per_row = data.test.features.stride(0) * data.test.features.element_size()
+    assert module.pointers == [data.test.features.data_ptr() + start * bytes_per_row for start in (0, 4, 8)] * 2
+    metrics = run.test(module, datamodule=data, verbose=False)
+    assert metrics[0]["error"] == pytest.approx((data.test.labels != 0).float().mean().item())
+    assert torch.equal(torch.cat(run.predict(module, datamodule=data)), data.test.labels)
+
+
+def test_the_number_of_rounds_must_be_set():
+    data = ready()
+    with pytest.raises(InputError, match=r"trainer\.max_steps=-1 is the number of rounds: set it to 1 or more"):
+        trainer(max_epochs=1).fit(Recorder(), datamodule=data)
+    with pytest.raises(InputError, match=r"trainer\.max_steps=-1"):
+        data.train_dataloader()
+
+
+def test_train_dataloader_is_the_rounds():
+    data = ready()
+    data.trainer = trainer(max_steps=9)
+    assert isinstance(data.train_dataloader(), Rounds)
+    assert len(data.train_dataloader()) == 9

@@ -1,0 +1,239 @@
+import math
+
+import numpy as np
+import pytest
+import reference
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flt import functional as F
+
+
+def sample(num_clients, num_malicious, num_params, seed, dtype=torch.float64, root_norm=None):
+    updates, root_update = reference.sample_updates(num_clients, num_params, seed)
+    if root_norm is not None:
+        root_update *= root_norm / np.linalg.norm(root_update)
+    malicious = torch.zeros(num_clients, dtype=torch.bool)
+    malicious[torch.randperm(num_clients, generator=torch.Generator().manual_seed(seed))[:num_malicious]] = True
+    return torch.tensor(updates, dtype=dtype), malicious, torch.tensor(root_update, dtype=dtype)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def draws(num_malicious, num_params, seed, sweeps=10, steps=10, dtype=torch.float64):
+    generator = seeded(seed)
+    start = torch.rand(num_malicious, num_params, generator=generator, dtype=dtype)
+    shape = (num_malicious, steps, num_params)
+    normal = [torch.randn(*shape, generator=generator, dtype=dtype) for _ in range(sweeps)]
+    return start.double().numpy(), torch.stack(normal).double().numpy(), generator
+
+
+def objective(sent, updates, malicious, root_update):
+    """The reference's h for the directions of what was sent."""
+    directions = [reference.unit(row) for row in sent[malicious].numpy()]
+    arrays = updates.numpy(), malicious.numpy(), root_update.numpy()
+    return reference.adaptive_objective(np.array(directions), *arrays)
+
+
+def arrays_of(updates, malicious, root_update):
+    return updates.double().numpy(), malicious.numpy(), root_update.double().numpy()
+
+
+def test_objective_by_hand():
+    """Both clients at 45 degrees: s = (1, 1), the update before is sqrt(2) along s, trust scores are 1/sqrt(2)."""
+    updates, root_update = torch.tensor([[1.0, 1.0], [3.0, 3.0]]), torch.tensor([2.0, 0.0])
+    malicious = torch.tensor([True, False])
+    trust, before = 1 / math.sqrt(2), math.sqrt(2)
+    cases = {
+        (1.0, 0.0): 2 * (before - (1 * 1 + trust * before) / (1 + trust)),
+        (0.6, -0.8): 2 * (before - (0.6 * -0.2 + trust * before) / (0.6 + trust)),
+        (0.0, -1.0): 0.0,  # at a right angle it has no weight
+        (-1.0, 0.0): 0.0,
+    }
+    for direction, expected in cases.items():
+        actual = F.adaptive_objective(torch.tensor([direction]), updates, malicious, root_update)
+        assert float(actual) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 1), (5, 2, 3), (8, 6, 20), (4, 4, 5)], ids=str)
+def test_objective_agrees_with_reference(shape):
+    for seed in range(5):
+        inputs = sample(*shape, seed)
+        directions = torch.randn(shape[1], shape[2], generator=seeded(seed), dtype=torch.float64)
+        for vectors in (directions / directions.norm(dim=1, keepdim=True), directions):  # a probe is not normalised
+            expected = reference.adaptive_objective(vectors.numpy(), *arrays_of(*inputs))
+            assert float(F.adaptive_objective(vectors, *inputs)) == pytest.approx(expected, rel=1e-9, abs=1e-11)
+
+
+def test_objective_is_zero_for_the_directions_before_the_attack():
+    updates, malicious, root_update = sample(9, 3, 6, seed=0)
+    directions = updates[malicious] / updates[malicious].norm(dim=1, keepdim=True)
+    assert float(F.adaptive_objective(directions, updates, malicious, root_update)) == pytest.approx(0, abs=1e-12)
+
+
+# A probe divides the rounding error of h by 0.005, and up to 100 steps add it up, each times 0.01.
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-3), (torch.float64, 1e-9)])
+@pytest.mark.parametrize("shape", [(4, 1, 2), (6, 2, 12), (5, 4, 6)], ids=str)
+def test_zeroth_order_agrees_with_reference(shape, dtype, tolerance):
+    for seed in range(2):
+        inputs = sample(*shape, seed, dtype)
+        start, normal, generator = draws(shape[1], shape[2], seed, dtype=dtype)
+        expected = reference.adaptive_zeroth_order(*arrays_of(*inputs), start, normal)
+        used = seeded(seed)
+        actual = F.adaptive_attack(*inputs, generator=used)
+        torch.testing.assert_close(actual.double(), torch.tensor(expected), rtol=tolerance, atol=tolerance)
+        assert torch.equal(used.get_state(), generator.get_state())
+
+
+@pytest.mark.parametrize("setting", ["sweeps", "steps", "noise_variance", "probe", "step_size"])
+def test_every_setting_of_the_solver_counts(setting):
+    values = {"sweeps": 3, "steps": 4, "noise_variance": 0.5, "probe": 0.005, "step_size": 0.01}
+    values[setting] *= 2
+    inputs = sample(6, 3, 5, seed=0, root_norm=2.0)
+    start, normal, _ = draws(3, 5, 0, values["sweeps"], values["steps"])
+    rest = {name: values[name] for name in ("noise_variance", "probe", "step_size")}
+    expected = torch.tensor(reference.adaptive_zeroth_order(*arrays_of(*inputs), start, normal, **rest))
+    actual = F.adaptive_attack(*inputs, **values, generator=seeded())
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_noise_variance_is_no_standard_deviation():
+    """N(0, 0.5 I) has the deviation 0.707; taking 0.5 for it is the same as a variance of 0.25, and ends elsewhere."""
+    inputs = sample(6, 3, 5, seed=0, root_norm=2.0)
+    start, normal, _ = draws(3, 5, 0)
+    mistaken = torch.tensor(reference.adaptive_zeroth_order(*arrays_of(*inputs), start, normal, noise_variance=0.25))
+    actual = F.adaptive_attack(*inputs, generator=seeded())
+    assert (actual - mistaken).abs().max() > 1e-2
+
+
+def test_no_sweep_sends_the_directions_of_the_trim_attack():
+    updates, malicious, root_update = sample(8, 3, 5, seed=0)
+    trimmed = F.trim_attack(updates, malicious, generator=seeded())[malicious]
+    sent = F.adaptive_attack(updates, malicious, root_update, sweeps=0, generator=seeded())[malicious]
+    expected = root_update.norm() * trimmed / trimmed.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(sent, expected)
+
+
+def test_zeroth_order_improves_on_its_start_on_average():
+    gains = []
+    for seed in range(40):
+        _, malicious, root_update = inputs = sample(8, 3, 6, seed, root_norm=3.0)
+        start = F.adaptive_attack(*inputs, sweeps=0, generator=seeded(seed))
+        if F.trust_scores(start[malicious], root_update).max() > 0.05:  # elsewhere h is flat, see the next test
+            end = F.adaptive_attack(*inputs, sweeps=3, generator=seeded(seed))
+            gains.append(objective(end, *inputs) - objective(start, *inputs))
+    assert len(gains) >= 4
+    assert np.mean(gains) > 0
+    assert np.median(gains) > 0
+
+
+def test_zeroth_order_stays_where_no_probe_reaches_positive_trust():
+    """An attacker far beyond 90 degrees has no weight in h, so every difference quotient is zero."""
+    root_update, malicious = torch.ones(6, dtype=torch.float64), torch.arange(6) < 2
+    updates = root_update * torch.tensor([[1.0], [1.0], [-1.0], [2.0], [3.0], [4.0]])
+    start = F.adaptive_attack(updates, malicious, root_update, sweeps=0, generator=seeded())
+    assert (F.cosine_similarity(start[:2], root_update) < -0.5).all()
+    end = F.adaptive_attack(updates, malicious, root_update, generator=seeded())
+    torch.testing.assert_close(end, start)
+
+
+@given(st.integers(0, 10**6), st.integers(2, 6), st.integers(2, 8), st.sampled_from(["zeroth_order", "exact"]))
+@settings(deadline=None, derandomize=True, max_examples=40)
+def test_crafted_updates_are_as_long_as_the_root_update(seed, num_clients, num_params, solver):
+    updates, malicious, root_update = sample(num_clients, num_clients // 2, num_params, seed)
+    sent = F.adaptive_attack(updates, malicious, root_update, solver=solver, sweeps=1, steps=2, generator=seeded(seed))
+    lengths = sent[malicious].norm(dim=1)
+    torch.testing.assert_close(lengths, root_update.norm().expand_as(lengths), rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("shape", [(5, 1, 2), (10, 2, 5), (10, 5, 30), (10, 8, 8), (20, 19, 6)], ids=str)
+def test_exact_solver_finds_the_best_angle_of_a_dense_grid(shape):
+    for seed in range(3):
+        inputs = sample(*shape, seed)
+        best = reference.adaptive_grid_optimum(*arrays_of(*inputs))
+        found = objective(F.adaptive_attack(*inputs, solver="exact"), *inputs)
+        assert found >= best - 1e-6 * abs(best)
+        assert found > 0
+
+
+@given(st.integers(0, 10**6), st.integers(1, 5), st.integers(2, 8))
+@settings(deadline=None, derandomize=True, max_examples=25)
+def test_exact_solver_beats_random_directions(seed, num_malicious, num_params):
+    inputs = sample(8, num_malicious, num_params, seed)
+    found = objective(F.adaptive_attack(*inputs, solver="exact"), *inputs)
+    for candidate in torch.randn(10, *inputs[0].shape, generator=seeded(seed), dtype=torch.float64):
+        assert found >= objective(candidate, *inputs) - 1e-6 * abs(found) - 1e-12
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_exact_solver_is_at_least_as_good_as_zeroth_order(share):
+    for seed in range(4):
+        inputs = sample(10, round(10 * share), 15, seed)
+        exact = objective(F.adaptive_attack(*inputs, solver="exact"), *inputs)
+        assert exact >= objective(F.adaptive_attack(*inputs, generator=seeded(seed)), *inputs) - 1e-9
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_exact_solver_keeps_its_weight_where_no_benign_client_is_trusted(dtype):
+    """h then rises all the way to 90 degrees, but at 90 degrees the attackers lose their weight; 89 is good enough."""
+    updates, _, root_update = inputs = sample(6, 6, 8, seed=3, dtype=dtype)
+    before = F.fltrust(updates, root_update)
+    root_direction, sign = reference.unit(root_update.double().numpy()), before.sign().numpy()
+    orthogonal = reference.unit(sign - sign @ root_direction * root_direction)
+    direction = math.cos(math.radians(89)) * root_direction - math.sin(math.radians(89)) * orthogonal
+    good_enough = reference.adaptive_objective(np.array([direction] * 6), *arrays_of(*inputs))
+    sent = F.adaptive_attack(*inputs, solver="exact")
+    assert float((before - F.fltrust(sent, root_update)) @ before.sign()) >= good_enough - 1e-4
+
+
+def test_exact_solver_by_hand_where_the_sign_lies_along_the_root_update():
+    """With w = <e', e_0>, h = sqrt(2) * (sqrt(2) - sqrt(2) (w^2 + 1) / (w + 1)), best at w = sqrt(2) - 1.
+
+    Any vector orthogonal to e_0 takes up the rest of the length.
+    """
+    updates, malicious = torch.ones(2, 2, dtype=torch.float64), torch.tensor([True, False])
+    sent = F.adaptive_attack(updates, malicious, updates[0], solver="exact")
+    assert float(F.trust_scores(sent[:1], updates[0])) == pytest.approx(math.sqrt(2) - 1, abs=1e-4)
+    assert objective(sent, updates, malicious, updates[0]) == pytest.approx(2 * (3 - 2 * math.sqrt(2)))
+
+
+def test_exact_directions_coincide():
+    updates, malicious, root_update = sample(9, 4, 7, seed=0)
+    crafted = F.adaptive_attack(updates, malicious, root_update, solver="exact")[malicious]
+    torch.testing.assert_close(crafted, crafted[:1].expand_as(crafted))
+
+
+def test_attack_moves_fltrust_against_its_sign():
+    for solver in ("zeroth_order", "exact"):
+        updates, malicious, root_update = sample(10, 4, 15, seed=0)
+        before = F.fltrust(updates, root_update)
+        sent = F.adaptive_attack(updates, malicious, root_update, solver=solver, generator=seeded())
+        shift = F.fltrust(sent, root_update) - before
+        # h is this shift against s, in the units of the update
+        assert float(-shift @ before.sign()) == pytest.approx(objective(sent, updates, malicious, root_update))
+        assert shift @ before.sign() < 0
+
+
+@pytest.mark.parametrize("solver", ["zeroth_order", "exact"])
+def test_zero_root_update_changes_nothing(solver):
+    updates, malicious, root_update = sample(8, 3, 5, seed=0)
+    sent = F.adaptive_attack(updates, malicious, torch.zeros_like(root_update), solver=solver, generator=seeded())
+    torch.testing.assert_close(sent, updates, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("solver", ["zeroth_order", "exact"])
+@pytest.mark.parametrize("factor", [1.0, -1.0])
+def test_sign_along_the_root_update_or_zero(solver, factor):
+    """With s along e_0, or s = 0 because nobody is trusted, the plane of the exact solver is a line."""
+    root_update = torch.ones(4, dtype=torch.float64)
+    updates, malicious = factor * torch.ones(6, 4, dtype=torch.float64), torch.arange(6) < 2
+    sent = F.adaptive_attack(updates, malicious, root_update, solver=solver, sweeps=2, generator=seeded())
+    torch.testing.assert_close(sent[:2].norm(dim=1), torch.full((2,), 2.0).double())
+
+
+def test_unknown_solver_is_refused():
+    with pytest.raises(ValueError, match=r"solver.*gradient"):
+        F.adaptive_attack(*sample(8, 3, 5, seed=0), solver="gradient")

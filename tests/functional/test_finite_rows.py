@@ -1,0 +1,28 @@
+import math
+
+import pytest
+import torch
+
+from flt import functional as F
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("column", [0, 2])
+def test_one_bad_entry_marks_its_row_only(bad, column):
+    updates = torch.ones(3, 3)
+    updates[1, column] = bad
+    finite = F.finite_rows(updates)
+    assert finite.dtype == torch.bool
+    assert finite.tolist() == [True, False, True]
+
+
+def test_infinities_of_both_signs_do_not_cancel():
+    assert F.finite_rows(torch.tensor([[math.inf, -math.inf], [0.0, 0.0]])).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_huge_and_tiny_entries_are_finite(dtype):
+    """A sum or a norm of the row would overflow."""
+    limits = torch.finfo(dtype)
+    updates = torch.tensor([[limits.max] * 4, [limits.min] * 4, [limits.tiny] * 4], dtype=dtype)
+    assert F.finite_rows(updates).all()

@@ -1,0 +1,131 @@
+import math
+
+import pytest
+import reference
+import torch
+
+from flt import functional as F
+
+
+def sample(num_clients, num_malicious, num_params, seed, dtype=torch.float64):
+    updates, _ = reference.sample_updates(num_clients, num_params, seed)
+    malicious = torch.zeros(num_clients, dtype=torch.bool)
+    malicious[torch.randperm(num_clients, generator=torch.Generator().manual_seed(seed))[:num_malicious]] = True
+    return torch.tensor(updates, dtype=dtype), malicious
+
+
+def draws(num_malicious, num_params, seed, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    directions = torch.randn(num_malicious - 1, num_params, generator=generator, dtype=dtype)
+    return directions, torch.rand(num_malicious - 1, 1, generator=generator, dtype=dtype), generator
+
+
+# Lambda is a root of a sum of squares of order one; halving it is exact.
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("knowledge", ["full", "partial"])
+@pytest.mark.parametrize("counts", [(7, 2), (10, 4), (20, 8), (12, 9), (9, 8)], ids=str)
+@pytest.mark.parametrize("num_params", [3, 30])
+def test_agrees_with_reference(counts, num_params, knowledge, dtype, tolerance):
+    if knowledge == "partial" and counts[1] < 4:
+        return  # Krum over so few own updates looks at one neighbour, and mutual neighbours tie
+    for seed in range(4):
+        updates, malicious = sample(*counts, num_params, seed, dtype)
+        directions, radii, _ = draws(counts[1], num_params, seed, dtype)
+        actual = F.krum_attack(updates, malicious, knowledge=knowledge, generator=torch.Generator().manual_seed(seed))
+        given = (tensor.double().numpy() for tensor in (updates, directions, radii))
+        expected = reference.krum_attack(next(given), malicious.numpy(), *given, knowledge)
+        torch.testing.assert_close(actual.double(), torch.tensor(expected), rtol=tolerance, atol=tolerance)
+
+
+def test_draws_its_random_numbers_in_the_documented_order():
+    updates, malicious = sample(9, 3, 5, seed=0)
+    directions, radii, expected = draws(3, 5, seed=1)
+    generator = torch.Generator().manual_seed(1)
+    crafted = F.krum_attack(updates, malicious, generator=generator)[malicious]
+    offsets = 0.01 * radii * directions / directions.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(crafted[1:] - crafted[0], offsets)
+    assert torch.equal(generator.get_state(), expected.get_state())
+
+
+def test_worked_by_hand():
+    """Five benign updates 2e_k (norm 2, squared distances 8) and two malicious ones in their mean, which Krum picks.
+
+    The 3 nearest benign others give 24, so lambda starts at sqrt(24 / ((7-4-1) * 5)) + 2/sqrt(5) = 2.44; with n-m-1
+    in place of n-2m-1 it would be 1.99. A crafted update lies at squared distance 5 lambda^2 + 4 lambda + 4 from every
+    benign one, twice which is below 24 only for lambda < 0.927: after two halvings.
+    """
+    updates = torch.cat([torch.full((2, 5), 0.4), 2 * torch.eye(5)]).double()
+    malicious = torch.tensor([True] * 2 + [False] * 5)
+    sent = F.krum_attack(updates, malicious, epsilon=0.0, generator=torch.Generator().manual_seed(0))
+    bound = math.sqrt(24 / 10) + 2 / math.sqrt(5)
+    torch.testing.assert_close(sent[malicious], torch.full((2, 5), -bound / 4).double())
+
+
+def test_hopeless_search_sends_the_first_lambda_below_the_threshold():
+    """Benign 1..5: Krum's best score is 6, and -lambda scores at least 1 + 4 + 9, so the search runs to its end."""
+    updates = torch.tensor([[3.0], [1.0], [2.0], [3.0], [4.0], [5.0]], dtype=torch.float64)
+    malicious = torch.tensor([True] + [False] * 5)
+    sent = F.krum_attack(updates, malicious, generator=torch.Generator().manual_seed(0))
+    bound = math.sqrt(6 / ((6 - 2 - 1) * 1)) + 5
+    torch.testing.assert_close(sent[0], torch.tensor([-bound / 2**20], dtype=torch.float64), rtol=1e-12, atol=0)
+    assert bound / 2**20 < 1e-5 < bound / 2**19
+
+
+def test_krum_picks_a_malicious_update_where_the_search_succeeded():
+    successes = 0
+    for seed in range(20):
+        updates, malicious = sample(15, 5, 20, seed)
+        sent = F.krum_attack(updates, malicious, generator=torch.Generator().manual_seed(seed))
+        if sent[malicious][0].abs().max() >= 1e-5:
+            successes += 1
+            assert malicious[int(F.krum_select(sent, num_byzantine=5))]
+    assert successes >= 10
+
+
+def test_largest_lambda_that_works_is_sent():
+    updates, malicious = sample(15, 5, 20, seed=1)
+    sent = F.krum_attack(updates, malicious, generator=torch.Generator().manual_seed(0))
+    first = sent[malicious][0]
+    doubled = sent.clone()
+    doubled[malicious] += first
+    assert malicious[int(F.krum_select(sent, num_byzantine=5))]
+    assert not malicious[int(F.krum_select(doubled, num_byzantine=5))]
+
+
+def test_is_no_plain_sign_flip():
+    """One length in every coordinate, against the sign of Krum's pick, whatever the attackers' own updates."""
+    updates, malicious = sample(15, 5, 20, seed=1)
+    picked = updates[int(F.krum_select(updates, num_byzantine=5))]
+    first = F.krum_attack(updates, malicious, generator=torch.Generator().manual_seed(0))[malicious][0]
+    torch.testing.assert_close(first / first.abs().max(), -picked.sign())
+
+
+def test_coordinates_where_the_pick_is_zero_stay_zero():
+    updates, malicious = sample(9, 3, 4, seed=0)
+    updates[:, 2] = 0.0
+    sent = F.krum_attack(updates, malicious, epsilon=0.0, generator=torch.Generator().manual_seed(0))
+    assert (sent[malicious][:, 2] == 0).all()
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.01, 0.5])
+def test_others_lie_within_epsilon_of_the_first(epsilon):
+    updates, malicious = sample(20, 8, 50, seed=0)
+    crafted = F.krum_attack(updates, malicious, epsilon=epsilon, generator=torch.Generator().manual_seed(0))[malicious]
+    distances = (crafted[1:] - crafted[0]).norm(dim=1)
+    assert (distances <= epsilon * (1 + 1e-9)).all()
+    assert len(set(distances.tolist())) == (7 if epsilon else 1)
+
+
+def test_partial_knowledge_takes_the_sign_of_its_own_mean():
+    updates, malicious = sample(12, 6, 5, seed=0)
+    updates[malicious] = updates[malicious].abs() * torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0]).double()
+    updates[~malicious] = -100 * updates[malicious]
+    sent = F.krum_attack(updates, malicious, knowledge="partial", generator=torch.Generator().manual_seed(0))
+    assert sent[malicious][0].sign().tolist() == [-1.0, 1.0, -1.0, 1.0, -1.0]
+
+
+def test_single_attacker_draws_nothing():
+    updates, malicious = sample(8, 1, 5, seed=0)
+    generator = torch.Generator().manual_seed(3)
+    F.krum_attack(updates, malicious, generator=generator)
+    assert torch.equal(generator.get_state(), torch.Generator().manual_seed(3).get_state())

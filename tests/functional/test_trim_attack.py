@@ -1,0 +1,116 @@
+import pytest
+import reference
+import torch
+
+from flt import functional as F
+
+# One coordinate per case; the mean over all four clients is negative, negative, positive, positive.
+BENIGN = torch.tensor([[1.0, -3.0, 1.0, -4.0], [2.0, -2.0, 6.0, 1.0], [1.5, -2.5, 2.0, -3.0]])
+ATTACKER = torch.tensor([[-90.0, -1.0, 0.5, 90.0]])
+UPDATES, MALICIOUS = torch.cat([BENIGN, ATTACKER]), torch.tensor([False, False, False, True])
+
+
+def sample(num_clients, num_malicious, num_params, seed, dtype=torch.float64):
+    updates, _ = reference.sample_updates(num_clients, num_params, seed)
+    malicious = torch.zeros(num_clients, dtype=torch.bool)
+    malicious[torch.randperm(num_clients, generator=torch.Generator().manual_seed(seed))[:num_malicious]] = True
+    return torch.tensor(updates, dtype=dtype), malicious
+
+
+# An interval's ends and its width are rounded once or twice.
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("knowledge", ["full", "partial"])
+@pytest.mark.parametrize("counts", [(2, 1), (7, 2), (10, 4), (12, 11)], ids=str)
+@pytest.mark.parametrize("stretch", [2.0, 5.0])
+def test_agrees_with_reference(counts, stretch, knowledge, dtype, tolerance):
+    for seed in range(4):
+        updates, malicious = sample(*counts, 25, seed, dtype)
+        draws = torch.rand(counts[1], 25, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+        generator = torch.Generator().manual_seed(seed)
+        actual = F.trim_attack(updates, malicious, knowledge=knowledge, stretch=stretch, generator=generator)
+        expected = reference.trim_attack(
+            updates.double().numpy(), malicious.numpy(), draws.double().numpy(), knowledge, stretch
+        )
+        torch.testing.assert_close(actual.double(), torch.tensor(expected), rtol=tolerance, atol=tolerance)
+
+
+def test_worked_by_hand():
+    draw = torch.rand(1, 4, generator=torch.Generator().manual_seed(0))
+    low = torch.tensor([[2.0, -2.0, 0.5, -8.0]])  # max, max, min/2, 2*min of the benign columns
+    high = torch.tensor([[4.0, -1.0, 1.0, -4.0]])  # 2*max, max/2, min, min
+    sent = F.trim_attack(UPDATES, MALICIOUS, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(sent[MALICIOUS], low + (high - low) * draw)
+
+
+def test_sign_is_that_of_the_mean_over_all_clients():
+    """The attacker turns the sign of columns 0 and 3; without it both would be drawn from the other side."""
+    assert (BENIGN.mean(dim=0).sign() != UPDATES.mean(dim=0).sign()).tolist() == [True, False, False, True]
+    crafted = F.trim_attack(UPDATES, MALICIOUS, generator=torch.Generator().manual_seed(0))[3]
+    assert crafted[0] >= 2
+    assert crafted[3] <= -4
+
+
+def test_statistics_are_over_benign_rows_only():
+    """The attacker's own 90 in column 3 or -90 in column 0 would widen the interval far beyond twice the benign one."""
+    for seed in range(20):
+        crafted = F.trim_attack(UPDATES, MALICIOUS, generator=torch.Generator().manual_seed(seed))[3]
+        assert (crafted.abs() <= 2 * BENIGN.abs().amax(dim=0)).all()
+
+
+def test_every_crafted_value_lies_beyond_the_benign_ones():
+    updates, malicious = sample(20, 6, 40, seed=0)
+    sent = F.trim_attack(updates, malicious, generator=torch.Generator().manual_seed(0))
+    rising = updates.mean(dim=0) >= 0
+    benign, crafted = sent[~malicious], sent[malicious]
+    assert (crafted <= benign.amin(dim=0))[:, rising].all()
+    assert (crafted >= benign.amax(dim=0))[:, ~rising].all()
+
+
+def test_every_attacker_draws_its_own():
+    updates, malicious = sample(20, 6, 10, seed=0)
+    crafted = F.trim_attack(updates, malicious, generator=torch.Generator().manual_seed(0))[malicious]
+    assert len(torch.unique(crafted, dim=0)) == 6
+
+
+def test_turns_the_mean_against_its_sign():
+    updates, malicious = sample(20, 6, 40, seed=0)
+    sent = F.trim_attack(updates, malicious, generator=torch.Generator().manual_seed(0))
+    shift = F.trimmed_mean(sent, trim=6) - F.trimmed_mean(updates, trim=6)
+    assert shift @ updates.mean(dim=0).sign() < 0
+
+
+def test_stretch_one_sends_the_benign_extreme():
+    sent = F.trim_attack(UPDATES, MALICIOUS, stretch=1.0, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(sent[3], torch.tensor([2.0, -2.0, 1.0, -4.0]))
+
+
+@pytest.mark.parametrize(("largest", "interval"), [(3.0, (3.0, 6.0)), (0.0, (0.0, 0.0)), (-3.0, (-3.0, -1.5))])
+def test_interval_of_a_falling_coordinate(largest, interval):
+    updates = torch.tensor([[largest], [-9.0], [-9.0]])
+    for seed in range(10):
+        generator = torch.Generator().manual_seed(seed)
+        sent = F.trim_attack(updates, torch.tensor([False, False, True]), generator=generator)
+        assert interval[0] <= sent[2, 0] <= interval[1]
+
+
+def test_zero_mean_counts_as_rising():
+    updates = torch.tensor([[-1.0], [1.0], [0.0]])
+    sent = F.trim_attack(updates, torch.tensor([False, False, True]), generator=torch.Generator().manual_seed(0))
+    assert -2 <= sent[2, 0] <= -1
+
+
+def test_partial_knowledge_by_hand():
+    """Own values 1, 3 (mean 2, population deviation 1) and -1, -3; the sample deviation would be 1.41."""
+    updates = torch.tensor([[1.0, -1.0], [3.0, -3.0], [70.0, 70.0]])
+    malicious = torch.tensor([True, True, False])
+    draws = torch.rand(2, 2, generator=torch.Generator().manual_seed(0))
+    sent = F.trim_attack(updates, malicious, knowledge="partial", generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(sent[malicious], torch.tensor([-2.0, 1.0]) + draws)  # [2-4, 2-3] and [-2+3, -2+4]
+
+
+def test_draws_one_uniform_number_per_attacker_and_parameter():
+    updates, malicious = sample(9, 3, 5, seed=0)
+    generator, expected = (torch.Generator().manual_seed(2) for _ in range(2))
+    F.trim_attack(updates, malicious, generator=generator)
+    torch.rand(3, 5, generator=expected, dtype=torch.float64)
+    assert torch.equal(generator.get_state(), expected.get_state())

@@ -1,0 +1,204 @@
+"""Naive NumPy float64 references for the rules and attacks, written from the papers' formulas and nothing else.
+
+Rows of ``updates`` are clients. Attacks receive their random draws as arrays, so that a test can hand the same numbers
+to the reference and to the implementation.
+"""
+
+import math
+
+import numpy as np
+
+
+def sample_updates(num_clients, num_params, seed):
+    """Updates that partly agree with a root update: some cosines positive, some negative; lengths differ widely."""
+    rng = np.random.default_rng(seed)
+    root_update = rng.normal(size=num_params)
+    updates = np.array([0.5 * root_update + rng.normal(size=num_params) for _ in range(num_clients)])
+    return updates * rng.uniform(0.2, 3.0, size=(num_clients, 1)), root_update
+
+
+def fedavg(updates, num_examples):
+    total = sum(num_examples)
+    return sum((count / total) * update for count, update in zip(num_examples, updates, strict=True))
+
+
+def squared_distance(a, b):
+    return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
+
+
+def pairwise_squared_distances(updates):
+    return np.array([[squared_distance(a, b) for b in updates] for a in updates])
+
+
+def nearest_sums(updates, num_neighbors):
+    """For every update, the sum of squared distances to its ``num_neighbors`` nearest others."""
+    sums = []
+    for i, update in enumerate(updates):
+        others = sorted(squared_distance(update, other) for j, other in enumerate(updates) if j != i)
+        sums.append(sum(others[:num_neighbors]))
+    return np.array(sums)
+
+
+def krum_scores(updates, num_byzantine):
+    return nearest_sums(updates, len(updates) - num_byzantine - 2)
+
+
+def krum(updates, num_byzantine):
+    return updates[np.argmin(krum_scores(updates, num_byzantine))]
+
+
+def trimmed_mean(updates, trim):
+    columns = [sorted(column)[trim : len(column) - trim] for column in updates.T]
+    return np.array([sum(column) / len(column) for column in columns])
+
+
+def median(updates):
+    middle = []
+    for column in updates.T:
+        ordered, half = sorted(column), len(column) // 2
+        middle.append(ordered[half] if len(column) % 2 else (ordered[half - 1] + ordered[half]) / 2)
+    return np.array(middle)
+
+
+def cosine_similarity(updates, root_update):
+    cosines = []
+    for update in updates:
+        norms = np.linalg.norm(update) * np.linalg.norm(root_update)
+        cosines.append(np.dot(update, root_update) / norms if norms > 0 else 0.0)
+    return np.array(cosines)
+
+
+def trust_scores(updates, root_update, relu=True):
+    return np.array([max(c, 0.0) if relu else c for c in cosine_similarity(updates, root_update)])
+
+
+def fltrust(updates, root_update, relu=True, rescale="all", include_root=False):
+    root_norm = np.linalg.norm(root_update)
+    weighted, total = np.zeros(len(root_update)), 0.0
+    for update, trust in zip(updates, trust_scores(updates, root_update, relu), strict=True):
+        norm = np.linalg.norm(update)
+        if norm > 0 and (rescale == "all" or (rescale == "longer" and norm > root_norm)):
+            update = root_norm / norm * update
+        weighted, total = weighted + trust * update, total + trust
+    if include_root:
+        weighted, total = weighted + root_update, total + 1.0
+    return np.zeros(len(root_update)) if total == 0 or root_norm == 0 else weighted / total
+
+
+def replace_rows(updates, malicious, crafted):
+    result = updates.copy()
+    result[malicious] = crafted
+    return result
+
+
+def krum_lambda_bound(benign, num_clients, num_malicious):
+    num_params = benign.shape[1]
+    closest = min(nearest_sums(benign, max(num_clients - num_malicious - 2, 1)))
+    longest = max(np.linalg.norm(update) for update in benign)
+    spread = closest / (max(num_clients - 2 * num_malicious - 1, 1) * num_params)
+    return math.sqrt(spread) + longest / math.sqrt(num_params)
+
+
+def krum_attack(updates, malicious, directions, radii, knowledge="full", epsilon=0.01):
+    num_clients, num_malicious = len(updates), int(malicious.sum())
+    if num_malicious == 0 or (knowledge == "full" and num_malicious == num_clients):
+        return updates.copy()
+    offsets = [np.zeros(updates.shape[1])]
+    offsets += [epsilon * r * v / np.linalg.norm(v) for r, v in zip(radii, directions, strict=True)]
+    if knowledge == "full":
+        num_neighbors = max(num_clients - num_malicious - 2, 1)
+        sign = np.sign(updates[np.argmin(nearest_sums(updates, num_neighbors))])
+        step = krum_lambda_bound(updates[~malicious], num_clients, num_malicious)
+    else:
+        own = updates[malicious]
+        num_neighbors = max((num_malicious + 1) - 1 - 2, 1)
+        sign = np.sign(own.mean(axis=0))
+        step = krum_lambda_bound(own, num_malicious + 1, 1)
+    while True:
+        crafted = np.array([-step * sign + offset for offset in offsets])
+        if knowledge == "full":
+            picked = malicious[np.argmin(nearest_sums(replace_rows(updates, malicious, crafted), num_neighbors))]
+        else:
+            picked = np.argmin(nearest_sums(np.vstack([crafted[:1], own]), num_neighbors)) == 0
+        if picked or step < 1e-5:
+            return replace_rows(updates, malicious, crafted)
+        step /= 2
+
+
+def trim_interval(sign, smallest, largest, stretch):
+    """The interval to draw one coordinate from, on the far side of all benign values."""
+    if sign < 0:
+        return (largest, stretch * largest) if largest > 0 else (largest, largest / stretch)
+    return (smallest / stretch, smallest) if smallest > 0 else (stretch * smallest, smallest)
+
+
+def trim_attack(updates, malicious, draws, knowledge="full", stretch=2.0):
+    if not malicious.any() or (knowledge == "full" and malicious.all()):
+        return updates.copy()
+    crafted = np.zeros(draws.shape)
+    for j in range(updates.shape[1]):
+        if knowledge == "full":
+            benign = updates[~malicious, j]
+            low, high = trim_interval(np.sign(updates[:, j].mean()), min(benign), max(benign), stretch)
+        else:
+            mean, deviation = updates[malicious, j].mean(), updates[malicious, j].std(ddof=0)
+            low, high = (mean + 3 * deviation, mean + 4 * deviation)
+            if mean >= 0:
+                low, high = (mean - 4 * deviation, mean - 3 * deviation)
+        crafted[:, j] = [low + (high - low) * draw for draw in draws[:, j]]
+    return replace_rows(updates, malicious, crafted)
+
+
+def unit(vector):
+    norm = np.linalg.norm(vector)
+    return vector / norm if norm > 0 else np.zeros_like(vector)
+
+
+def weighted_direction(directions, root_direction):
+    """The mean of ``directions``, each weighted with its inner product with the root direction where positive."""
+    weights = [max(np.dot(direction, root_direction), 0.0) for direction in directions]
+    if sum(weights) == 0:
+        return np.zeros_like(root_direction)
+    return sum(w * direction for w, direction in zip(weights, directions, strict=True)) / sum(weights)
+
+
+def adaptive_objective(directions, updates, malicious, root_update):
+    """The paper's h: how far the malicious ``directions`` move FLTrust's update against its sign before the attack."""
+    root_direction = unit(root_update)
+    before = np.array([unit(update) for update in updates])
+    after = replace_rows(before, malicious, directions)
+    sign = np.sign(fltrust(updates, root_update))
+    shift = weighted_direction(before, root_direction) - weighted_direction(after, root_direction)
+    return np.linalg.norm(root_update) * np.dot(sign, shift)
+
+
+def adaptive_zeroth_order(
+    updates, malicious, root_update, trim_draws, normal_draws, noise_variance=0.5, probe=0.005, step_size=0.01
+):
+    """The paper's solver; ``normal_draws`` are standard normal, [sweeps, malicious clients, steps, parameters]."""
+    if not malicious.any() or not root_update.any():
+        return updates.copy()
+    start = trim_attack(updates, malicious, trim_draws)
+    directions = np.array([unit(row) for row in start[malicious]])
+    for sweep in normal_draws:
+        for j, steps in enumerate(sweep):
+            for draw in steps:
+                noise = math.sqrt(noise_variance) * draw
+                probed = directions.copy()
+                probed[j] = directions[j] + probe * noise
+                rise = adaptive_objective(probed, updates, malicious, root_update)
+                rise -= adaptive_objective(directions, updates, malicious, root_update)
+                directions[j] = unit(directions[j] + step_size * rise / probe * noise)
+    return replace_rows(updates, malicious, np.linalg.norm(root_update) * directions)
+
+
+def adaptive_grid_optimum(updates, malicious, root_update, num_angles=401):
+    """The best value of h over a grid of angles in the plane of the sign vector and the root direction."""
+    root_direction, sign = unit(root_update), np.sign(fltrust(updates, root_update))
+    orthogonal = unit(sign - np.dot(sign, root_direction) * root_direction)
+    best = -math.inf
+    for angle in np.linspace(-math.pi / 2, math.pi / 2, num_angles):
+        direction = math.cos(angle) * root_direction + math.sin(angle) * orthogonal
+        directions = np.array([direction] * int(malicious.sum()))
+        best = max(best, adaptive_objective(directions, updates, malicious, root_update))
+    return best
