@@ -38,9 +38,7 @@ class MetricsLogger(FederatedCallback):
         for row in self.rows:
             self._send(trainer, row)
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Sends the row of the round before, which no evaluation has completed."""
         self._flush(trainer)
 
@@ -62,7 +60,9 @@ class MetricsLogger(FederatedCallback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Completes the round's row with the evaluation and sends it."""
         if trainer.state.fn == "fit":
-            measured = {name: float(trainer.callback_metrics[name]) for name in EVALUATION if name in trainer.callback_metrics}
+            measured = {
+                name: float(trainer.callback_metrics[name]) for name in EVALUATION if name in trainer.callback_metrics
+            }
             self._pending = {"round": trainer.global_step, **self._pending, **measured}
             self._flush(trainer)
 
@@ -86,9 +86,7 @@ class MetricsLogger(FederatedCallback):
             self._send(trainer, self._pending, self._histograms)
             self._pending, self._histograms = {}, {}
 
-    def _send(
-        self, trainer: Trainer, row: dict[str, float], histograms: dict[str, list[float]] | None = None
-    ) -> None:
+    def _send(self, trainer: Trainer, row: dict[str, float], histograms: dict[str, list[float]] | None = None) -> None:
         for logger in trainer.loggers:
             values: dict[str, Any] = dict(row)
             if isinstance(logger, CSVLogger):

@@ -89,7 +89,7 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
         "data": f"{data.display_name}: {who}, {len(federation.clients.labels):,} training examples,"
         f" {len(data.test):,} test examples, {data.num_classes} classes",
         "root dataset": f"{len(data.root)} examples, {root}",
-        "aggregation": _only(trainer, Aggregation).label,
+        "aggregation": _only(trainer, Aggregation).describe(federation),
         "attack": f"{_attack_label(trainer)}: {federation.num_malicious} of {clients} clients malicious",
         "step": module.describe_step(),
         "rounds": f"{trainer.max_steps:,}" + (f", from {trainer.global_step:,}" if trainer.global_step else ""),

@@ -2,24 +2,28 @@
 
 import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
+from jsonargparse import ActionConfigFile
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
-import flt.models
+import flt
+import flt.models  # makes its networks known by short name
 from callbacks import MetricsLogger, PredictionWriter, RoundProgressBar, RunReport
 from flt.data import FederatedDataModule
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.hooks import Aggregation, Attack
-from flt.module import FederatedModule
+from flt.module import FederatedModule, check_precision
+from flt.parsing import FederatedArgumentParser, input_error
 
 
 class ConfigWriter(SaveConfigCallback):
@@ -60,6 +64,15 @@ class FederatedCLI(LightningCLI):
             args=args,
         )
 
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """Takes the parser whose errors are one line."""
+        kwargs.setdefault("dump_header", [f"flt=={flt.__version__}"])
+        parser = FederatedArgumentParser(**kwargs)
+        parser.add_argument(
+            "-c", "--config", action=ActionConfigFile, help="YAML file of settings; later files and options win."
+        )
+        return parser
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds ``--aggregation`` and ``--attack``."""
         parser.add_lightning_class_args(Aggregation, "aggregation", subclass_mode=True, required=False)
@@ -75,6 +88,9 @@ class FederatedCLI(LightningCLI):
             raise InputError(f"flt {command} needs a trained model: pass --ckpt_path runs/.../checkpoints/last.ckpt")
         if path is not None:
             _check_checkpoint(Path(path))
+        precision = str(self.config[command].trainer.precision)
+        if precision in ("16-mixed", "16"):  # which Lightning turns into bf16-mixed on a CPU before anyone can see it
+            check_precision(precision)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the callbacks every run has."""
@@ -88,7 +104,7 @@ def _standard_callbacks(settings: Any, given: list[Callback]) -> list[Callback]:
     """What records and shows a run, less what the user brought or turned off."""
     standard: list[Callback] = [MetricsLogger(), RunReport(), PredictionWriter()]
     if settings.get("enable_progress_bar") is not False:
-        standard.append(RoundProgressBar())
+        standard.insert(0, RoundProgressBar())  # first, so that the finished bar stands above the summary
     if settings.get("enable_checkpointing") is not False and not any(isinstance(own, Checkpoint) for own in given):
         # After the evaluation, so that a resumed run has its row; `every_n_epochs` counts evaluations here.
         standard.append(
@@ -123,11 +139,17 @@ def main(args: ArgsType = None) -> int:
     # A console script does not look for modules in the working directory, where a user's own rule lies.
     if "" not in sys.path:
         sys.path.insert(0, "")
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Lightning 2.6 calls what torch 2.15 deprecates; nothing a user could do about it.
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", module="lightning")
     try:
         FederatedCLI(args)
-    except (InputError, MisconfigurationException) as error:
-        print(f"flt: error: {' '.join(str(error).split())}", file=sys.stderr)
+    except (ValueError, MisconfigurationException) as error:
+        explained = error if isinstance(error, MisconfigurationException) else input_error(error)
+        if explained is None:  # a bug, or a mistake in a user's own class: its traceback is worth seeing
+            raise
+        print(f"flt: error: {' '.join(str(explained).split())}", file=sys.stderr)
         return 2
     return 0
 

@@ -1,5 +1,7 @@
 """The one exception that means: the user's input is wrong, and here is the remedy."""
 
+from typing import Any, get_args
+
 
 class InputError(ValueError):
     """A setting, file, checkpoint or update that cannot be used.
@@ -7,3 +9,14 @@ class InputError(ValueError):
     The message is one line that names the argument or file, its value and what to do about it. The command line
     prints it and exits with status 2; anything that is not an ``InputError`` is a bug and keeps its traceback.
     """
+
+
+def check_choice(name: str, value: object, choices: Any) -> None:
+    """Raises an `InputError` unless ``value`` is one of a ``Literal`` type's ``choices``.
+
+    Example:
+        >>> from typing import Literal
+        >>> check_choice("size", "small", Literal["small", "large"])
+    """
+    if value not in get_args(choices):
+        raise InputError(f"{name}={value!r}: choose one of {', '.join(get_args(choices))}")

@@ -44,6 +44,8 @@ class Federation:
         clients: Local data of all clients.
         num_examples: Examples each client was given, before any attack added to them, shape ``[num_clients]``.
         malicious: Which clients are malicious, boolean, shape ``[num_clients]``.
+        num_expected: Malicious clients that rules expect unless told otherwise; the malicious ones' number wherever
+            there is an attack.
         clients_per_round: Clients that take part in a round (tau).
         num_classes: Number of classes.
         seed: The run's seed.
@@ -53,6 +55,7 @@ class Federation:
     clients: ClientData
     num_examples: Tensor
     malicious: Tensor
+    num_expected: int
     clients_per_round: int
     num_classes: int
     seed: int
@@ -69,9 +72,9 @@ class Federation:
         return int(self.malicious.sum())
 
     @property
-    def malicious_per_round(self) -> int:
-        """Malicious clients expected among those of a round; with all clients in every round, their number m."""
-        return round(self.num_malicious * self.clients_per_round / self.num_clients)
+    def expected_per_round(self) -> int:
+        """Malicious clients that rules expect in a round: the share of ``num_expected`` that falls to it."""
+        return round(self.num_expected * self.clients_per_round / self.num_clients)
 
     def replace(self, **changes: Any) -> "Federation":
         """A copy with some attributes changed."""
@@ -177,6 +180,10 @@ class Aggregation(FederatedCallback, ABC):
     def aggregate(self, round: Round) -> Aggregate:
         """The rule."""
 
+    def describe(self, federation: Federation) -> str:
+        """The rule and the settings it takes from the federation, for people."""
+        return self.label
+
     def check(self, federation: Federation) -> None:
         """Raises an `InputError` if the rule's settings do not fit the federation; called before the first round."""
 
@@ -196,6 +203,9 @@ class Attack(FederatedCallback, ABC):
         InputError: If ``fraction`` is outside [0, 1).
     """
 
+    active: bool = True
+    """Whether the clients chosen by ``fraction`` are malicious indeed."""
+
     def __init__(self, fraction: float) -> None:
         if not 0.0 <= fraction < 1.0:
             raise InputError(f"attack.fraction={fraction} must be at least 0 and less than 1")
@@ -204,10 +214,6 @@ class Attack(FederatedCallback, ABC):
     def backdoor(self, default: Backdoor) -> Backdoor | None:
         """The backdoor whose success is measured, None if the attack has none; ``default`` is the data set's own."""
         return None
-
-    def num_malicious(self, num_clients: int) -> int:
-        """How many of ``num_clients`` are malicious."""
-        return round(self.fraction * num_clients)
 
     def poison(self, federation: Federation) -> ClientData | None:
         """The local data with those of the malicious clients changed."""

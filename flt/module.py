@@ -101,7 +101,7 @@ class FederatedModule(LightningModule):
     def setup(self, stage: str) -> None:
         """Finds rule, attack and data, lets the attack poison local data and checks every setting against them."""
         data = self.data
-        _check_precision(self.trainer.precision)
+        check_precision(self.trainer.precision)
         data.move_to(self.trainer.strategy.root_device)
         self.seed = run_seed()
         attack = self._only(Attack)
@@ -126,11 +126,13 @@ class FederatedModule(LightningModule):
                 f"model.root_batch_size={self.root_batch_size} exceeds data.root_size={len(data.root)}; "
                 "null takes all of the root dataset"
             )
-        num_malicious = attack.num_malicious(data.num_clients) if attack else 0
+        num_expected = round(attack.fraction * data.num_clients) if attack else 0
+        num_malicious = num_expected if attack and attack.active else 0
         federation = Federation(
             clients=data.clients,
             num_examples=data.clients.sizes.cpu(),
             malicious=sample_malicious(data.num_clients, num_malicious, seed=self.seed),
+            num_expected=num_expected,
             clients_per_round=clients_per_round,
             num_classes=data.num_classes,
             seed=self.seed,
@@ -167,9 +169,7 @@ class FederatedModule(LightningModule):
     def _collect_updates(self, number: int) -> Round:
         """Every sampled client's local update, and the server's own if a callback needs it."""
         federation = self.federation
-        ids = sample_clients(
-            federation.num_clients, federation.clients_per_round, seed=self.seed, round_number=number
-        )
+        ids = sample_clients(federation.num_clients, federation.clients_per_round, seed=self.seed, round_number=number)
         batches = draw_batches(
             federation.clients.features,
             federation.clients.labels,
@@ -317,7 +317,8 @@ class FederatedModule(LightningModule):
         return found[0] if found else None
 
 
-def _check_precision(precision: str) -> None:
+def check_precision(precision: str) -> None:
+    """Raises an `InputError` for a precision in which updates would not be what they seem."""
     if precision not in ("32-true", "bf16-mixed"):
         raise InputError(
             f"trainer.precision={precision} is not supported (its gradient scaler or rounding would change the "

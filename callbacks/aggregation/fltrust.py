@@ -1,10 +1,10 @@
 """FLTrust and its variants as a callback."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 from lightning.pytorch.utilities import rank_zero_warn
 
-from flt.errors import InputError
+from flt.errors import check_choice
 from flt.functional.fltrust import Rescale, fltrust_weights
 from flt.hooks import Aggregate, Aggregation, Round
 
@@ -29,8 +29,7 @@ class FLTrust(Aggregation):
     needs_root_update = True
 
     def __init__(self, variant: Variant = "FLTrust") -> None:
-        if variant not in get_args(Variant):
-            raise InputError(f"aggregation.variant={variant!r}: choose one of {', '.join(get_args(Variant))}")
+        check_choice("aggregation.variant", variant, Variant)
         self.variant: Variant = variant
 
     @property

@@ -23,7 +23,11 @@ class Krum(Aggregation):
         self.num_byzantine = num_byzantine
 
     def _num_byzantine(self, federation: Federation) -> int:
-        return federation.malicious_per_round if self.num_byzantine is None else self.num_byzantine
+        return federation.expected_per_round if self.num_byzantine is None else self.num_byzantine
+
+    def describe(self, federation: Federation) -> str:
+        """The rule and the number it tolerates."""
+        return f"{self.label}, num_byzantine {self._num_byzantine(federation)}"
 
     def check(self, federation: Federation) -> None:
         """Checks that Krum is defined for so many clients."""

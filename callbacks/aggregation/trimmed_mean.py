@@ -23,7 +23,11 @@ class TrimmedMean(Aggregation):
         self.trim = trim
 
     def _trim(self, federation: Federation) -> int:
-        return federation.malicious_per_round if self.trim is None else self.trim
+        return federation.expected_per_round if self.trim is None else self.trim
+
+    def describe(self, federation: Federation) -> str:
+        """The rule and how much it trims."""
+        return f"{self.label}, trim {self._trim(federation)}"
 
     def check(self, federation: Federation) -> None:
         """Checks that something is left after trimming."""

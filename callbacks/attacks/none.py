@@ -7,9 +7,11 @@ class NoAttack(Attack):
     """Every client follows the protocol.
 
     Args:
-        fraction: Fraction of the clients that are in the attacker's hands though they behave honestly. It sets what
-            Krum and Trim-mean tolerate by default: the paper's rows without attack keep 0.2.
+        fraction: Fraction of the clients that Krum and Trim-mean expect to be malicious unless told otherwise, though
+            none is; the paper's rows without attack keep 0.2.
     """
 
-    def __init__(self, fraction: float = 0.0) -> None:
+    active = False
+
+    def __init__(self, fraction: float = 0.2) -> None:
         super().__init__(fraction)

@@ -4,7 +4,6 @@ import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -16,7 +15,7 @@ from flt.data.root import check_root_arguments, sample_root
 from flt.data.rounds import Batches, Rounds
 from flt.data.stand_in import StandInPolicy
 from flt.data.triggers import Trigger
-from flt.errors import InputError
+from flt.errors import InputError, check_choice
 from flt.random import generator, run_seed
 
 
@@ -76,8 +75,7 @@ class FederatedDataModule(LightningDataModule, ABC):
         eval_batch_size: int = 1024,
     ) -> None:
         super().__init__()
-        if stand_in not in get_args(StandInPolicy):
-            raise InputError(f"stand_in={stand_in!r}: choose never, if_unreachable or always")
+        check_choice("data.stand_in", stand_in, StandInPolicy)
         check_root_arguments(root_size, bias_probability, biased_class, self.num_classes)
         for name, size in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
             if size < 1:

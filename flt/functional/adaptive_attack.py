@@ -1,16 +1,19 @@
 """The adaptive attack: malicious directions chosen against FLTrust itself, with everything known."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from flt.errors import check_choice
 from flt.functional.distances import cosine_similarity, norms
 from flt.functional.fltrust import fltrust
 from flt.functional.trim_attack import trim_attack
 
 Solver = Literal["zeroth_order", "exact"]
+SMALLEST_ANGLE = 1e-3  # radians that the exact solver keeps from 90 degrees, where float32 would lose the cosine
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def adaptive_attack(
         >>> bool(sent[0].norm().isclose(root.norm()))
         True
     """
+    check_choice("solver", solver, Solver)
     num_malicious = int(malicious.sum())
     if num_malicious == 0 or not bool(root_update.any()):
         return updates
@@ -203,21 +207,30 @@ def _exact(game: _Game, num_malicious: int) -> Tensor:
     along = float(game.sign @ game.root_direction)
     across = game.sign - along * game.root_direction
     height = float(torch.linalg.vector_norm(across))
-    if height <= 1e-6 * float(torch.linalg.vector_norm(game.sign)):  # s and e_0 on one line, up to rounding
-        return game.root_direction
+    if height <= 1e-6 * float(torch.linalg.vector_norm(game.sign)):
+        # s lies along e_0 up to rounding: leaning any way lowers the weight, so any orthogonal direction will do.
+        height, across = 0.0, _orthogonal_to(game.root_direction)
+    # The weight in h is cos(t): at 90 degrees the malicious clients would have none.
+    low, high = -torch.pi / 2 + SMALLEST_ANGLE, torch.pi / 2 - SMALLEST_ANGLE
 
     def values(angles: Tensor) -> Tensor:
         trust = num_malicious * angles.cos()
         pull = trust * (angles.cos() * along + angles.sin() * height)
-        total = trust + game.benign_trust
-        return -(pull + game.benign_pull) / total.clamp(min=torch.finfo(torch.float64).tiny)
+        return -(pull + game.benign_pull) / (trust + game.benign_trust)
 
     # h is smooth in the angle but may have two humps: a fine grid finds the right one, zooming in the rest.
-    low, high = -torch.pi / 2, torch.pi / 2
+    left, right, best = low, high, 0.0
     for _ in range(4):
-        angles = torch.linspace(low, high, 1001, dtype=torch.float64)
+        angles = torch.linspace(left, right, 1001, dtype=torch.float64)
         best = float(angles[values(angles).argmax()])
-        width = (high - low) / 1000
-        low, high = max(best - width, -torch.pi / 2), min(best + width, torch.pi / 2)
-    angle = torch.tensor(best, dtype=torch.float64)
-    return (float(angle.cos()) * game.root_direction + float(angle.sin()) / height * across).to(game.sign.dtype)
+        width = (right - left) / 1000
+        left, right = max(best - width, low), min(best + width, high)
+    leaning = torch.nn.functional.normalize(across, dim=0)
+    return math.cos(best) * game.root_direction + math.sin(best) * leaning
+
+
+def _orthogonal_to(direction: Tensor) -> Tensor:
+    """A vector orthogonal to a unit vector, zero if there is only one dimension."""
+    axis = torch.zeros_like(direction)
+    axis[direction.abs().argmin()] = 1.0
+    return axis - (axis @ direction) * direction

@@ -51,16 +51,18 @@ def cosine_similarity(updates: Tensor, root_update: Tensor) -> Tensor:
         return updates.new_zeros(len(updates))
     lengths = norms(updates)
     # Dividing the root first keeps every partial sum of the product below the client's own norm.
-    along_root = updates @ (root_update.double() / root_norm).to(updates.dtype)
-    cosines = torch.where(lengths > 0, along_root / lengths, 0.0)
+    # Only with updates near the end of the float range could they still overflow; those get a shorter root.
+    shrink = torch.where(lengths.max() > torch.finfo(updates.dtype).max / 4, 0.25 / len(root_update) ** 0.5, 1.0)
+    along_root = updates @ (root_update.double() * (shrink / root_norm)).to(updates.dtype)
+    cosines = torch.where(lengths > 0, along_root / (lengths * shrink), 0.0)
     return cosines.clamp(-1.0, 1.0).to(updates.dtype)
 
 
 def pairwise_squared_distances(updates: Tensor) -> Tensor:
     """Squared Euclidean distance between every two updates.
 
-    One matrix product in float64 on centred updates: the cancellation that ruins the Gram form in float32 is then
-    smaller than the rounding already in the updates.
+    One matrix product in float64, relative to the shortest update: the cancellation that ruins the Gram form in
+    float32 is then smaller than the rounding already in the updates, and a huge update blurs no distance but its own.
 
     Args:
         updates: Client updates, shape ``[num_clients, num_params]``.
@@ -72,9 +74,9 @@ def pairwise_squared_distances(updates: Tensor) -> Tensor:
         >>> pairwise_squared_distances(torch.tensor([[0.0, 0.0], [3.0, 4.0]]))[0, 1]
         tensor(25., dtype=torch.float64)
     """
-    centred = updates.double()
-    centred = centred - centred.mean(dim=0)
-    return squared_distances_from_gram(centred @ centred.T)
+    shifted = updates.double()
+    shifted = shifted - shifted[norms(updates).argmin()]
+    return squared_distances_from_gram(shifted @ shifted.T)
 
 
 def squared_distances_from_gram(gram: Tensor) -> Tensor:

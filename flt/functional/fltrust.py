@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from flt.errors import check_choice
 from flt.functional.distances import cosine_similarity, norms
 
 Rescale = Literal["all", "longer", "none"]
@@ -75,6 +76,7 @@ def fltrust_weights(
     include_root: bool = False,
 ) -> FLTrustWeights:
     """The weights behind `fltrust`, whose arguments these are."""
+    check_choice("rescale", rescale, Rescale)
     scores = trust_scores(updates, root_update, relu=relu)
     root_norm = torch.linalg.vector_norm(root_update, dtype=torch.float64)
     root_score = scores.new_tensor(1.0 if include_root else 0.0) * (root_norm > 0)

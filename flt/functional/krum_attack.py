@@ -1,14 +1,13 @@
 """The Krum attack: a step against the direction of learning, as long as Krum will still pick it."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
+from flt.errors import check_choice
 from flt.functional.distances import norms, pairwise_squared_distances, squared_distances_from_gram
 from flt.functional.krum import nearest_sums
+from flt.functional.trim_attack import Knowledge
 
-Knowledge = Literal["full", "partial"]
 SMALLEST_STEP = 1e-5  # lambda below which the search gives up, as Fang et al. do
 
 
@@ -53,6 +52,7 @@ def krum_attack(
         >>> bool(sent[0] < 0)
         True
     """
+    check_choice("knowledge", knowledge, Knowledge)
     num_malicious = int(malicious.sum())
     if num_malicious == 0 or (knowledge == "full" and num_malicious == len(updates)):
         return updates
@@ -86,23 +86,20 @@ def _largest_step(benign: Tensor, direction: Tensor, offsets: Tensor) -> float:
     step = _upper_bound(benign, num_clients, num_crafted)
     # Every crafted update is a combination of a few fixed vectors, so their inner products, taken once, give the
     # distances for any lambda without touching the parameters again.
-    vectors = torch.cat([benign, direction[None], offsets]).double()
+    vectors = torch.cat([offsets, benign, direction[None]]).double()
     gram = vectors @ vectors.T
     while step >= SMALLEST_STEP:
-        distances = squared_distances_from_gram(_combine(gram, len(benign), step))
-        if _krum_index(distances, num_crafted) >= len(benign):
+        distances = squared_distances_from_gram(_combine(gram, num_crafted, step))
+        if _krum_index(distances, num_crafted) < num_crafted:
             break
         step /= 2
     return step
 
 
-def _combine(gram: Tensor, num_benign: int, step: float) -> Tensor:
-    """Inner products of {benign, -step * direction + offsets} from those of {benign, direction, offsets}."""
-    num_crafted = len(gram) - num_benign - 1
-    mixing = gram.new_zeros(num_benign + num_crafted, len(gram))
-    mixing[:num_benign, :num_benign].fill_diagonal_(1.0)
-    mixing[num_benign:, num_benign] = -step
-    mixing[num_benign:, num_benign + 1 :].fill_diagonal_(1.0)
+def _combine(gram: Tensor, num_crafted: int, step: float) -> Tensor:
+    """Inner products of {-step * direction + offsets, benign} from those of {offsets, benign, direction}."""
+    mixing = torch.eye(len(gram) - 1, len(gram), dtype=gram.dtype, device=gram.device)
+    mixing[:num_crafted, -1] = -step
     return mixing @ gram @ mixing.T
 
 

@@ -5,6 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from flt.errors import check_choice
+
 Knowledge = Literal["full", "partial"]
 
 
@@ -43,6 +45,7 @@ def trim_attack(
         >>> bool(1.0 <= sent[0] <= 2.0)
         True
     """
+    check_choice("knowledge", knowledge, Knowledge)
     num_malicious = int(malicious.sum())
     if num_malicious == 0 or (knowledge == "full" and num_malicious == len(updates)):
         return updates

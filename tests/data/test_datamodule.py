@@ -116,7 +116,7 @@ def test_move_to():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"stand_in": "maybe"}, "stand_in='maybe': choose never, if_unreachable or always"),
+        ({"stand_in": "maybe"}, "data.stand_in='maybe': choose one of never, if_unreachable, always"),
         ({"root_size": 0}, "root_size=0: the server needs"),
         ({"bias_probability": -0.1}, "bias_probability=-0.1: give a fraction"),
         ({"biased_class": 3}, "biased_class=3: choose a class from 0 to 2"),

@@ -196,8 +196,8 @@ def test_exact_solver_by_hand_where_the_sign_lies_along_the_root_update():
     """
     updates, malicious = torch.ones(2, 2, dtype=torch.float64), torch.tensor([True, False])
     sent = F.adaptive_attack(updates, malicious, updates[0], solver="exact")
-    assert float(F.trust_scores(sent[:1], updates[0])) == pytest.approx(math.sqrt(2) - 1, abs=1e-4)
-    assert objective(sent, updates, malicious, updates[0]) == pytest.approx(2 * (3 - 2 * math.sqrt(2)))
+    assert float(F.trust_scores(sent[:1], updates[0])) == pytest.approx(math.sqrt(2) - 1, abs=1e-3)
+    assert objective(sent, updates, malicious, updates[0]) == pytest.approx(2 * (3 - 2 * math.sqrt(2)), rel=1e-5)
 
 
 def test_exact_directions_coincide():
