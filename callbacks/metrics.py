@@ -7,6 +7,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
 from torch import Tensor
 
+from flt.data.datamodule import data_of
 from flt.hooks import Aggregate, FederatedCallback, Round
 
 EVALUATION = ("testing_error_rate", "attack_success_rate")
@@ -24,14 +25,13 @@ class MetricsLogger(FederatedCallback):
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
         self.num_dropped = 0
-        self._trust_sums = {"benign": [0.0, 0], "malicious": [0.0, 0]}
         self._pending: dict[str, float] = {}
         self._histograms: dict[str, list[float]] = {}
 
-    @property
-    def mean_trust_scores(self) -> dict[str, float | None]:
-        """Trust score of "benign" and "malicious" clients, averaged over clients and rounds; None without any."""
-        return {who: total / count if count else None for who, (total, count) in self._trust_sums.items()}
+    def mean(self, name: str) -> float | None:
+        """Mean of a metric over the logged rounds, None if it was never logged."""
+        values = [row[name] for row in self.rows if name in row]
+        return sum(values) / len(values) if values else None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gives the loggers of a resumed run the rows of the rounds before."""
@@ -45,16 +45,12 @@ class MetricsLogger(FederatedCallback):
     def on_round_end(self, trainer: Trainer, round: Round, aggregate: Aggregate) -> None:
         """Starts the row of a round that is due."""
         self.num_dropped += round.num_dropped
-        groups = {"benign": ~round.malicious, "malicious": round.malicious}
-        scores = None if aggregate.trust_scores is None else aggregate.trust_scores.float().cpu()
-        if scores is not None:
-            for who, mask in groups.items():
-                self._trust_sums[who][0] += float(scores[mask].sum())
-                self._trust_sums[who][1] += int(mask.sum())
-        if (round.number + 1) % trainer.log_every_n_steps:
+        if (round.number + 1) % trainer.log_every_n_steps:  # type: ignore[attr-defined]
             return
+        scores = None if aggregate.trust_scores is None else aggregate.trust_scores.float().cpu()
         self._pending = {"round": round.number + 1, **_measure(round, aggregate, scores)}
         if scores is not None:
+            groups = {"benign": ~round.malicious, "malicious": round.malicious}
             self._histograms = {who: scores[mask].tolist() for who, mask in groups.items()}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -72,13 +68,12 @@ class MetricsLogger(FederatedCallback):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return {"rows": self.rows, "num_dropped": self.num_dropped, "trust_sums": self._trust_sums}
+        return {"rows": self.rows, "num_dropped": self.num_dropped}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over what a checkpoint kept."""
         self.rows = state_dict["rows"]
         self.num_dropped = state_dict["num_dropped"]
-        self._trust_sums = state_dict["trust_sums"]
 
     def _flush(self, trainer: Trainer) -> None:
         if self._pending:
@@ -90,7 +85,7 @@ class MetricsLogger(FederatedCallback):
         for logger in trainer.loggers:
             values: dict[str, Any] = dict(row)
             if isinstance(logger, CSVLogger):
-                values["data"] = trainer.datamodule.display_name  # type: ignore[attr-defined]
+                values["data"] = data_of(trainer).display_name
             elif isinstance(logger, WandbLogger) and histograms:
                 import wandb  # here, because it takes a second that runs without it need not wait
 

@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 from rich.console import Console
 
+from flt.data.datamodule import data_of
 from flt.files import write_atomically
 
 
@@ -23,7 +24,7 @@ class PredictionWriter(BasePredictionWriter):
         self, trainer: Trainer, pl_module: LightningModule, predictions: Sequence[Any], batch_indices: Sequence[Any]
     ) -> None:
         """Writes the file."""
-        data = trainer.datamodule.display_name  # type: ignore[attr-defined]
+        data = data_of(trainer).display_name
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(["data", "example", "label", "prediction"])

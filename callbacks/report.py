@@ -15,7 +15,7 @@ from rich.table import Table
 import flt
 from callbacks.metrics import MetricsLogger
 from flt.files import write_atomically
-from flt.hooks import Aggregation, Attack
+from flt.hooks import Attack, only
 from flt.module import FederatedModule
 from flt.plots import draw_curves
 
@@ -50,7 +50,8 @@ class RunReport(Callback):
         if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, FederatedModule)
-        metrics = _only(trainer, MetricsLogger)
+        metrics = only(trainer, MetricsLogger)
+        assert metrics is not None, "RunReport needs a MetricsLogger"
         summary = _summarise(trainer, pl_module, metrics, self.seconds)
         folder = Path(trainer.log_dir or ".")
         write_atomically(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
@@ -75,10 +76,6 @@ class RunReport(Callback):
         return self.seconds + (0.0 if self._started is None else time.monotonic() - self._started)
 
 
-def _only(trainer: Trainer, kind: type[Any]) -> Any:
-    return next(callback for callback in trainer.callbacks if isinstance(callback, kind))  # type: ignore[attr-defined]
-
-
 def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
     """What is about to run, as lines of a table."""
     federation, data = module.federation, module.data
@@ -89,7 +86,7 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
         "data": f"{data.display_name}: {who}, {len(federation.clients.labels):,} training examples,"
         f" {len(data.test):,} test examples, {data.num_classes} classes",
         "root dataset": f"{len(data.root)} examples, {root}",
-        "aggregation": _only(trainer, Aggregation).describe(federation),
+        "aggregation": module.rule.describe(federation),
         "attack": f"{_attack_label(trainer)}: {federation.num_malicious} of {clients} clients malicious",
         "step": module.describe_step(),
         "rounds": f"{trainer.max_steps:,}" + (f", from {trainer.global_step:,}" if trainer.global_step else ""),
@@ -98,21 +95,21 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
 
 
 def _attack_label(trainer: Trainer) -> str:
-    return next((callback.label for callback in trainer.callbacks if isinstance(callback, Attack)), "NoAttack")  # type: ignore[attr-defined]
+    attack = only(trainer, Attack)
+    return attack.label if attack else "NoAttack"
 
 
 def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger, seconds: float) -> dict[str, Any]:
     """The content of ``summary.json``."""
     rates = {name: trainer.callback_metrics.get(name) for name in ("testing_error_rate", "attack_success_rate")}
-    scores = metrics.mean_trust_scores
     return {
         "data": module.data.display_name,
         "stand_in": module.data.is_stand_in,
-        "aggregation": _only(trainer, Aggregation).label,
+        "aggregation": module.rule.label,
         "attack": _attack_label(trainer),
         **{name: None if rate is None else float(rate) for name, rate in rates.items()},
-        "trust_score_benign": scores["benign"],
-        "trust_score_malicious": scores["malicious"],
+        "trust_score_benign": metrics.mean("trust_score_benign"),
+        "trust_score_malicious": metrics.mean("trust_score_malicious"),
         "num_clients": module.federation.num_clients,
         "num_malicious": module.federation.num_malicious,
         "num_dropped": metrics.num_dropped,
@@ -127,7 +124,7 @@ def _lines(summary: dict[str, Any]) -> dict[str, str]:
     """The summary as lines of a table."""
 
     def rate(name: str) -> str:
-        return "–" if summary[name] is None else f"{summary[name]:.4f}"
+        return "-" if summary[name] is None else f"{summary[name]:.4f}"
 
     lines = {
         "data": summary["data"],

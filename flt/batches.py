@@ -43,15 +43,18 @@ def draw_batches(
         batch_size: Examples per batch.
         generator: Source of the draws, on the CPU, so that every device trains on the same batches.
     """
-    largest = int(sizes.max())
-    keys = torch.rand(len(sizes), local_steps, max(largest, 1), generator=generator)
-    beyond = torch.arange(keys.shape[2]) >= sizes[:, None, None]
+    keys = torch.rand(len(sizes), local_steps, max(int(sizes.max()), 1), generator=generator)
     # The rows with the smallest keys are a uniform draw without replacement; rows the client lacks sort last.
-    keys.masked_fill_(beyond, 2.0)
+    keys.masked_fill_(torch.arange(keys.shape[2]) >= sizes[:, None, None], 2.0)
     drawn = keys.topk(min(batch_size, keys.shape[2]), dim=2, largest=False)
     present = drawn.values < 2.0
-    rows = torch.where(present, drawn.indices + starts[:, None, None], 0).to(features.device)
-    return LocalBatches(features[rows], labels[rows], present.to(features.device, features.dtype))
+    rows = torch.where(present, drawn.indices + starts[:, None, None], 0)
+    chosen = rows.flatten().to(features.device)
+    return LocalBatches(
+        features.index_select(0, chosen).view(*rows.shape, *features.shape[1:]),
+        labels.index_select(0, chosen).view(rows.shape),
+        present.to(features.device, features.dtype),
+    )
 
 
 def whole(features: Tensor, labels: Tensor, *, local_steps: int) -> LocalBatches:

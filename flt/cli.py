@@ -1,5 +1,6 @@
 """The command line: ``flt fit | validate | test | predict``."""
 
+import json
 import logging
 import sys
 import warnings
@@ -7,22 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from jsonargparse import ActionConfigFile
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 import flt
-import flt.models  # makes its networks known by short name
+import flt.models  # noqa: F401  # makes its networks known by short name
 from callbacks import MetricsLogger, PredictionWriter, RoundProgressBar, RunReport
+from flt.checks import check_precision
 from flt.data import FederatedDataModule
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.hooks import Aggregation, Attack
-from flt.module import FederatedModule, check_precision
+from flt.module import FederatedModule
 from flt.parsing import FederatedArgumentParser, input_error
 
 
@@ -41,13 +41,20 @@ class ConfigWriter(SaveConfigCallback):
         write_atomically(Path(trainer.log_dir or ".") / self.config_filename, f"# Data of this run: {data}\n{text}")
         for logger in trainer.loggers:
             if not isinstance(logger, CSVLogger):  # which would write the same once more as hparams.yaml
-                logger.log_hyperparams({**yaml.safe_load(text), "data_used": data})
+                logger.log_hyperparams(
+                    {**json.loads(self.parser.dump(self.config, format="json", skip_none=False)), "data_used": data}
+                )
 
 
 class FederatedCLI(LightningCLI):
-    """LightningCLI with the rule and the attack as keys of their own."""
+    """LightningCLI with the rule and the attack as keys of their own.
 
-    def __init__(self, args: ArgsType = None) -> None:
+    Args:
+        args: Arguments instead of those of the process.
+        run: Whether to run a subcommand; False only builds ``model``, ``datamodule`` and ``trainer``.
+    """
+
+    def __init__(self, args: ArgsType = None, *, run: bool = True) -> None:
         super().__init__(
             FederatedModule,
             FederatedDataModule,
@@ -61,17 +68,11 @@ class FederatedCLI(LightningCLI):
             },
             auto_configure_optimizers=False,
             seed_everything_default=0,
+            load_from_checkpoint_support=False,  # a checkpoint must not quietly override the configuration
+            parser_class=FederatedArgumentParser,
             args=args,
+            run=run,
         )
-
-    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-        """Takes the parser whose errors are one line."""
-        kwargs.setdefault("dump_header", [f"flt=={flt.__version__}"])
-        parser = FederatedArgumentParser(**kwargs)
-        parser.add_argument(
-            "-c", "--config", action=ActionConfigFile, help="YAML file of settings; later files and options win."
-        )
-        return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds ``--aggregation`` and ``--attack``."""
@@ -82,13 +83,14 @@ class FederatedCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses, and looks at the checkpoint before anything is built."""
         super().parse_arguments(parser, args)
-        command = self.config.subcommand
-        path = self.config[command].get("ckpt_path")
-        if path is None and command != "fit":
+        command = self.config.get("subcommand")
+        config = self.config[command] if command else self.config
+        path = config.get("ckpt_path")
+        if path is None and command not in (None, "fit"):
             raise InputError(f"flt {command} needs a trained model: pass --ckpt_path runs/.../checkpoints/last.ckpt")
         if path is not None:
             _check_checkpoint(Path(path))
-        precision = str(self.config[command].trainer.precision)
+        precision = str(config.trainer.precision)
         if precision in ("16-mixed", "16"):  # which Lightning turns into bf16-mixed on a CPU before anyone can see it
             check_precision(precision)
 

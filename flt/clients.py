@@ -1,12 +1,14 @@
 """Local training of all sampled clients at once."""
 
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import functional_call, grad, vmap
 
+from flt import layerwise
 from flt.batches import LocalBatches
 
 LossReduction = Literal["sum", "mean"]
@@ -33,7 +35,7 @@ class LocalTraining:
     """Runs SGD on every client's batches from the same global model and returns the flat updates.
 
     ``w_i <- w_i - client_lr * grad Loss(batch; w_i)`` once per local step, from ``w_i = w``; vectorised over clients
-    with `torch.func`, in chunks.
+    with `torch.func`, or by layers where a single step allows it (`flt.layerwise`), in chunks.
 
     Args:
         network: Module whose architecture is trained; its own parameters are not touched.
@@ -50,41 +52,69 @@ class LocalTraining:
     clients_per_chunk: int | Literal["auto"] = "auto"
 
     def __call__(self, parameters: Tensor, batches: LocalBatches, *, client_lr: float) -> LocalUpdates:
-        """Trains every client on its batches from the flat global ``parameters``, shape ``[num_params]``."""
-
-        def train(features: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-            # Summing the steps, rather than subtracting two parameter vectors, keeps the update's small digits.
-            update, loss = torch.zeros_like(parameters), torch.zeros((), device=parameters.device)
-            for step in range(labels.shape[0]):
-                gradient, (_, loss) = grad_and_value(self._loss, has_aux=True)(
-                    parameters + update if step else parameters, features[step], labels[step], weights[step]
-                )
-                update = update - client_lr * gradient
-            return update, loss
-
+        """Trains every client on its batches from the network's own ``parameters``, flat, shape ``[num_params]``."""
         chunk = self._chunk_size(parameters, batches)
+        if batches.labels.shape[1] == 1 and self._by_layers:
+            # All clients still share the global weights: one pass does for all of them.
+            pieces = zip(*(torch.split(piece, chunk) for piece in batches), strict=True)
+            trained = [self._first_step(*piece, client_lr=client_lr) for piece in pieces]
+            if len(trained) == 1:
+                return trained[0]
+            return LocalUpdates(*(torch.cat(parts) for parts in zip(*trained, strict=True)))
+        train = partial(self._train, parameters, client_lr)
         return LocalUpdates(*vmap(train, chunk_size=chunk)(*batches))
 
-    def _loss(self, parameters: Tensor, features: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        logits = functional_call(self.network, self.unflatten(parameters), (features,))
-        losses = nn.functional.cross_entropy(logits, labels, reduction="none")
-        total = (losses * weights).sum()
-        mean = total / weights.sum().clamp(min=1.0)
+    @cached_property
+    def _by_layers(self) -> bool:
+        return layerwise.supports(self.network)
+
+    @cached_property
+    def _parameters(self) -> dict[str, nn.Parameter]:
+        return dict(self.network.named_parameters())
+
+    def _first_step(self, features: Tensor, labels: Tensor, weights: Tensor, *, client_lr: float) -> LocalUpdates:
+        """A chunk's only local step, ``labels`` of shape ``[num_clients, 1, batch_size]``."""
+        labels, weights = labels[:, 0], weights[:, 0]
+        gradients, losses = layerwise.client_gradients(
+            self.network, features[:, 0], lambda scores: self._losses(scores, labels, weights)
+        )
+        return LocalUpdates(gradients.mul_(-client_lr), losses)
+
+    def _train(
+        self, parameters: Tensor, client_lr: float, features: Tensor, labels: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One client's local steps, ``labels`` of shape ``[local_steps, batch_size]``; vectorised by the caller."""
+
+        def objective(flat: Tensor, step: int) -> tuple[Tensor, Tensor]:
+            scores = functional_call(self.network, self.unflatten(flat), (features[step],))
+            return self._losses(scores, labels[step], weights[step])
+
+        # Summing the steps, rather than subtracting two parameter vectors, keeps the update's small digits.
+        update, loss = torch.zeros_like(parameters), torch.zeros((), device=parameters.device)
+        for step in range(labels.shape[0]):
+            gradient, loss = grad(objective, has_aux=True)(parameters + update if step else parameters, step)
+            update = update - client_lr * gradient
+        return update, loss
+
+    def _losses(self, scores: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """What a client minimises, and its mean loss for the log; leading dimensions of ``labels`` are kept."""
+        losses = nn.functional.cross_entropy(scores.flatten(0, -2), labels.flatten(), reduction="none")
+        total = (losses.view_as(labels) * weights).sum(dim=-1)
+        mean = total / weights.sum(dim=-1).clamp(min=1.0)
         return (total if self.loss_reduction == "sum" else mean), mean.detach()
 
     def unflatten(self, vector: Tensor) -> dict[str, Tensor]:
         """The flat ``vector``, shape ``[num_params]``, as a dictionary of named parameters (views)."""
-        named = dict(self.network.named_parameters())
-        pieces = vector.split([parameter.numel() for parameter in named.values()])
-        return {name: piece.view_as(named[name]) for name, piece in zip(named, pieces, strict=True)}
+        pieces = torch.split(vector, [parameter.numel() for parameter in self._parameters.values()])
+        named = zip(self._parameters.items(), pieces, strict=True)
+        return {name: piece.view_as(parameter) for (name, parameter), piece in named}
 
     def flatten(self) -> Tensor:
         """The network's own parameters as one vector, shape ``[num_params]``, detached."""
-        return torch.cat([parameter.detach().flatten() for parameter in self.network.parameters()])
+        return torch.cat([parameter.detach().flatten() for parameter in self._parameters.values()])
 
-    def _chunk_size(self, parameters: Tensor, batches: LocalBatches) -> int | None:
+    def _chunk_size(self, parameters: Tensor, batches: LocalBatches) -> int:
         if self.clients_per_chunk != "auto":
             return self.clients_per_chunk
         per_client = max(parameters.numel(), batches.features[0].numel())
-        size = max(1, AUTO_CHUNK.get(parameters.device.type, AUTO_CHUNK["cpu"]) // per_client)
-        return size if size < len(batches.labels) else None
+        return max(1, AUTO_CHUNK.get(parameters.device.type, AUTO_CHUNK["cpu"]) // per_client)

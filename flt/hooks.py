@@ -232,6 +232,25 @@ class Attack(FederatedCallback, ABC):
         return None if crafted is None else round.replace(updates=crafted)
 
 
+def callbacks_of(trainer: Trainer) -> list[Callback]:
+    """The trainer's callbacks, in the order in which they are called."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return callbacks
+
+
+def only(trainer: Trainer, kind: type[Any]) -> Any:
+    """The one callback of a kind, None if there is none.
+
+    Raises:
+        InputError: If there are several.
+    """
+    found = [callback for callback in callbacks_of(trainer) if isinstance(callback, kind)]
+    if len(found) > 1:
+        names = ", ".join(type(callback).__name__ for callback in found)
+        raise InputError(f"trainer.callbacks holds several of kind {kind.__name__} ({names}): keep one")
+    return found[0] if found else None
+
+
 def call_hook(callbacks: Iterable[Callback], name: str, value: Value) -> Value:
     """Passes ``value`` through the hook ``name`` of every callback that has it."""
     for callback in callbacks:

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from flt.batches import draw_batches, whole
+from flt.checks import check_network, check_precision, check_state
 from flt.clients import LocalTraining, LossReduction
-from flt.data.datamodule import FederatedDataModule
+from flt.data.datamodule import FederatedDataModule, data_of
 from flt.errors import InputError
 from flt.functional import finite_rows
-from flt.hooks import Aggregate, Aggregation, Attack, Backdoor, Federation, Round, call_hook
+from flt.hooks import Aggregate, Aggregation, Attack, Backdoor, Federation, Round, call_hook, callbacks_of, only
 from flt.models.initialization import Initialization, initialize
 from flt.random import generator, run_seed, sample_clients, sample_malicious
 
@@ -104,15 +105,15 @@ class FederatedModule(LightningModule):
         check_precision(self.trainer.precision)
         data.move_to(self.trainer.strategy.root_device)
         self.seed = run_seed()
-        attack = self._only(Attack)
+        attack = only(self.trainer, Attack)
         self.backdoor = attack.backdoor(Backdoor(data.trigger, data.target_class)) if attack else None
-        _check_network(self.network, data)
+        check_network(self.network, data)
         if stage == "fit":
             initialize(self.network, self.initialization, generator=generator(self.seed, "initialization"))
             self._set_up_rounds(data, attack)
 
     def _set_up_rounds(self, data: FederatedDataModule, attack: Attack | None) -> None:
-        rule = self._only(Aggregation)
+        rule = only(self.trainer, Aggregation)
         if rule is None:
             raise InputError("there is no aggregation rule: add one, such as callbacks.FLTrust(), to trainer.callbacks")
         self.rule = rule
@@ -138,11 +139,11 @@ class FederatedModule(LightningModule):
             seed=self.seed,
             backdoor=Backdoor(data.trigger, data.target_class),
         )
-        self.federation = call_hook(self._callbacks, "on_federation", federation)
+        self.federation = call_hook(callbacks_of(self.trainer), "on_federation", federation)
         # Kept on the CPU: the draws are made there, and reading a size back from a GPU would stall it every round.
         self._starts, self._sizes = self.federation.clients.offsets[:-1].cpu(), self.federation.clients.sizes.cpu()
         self._training = LocalTraining(self.network, self.loss_reduction, self.clients_per_chunk)
-        self._needs_root = any(getattr(callback, "needs_root_update", False) for callback in self._callbacks)
+        self._needs_root = any(getattr(callback, "needs_root_update", False) for callback in callbacks_of(self.trainer))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The server's optimizer."""
@@ -158,11 +159,11 @@ class FederatedModule(LightningModule):
         number = self.trainer.global_step
         round = self._collect_updates(number)
         with torch.autocast(self.device.type, enabled=False):
-            round = call_hook(self._callbacks, "on_client_updates", round)
-            round = call_hook(self._callbacks, "on_updates_received", round)
+            round = call_hook(callbacks_of(self.trainer), "on_client_updates", round)
+            round = call_hook(callbacks_of(self.trainer), "on_updates_received", round)
             round, aggregate = self._aggregate(round)
         self._server_step(aggregate.update)
-        for callback in self._callbacks:
+        for callback in callbacks_of(self.trainer):
             if hasattr(callback, "on_round_end"):
                 callback.on_round_end(self.trainer, round, aggregate)
 
@@ -288,7 +289,7 @@ class FederatedModule(LightningModule):
         Raises:
             InputError: If it does not fit.
         """
-        _check_state(checkpoint.get("state_dict", {}), self.state_dict())
+        check_state(checkpoint.get("state_dict", {}), self.state_dict())
         saved = checkpoint.get("flt", {})
         here = {"data": self.data.display_name, "seed": self.seed}
         for name, remedy in (("data", "give the data it was trained on"), ("seed", "pass it as --seed_everything")):
@@ -300,60 +301,4 @@ class FederatedModule(LightningModule):
     @property
     def data(self) -> FederatedDataModule:
         """The trainer's data module."""
-        data = self.trainer.datamodule
-        if not isinstance(data, FederatedDataModule):
-            raise InputError(f"the data module is {type(data).__name__}: FederatedModule needs a FederatedDataModule")
-        return data
-
-    @property
-    def _callbacks(self) -> list[Any]:
-        return self.trainer.callbacks
-
-    def _only(self, kind: type[Any]) -> Any:
-        found = [callback for callback in self._callbacks if isinstance(callback, kind)]
-        if len(found) > 1:
-            names = ", ".join(type(callback).__name__ for callback in found)
-            raise InputError(f"trainer.callbacks holds several of kind {kind.__name__} ({names}): keep one")
-        return found[0] if found else None
-
-
-def check_precision(precision: str) -> None:
-    """Raises an `InputError` for a precision in which updates would not be what they seem."""
-    if precision not in ("32-true", "bf16-mixed"):
-        raise InputError(
-            f"trainer.precision={precision} is not supported (its gradient scaler or rounding would change the "
-            "updates): use 32-true or bf16-mixed"
-        )
-
-
-def _check_network(network: nn.Module, data: FederatedDataModule) -> None:
-    if any(True for _ in network.buffers()):
-        raise InputError(f"{type(network).__name__} has buffers (BatchNorm?), which local training does not support")
-    example = data.test.features[:1]
-    parameter = next(network.parameters(), None)
-    if parameter is None:
-        raise InputError(f"{type(network).__name__} has no parameters to train")
-    try:
-        with torch.no_grad():
-            shape = list(network(example.to(parameter.device, parameter.dtype)).shape)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"model.network {type(network).__name__} cannot take examples of shape {list(example.shape[1:])}: {reason}"
-        ) from error
-    if shape != [1, data.num_classes]:
-        raise InputError(
-            f"model.network {type(network).__name__} gives scores of shape {shape} for one example; "
-            f"{data.dataset_name} needs [1, {data.num_classes}]"
-        )
-
-
-def _check_state(saved: dict[str, Tensor], own: dict[str, Tensor]) -> None:
-    for name in sorted(saved.keys() | own.keys()):
-        theirs = list(saved[name].shape) if name in saved else "nothing"
-        ours = list(own[name].shape) if name in own else "nothing"
-        if theirs != ours:
-            raise InputError(
-                f"the checkpoint is of another model: it has {theirs} where this one has {ours} for {name}; "
-                "give the model.network it was trained with"
-            )
+        return data_of(self.trainer)

@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lightning.pytorch.cli import LightningArgumentParser
 
@@ -57,7 +57,7 @@ def input_error(error: BaseException | None) -> InputError | None:
     return error
 
 
-def _leaves(base: type) -> Iterator[type]:
+def _leaves(base: type[Any]) -> Iterator[type[Any]]:
     for subclass in base.__subclasses__():
         if not inspect.isabstract(subclass):
             yield subclass

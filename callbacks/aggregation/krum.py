@@ -9,7 +9,7 @@ class Krum(Aggregation):
     """The one update closest to its nearest neighbours.
 
     Args:
-        num_byzantine: Malicious clients to tolerate in a round (f), with ``2 f + 3`` clients or more; null is the number
+        num_byzantine: Malicious clients to tolerate in a round (f), which takes ``2 f + 3`` clients; null is the number
             of malicious clients, as in the paper.
 
     Raises:

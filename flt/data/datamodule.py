@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
@@ -194,3 +194,15 @@ class FederatedDataModule(LightningDataModule, ABC):
 
     test_dataloader = val_dataloader
     predict_dataloader = val_dataloader
+
+
+def data_of(trainer: Trainer) -> FederatedDataModule:
+    """The federated data set a trainer runs on.
+
+    Raises:
+        InputError: If it runs on anything else.
+    """
+    data = getattr(trainer, "datamodule", None)
+    if not isinstance(data, FederatedDataModule):
+        raise InputError(f"the data module is a {type(data).__name__}: give a FederatedDataModule, such as HAR")
+    return data

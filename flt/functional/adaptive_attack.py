@@ -33,7 +33,7 @@ class _Game:
     before: float  # s . aggregate / |g_0| when nobody attacks
 
     def value(self, pull: float, trust: float) -> float:
-        """The objective h for ``pull = sum_j ReLU(c_j) a_j`` and ``trust = sum_j ReLU(c_j)`` over the malicious clients."""
+        """The objective h for ``pull = sum_j ReLU(c_j) a_j`` and ``trust = sum_j ReLU(c_j)``, j malicious."""
         total = trust + self.benign_trust
         after = (pull + self.benign_pull) / total if total > 0 else 0.0
         return self.root_norm * (self.before - after)

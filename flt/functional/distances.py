@@ -46,15 +46,16 @@ def cosine_similarity(updates: Tensor, root_update: Tensor) -> Tensor:
         >>> cosine_similarity(torch.tensor([[3.0, 0.0], [0.0, 2.0], [0.0, 0.0]]), torch.tensor([1.0, 0.0]))
         tensor([1., 0., 0.])
     """
-    root_norm = torch.linalg.vector_norm(root_update, dtype=torch.float64)
-    if root_norm == 0:
-        return updates.new_zeros(len(updates))
-    lengths = norms(updates)
+    return cosines_of_length(updates, norms(updates), root_update, norms(root_update[None])[0])
+
+
+def cosines_of_length(updates: Tensor, lengths: Tensor, root_update: Tensor, root_norm: Tensor) -> Tensor:
+    """`cosine_similarity` where the norms are known, ``lengths`` of shape ``[num_clients]`` and a scalar."""
     # Dividing the root first keeps every partial sum of the product below the client's own norm.
     # Only with updates near the end of the float range could they still overflow; those get a shorter root.
     shrink = torch.where(lengths.max() > torch.finfo(updates.dtype).max / 4, 0.25 / len(root_update) ** 0.5, 1.0)
     along_root = updates @ (root_update.double() * (shrink / root_norm)).to(updates.dtype)
-    cosines = torch.where(lengths > 0, along_root / (lengths * shrink), 0.0)
+    cosines = torch.where((lengths > 0) & (root_norm > 0), along_root / (lengths * shrink), 0.0)
     return cosines.clamp(-1.0, 1.0).to(updates.dtype)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import check_choice
-from flt.functional.distances import cosine_similarity, norms
+from flt.functional.distances import cosines_of_length, norms
 
 Rescale = Literal["all", "longer", "none"]
 
@@ -77,15 +77,16 @@ def fltrust_weights(
 ) -> FLTrustWeights:
     """The weights behind `fltrust`, whose arguments these are."""
     check_choice("rescale", rescale, Rescale)
-    scores = trust_scores(updates, root_update, relu=relu)
-    root_norm = torch.linalg.vector_norm(root_update, dtype=torch.float64)
+    lengths, root_norm = norms(updates), norms(root_update[None])[0]
+    cosines = cosines_of_length(updates, lengths, root_update, root_norm)
+    scores = cosines.clamp(min=0.0) if relu else cosines
     root_score = scores.new_tensor(1.0 if include_root else 0.0) * (root_norm > 0)
     total = scores.sum(dtype=torch.float64) + root_score
     share = torch.where(total != 0, 1.0 / total, 0.0)
     return FLTrustWeights(
         clients=scores * share,
         root=(root_score * share).to(root_update.dtype),
-        scales=_scales(norms(updates), root_norm, rescale),
+        scales=_scales(lengths, root_norm, rescale),
         trust_scores=scores,
     )
 
@@ -105,8 +106,7 @@ def trust_scores(updates: Tensor, root_update: Tensor, *, relu: bool = True) -> 
         >>> trust_scores(torch.tensor([[2.0, 0.0], [-2.0, 0.0]]), torch.tensor([1.0, 0.0]))
         tensor([1., 0.])
     """
-    cosines = cosine_similarity(updates, root_update)
-    return cosines.clamp(min=0.0) if relu else cosines
+    return fltrust_weights(updates, root_update, relu=relu).trust_scores
 
 
 def _scales(lengths: Tensor, root_norm: Tensor, rescale: Rescale) -> Tensor:

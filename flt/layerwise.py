@@ -1,0 +1,67 @@
+"""Every client's gradient from one forward and one backward pass over all of them.
+
+While all clients share the same weights, as in a first local step, their examples can go through the network as one big
+batch. A layer's weight gradient is a product of its input and the gradient at its output, so taking that product client
+by client gives each client's own gradient at the cost of one pass.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+def supports(network: nn.Module) -> bool:
+    """Whether every parameter of ``network`` belongs to a layer whose gradient is known here (`torch.nn.Linear`)."""
+    known = {id(parameter) for module in network.modules() if _is_known(module) for parameter in module.parameters()}
+    return all(id(parameter) in known for parameter in network.parameters())
+
+
+def client_gradients(
+    network: nn.Module, features: Tensor, objective: Callable[[Tensor], tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor]:
+    """Gradient of each client's own loss at the network's weights.
+
+    Args:
+        network: A network for which `supports` holds and which treats examples one by one.
+        features: Shape ``[num_clients, batch_size, *shape]``.
+        objective: From scores, shape ``[num_clients, batch_size, num_classes]``, to the clients' losses, shape
+            ``[num_clients]``, and something to hand back.
+
+    Returns:
+        Gradients, shape ``[num_clients, num_params]``, and what ``objective`` handed back.
+    """
+    num_clients, batch_size = features.shape[:2]
+    calls: list[tuple[nn.Linear, Tensor, Tensor]] = []
+
+    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        assert isinstance(module, nn.Linear)
+        calls.append((module, inputs[0].detach(), output))
+
+    handles = [module.register_forward_hook(record) for module in network.modules() if _is_known(module)]
+    try:
+        with torch.enable_grad():
+            scores = network(features.flatten(0, 1)).unflatten(0, (num_clients, batch_size))
+            losses, extra = objective(scores)
+            at_outputs = torch.autograd.grad(losses.sum(), [output for _, _, output in calls])
+    finally:
+        for handle in handles:
+            handle.remove()
+    gradients: dict[int, Tensor] = {}
+    for (module, inputs, _), at_output in zip(calls, at_outputs, strict=True):
+        # All dimensions between batch and features are further examples to a linear layer.
+        left = at_output.reshape(num_clients, -1, module.out_features)
+        right = inputs.reshape(num_clients, -1, module.in_features).to(left.dtype)
+        _add(gradients, module.weight, torch.bmm(left.transpose(1, 2), right).flatten(1))
+        if module.bias is not None:
+            _add(gradients, module.bias, left.sum(dim=1))
+    return torch.cat([gradients[id(parameter)].float() for parameter in network.parameters()], dim=1), extra
+
+
+def _is_known(module: nn.Module) -> bool:
+    return type(module) is nn.Linear  # a subclass may compute something else
+
+
+def _add(gradients: dict[int, Tensor], parameter: Tensor, gradient: Tensor) -> None:
+    key = id(parameter)
+    gradients[key] = gradients[key] + gradient if key in gradients else gradient

@@ -1,0 +1,108 @@
+"""The lists of all rules and attacks, and what every test of a run needs; a new one is tested by being added here."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import reference
+import tiny
+
+from callbacks import (
+    AdaptiveAttack,
+    FedAvg,
+    FLTrust,
+    Krum,
+    KrumAttack,
+    LabelFlippingAttack,
+    Median,
+    NoAttack,
+    ScalingAttack,
+    TrimAttack,
+    TrimmedMean,
+)
+from flt.hooks import Aggregation, Attack
+
+
+class Rule(NamedTuple):
+    """How a rule is made, and what it is to compute.
+
+    ``reference`` takes updates, root update, sizes of the clients' data and the number of malicious clients to expect.
+    """
+
+    name: str
+    make: Callable[[], Aggregation]
+    reference: Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
+
+
+RULES = [
+    Rule("FedAvg", FedAvg, lambda u, root, sizes, f: reference.fedavg(u, sizes)),
+    Rule("Krum", Krum, lambda u, root, sizes, f: reference.krum(u, f)),
+    Rule("TrimmedMean", TrimmedMean, lambda u, root, sizes, f: reference.trimmed_mean(u, f)),
+    Rule("Median", Median, lambda u, root, sizes, f: reference.median(u)),
+    Rule("FLTrust", FLTrust, lambda u, root, sizes, f: reference.fltrust(u, root)),
+    Rule("FLTrust-Server", partial(FLTrust, "Server"), lambda u, root, sizes, f: root),
+    Rule(
+        "FLTrust-withServer",
+        partial(FLTrust, "withServer"),
+        lambda u, root, sizes, f: reference.fltrust(u, root, include_root=True),
+    ),
+    Rule(
+        "FLTrust-NoReLU", partial(FLTrust, "NoReLU"), lambda u, root, sizes, f: reference.fltrust(u, root, relu=False)
+    ),
+    Rule(
+        "FLTrust-NoNorm",
+        partial(FLTrust, "NoNorm"),
+        lambda u, root, sizes, f: reference.fltrust(u, root, rescale="none"),
+    ),
+    Rule(
+        "FLTrust-ParNorm",
+        partial(FLTrust, "ParNorm"),
+        lambda u, root, sizes, f: reference.fltrust(u, root, rescale="longer"),
+    ),
+]
+ATTACKS: dict[str, Callable[[], Attack]] = {
+    "NoAttack": NoAttack,
+    "LabelFlipping": LabelFlippingAttack,
+    "Krum": KrumAttack,
+    "Krum-partial": partial(KrumAttack, knowledge="partial"),
+    "Trim": TrimAttack,
+    "Trim-partial": partial(TrimAttack, knowledge="partial"),
+    "Scaling": ScalingAttack,
+    "Adaptive": partial(AdaptiveAttack, sweeps=2, steps=3),
+    "Adaptive-exact": partial(AdaptiveAttack, solver="exact"),
+}
+
+
+@pytest.fixture(params=RULES, ids=[rule.name for rule in RULES])
+def rule(request: pytest.FixtureRequest) -> Rule:
+    """Each rule in turn."""
+    return request.param
+
+
+@pytest.fixture(params=ATTACKS.values(), ids=ATTACKS)
+def make_attack(request: pytest.FixtureRequest) -> Callable[[], Attack]:
+    """Makes each attack in turn."""
+    return request.param
+
+
+@pytest.fixture
+def listed() -> tuple[list[Rule], dict[str, Callable[[], Attack]]]:
+    """Both lists."""
+    return RULES, ATTACKS
+
+
+@pytest.fixture
+def fit(tmp_path: Path) -> Callable[..., object]:
+    """`tiny.fit` with its files in a folder of this test."""
+    return partial(tiny.fit, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each test has its own cache, and a seed that it sets ends with it."""
+    monkeypatch.setenv("FLT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PL_GLOBAL_SEED", "0")
+    monkeypatch.setenv("PL_SEED_WORKERS", "0")

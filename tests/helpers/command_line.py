@@ -1,0 +1,151 @@
+"""Running the command line in the tests' own process, each time in a folder of its own."""
+
+import contextlib
+import functools
+import io
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import torch
+import yaml
+
+from flt.cli import main
+from flt.data import har, har_source
+from flt.data.download import Unreachable
+from flt.data.stand_in import synthetic_har
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+FLTRUST = str(CONFIGS / "har_fltrust.yaml")
+STAND_IN = "HAR (stand-in)"
+SMALL = (
+    *("--data.stand_in", "always", "--trainer.max_steps", "2", "--trainer.val_check_interval", "2"),
+    *("--trainer.log_every_n_steps", "1", "--trainer.enable_progress_bar", "false"),
+)
+
+expected_warnings = [
+    # These tests are about the program, not about the data; test_cli has one that waits for this warning.
+    pytest.mark.filterwarnings("ignore:SYNTHETIC DATA"),
+    # Lightning 2.6 calls what jsonargparse renamed in 4.49.
+    pytest.mark.filterwarnings("ignore::jsonargparse._deprecated.JsonargparseDeprecationWarning"),
+]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command left behind: its exit status and what it wrote to its two streams."""
+
+    status: int
+    output: str
+    errors: str
+
+
+def flt(*arguments: str) -> Finished:
+    """Runs ``flt`` with these arguments in the working directory."""
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        try:
+            status = main(list(arguments))
+        except SystemExit as ended:  # --help and --print_config
+            status = int(ended.code or 0)
+    return Finished(status, output.getvalue(), errors.getvalue())
+
+
+def fit(*arguments: str, config: str = FLTRUST) -> Path:
+    """Trains for two rounds, unless told otherwise, and returns the run's folder."""
+    before = set(Path("runs").glob("*/*"))
+    finished = flt("fit", "--config", config, *SMALL, *arguments)
+    assert finished.status == 0, finished.errors
+    (folder,) = set(Path("runs").glob("*/*")) - before
+    return folder
+
+
+def parse(*arguments: str) -> dict[str, Any]:
+    """The settings that these arguments make, without running anything."""
+    finished = flt(*arguments, "--print_config")
+    assert finished.status == 0, finished.errors
+    settings = yaml.safe_load(finished.output)
+    assert isinstance(settings, dict)
+    return settings
+
+
+def checkpoint_of(folder: Path) -> dict[str, Any]:
+    """The content of a run's last checkpoint."""
+    content = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert isinstance(content, dict)
+    return content
+
+
+def parameters_of(folder: Path) -> dict[str, torch.Tensor]:
+    """The global model of a run."""
+    return {name: value for name, value in checkpoint_of(folder)["state_dict"].items() if name.startswith("network.")}
+
+
+def same_parameters(first: Path, second: Path) -> bool:
+    """Whether two runs ended with the same global model, bit for bit."""
+    a, b = parameters_of(first), parameters_of(second)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    """A run's summary.json."""
+    content = json.loads((folder / "summary.json").read_text())
+    assert isinstance(content, dict)
+    return content
+
+
+def files_in(folder: Path) -> dict[str, bytes | None]:
+    """Content of every file below a folder by its path, None for folders."""
+    return {str(path): None if path.is_dir() else path.read_bytes() for path in sorted(folder.rglob("*"))}
+
+
+def _no_network(url: str, target: Path, **_: object) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)  # as the real one does first
+    raise Unreachable(f"{url} cannot be reached (there is no network in these tests)")
+
+
+_synthetic_har = functools.cache(synthetic_har)
+
+
+@contextlib.contextmanager
+def working_in(folder: Path, elsewhere: Path) -> Iterator[Path]:
+    """Goes to ``folder`` without network and data, and undoes what ``main`` changes in its process.
+
+    Args:
+        folder: The working directory.
+        elsewhere: Where caches go.
+    """
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    places = {"FLT_CACHE": str(elsewhere / "cache"), "FLT_DATA": str(elsewhere / "data"), "COLUMNS": "120"}
+    with (
+        patch.dict(os.environ, places),
+        patch.object(sys, "argv", ["flt"]),  # LightningCLI warns of arguments that it does not use
+        patch.object(sys, "path", list(sys.path)),
+        patch.object(har, "synthetic_har", _synthetic_har),
+        patch.object(har_source, "download", _no_network),
+        contextlib.chdir(folder),
+    ):
+        for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
+            os.environ.pop(name, None)
+        try:
+            yield folder
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Iterator[Path]:
+    """An empty working directory."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    with working_in(folder, tmp_path):
+        yield folder

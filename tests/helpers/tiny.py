@@ -1,0 +1,150 @@
+"""A federation small enough to run in milliseconds: data, a network, and a fit."""
+
+import logging
+from pathlib import Path
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from torch import Tensor, nn
+
+from flt.data import Examples, FeatureTrigger, FederatedDataModule, RawData
+from flt.hooks import Aggregate, FederatedCallback, Round
+from flt.module import FederatedModule
+
+SIZES = (24, 18, 11, 33, 21, 7, 15, 28, 13, 10)
+NUM_FEATURES, NUM_CLASSES, NUM_TEST = 12, 3, 50
+
+
+class TinyData(FederatedDataModule):
+    """180 training examples of ten clients of unequal size, and 50 test examples; the same for every seed.
+
+    With the default batch of 8 the sixth client has too few examples for a batch, and the last test batch is short.
+    """
+
+    dataset_name = "Tiny"
+    num_classes = NUM_CLASSES
+    trigger = FeatureTrigger([0, 5], value=3.0)
+    target_class = 1
+
+    def __init__(
+        self,
+        sizes: tuple[int, ...] = SIZES,
+        synthetic: bool = False,
+        root_size: int = 15,
+        bias_probability: float | None = None,
+        batch_size: int = 8,
+        eval_batch_size: int = 16,
+    ) -> None:
+        super().__init__(
+            root_size=root_size,
+            bias_probability=bias_probability,
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+        )
+        self.sizes = sizes
+        self.synthetic = synthetic
+
+    def load(self, seed: int) -> RawData:
+        draw = torch.Generator().manual_seed(5)
+        num_train = sum(self.sizes)
+        labels = torch.randint(NUM_CLASSES, (num_train + NUM_TEST,), generator=draw)
+        centres = 1.5 * torch.randn(NUM_CLASSES, NUM_FEATURES, generator=draw)
+        features = centres[labels] + torch.randn(len(labels), NUM_FEATURES, generator=draw)
+        owners = torch.arange(len(self.sizes)).repeat_interleave(torch.tensor(self.sizes))
+        owners = owners[torch.randperm(num_train, generator=draw)]
+        examples = Examples(features, labels)
+        return RawData(examples[:num_train], owners, examples[num_train:], self.synthetic, len(self.sizes))
+
+
+class Recorder(FederatedCallback):
+    """Notes what the clients sent and what the server made of it, round by round."""
+
+    def __init__(self, needs_root_update: bool = False) -> None:
+        self.needs_root_update = needs_root_update
+        self.honest: list[Round] = []  # before any callback behind this one
+        self.received: list[Round] = []
+        self.ended: list[tuple[Round, Aggregate]] = []
+        self.parameters: list[Tensor] = []  # after each round
+
+    def on_client_updates(self, round: Round) -> None:
+        self.honest.append(round)
+
+    def on_updates_received(self, round: Round) -> None:
+        self.received.append(round)
+
+    def on_round_end(self, trainer: Trainer, round: Round, aggregate: Aggregate) -> None:
+        self.ended.append((round, aggregate))
+        self.parameters.append(parameters_of(trainer.lightning_module))
+
+
+class Sending(FederatedCallback):
+    """Makes the chosen clients, by row, send ``value`` in their updates' first entry."""
+
+    def __init__(self, value: float, rows: tuple[int, ...]) -> None:
+        self.value, self.rows = value, rows
+
+    def on_client_updates(self, round: Round) -> Round:
+        updates = round.updates.clone()
+        updates[list(self.rows), 0] = self.value
+        return round.replace(updates=updates)
+
+
+def mlp() -> nn.Module:
+    """A network of two layers."""
+    return nn.Sequential(nn.Linear(NUM_FEATURES, 5), nn.Tanh(), nn.Linear(5, NUM_CLASSES))
+
+
+def parameters_of(module: nn.Module) -> Tensor:
+    """All parameters as one vector."""
+    return torch.cat([parameter.detach().flatten() for parameter in module.parameters()]).clone()
+
+
+def trainer(folder: Path, *callbacks: Callback, rounds: int = 3, **settings: object) -> Trainer:
+    """A quiet trainer on the CPU that evaluates every second round and keeps its files in ``folder``."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    defaults = {
+        "accelerator": "cpu",
+        "max_steps": rounds,
+        "val_check_interval": 2,
+        "log_every_n_steps": 1,
+        "check_val_every_n_epoch": None,
+        "num_sanity_val_steps": 0,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "default_root_dir": folder,
+    }
+    return Trainer(callbacks=list(callbacks), **defaults | settings)
+
+
+def module(network: nn.Module | None = None, **settings: object) -> FederatedModule:
+    """The server with `mlp`, whose start is a function of the seed alone."""
+    return FederatedModule(network or mlp(), **{"initialization": "xavier", "client_lr": 0.02} | settings)
+
+
+def fit(
+    folder: Path,
+    *callbacks: Callback,
+    rounds: int = 3,
+    data: FederatedDataModule | None = None,
+    network: nn.Module | None = None,
+    ckpt_path: Path | None = None,
+    trainer_settings: dict[str, object] | None = None,
+    **settings: object,
+) -> FederatedModule:
+    """Runs some rounds and returns the server; ``settings`` are those of `FederatedModule`."""
+    server = module(network, **settings)
+    run = trainer(folder, *callbacks, rounds=rounds, **trainer_settings or {})
+    run.fit(server, datamodule=data or TinyData(), ckpt_path=ckpt_path, weights_only=ckpt_path and True)
+    return server
+
+
+def start_of(network: nn.Module | None = None) -> Tensor:
+    """The parameters with which `fit` starts under the present seed."""
+    from flt.models.initialization import initialize
+    from flt.random import generator, run_seed
+
+    network = network or mlp()
+    initialize(network, "xavier", generator=generator(run_seed(), "initialization"))
+    return parameters_of(network)

@@ -1,0 +1,258 @@
+import copy
+
+import pytest
+import torch
+from tiny import NUM_CLASSES, NUM_FEATURES, mlp
+from torch import nn
+from torch.nn.utils.parametrize import register_parametrization
+
+from flt import clients
+from flt.batches import LocalBatches, draw_batches
+from flt.clients import LocalTraining
+
+SIZES = [9, 3, 0, 20, 8]
+
+
+class Shared(nn.Module):
+    """Calls one layer twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.last = nn.Linear(NUM_FEATURES, NUM_FEATURES), nn.Linear(NUM_FEATURES, NUM_CLASSES)
+
+    def forward(self, features):
+        return self.last(torch.tanh(self.inner(torch.tanh(self.inner(features)))))
+
+
+class Tied(nn.Module):
+    """Uses a layer's weight in two ways, one of them not through the layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.last = nn.Linear(NUM_FEATURES, 4), nn.Linear(NUM_FEATURES, NUM_CLASSES)
+
+    def forward(self, features):
+        return self.last(torch.tanh(self.inner(features)) @ self.inner.weight)
+
+
+class Detour(nn.Module):
+    """Has a layer that the scores do not depend on."""
+
+    def __init__(self):
+        super().__init__()
+        self.used, self.unused = nn.Linear(NUM_FEATURES, NUM_CLASSES), nn.Linear(2, 2)
+
+    def forward(self, features):
+        return self.used(features)
+
+
+class Folded(nn.Module):
+    """Runs a layer over a dimension between batch and features."""
+
+    def __init__(self):
+        super().__init__()
+        self.part, self.last = nn.Linear(4, 2), nn.Linear(6, NUM_CLASSES)
+
+    def forward(self, features):
+        return self.last(torch.tanh(self.part(features.unflatten(1, (3, 4)))).flatten(1))
+
+
+class Doubled(nn.Module):
+    def forward(self, weight):
+        return 2 * weight
+
+
+NETWORKS = {
+    "logistic": lambda: nn.Linear(NUM_FEATURES, NUM_CLASSES),
+    "no-bias": lambda: nn.Linear(NUM_FEATURES, NUM_CLASSES, bias=False),
+    "mlp": mlp,
+    "relu": lambda: nn.Sequential(nn.Linear(NUM_FEATURES, 6), nn.ReLU(), nn.Linear(6, NUM_CLASSES)),
+    "relu-in-place": lambda: nn.Sequential(
+        nn.Linear(NUM_FEATURES, 6), nn.ReLU(inplace=True), nn.Linear(6, NUM_CLASSES)
+    ),
+    "norm": lambda: nn.Sequential(nn.Linear(NUM_FEATURES, 6), nn.LayerNorm(6), nn.Linear(6, NUM_CLASSES)),
+    "convolution": lambda: nn.Sequential(
+        nn.Unflatten(1, (1, NUM_FEATURES)), nn.Conv1d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(20, NUM_CLASSES)
+    ),
+    "shared": Shared,
+    "tied": Tied,
+    "detour": Detour,
+    "folded": Folded,
+    "parametrized": lambda: nn.Sequential(
+        register_parametrization(nn.Linear(NUM_FEATURES, 4), "weight", Doubled()), nn.Linear(4, NUM_CLASSES)
+    ),
+}
+
+
+def made(name):
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return NETWORKS[name]()
+
+
+def sample(local_steps=1, sizes=SIZES, seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    num_examples = sum(sizes)
+    return draw_batches(
+        torch.randn(num_examples, NUM_FEATURES, generator=draw),
+        torch.randint(NUM_CLASSES, (num_examples,), generator=draw),
+        torch.tensor([0, *sizes[:-1]]).cumsum(0),
+        torch.tensor(sizes),
+        local_steps=local_steps,
+        batch_size=8,
+        generator=draw,
+    )
+
+
+def naive(network, batches, client_lr, loss_reduction):
+    """One client after the other, in float64: ``w_i <- w_i - client_lr * grad Loss``, then ``w_i - w``."""
+    updates, losses = [], []
+    for client in range(len(batches.labels)):
+        local = copy.deepcopy(network).double()
+        start = torch.cat([p.detach().flatten() for p in local.parameters()])
+        loss = torch.zeros(())
+        for step in range(batches.labels.shape[1]):
+            there = batches.weights[client, step] == 1
+            if not there.any():
+                continue
+            features, labels = batches.features[client, step][there].double(), batches.labels[client, step][there]
+            local.zero_grad()
+            nn.functional.cross_entropy(local(features), labels, reduction=loss_reduction).backward()
+            loss = nn.functional.cross_entropy(local(features), labels).detach()
+            with torch.no_grad():
+                for parameter in local.parameters():
+                    if parameter.grad is not None:
+                        parameter -= client_lr * parameter.grad
+        updates.append(torch.cat([p.detach().flatten() for p in local.parameters()]) - start)
+        losses.append(loss.float())
+    return torch.stack(updates), torch.stack(losses)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("local_steps", [1, 3])
+@pytest.mark.parametrize("loss_reduction", ["sum", "mean"])
+def test_agrees_with_one_client_after_the_other(name, local_steps, loss_reduction):
+    network, batches = made(name), sample(local_steps)
+    training = LocalTraining(network, loss_reduction)
+    updates, losses = training(training.flatten(), batches, client_lr=0.05)
+    expected, expected_losses = naive(network, batches, 0.05, loss_reduction)
+    assert updates.dtype == torch.float32
+    torch.testing.assert_close(updates.double(), expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(losses, expected_losses, rtol=1e-5, atol=1e-6)
+    assert not updates[SIZES.index(0)].any()
+
+
+@pytest.mark.parametrize("name", ["mlp", "convolution"])
+@pytest.mark.parametrize("local_steps", [1, 3])
+def test_any_chunk_gives_the_same_updates(name, local_steps, monkeypatch):
+    """Up to 1e-6: a matrix product may add in another order for another number of clients."""
+    network, batches = made(name), sample(local_steps)
+    results = []
+    for chunk in ("auto", 1, 2, 5, 7):
+        training = LocalTraining(network, clients_per_chunk=chunk)
+        results.append(training(training.flatten(), batches, client_lr=0.05))
+    monkeypatch.setattr(clients, "AUTO_CHUNK", {"cpu": 1})  # then "auto" is one client at a time
+    results.append(LocalTraining(network)(training.flatten(), batches, client_lr=0.05))
+    for updates, losses in results[1:]:
+        torch.testing.assert_close(updates, results[0].updates, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(losses, results[0].losses, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["mlp", "convolution"])
+@pytest.mark.parametrize("local_steps", [1, 2])
+@pytest.mark.parametrize("filler", [7.0, 1e38, float("inf"), float("nan")])
+def test_padding_has_no_influence(name, local_steps, filler):
+    """Whatever example it repeats: it may be another client's, and a malicious one's."""
+    network, batches = made(name), sample(local_steps)
+    padding = batches.weights == 0
+    assert padding.any()
+    others = LocalBatches(
+        torch.where(padding[..., None], filler, batches.features),
+        torch.where(padding, 2, batches.labels),
+        batches.weights,
+    )
+    training = LocalTraining(network)
+    updates, losses = training(training.flatten(), batches, client_lr=0.05)
+    again, losses_again = training(training.flatten(), others, client_lr=0.05)
+    torch.testing.assert_close(again, updates, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(losses_again, losses, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["mlp", "convolution"])
+@pytest.mark.parametrize("local_steps", [1, 2])
+def test_a_client_with_a_nan_spoils_its_own_update_only(name, local_steps):
+    network, batches = made(name), sample(local_steps)
+    features = batches.features.clone()
+    features[3] = float("nan")
+    training = LocalTraining(network)
+    clean = training(training.flatten(), batches, client_lr=0.05)
+    updates, losses = training(training.flatten(), batches._replace(features=features), client_lr=0.05)
+    others = torch.tensor([0, 1, 2, 4])
+    torch.testing.assert_close(updates[others], clean.updates[others], rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(losses[others], clean.losses[others], rtol=1e-6, atol=1e-7)
+    assert updates[3].isnan().any()
+
+
+@pytest.mark.parametrize("local_steps", [1, 2])
+def test_the_network_itself_is_left_alone(local_steps):
+    network = made("mlp")
+    before = copy.deepcopy(network.state_dict())
+    training = LocalTraining(network)
+    updates, losses = training(training.flatten(), sample(local_steps), client_lr=0.05)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert not any(module._forward_hooks for module in network.modules())
+    assert not updates.requires_grad
+    assert not losses.requires_grad
+
+
+def test_one_step_lowers_the_loss():
+    """An update points downhill."""
+    network, batches = made("mlp"), sample()
+    training = LocalTraining(network, "mean")
+    parameters = training.flatten()
+    updates, losses = training(parameters, batches, client_lr=0.1)
+    moved = copy.deepcopy(network)
+    for client in (0, 1, 3, 4):
+        nn.utils.vector_to_parameters(parameters + updates[client], moved.parameters())
+        there = batches.weights[client, 0] == 1
+        loss = nn.functional.cross_entropy(moved(batches.features[client, 0][there]), batches.labels[client, 0][there])
+        assert loss < losses[client]
+
+
+def test_a_small_step_from_large_parameters_keeps_its_digits():
+    network = made("logistic")
+    with torch.no_grad():
+        network.weight += 1000.0
+    training = LocalTraining(network)
+    batches = sample(local_steps=3)
+    updates, _ = training(training.flatten(), batches, client_lr=1e-6)
+    longer, _ = training(training.flatten(), batches, client_lr=1e-4)
+    torch.testing.assert_close(updates * 100, longer, rtol=1e-2, atol=1e-6)
+    assert updates[0].any()
+
+
+def test_flatten_and_unflatten_are_inverse():
+    network = made("mlp")
+    training = LocalTraining(network)
+    pieces = training.unflatten(training.flatten())
+    assert list(pieces) == [name for name, _ in network.named_parameters()]
+    for name, parameter in network.named_parameters():
+        assert torch.equal(pieces[name], parameter)
+    vector = training.flatten()
+    training.unflatten(vector)["0.bias"].fill_(9.0)  # views
+    assert int((vector == 9.0).sum()) == 5
+
+
+@pytest.mark.parametrize("name", ["mlp", "convolution"])
+@pytest.mark.parametrize("local_steps", [1, 2])
+def test_updates_are_float32_under_autocast(name, local_steps):
+    training = LocalTraining(made(name))
+    batches = sample(local_steps)
+    exact, _ = training(training.flatten(), batches, client_lr=0.05)
+    with torch.autocast("cpu", torch.bfloat16):
+        updates, losses = training(training.flatten(), batches, client_lr=0.05)
+    assert updates.dtype == torch.float32
+    assert losses.dtype == torch.float32
+    torch.testing.assert_close(updates, exact, rtol=0.05, atol=0.02)
+    assert not torch.equal(updates, exact)

@@ -1,0 +1,74 @@
+import itertools
+
+import pytest
+import torch
+
+from flt.random import generator, run_seed, sample_clients, sample_malicious
+
+
+def numbers(*arguments):
+    return torch.rand(4, generator=generator(*arguments)).tolist()
+
+
+def test_run_seed(monkeypatch):
+    monkeypatch.setenv("PL_GLOBAL_SEED", "17")
+    assert run_seed() == 17
+    monkeypatch.delenv("PL_GLOBAL_SEED")
+    assert run_seed() == 0
+
+
+def test_numbers_are_a_function_of_seed_stream_and_round():
+    keys = list(itertools.product((0, 1, 11, 2**32 - 1), ("batches", "clients"), (0, 1, 10, 100)))
+    first = [numbers(*key) for key in keys]
+    torch.manual_seed(5)
+    assert [numbers(*key) for key in reversed(keys)] == first[::-1]
+    assert len({tuple(drawn) for drawn in first}) == len(keys)
+
+
+def test_a_generator_leaves_the_global_state_alone():
+    before = torch.get_rng_state()
+    numbers(3, "batches", 2)
+    sample_clients(10, 3, seed=0, round_number=1)
+    sample_malicious(10, 3, seed=0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_sampled_clients_are_distinct_and_sorted():
+    for number in range(50):
+        ids = sample_clients(20, 7, seed=4, round_number=number).tolist()
+        assert len(set(ids)) == 7
+        assert ids == sorted(ids)
+        assert 0 <= ids[0] <= ids[-1] < 20
+
+
+def test_the_sample_differs_between_rounds_and_seeds_only():
+    drawn = [tuple(sample_clients(20, 7, seed=4, round_number=number).tolist()) for number in range(50)]
+    assert len(set(drawn)) > 45
+    assert drawn == [tuple(sample_clients(20, 7, seed=4, round_number=number).tolist()) for number in range(50)]
+    assert drawn != [tuple(sample_clients(20, 7, seed=5, round_number=number).tolist()) for number in range(50)]
+
+
+@pytest.mark.parametrize("num_clients", [1, 10])
+def test_all_clients_take_part_in_order(num_clients):
+    sampled = sample_clients(num_clients, num_clients, seed=3, round_number=8)
+    assert sampled.tolist() == list(range(num_clients))
+
+
+def test_clients_are_equally_likely():
+    counts = sum(torch.bincount(sample_clients(10, 3, seed=0, round_number=i), minlength=10) for i in range(2000))
+    assert (counts - 600).abs().max() < 5 * (2000 * 0.3 * 0.7) ** 0.5
+
+
+@pytest.mark.parametrize("num_malicious", [0, 1, 6, 30])
+def test_malicious_clients(num_malicious):
+    masks = [sample_malicious(30, num_malicious, seed=seed) for seed in range(20)]
+    assert all(mask.dtype == torch.bool and mask.shape == (30,) for mask in masks)
+    assert [int(mask.sum()) for mask in masks] == [num_malicious] * 20
+    assert torch.equal(sample_malicious(30, num_malicious, seed=7), masks[7])
+    if 0 < num_malicious < 30:
+        assert len({tuple(mask.tolist()) for mask in masks}) > 5
+
+
+def test_every_client_is_equally_likely_to_be_malicious():
+    counts = sum(sample_malicious(10, 3, seed=seed).long() for seed in range(2000))
+    assert (counts - 600).abs().max() < 5 * (2000 * 0.3 * 0.7) ** 0.5
