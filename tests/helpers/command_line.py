@@ -47,7 +47,7 @@ class Finished:
     errors: str
 
 
-def flt(*arguments: str) -> Finished:
+def run(*arguments: str) -> Finished:
     """Runs ``flt`` with these arguments in the working directory."""
     output, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
@@ -58,10 +58,10 @@ def flt(*arguments: str) -> Finished:
     return Finished(status, output.getvalue(), errors.getvalue())
 
 
-def fit(*arguments: str, config: str = FLTRUST) -> Path:
+def train(*arguments: str, config: str = FLTRUST) -> Path:
     """Trains for two rounds, unless told otherwise, and returns the run's folder."""
     before = set(Path("runs").glob("*/*"))
-    finished = flt("fit", "--config", config, *SMALL, *arguments)
+    finished = run("fit", "--config", config, *SMALL, *arguments)
     assert finished.status == 0, finished.errors
     (folder,) = set(Path("runs").glob("*/*")) - before
     return folder
@@ -69,7 +69,7 @@ def fit(*arguments: str, config: str = FLTRUST) -> Path:
 
 def parse(*arguments: str) -> dict[str, Any]:
     """The settings that these arguments make, without running anything."""
-    finished = flt(*arguments, "--print_config")
+    finished = run(*arguments, "--print_config")
     assert finished.status == 0, finished.errors
     settings = yaml.safe_load(finished.output)
     assert isinstance(settings, dict)
@@ -131,13 +131,15 @@ def working_in(folder: Path, elsewhere: Path) -> Iterator[Path]:
         patch.object(sys, "path", list(sys.path)),
         patch.object(har, "synthetic_har", _synthetic_har),
         patch.object(har_source, "download", _no_network),
-        contextlib.chdir(folder),
     ):
         for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
             os.environ.pop(name, None)
+        before = Path.cwd()
+        os.chdir(folder)
         try:
             yield folder
         finally:
+            os.chdir(before)
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
 

@@ -1,0 +1,83 @@
+import pytest
+import torch
+from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, mlp
+from torch import nn
+
+from flt.checks import check_network, check_precision, check_state
+from flt.errors import InputError
+
+
+class Averaging(nn.Module):
+    """One score vector for the whole batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(NUM_FEATURES, NUM_CLASSES)
+
+    def forward(self, features):
+        return self.layer(features).mean(dim=0)
+
+
+@pytest.fixture
+def data():
+    made = TinyData()
+    made.setup()
+    return made
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_precisions_that_work(precision):
+    check_precision(precision)
+
+
+@pytest.mark.parametrize("precision", ["16-mixed", "bf16-true", "16-true", "64-true", "transformer-engine"])
+def test_precisions_that_do_not(precision):
+    with pytest.raises(InputError, match=rf"trainer\.precision={precision} is not supported .*: use 32-true or bf16-"):
+        check_precision(precision)
+
+
+def test_a_network_that_fits(data):
+    network = mlp()
+    check_network(network, data)
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (nn.Sequential(mlp(), nn.BatchNorm1d(3)), r"Sequential has buffers \(BatchNorm\?\)"),
+        (nn.Flatten(), "Flatten has no parameters to train"),
+        (nn.Linear(13, 3), r"Linear cannot take examples of shape \[12\]: mat1 and mat2 shapes cannot be multiplied"),
+        (nn.Linear(12, 4), r"Linear gives scores of shape \[1, 4\] for one example; Tiny needs \[1, 3\]"),
+        (nn.Linear(12, 1), r"Linear gives scores of shape \[1, 1\] for one example; Tiny needs \[1, 3\]"),
+        (Averaging(), r"Averaging gives scores of shape \[3\] for one example; Tiny needs \[1, 3\]"),
+        (nn.Conv2d(1, 1, 3), r"Conv2d cannot take examples of shape \[12\]"),
+        (nn.Embedding(4, 3), r"Embedding cannot take examples of shape \[12\]"),
+    ],
+    ids=["buffers", "no parameters", "inputs", "outputs", "one output", "no batch", "images", "indices"],
+)
+def test_a_network_that_does_not_fit(data, network, message):
+    with pytest.raises(InputError, match=message):
+        check_network(network, data)
+
+
+def test_a_checkpoint_that_fits():
+    check_state(mlp().state_dict(), mlp().state_dict())
+
+
+@pytest.mark.parametrize(
+    ("saved", "message"),
+    [
+        ({"weight": torch.ones(3, 12)}, r"it has nothing where this one has \[3\] for bias"),
+        (
+            {"bias": torch.ones(3), "weight": torch.ones(3, 9)},
+            r"it has \[3, 9\] where this one has \[3, 12\] for weigh",
+        ),
+        ({**nn.Linear(12, 3).state_dict(), "x": torch.ones(())}, r"it has \[\] where this one has nothing for x"),
+        ({}, "it has nothing where"),
+    ],
+    ids=["missing", "shape", "more", "empty"],
+)
+def test_a_checkpoint_that_does_not_fit(saved, message):
+    with pytest.raises(InputError, match=message):
+        check_state(saved, nn.Linear(12, 3).state_dict())
