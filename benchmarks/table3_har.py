@@ -2,8 +2,8 @@
 
     python benchmarks/table3_har.py [--seeds 0 1 2] [--rounds 1000] [--out docs/results]
 
-Each cell is one run of `flt fit --config configs/har_<rule>.yaml --attack configs/attack/<attack>.yaml`. The last row is
-not in the paper: the adaptive attack with the exact solver of the same objective. Writes `table3_har.csv`, a row per
+Each cell is one run of `flt fit --config configs/har_<rule>.yaml --attack configs/attack/<attack>.yaml`. The last row
+is not in the paper: the adaptive attack with the exact solver of the same objective. Writes `table3_har.csv`, a row per
 cell and seed, and `table3_har.md`, means over seeds beside the paper's values.
 """
 
@@ -79,8 +79,8 @@ def render(rows: list[dict[str, object]], paper: dict[str, dict[str, dict[str, f
     lines = [
         f"# Table III(e), {rows[0]['data']}: {rows[0]['rounds']} rounds, mean of seeds {options.seeds}",
         "",
-        "Testing error rate, under the Scaling attack with the attack success rate after the slash; the paper's value in",
-        "brackets. Bold: further from the paper than 0.02 (FLTrust) or 0.03 (the others).",
+        "Testing error rate, with the attack success rate after the slash under the Scaling attack; the paper's value",
+        "in brackets. Bold: further from the paper than 0.02 (FLTrust) or 0.03 (the others).",
         "",
         "| attack | " + " | ".join(RULES) + " |",
         "|---|" + "---|" * len(RULES),

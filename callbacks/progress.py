@@ -33,10 +33,10 @@ class RoundProgressBar(ProgressBar):
         """Starts the bar, at the round a resumed run has reached."""
         self._progress = Progress(
             TextColumn("Round"),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
             TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[rates]}"),
             disable=not self._enabled,
         )

@@ -83,7 +83,7 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
     who = f"{clients} clients" if sampled == clients else f"{sampled} of {clients} clients a round"
     root = "uniform" if data.bias_probability is None else f"{data.bias_probability:g} of class {data.biased_class}"
     lines = {
-        "data": f"{data.display_name}: {who}, {len(federation.clients.labels):,} training examples,"
+        "data": f"{data.display_name}: {who}, {int(federation.num_examples.sum()):,} training examples,"
         f" {len(data.test):,} test examples, {data.num_classes} classes",
         "root dataset": f"{len(data.root)} examples, {root}",
         "aggregation": module.rule.describe(federation),

@@ -47,7 +47,7 @@ def test_a_network_that_fits(data):
     [
         (nn.Sequential(mlp(), nn.BatchNorm1d(3)), r"Sequential has buffers \(BatchNorm\?\)"),
         (nn.Flatten(), "Flatten has no parameters to train"),
-        (nn.Linear(13, 3), r"Linear cannot take examples of shape \[12\]: mat1 and mat2 shapes cannot be multiplied"),
+        (nn.Linear(13, 3), r"Linear cannot take examples of shape \[12\]: .*mat1 and mat2 shapes cannot be multiplied"),
         (nn.Linear(12, 4), r"Linear gives scores of shape \[1, 4\] for one example; Tiny needs \[1, 3\]"),
         (nn.Linear(12, 1), r"Linear gives scores of shape \[1, 1\] for one example; Tiny needs \[1, 3\]"),
         (Averaging(), r"Averaging gives scores of shape \[3\] for one example; Tiny needs \[1, 3\]"),
@@ -71,7 +71,7 @@ def test_a_checkpoint_that_fits():
         ({"weight": torch.ones(3, 12)}, r"it has nothing where this one has \[3\] for bias"),
         (
             {"bias": torch.ones(3), "weight": torch.ones(3, 9)},
-            r"it has \[3, 9\] where this one has \[3, 12\] for weigh",
+            r"it has \[3, 9\] where this one has \[3, 12\] for",
         ),
         ({**nn.Linear(12, 3).state_dict(), "x": torch.ones(())}, r"it has \[\] where this one has nothing for x"),
         ({}, "it has nothing where"),

@@ -395,8 +395,10 @@ def test_help_describes_every_setting_of_a_plugin(key: str, kind: type) -> None:
     ended = run("fit", f"--{key}.help", kind.__name__)
     assert ended.status == 0
     text = words(ended.output)
-    assert words((kind.__doc__ or "").split("\n")[0]).removesuffix(".") in text
-    for name, beginning in described(kind).items():
+    settings = described(kind)
+    if settings:  # jsonargparse says nothing about a class that has none
+        assert words((kind.__doc__ or "").split("\n")[0]).removesuffix(".") in text
+    for name, beginning in settings.items():
         assert f"--{key}.{name}" in text
         assert beginning in text
 

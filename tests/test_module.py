@@ -1,3 +1,5 @@
+import re
+import warnings
 from functools import partial
 
 import pytest
@@ -35,7 +37,7 @@ DROPPED = "updates with a NaN or an infinity were dropped"
 def local_update(parameters, batches, client_lr, loss_reduction):
     """``w_i <- w_i - client_lr * grad Loss(batch; w_i)`` for every batch, in float64; returns ``w_i - w``."""
     network = mlp().double()
-    nn.utils.vector_to_parameters(parameters, network.parameters())
+    nn.utils.vector_to_parameters(parameters.clone(), network.parameters())
     for features, labels in batches:
         network.zero_grad()
         nn.functional.cross_entropy(network(features.double()), labels, reduction=loss_reduction).backward()
@@ -297,9 +299,8 @@ def test_the_root_update_knows_no_attack(fit, attack, root_batch_size):
 def test_the_root_data_are_no_clients_nor_the_test_set(fit):
     data = TinyData()
     fit(FLTrust(), LabelFlippingAttack(), data=data, rounds=1)
-    root, clients, test = (
-        {tuple(row) for row in part.features.tolist()} for part in (data.root, data.clients, data.test)
-    )
+    parts = (data.root, data.clients, data.test)
+    root, clients, test = ({tuple(row) for row in part.features.tolist()} for part in parts)
     assert (len(root), len(clients), len(test)) == (15, sum(SIZES) - 15, 50)
     assert not root & clients
     assert not root & test
@@ -358,9 +359,13 @@ def test_no_update_left(fit, rule):
 def test_a_root_update_that_is_not_finite(fit, rule):
     callbacks = (rule.make(), Root(lambda root: root * float("nan")), Recorder(needs_root_update=True))
     if callbacks[0].needs_root_update:
-        with pytest.warns(UserWarning, match=UNUSABLE):
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", UserWarning)
             server = fit(*callbacks)
         assert torch.equal(parameters_of(server), start_of())
+        messages = {str(warning.message) for warning in warned if warning.category is UserWarning}
+        assert len(messages) == 1, messages  # naming the cause, and no other
+        assert re.match(UNUSABLE, messages.pop())
     else:
         assert not torch.equal(parameters_of(fit(*callbacks)), start_of())
 
@@ -448,34 +453,44 @@ class ByHand(TinyData):
         return type(raw)(raw.train, raw.owners, Examples(features, labels), False, raw.num_clients)
 
 
+def rates(run):
+    return {name: float(value) for name, value in run.callback_metrics.items()}
+
+
 @pytest.mark.parametrize("eval_batch_size", [1, 2, 3, 7, 100])
 def test_rates_worked_out_by_hand(tmp_path, eval_batch_size):
     """Two of seven are wrong; of the four whose class is not 1, two are taken for 1 under the trigger."""
     run = trainer(tmp_path, ScalingAttack())
-    metrics = run.validate(module(Fixed()), datamodule=ByHand(eval_batch_size=eval_batch_size), verbose=False)[0]
-    assert metrics == {"testing_error_rate": pytest.approx(2 / 7), "attack_success_rate": pytest.approx(2 / 4)}
-    tested = run.test(module(Fixed()), datamodule=ByHand(eval_batch_size=eval_batch_size), verbose=False)[0]
-    assert tested == pytest.approx(metrics)
+    for evaluate in (run.validate, run.test):
+        evaluate(module(Fixed()), datamodule=ByHand(eval_batch_size=eval_batch_size), verbose=False)
+        assert rates(run) == {"testing_error_rate": pytest.approx(2 / 7), "attack_success_rate": pytest.approx(2 / 4)}
+
+
+@pytest.mark.parametrize("method", ["validate", "test"])
+def test_evaluations_return_and_print_the_rates(tmp_path, capsys, method):
+    run = trainer(tmp_path, ScalingAttack())
+    returned = getattr(run, method)(module(Fixed()), datamodule=ByHand())
+    assert returned == [{"testing_error_rate": pytest.approx(2 / 7), "attack_success_rate": pytest.approx(2 / 4)}]
+    assert "testing_error_rate" in capsys.readouterr().out
 
 
 def test_rates_with_the_attacks_own_trigger_and_target(tmp_path):
-    """Feature 0 set to 7: all but the sixth-class... the three of classes 1 and 2 below 7 go to 0, the 9s stay."""
-    attack = ScalingAttack(trigger=FeatureTrigger([0], value=7.0), target_class=0)
-    metrics = trainer(tmp_path, attack).validate(module(Fixed()), datamodule=ByHand(), verbose=False)[0]
-    # Of labels 1, 1, 2, 1: predicted 0 (7 > 4), 1 (9 > 7), 0 (7 > 4), 0.
-    assert metrics["attack_success_rate"] == pytest.approx(3 / 4)
+    """Feature 0 becomes 7: of the four whose class is not 0, that is less than the 9 of the fifth example only."""
+    run = trainer(tmp_path, ScalingAttack(trigger=FeatureTrigger([0], value=7.0), target_class=0))
+    run.validate(module(Fixed()), datamodule=ByHand(), verbose=False)
+    assert rates(run)["attack_success_rate"] == pytest.approx(3 / 4)
 
 
 @pytest.mark.parametrize("attack", [None, NoAttack, LabelFlippingAttack, TrimAttack])
 def test_no_success_rate_without_a_backdoor(tmp_path, attack):
     run = trainer(tmp_path, *([attack()] if attack else []))
-    metrics = run.validate(module(Fixed()), datamodule=ByHand(), verbose=False)[0]
-    assert metrics == {"testing_error_rate": pytest.approx(2 / 7)}
+    run.validate(module(Fixed()), datamodule=ByHand(), verbose=False)
+    assert rates(run) == {"testing_error_rate": pytest.approx(2 / 7)}
 
 
 def test_rates_after_training_equal_those_counted_one_by_one(fit):
     data = TinyData()
-    server = fit(FedAvg(), ScalingAttack(), data=data, rounds=5)
+    server = fit(FedAvg(), ScalingAttack(scale=1.0), data=data, rounds=5)
     wrong = taken = others = 0
     for features, label in zip(data.test.features, data.test.labels, strict=True):
         wrong += int(server.network(features[None]).argmax() != label)
@@ -497,8 +512,8 @@ def test_an_evaluation_batch_of_the_target_class_only(tmp_path):
             return type(raw)(raw.train, raw.owners, raw.test[raw.test.labels.argsort()], False, raw.num_clients)
 
     run = trainer(tmp_path, ScalingAttack())
-    metrics = run.validate(module(Fixed()), datamodule=Sorted(eval_batch_size=3), verbose=False)[0]
-    assert metrics["attack_success_rate"] == pytest.approx(2 / 4)
+    run.validate(module(Fixed()), datamodule=Sorted(eval_batch_size=3), verbose=False)
+    assert rates(run)["attack_success_rate"] == pytest.approx(2 / 4)
 
 
 def test_predictions(tmp_path):
@@ -510,14 +525,14 @@ def test_predictions(tmp_path):
 
 @pytest.mark.parametrize(("rounds", "interval", "evaluated"), [(5, 2, [2, 4, 5]), (4, 2, [2, 4]), (3, 1, [1, 2, 3])])
 def test_the_last_round_is_always_evaluated_and_never_twice(fit, rounds, interval, evaluated):
-    class Noting(FederatedCallback):
-        rounds = []
+    seen = []
 
+    class Noting(FederatedCallback):
         def on_validation_end(self, trainer, pl_module):
-            self.rounds.append(trainer.global_step)
+            seen.append(trainer.global_step)
 
     fit(FedAvg(), Noting(), rounds=rounds, trainer_settings={"val_check_interval": interval})
-    assert Noting.rounds == evaluated
+    assert seen == evaluated
 
 
 # Precision
@@ -558,7 +573,6 @@ def test_bf16_mixed(fit, local_steps):
         ),
         ({"loss_reduction": "median"}, "loss_reduction='median': choose one of sum, mean"),
         ({"initialization": "zeros"}, "initialization='zeros': choose one of network, xavier"),
-        ({"clients_per_chunk": "all"}, "clients_per_chunk"),
         ({"lr_milestones": [-1]}, "lr_milestones"),
     ],
     ids=str,
@@ -601,14 +615,14 @@ def test_precisions_that_are_refused(tmp_path, precision):
 
 
 def test_other_data_modules_are_refused(tmp_path):
-    from lightning.pytorch import LightningDataModule
-
-    with pytest.raises(InputError, match="the data module is a LightningDataModule: give a FederatedDataModule"):
-        trainer(tmp_path, FedAvg()).fit(module(), datamodule=LightningDataModule())
+    with pytest.raises(InputError, match="the data module is a NoneType: give a FederatedDataModule, such as HAR"):
+        trainer(tmp_path, FedAvg()).fit(module(), [0], [0])
 
 
 def test_evaluating_needs_no_rule(tmp_path):
-    assert "testing_error_rate" in trainer(tmp_path).validate(module(), datamodule=TinyData(), verbose=False)[0]
+    run = trainer(tmp_path)
+    run.validate(module(), datamodule=TinyData(), verbose=False)
+    assert list(run.callback_metrics) == ["testing_error_rate"]
 
 
 @pytest.mark.parametrize(
