@@ -2,37 +2,44 @@
 
 import csv
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import BasePredictionWriter
+from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 
 from flt.data.datamodule import data_of
 from flt.files import write_atomically
 
 
-class PredictionWriter(BasePredictionWriter):
+class PredictionWriter(Callback):
     """Writes ``predictions.csv`` (data, example, label, prediction) into the run's folder after ``flt predict``."""
 
     def __init__(self) -> None:
-        super().__init__(write_interval="epoch")
+        self._predictions: list[tuple[list[int], list[int]]] = []
 
-    def write_on_epoch_end(
-        self, trainer: Trainer, pl_module: LightningModule, predictions: Sequence[Any], batch_indices: Sequence[Any]
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
+        """Keeps a batch."""
+        labels, predicted = outputs
+        self._predictions.append((labels.tolist(), predicted.tolist()))
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes the file."""
         data = data_of(trainer).display_name
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(["data", "example", "label", "prediction"])
-        example = 0
-        for labels, predicted in predictions:
-            for label, prediction in zip(labels.tolist(), predicted.tolist(), strict=True):
-                writer.writerow([data, example, label, prediction])
-                example += 1
+        pairs = [pair for batch in self._predictions for pair in zip(*batch, strict=True)]
+        writer.writerows([data, example, *pair] for example, pair in enumerate(pairs))
         path = Path(trainer.log_dir or ".") / "predictions.csv"
         write_atomically(path, text.getvalue())
-        Console().print(f"Wrote {example} predictions to {path}", highlight=False)
+        Console().print(f"Wrote {len(pairs)} predictions to {path}", highlight=False)

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 import flt
-from callbacks.metrics import MetricsLogger
+from callbacks.metrics import EVALUATION, MetricsLogger
+from flt.data.datamodule import data_of
 from flt.files import write_atomically
 from flt.hooks import Attack, only
 from flt.module import FederatedModule
@@ -53,6 +54,9 @@ class RunReport(Callback):
         metrics = only(trainer, MetricsLogger)
         assert metrics is not None, "RunReport needs a MetricsLogger"
         summary = _summarise(trainer, pl_module, metrics, self.seconds)
+        _print_table("Summary", _lines(summary))
+        if not trainer.loggers or trainer.fast_dev_run:  # type: ignore[attr-defined]  # without a logger a run has no folder of its own
+            return
         folder = Path(trainer.log_dir or ".")
         write_atomically(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
         if self.curves and metrics.rows:
@@ -61,8 +65,19 @@ class RunReport(Callback):
                 f" ({summary['num_malicious']} of {summary['num_clients']} clients malicious)"
             )
             write_atomically(folder / "curves.png", draw_curves(metrics.rows, title))
-        _print_table("Summary", _lines(summary))
         Console().print(f"Files in {folder}", highlight=False, soft_wrap=True)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prints the rates that ``flt validate`` measured."""
+        if trainer.state.fn == "validate":
+            self.on_test_end(trainer, pl_module)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prints the rates that ``flt test`` measured."""
+        if trainer.is_global_zero:
+            metrics = trainer.callback_metrics
+            rates = {name.replace("_", " "): f"{float(metrics[name]):.4f}" for name in EVALUATION if name in metrics}
+            _print_table("Evaluation", {"data": data_of(trainer).display_name, **rates})
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

@@ -1,5 +1,8 @@
 """Checks of a run's parts against each other, before work starts."""
 
+from pathlib import Path
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -49,3 +52,50 @@ def check_state(saved: dict[str, Tensor], own: dict[str, Tensor]) -> None:
                 f"the checkpoint is of another model: it has {theirs} where this one has {ours} for {name}; "
                 "give the model.network it was trained with"
             )
+
+
+def check_settings(config: Any, command: str | None) -> None:
+    """Raises an `InputError` for settings of Lightning's that cannot work here, before anything is built.
+
+    Args:
+        config: The parsed configuration of a subcommand.
+        command: The subcommand, None if nothing is to run.
+    """
+    seed = config.seed_everything
+    if not isinstance(seed, bool) and seed is not None and not 0 <= seed < 2**32:
+        raise InputError(f"seed_everything={seed} must be from 0 to {2**32 - 1}")
+    for key, nothing in (("aggregation", "FedAvg"), ("attack", "NoAttack")):
+        if config[key] is None:
+            raise InputError(f"{key}=null: name a class; {nothing} is the plainest")
+    for name in ("max_steps", "val_check_interval", "log_every_n_steps") if command == "fit" else ():
+        value = config.trainer[name]
+        if value is not None and value < 1 and not (name == "val_check_interval" and value > 0):
+            meaning = "number of rounds" if name == "max_steps" else "number of rounds between"
+            raise InputError(f"trainer.{name}={value} is the {meaning}: set it to 1 or more")
+    precision = str(config.trainer.precision)
+    if precision in ("16-mixed", "16"):  # which Lightning turns into bf16-mixed on a CPU before anyone can see it
+        check_precision(precision)
+
+
+def check_checkpoint(path: Path, max_steps: int | None) -> None:
+    """Raises an `InputError` unless ``path`` is a checkpoint of this package, with rounds left to do.
+
+    Args:
+        path: The file.
+        max_steps: Rounds asked for, None if the checkpoint is not to be trained any further.
+    """
+    if not path.is_file():
+        raise InputError(f"--ckpt_path {path}: there is no such file")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can make the unpickler raise anything
+        raise InputError(f"--ckpt_path {path} is not a readable checkpoint ({type(error).__name__})") from error
+    keys = ("state_dict", "flt", "global_step", "pytorch-lightning_version")
+    missing = [key for key in keys if not isinstance(checkpoint, dict) or key not in checkpoint]
+    if missing:
+        raise InputError(f"--ckpt_path {path} is not a checkpoint of flt: it holds no {missing[0]}")
+    if max_steps is not None and 0 < max_steps <= checkpoint["global_step"]:
+        raise InputError(
+            f"--ckpt_path {path} has done {checkpoint['global_step']} rounds, trainer.max_steps={max_steps}:"
+            " nothing is left to do; ask for more rounds"
+        )

@@ -4,10 +4,10 @@ import json
 import logging
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import CSVLogger
 import flt
 import flt.models  # noqa: F401  # makes its networks known by short name
 from callbacks import MetricsLogger, PredictionWriter, RoundProgressBar, RunReport
-from flt.checks import check_precision
+from flt.checks import check_checkpoint, check_settings
 from flt.data import FederatedDataModule
 from flt.errors import InputError
 from flt.files import write_atomically
@@ -32,9 +32,17 @@ class ConfigWriter(SaveConfigCallback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Waits for `on_fit_start`: a run whose settings are refused leaves no folder behind."""
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Removes the run's folder, which loggers make before any setting is looked at, if nothing is in it."""
+        _remove_if_empty(trainer)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """The same after an evaluation, which writes nothing."""
+        _remove_if_empty(trainer)
+
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes and logs the configuration."""
-        if not trainer.is_global_zero:
+        if not trainer.is_global_zero or not trainer.loggers:
             return
         data = pl_module.data.display_name  # type: ignore[union-attr]
         text = self.parser.dump(self.config, skip_none=False)
@@ -44,6 +52,12 @@ class ConfigWriter(SaveConfigCallback):
                 logger.log_hyperparams(
                     {**json.loads(self.parser.dump(self.config, format="json", skip_none=False)), "data_used": data}
                 )
+
+
+def _remove_if_empty(trainer: Trainer) -> None:
+    if trainer.is_global_zero and trainer.loggers and trainer.log_dir:
+        with suppress(OSError):
+            Path(trainer.log_dir).rmdir()
 
 
 class FederatedCLI(LightningCLI):
@@ -89,17 +103,20 @@ class FederatedCLI(LightningCLI):
         if path is None and command not in (None, "fit"):
             raise InputError(f"flt {command} needs a trained model: pass --ckpt_path runs/.../checkpoints/last.ckpt")
         if path is not None:
-            _check_checkpoint(Path(path))
-        precision = str(config.trainer.precision)
-        if precision in ("16-mixed", "16"):  # which Lightning turns into bf16-mixed on a CPU before anyone can see it
-            check_precision(precision)
+            check_checkpoint(Path(path), config.trainer.max_steps if command == "fit" else None)
+        check_settings(config, command)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the callbacks every run has."""
         settings = self._get(self.config_init, "trainer")
         given = settings.get("callbacks") or []
         given = list(given) if isinstance(given, list) else [given]
-        return super().instantiate_trainer(callbacks=given + _standard_callbacks(settings, given), **kwargs)
+        callbacks = given + _standard_callbacks(settings, given)
+        try:
+            return super().instantiate_trainer(callbacks=callbacks, **kwargs)
+        except (TypeError, ValueError, ImportError, MisconfigurationException) as error:  # Lightning's, of its settings
+            chosen = ", ".join(f"{name}={settings[name]}" for name in ("accelerator", "devices", "strategy"))
+            raise InputError(f"the trainer ({chosen}) cannot be made: {error}") from error
 
 
 def _standard_callbacks(settings: Any, given: list[Callback]) -> list[Callback]:
@@ -107,7 +124,8 @@ def _standard_callbacks(settings: Any, given: list[Callback]) -> list[Callback]:
     standard: list[Callback] = [MetricsLogger(), RunReport(), PredictionWriter()]
     if settings.get("enable_progress_bar") is not False:
         standard.insert(0, RoundProgressBar())  # first, so that the finished bar stands above the summary
-    if settings.get("enable_checkpointing") is not False and not any(isinstance(own, Checkpoint) for own in given):
+    wants_checkpoint = settings.get("enable_checkpointing") is not False and settings.get("logger") is not False
+    if wants_checkpoint and not any(isinstance(own, Checkpoint) for own in given):
         # After the evaluation, so that a resumed run has its row; `every_n_epochs` counts evaluations here.
         standard.append(
             ModelCheckpoint(
@@ -116,17 +134,6 @@ def _standard_callbacks(settings: Any, given: list[Callback]) -> list[Callback]:
         )
     kinds = tuple(type(own) for own in given)
     return [callback for callback in standard if not isinstance(callback, kinds)]
-
-
-def _check_checkpoint(path: Path) -> None:
-    if not path.is_file():
-        raise InputError(f"--ckpt_path {path}: there is no such file")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can make the unpickler raise anything
-        raise InputError(f"--ckpt_path {path} is not a readable checkpoint ({type(error).__name__})") from error
-    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
-        raise InputError(f"--ckpt_path {path} is not a checkpoint of flt: it holds no state_dict")
 
 
 def main(args: ArgsType = None) -> int:
@@ -145,6 +152,8 @@ def main(args: ArgsType = None) -> int:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Lightning 2.6 calls what torch 2.15 deprecates; nothing a user could do about it.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", module="lightning")
+    # Lightning's word about its own record of best checkpoints whenever a run goes on in another folder.
+    warnings.filterwarnings("ignore", message="The dirpath has changed")
     try:
         FederatedCLI(args)
     except (ValueError, MisconfigurationException) as error:
@@ -152,6 +161,11 @@ def main(args: ArgsType = None) -> int:
         if explained is None:  # a bug, or a mistake in a user's own class: its traceback is worth seeing
             raise
         print(f"flt: error: {' '.join(str(explained).split())}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"flt: error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     return 0
 

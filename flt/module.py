@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities import rank_zero_warn
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import MeanMetric
 
 from flt.batches import draw_batches, whole
@@ -16,6 +16,7 @@ from flt.data.datamodule import FederatedDataModule, data_of
 from flt.errors import InputError
 from flt.functional import finite_rows
 from flt.hooks import Aggregate, Aggregation, Attack, Backdoor, Federation, Round, call_hook, callbacks_of, only
+from flt.models import Network
 from flt.models.initialization import Initialization, initialize
 from flt.random import generator, run_seed, sample_clients, sample_malicious
 
@@ -51,7 +52,7 @@ class FederatedModule(LightningModule):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         initialization: Initialization = "network",
         client_lr: float = 0.003,
         local_steps: int = 1,

@@ -10,8 +10,14 @@ from lightning.pytorch.cli import LightningArgumentParser
 from flt.data import FederatedDataModule
 from flt.errors import InputError
 from flt.hooks import Aggregation, Attack
+from flt.models import Network
 
-PLUGINS: dict[str, type] = {"data": FederatedDataModule, "aggregation": Aggregation, "attack": Attack}
+PLUGINS: dict[str, type] = {
+    "data": FederatedDataModule,
+    "aggregation": Aggregation,
+    "attack": Attack,
+    "model.network": Network,
+}
 
 # What jsonargparse says about the branches of a type that were not meant, and about its own internals.
 NOISE = re.compile(
@@ -23,6 +29,13 @@ TYPES = re.compile(r"<class '(?:\w+\.)*(\w+)'>")
 
 class FederatedArgumentParser(LightningArgumentParser):
     """Raises an `InputError` where its base prints the usage and exits."""
+
+    def parse_path(self, cfg_path: Any, **kwargs: Any) -> Any:
+        """Reads a configuration file; its name precedes what is wrong with it."""
+        try:
+            return super().parse_path(cfg_path, **kwargs)
+        except InputError as error:
+            raise InputError(f"{cfg_path}: {error}") from error
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Reports a mistake on the command line or in a configuration file."""
@@ -39,15 +52,25 @@ def explain(message: str) -> str:
         'trainer.max_steps: expected int, got x'
     """
     for key, base in PLUGINS.items():
-        unknown = re.search(rf'Parser key "{key}".*Expected a dot import path string: (\S+)', message, re.DOTALL)
+        # Anchored: "- trigger: Expected a dot ..." is about an argument of the class.
+        unknown = re.search(
+            rf'Parser key "{key}":.*^\s*- Expected a dot import path string: (\S+)', message, re.DOTALL | re.MULTILINE
+        )
         if unknown:
             names = ", ".join(sorted(subclass.__name__ for subclass in _leaves(base)))
             return f"{key}={unknown[1]} is unknown: choose one of {names}, a file, or the import path of your own class"
+    missing = re.search(r'Parser key "([^"]+)":\s+- Expected a path but (\S+\.(?:yaml|yml|json)) ', message)
+    if missing:
+        return f"{missing[1]}={missing[2]}: there is no such file"
     lines = [NOISE.sub("", line.strip().removeprefix("- ")) for line in message.splitlines()]
     text = " ".join(dict.fromkeys(line for line in lines if line))
     text = re.sub(r"typing\.Literal\[([^\]]+)\]", r"one of \1", text)
     text = TYPES.sub(r"\1", re.sub(r'Parser key "([^"]+)":', r"\1:", text))
-    return re.sub(r"Expected (?:an? )?(.+?)\. Got value: ", r"expected \1, got ", text)
+    text = re.sub(r"Expected (?:an? )?(.+?)\. Got value: ", r"expected \1, got ", text)
+    given = re.search(r"Given value: (?!NestedArg|Namespace)(.+)$", message)
+    if given and "expected" not in text:  # no branch of a union took it
+        text = re.sub(r" ?Expected an? ", " or ", text).replace(": or ", ": expected ", 1) + f", got {given[1]}"
+    return text
 
 
 def input_error(error: BaseException | None) -> InputError | None:

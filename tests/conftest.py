@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import reference
 import tiny
+import torch
 
 from callbacks import (
     AdaptiveAttack,
@@ -24,6 +25,8 @@ from callbacks import (
     TrimmedMean,
 )
 from flt.hooks import Aggregation, Attack
+
+torch.set_num_threads(1)  # on tensors as small as these, threads would only wait for each other
 
 
 class Rule(NamedTuple):

@@ -78,6 +78,7 @@ NETWORKS = {
     "tied": Tied,
     "detour": Detour,
     "folded": Folded,
+    "frozen": lambda: nn.Sequential(nn.Linear(NUM_FEATURES, 4).requires_grad_(False), nn.Linear(4, NUM_CLASSES)),
     "parametrized": lambda: nn.Sequential(
         register_parametrization(nn.Linear(NUM_FEATURES, 4), "weight", Doubled()), nn.Linear(4, NUM_CLASSES)
     ),

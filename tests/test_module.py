@@ -466,12 +466,11 @@ def test_rates_worked_out_by_hand(tmp_path, eval_batch_size):
         assert rates(run) == {"testing_error_rate": pytest.approx(2 / 7), "attack_success_rate": pytest.approx(2 / 4)}
 
 
-@pytest.mark.parametrize("method", ["validate", "test"])
-def test_evaluations_return_and_print_the_rates(tmp_path, capsys, method):
+@pytest.mark.parametrize("stage", ["validate", "test"])
+def test_evaluations_return_the_rates(tmp_path, stage):
     run = trainer(tmp_path, ScalingAttack())
-    returned = getattr(run, method)(module(Fixed()), datamodule=ByHand())
+    returned = getattr(run, stage)(module(Fixed()), datamodule=ByHand(), verbose=False)
     assert returned == [{"testing_error_rate": pytest.approx(2 / 7), "attack_success_rate": pytest.approx(2 / 4)}]
-    assert "testing_error_rate" in capsys.readouterr().out
 
 
 def test_rates_with_the_attacks_own_trigger_and_target(tmp_path):

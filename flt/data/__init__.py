@@ -3,20 +3,38 @@
 from flt.data.datamodule import FederatedDataModule, RawData
 from flt.data.examples import ClientData, Examples
 from flt.data.har import HAR
+from flt.data.partitions import DirichletPartition, GroupPartition, IIDPartition, Partition, ShardPartition
 from flt.data.root import sample_root
 from flt.data.rounds import Batches, Rounds
-from flt.data.triggers import HAR_TRIGGER, FeatureTrigger, Trigger
+from flt.data.triggers import (
+    CHMNIST_TRIGGER,
+    CIFAR10_TRIGGER,
+    HAR_TRIGGER,
+    MNIST_TRIGGER,
+    FeatureTrigger,
+    PixelTrigger,
+    Trigger,
+)
 
 __all__ = [
+    "CHMNIST_TRIGGER",
+    "CIFAR10_TRIGGER",
     "HAR",
     "HAR_TRIGGER",
+    "MNIST_TRIGGER",
     "Batches",
     "ClientData",
+    "DirichletPartition",
     "Examples",
     "FeatureTrigger",
     "FederatedDataModule",
+    "GroupPartition",
+    "IIDPartition",
+    "Partition",
+    "PixelTrigger",
     "RawData",
     "Rounds",
+    "ShardPartition",
     "Trigger",
     "sample_root",
 ]

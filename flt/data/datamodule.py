@@ -11,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.data.examples import ClientData, Examples
+from flt.data.partitions import GroupPartition, Partition
 from flt.data.root import check_root_arguments, sample_root
 from flt.data.rounds import Batches, Rounds
 from flt.data.stand_in import StandInPolicy
@@ -26,10 +27,10 @@ class RawData:
     Args:
         train: Training examples of all clients.
         owners: The client of each training example where the data set has natural clients, int64 of shape
-            ``[num_examples]``; None if `FederatedDataModule.partition` is to assign them.
+            ``[num_examples]``; None if the data module's ``partition`` is to assign them.
         test: Test examples.
         stand_in: Whether the data are synthetic.
-        num_clients: Number of clients; None for as many as ``owners`` names.
+        num_clients: Number of natural clients; None for as many as ``owners`` names.
     """
 
     train: Examples
@@ -42,12 +43,16 @@ class RawData:
 class FederatedDataModule(LightningDataModule, ABC):
     """Base class of the data sets; a subclass says what it is called and how it is loaded.
 
+    A data set with natural clients leaves ``num_clients`` and ``partition`` out of its own constructor.
+
     After ``setup`` it has ``clients`` (training examples without the root data set), ``root``, ``test``,
     ``num_clients``, ``display_name`` and ``is_stand_in``.
 
     Args:
         data_dir: Folder of data sets; null means $FLT_DATA, or "data" if that is not set.
         stand_in: Whether synthetic data may take the place of the real ones.
+        num_clients: Number of clients that the training examples are dealt out to.
+        partition: How they are dealt out; null for the paper's `GroupPartition` with noniid_degree 0.5.
         root_size: Number of examples of the server's root data set.
         bias_probability: Fraction of the root data set that is of ``biased_class``; null for a uniform root data set.
         biased_class: The class that a biased root data set prefers.
@@ -68,6 +73,8 @@ class FederatedDataModule(LightningDataModule, ABC):
         self,
         data_dir: str | None = None,
         stand_in: StandInPolicy = "never",
+        num_clients: int = 100,
+        partition: Partition | None = None,
         root_size: int = 100,
         bias_probability: float | None = None,
         biased_class: int = 1,
@@ -77,16 +84,22 @@ class FederatedDataModule(LightningDataModule, ABC):
         super().__init__()
         check_choice("data.stand_in", stand_in, StandInPolicy)
         check_root_arguments(root_size, bias_probability, biased_class, self.num_classes)
+        if num_clients < 1:
+            raise InputError(f"num_clients={num_clients}: a federation has 1 client or more")
         for name, size in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
             if size < 1:
                 raise InputError(f"{name}={size}: a batch has 1 example or more")
         self.data_dir = data_dir
+        if self.data_folder.is_file():
+            raise InputError(f"data_dir={str(self.data_folder)!r} is a file: give the folder of data sets")
         self.stand_in: StandInPolicy = stand_in
+        self.partition = partition or GroupPartition(0.5)
         self.root_size = root_size
         self.bias_probability = bias_probability
         self.biased_class = biased_class
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
+        self._num_clients = num_clients
         self._raw: RawData | None = None
         self._is_set_up = False
 
@@ -118,15 +131,6 @@ class FederatedDataModule(LightningDataModule, ABC):
             seed: The run's seed, for splits and partitions.
         """
 
-    def partition(self, labels: Tensor, *, seed: int) -> Tensor:
-        """Owners of training examples that have no natural clients; to be overridden by such data sets.
-
-        Args:
-            labels: Labels of all training examples, int64 of shape ``[num_examples]``.
-            seed: The run's seed.
-        """
-        raise NotImplementedError(f"{type(self).__name__}.load returned no owners and it has no method partition")
-
     @property
     def data_folder(self) -> Path:
         """The folder of data sets that ``data_dir`` stands for."""
@@ -146,13 +150,13 @@ class FederatedDataModule(LightningDataModule, ABC):
         """Take the root data set out of the training data and sort the rest by client; once for all stages.
 
         Raises:
-            InputError: If ``root_size`` or the bias does not fit the data.
+            InputError: If ``root_size``, the bias, ``num_clients`` or ``partition`` does not fit the data.
         """
         if self._is_set_up:
             return
         seed = run_seed()
         raw = self._raw or self.load(seed)
-        owners = self.partition(raw.train.labels, seed=seed) if raw.owners is None else raw.owners
+        owners, self.num_clients = self._owners(raw, seed)
         chosen = sample_root(
             raw.train.labels,
             root_size=self.root_size,
@@ -163,7 +167,6 @@ class FederatedDataModule(LightningDataModule, ABC):
         )
         kept = torch.ones(len(raw.train), dtype=torch.bool)
         kept[chosen] = False
-        self.num_clients = raw.num_clients or int(owners.max()) + 1
         self.clients = ClientData.from_owners(raw.train[kept], owners[kept], self.num_clients)
         self.root, self.test, self.is_stand_in = raw.train[chosen], raw.test, raw.stand_in
         self._raw, self._is_set_up = None, True
@@ -172,6 +175,17 @@ class FederatedDataModule(LightningDataModule, ABC):
                 f"SYNTHETIC DATA: this run uses a stand-in for {self.dataset_name}; its results say nothing about the"
                 f" real data. Put the real data under {self.data_folder} and pass --data.stand_in=never."
             )
+
+    def _owners(self, raw: RawData, seed: int) -> tuple[Tensor, int]:
+        if raw.owners is not None:
+            return raw.owners, raw.num_clients or int(raw.owners.max()) + 1
+        owners = self.partition.assign(
+            raw.train.labels,
+            num_clients=self._num_clients,
+            num_classes=self.num_classes,
+            generator=generator(seed, "partition"),
+        )
+        return owners, self._num_clients
 
     def move_to(self, device: torch.device | str) -> None:
         """Keep clients, root data set and test set on ``device`` from now on."""

@@ -7,23 +7,34 @@ import torch
 from lightning.pytorch import seed_everything
 from tiny import Recorder, parameters_of, start_of
 
-import callbacks
+import callbacks as offers
 from callbacks import FedAvg, FLTrust, Krum, NoAttack, TrimmedMean
 from flt.errors import InputError
-from flt.hooks import Aggregation, Attack
+from flt.hooks import Aggregation, Attack, FederatedCallback
+
+
+class Diverse(FederatedCallback):
+    """Makes one client send the opposite and one ten times its update: else some rules would agree."""
+
+    def on_client_updates(self, round):
+        factors = torch.ones(len(round.updates), 1)
+        factors[2], factors[5] = -1.0, 10.0
+        return round.replace(updates=factors * round.updates)
 
 
 def test_the_lists_hold_every_rule_and_attack(listed):
     rules, attacks = listed
     made = {type(rule.make()) for rule in rules} | {type(make()) for make in attacks.values()}
-    offered = {getattr(callbacks, name) for name in callbacks.__all__}
+    offered = {getattr(offers, name) for name in offers.__all__}
     assert made == {kind for kind in offered if issubclass(kind, (Aggregation, Attack))}
 
 
 @pytest.mark.parametrize("clients_per_round", [None, 7])
 def test_a_round_is_the_references(fit, rule, clients_per_round):
     recorder = Recorder(needs_root_update=True)
-    server = fit(rule.make(), NoAttack(fraction=0.2), recorder, rounds=2, clients_per_round=clients_per_round)
+    server = fit(
+        rule.make(), NoAttack(fraction=0.2), Diverse(), recorder, rounds=2, clients_per_round=clients_per_round
+    )
     expected_malicious = 2 if clients_per_round is None else 1  # 1.4
     start = start_of()
     for (round, aggregate), after in zip(recorder.ended, recorder.parameters, strict=True):
@@ -37,7 +48,7 @@ def test_a_round_is_the_references(fit, rule, clients_per_round):
 
 def test_rules_differ(fit, listed):
     """So that a reference would tell one from another on these updates."""
-    results = [parameters_of(fit(rule.make(), NoAttack(fraction=0.3), rounds=1)) for rule in listed[0]]
+    results = [parameters_of(fit(rule.make(), NoAttack(), Diverse(), rounds=1)) for rule in listed[0]]
     for i, one in enumerate(results):
         assert not any(torch.allclose(one, other, rtol=1e-3, atol=1e-4) for other in results[i + 1 :])
 

@@ -5,7 +5,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
 from torch import Tensor
 
-from flt.data import Examples, FeatureTrigger, FederatedDataModule, RawData, Rounds
+from flt.data import Examples, FeatureTrigger, FederatedDataModule, GroupPartition, RawData, Rounds
 from flt.errors import InputError
 
 
@@ -84,12 +84,30 @@ def test_clients_beyond_the_last_owner(monkeypatch):
 
 def test_data_without_owners_are_partitioned(monkeypatch):
     monkeypatch.setattr(Numbers, "has_owners", False)
-    with pytest.raises(NotImplementedError, match=r"Numbers\.load returned no owners and it has no method partition"):
-        ready()
-    monkeypatch.setattr(Numbers, "partition", lambda self, labels, *, seed: labels)
-    data = ready()
-    assert data.num_clients == 3
-    assert data.clients.of(2).labels.unique().tolist() == [2]
+    data = ready(num_clients=6, partition=GroupPartition(1.0))
+    assert data.num_clients == data.clients.num_clients == 6
+    assert [len(data.clients.of(client).labels.unique()) for client in range(6)] == [1] * 6
+    assert len(data.clients.labels) + len(data.root) == 120
+
+
+def test_the_partition_is_the_papers_unless_another_is_given():
+    assert isinstance(Numbers().partition, GroupPartition)
+    assert Numbers().partition.noniid_degree == 0.5
+
+
+def test_the_runs_seed_decides_the_partition(monkeypatch):
+    monkeypatch.setattr(Numbers, "has_owners", False)
+    sizes = []
+    for seed in (0, 0, 1):
+        seed_everything(seed, verbose=False)
+        sizes.append(ready(num_clients=30).clients.sizes.tolist())
+    assert sizes[0] == sizes[1] != sizes[2]
+
+
+def test_too_few_clients_for_the_partition(monkeypatch):
+    monkeypatch.setattr(Numbers, "has_owners", False)
+    with pytest.raises(InputError, match=r"num_clients=2 is too few .* 3 classes: set num_clients to 3 or more"):
+        ready(num_clients=2)
 
 
 def test_stand_ins_are_announced_loudly_and_once(monkeypatch):
@@ -120,6 +138,7 @@ def test_move_to():
         ({"root_size": 0}, "root_size=0: the server needs"),
         ({"bias_probability": -0.1}, "bias_probability=-0.1: give a fraction"),
         ({"biased_class": 3}, "biased_class=3: choose a class from 0 to 2"),
+        ({"num_clients": 0}, "num_clients=0: a federation has 1 client or more"),
         ({"batch_size": 0}, "batch_size=0: a batch has 1 example or more"),
         ({"eval_batch_size": -1}, "eval_batch_size=-1: a batch has 1 example or more"),
     ],

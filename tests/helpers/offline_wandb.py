@@ -61,4 +61,11 @@ def records(log: bytes) -> Iterator[bytes]:
 
 
 def _items(items: Any) -> dict[str, Any]:
-    return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items}
+    content: dict[str, Any] = {}
+    for item in items:
+        *path, name = item.nested_key or [item.key]
+        place = content
+        for key in path:
+            place = place.setdefault(key, {})
+        place[name] = json.loads(item.value_json)
+    return content

@@ -1,0 +1,73 @@
+"""Finding one published file on this machine, or downloading it from where it is published."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from flt.data.download import Unreachable, download
+from flt.errors import InputError
+
+READ_BYTES = 1 << 20
+
+
+def find_or_download(name: str, urls: Sequence[str], *, md5: str, folders: Sequence[Path]) -> Path:
+    """The file ``name`` in the first folder that has it; if none does, downloaded into the first that can be written.
+
+    A file that was on this machine already is returned as it is; a download is kept only if its checksum is right.
+
+    Args:
+        name: File name.
+        urls: Where it is published, in order of preference; one or more.
+        md5: The published checksum, in hexadecimal digits.
+        folders: Where to look for the file, and where to put it, in order of preference; one or more.
+
+    Raises:
+        Unreachable: If no folder has it and no address yields it.
+        InputError: If no folder can be written to.
+    """
+    for folder in folders:
+        if (folder / name).exists():
+            return folder / name
+    for folder in folders:
+        try:
+            return _download_intact(urls, folder / name, md5)
+        except Unreachable:
+            raise
+        except OSError as error:
+            failure = error
+    raise InputError(
+        f"{name} is in none of the folders {', '.join(map(str, folders))}, and none can be written to ({failure}):"
+        " set FLT_DATA or FLT_CACHE to a writable folder"
+    )
+
+
+def _download_intact(urls: Sequence[str], target: Path, md5: str) -> Path:
+    failures = []
+    for url in urls:
+        try:
+            download(url, target, attempts=2)
+        except (Unreachable, InputError) as error:
+            failures.append(str(error))
+            continue
+        if file_digest([target], "md5") == md5:
+            return target
+        target.unlink(missing_ok=True)
+        failures.append(f"{url} yields another file than the published one")
+    raise Unreachable("; ".join(failures))
+
+
+def file_digest(paths: Sequence[Path], algorithm: str = "sha256") -> str:
+    """Digest of the content of files one after the other, in hexadecimal digits.
+
+    Raises:
+        InputError: If a file cannot be read.
+    """
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                while chunk := file.read(READ_BYTES):
+                    digest.update(chunk)
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}): make it readable, or move it away") from error
+    return digest.hexdigest()

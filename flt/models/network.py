@@ -1,0 +1,24 @@
+"""What counts as a network."""
+
+from abc import ABCMeta
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+if TYPE_CHECKING:
+    Network = nn.Module
+else:
+
+    class _AnyModule(ABCMeta):
+        def __subclasscheck__(cls, subclass: type[Any]) -> bool:
+            return issubclass(subclass, nn.Module)
+
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, nn.Module)
+
+    class Network(nn.Module, metaclass=_AnyModule):
+        """Any `torch.nn.Module` from features, ``[n, *shape]``, to class scores, ``[n, num_classes]``.
+
+        The networks of this package derive from it, so that the command line's help lists those alone and not the 600
+        modules of torch, every one of which it accepts all the same.
+        """

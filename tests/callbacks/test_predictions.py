@@ -1,0 +1,33 @@
+import csv
+
+import pytest
+from tiny import TinyData
+
+from callbacks import FedAvg, PredictionWriter
+
+
+@pytest.mark.parametrize("synthetic", [False, True])
+@pytest.mark.filterwarnings("ignore:SYNTHETIC DATA:UserWarning")
+def test_writes_one_line_for_every_example(fit, tmp_path, capsys, synthetic):
+    data = TinyData(synthetic=synthetic)
+    server = fit(FedAvg(), PredictionWriter(), data=data)
+    server.trainer.predict(server, datamodule=data)
+    with (tmp_path / "predictions.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["data", "example", "label", "prediction"]
+    predicted = server.network(data.test.features).argmax(dim=1)
+    name = "Tiny (stand-in)" if synthetic else "Tiny"
+    assert rows == [
+        [name, str(number), str(int(label)), str(int(prediction))]
+        for number, (label, prediction) in enumerate(zip(data.test.labels, predicted, strict=True))
+    ]
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Wrote 50 predictions to" in out
+    assert "predictions.csv" in out
+
+
+def test_predicting_twice_writes_the_examples_once(fit, tmp_path):
+    server = fit(FedAvg(), PredictionWriter())
+    for _ in range(2):
+        server.trainer.predict(server, datamodule=server.data)
+    assert len((tmp_path / "predictions.csv").read_text().splitlines()) == 51

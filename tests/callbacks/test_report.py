@@ -1,0 +1,207 @@
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import lightning
+import pytest
+import torch
+from lightning.pytorch.loggers import CSVLogger
+from PIL import Image
+from tiny import Sending, TinyData
+
+import flt as package
+from callbacks import FedAvg, FLTrust, Krum, MetricsLogger, NoAttack, RunReport, ScalingAttack, TrimAttack
+from flt.errors import InputError
+from flt.module import FederatedModule
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """So that no line of a table is broken."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+class Run(NamedTuple):
+    server: FederatedModule
+    folder: Path
+    summary: dict[str, object]
+
+
+@pytest.fixture
+def run(fit, tmp_path):
+    """Runs with a report and a logger, whose folder the report's files lie in."""
+
+    def start(*callbacks, metrics=None, curves=True, trainer_settings=None, **settings):
+        settings["trainer_settings"] = {"logger": CSVLogger(tmp_path, name="runs")} | (trainer_settings or {})
+        server = fit(*callbacks, metrics or MetricsLogger(), RunReport(curves=curves), **settings)
+        folder = Path(server.trainer.log_dir)
+        return Run(server, folder, json.loads((folder / "summary.json").read_text()))
+
+    return start
+
+
+def test_the_summary(run):
+    metrics = MetricsLogger()
+    server, _, summary = run(FLTrust("NoReLU"), ScalingAttack(0.3), metrics=metrics, rounds=5)
+    seconds = summary.pop("seconds")
+    assert 0 < seconds < 60
+    rates = server.trainer.callback_metrics
+    assert summary == {
+        "data": "Tiny",
+        "stand_in": False,
+        "aggregation": "FLTrust-NoReLU",
+        "attack": "ScalingAttack",
+        "testing_error_rate": float(rates["testing_error_rate"]),
+        "attack_success_rate": float(rates["attack_success_rate"]),
+        "trust_score_benign": metrics.mean("trust_score_benign"),
+        "trust_score_malicious": metrics.mean("trust_score_malicious"),
+        "num_clients": 10,
+        "num_malicious": 3,
+        "num_dropped": 0,
+        "rounds": 5,
+        "seed": 0,
+        "versions": {"torch": torch.__version__, "lightning": lightning.__version__, "flt": package.__version__},
+    }
+
+
+def test_what_was_not_measured_is_null(run):
+    summary = run(FedAvg(), rounds=1).summary
+    unknown = ("attack_success_rate", "trust_score_benign", "trust_score_malicious")
+    assert all(summary[name] is None for name in unknown)
+    assert (summary["attack"], summary["num_malicious"]) == ("NoAttack", 0)
+
+
+def test_the_last_evaluation_counts(run):
+    server, _, summary = run(FedAvg(), rounds=5)
+    wrong = server.network(server.data.test.features).argmax(dim=1) != server.data.test.labels
+    assert summary["testing_error_rate"] == pytest.approx(float(wrong.float().mean()))
+
+
+def test_the_seed(run, monkeypatch):
+    monkeypatch.setenv("PL_GLOBAL_SEED", "12")
+    assert run(FedAvg(), rounds=1).summary["seed"] == 12
+
+
+@pytest.mark.filterwarnings("ignore:SYNTHETIC DATA:UserWarning")
+def test_stand_ins_are_marked_everywhere(run, capsys):
+    summary = run(FedAvg(), data=TinyData(synthetic=True), rounds=1).summary
+    assert summary["stand_in"] is True
+    assert summary["data"] == "Tiny (stand-in)"
+    before, after = capsys.readouterr().out.split("Summary")
+    assert "Tiny (stand-in)" in before
+    assert "Tiny (stand-in)" in after
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 30])
+def test_curves(run, rounds):
+    with Image.open(run(FLTrust(), ScalingAttack(), rounds=rounds).folder / "curves.png") as image:
+        assert image.format == "PNG"
+        assert 900 < image.width < 1500
+        assert 800 < image.height < 1200
+
+
+def test_no_curves(run):
+    assert not (run(FedAvg(), rounds=1, curves=False).folder / "curves.png").exists()
+
+
+@pytest.mark.filterwarnings("ignore:The number of training batches:UserWarning")  # which is what this is about
+def test_no_rows_no_curves(run):
+    settings = {"log_every_n_steps": 100, "limit_val_batches": 0}
+    _, folder, summary = run(FedAvg(), rounds=2, trainer_settings=settings)
+    assert summary["testing_error_rate"] is None
+    assert not (folder / "curves.png").exists()
+
+
+def test_what_is_printed(run, capsys):
+    folder = run(FLTrust(), ScalingAttack(), rounds=3, clients_per_round=6, local_steps=2).folder
+    before, after = (" ".join(text.replace("│", " ").split()) for text in capsys.readouterr().out.split("Summary"))
+    for words in (
+        "Tiny: 6 of 10 clients a round",
+        "50 test examples, 3 classes",
+        "root dataset 15 examples, uniform",
+        "aggregation FLTrust",
+        "attack ScalingAttack: 2 of 10 clients malicious",
+        "client_lr 0.02 x server_lr 1 = 0.02 on the sum over a batch of 8 (0.16 on its mean), 2 local steps",
+        "rounds 3",
+    ):
+        assert words in before
+    for words in (
+        "data Tiny",
+        "aggregation FLTrust",
+        "attack ScalingAttack (2 of 10 clients)",
+        "testing error rate 0.",
+        "attack success rate",
+        "trust score, benign 0.",
+        "trust score, malicious 0.",
+        "s for 3 rounds",
+        f"Files in {folder}",
+    ):
+        assert words in after
+    assert "dropped" not in after
+
+
+def test_the_data_line_counts_what_the_clients_were_given(run, capsys):
+    """Not the copies that malicious clients make of it."""
+    run(FedAvg(), ScalingAttack(0.9), rounds=1)
+    assert "10 clients, 165 training examples, 50 test examples, 3 classes" in capsys.readouterr().out
+
+
+def test_a_biased_root_dataset_is_said(run, capsys):
+    run(FLTrust(), data=TinyData(bias_probability=0.6), rounds=1)
+    assert "15 examples, 0.6 of class 1" in capsys.readouterr().out
+
+
+def test_what_krum_tolerates_is_said(run, capsys):
+    run(Krum(), NoAttack(), rounds=1)
+    out = capsys.readouterr().out
+    assert "Krum, num_byzantine 2" in out
+    assert "NoAttack: 0 of 10 clients malicious" in out
+
+
+@pytest.mark.filterwarnings("ignore:updates with a NaN or an infinity were dropped:UserWarning")
+def test_dropped_updates_are_said(run, capsys):
+    assert run(FedAvg(), Sending(float("nan"), (1, 2)), rounds=3).summary["num_dropped"] == 6
+    assert "6 (a NaN or an infinity)" in capsys.readouterr().out
+
+
+def test_without_a_logger_there_is_no_file(fit, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    fit(FedAvg(), MetricsLogger(), RunReport(), rounds=1)
+    assert list(tmp_path.iterdir()) == []
+    assert "testing error rate" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("stage", ["validate", "test"])
+def test_evaluations_are_printed(run, capsys, stage):
+    server = run(FedAvg(), ScalingAttack()).server
+    rates = {name: float(rate) for name, rate in server.trainer.callback_metrics.items()}
+    capsys.readouterr()
+    getattr(server.trainer, stage)(server, datamodule=server.data, verbose=False)
+    out = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "data Tiny" in out
+    assert f"testing error rate {rates['testing_error_rate']:.4f}" in out
+    assert f"attack success rate {rates['attack_success_rate']:.4f}" in out
+
+
+@pytest.mark.filterwarnings("ignore:updates with a NaN or an infinity were dropped:UserWarning")
+@pytest.mark.filterwarnings("ignore:a round had no usable aggregate:UserWarning")
+@pytest.mark.parametrize("case", ["no benign client in a round", "no usable update"])
+def test_the_summary_is_valid_json(run, case):
+    """JSON knows no NaN."""
+    if case == "no usable update":
+        made = run(FLTrust(), Sending(float("nan"), tuple(range(10))), rounds=2)
+    else:
+        made = run(FLTrust(), TrimAttack(0.9), rounds=6, clients_per_round=1)
+    assert "NaN" not in (made.folder / "summary.json").read_text()
+
+
+def test_a_report_needs_metrics(fit):
+    with pytest.raises(InputError, match="RunReport needs a MetricsLogger"):
+        fit(FedAvg(), RunReport(), rounds=1)
+
+
+def test_the_label_of_a_rule_of_ones_own(run):
+    class Mine(FedAvg):
+        label = "Mine (k = 3)"
+
+    assert run(Mine(), TrimAttack(), rounds=1).summary["aggregation"] == "Mine (k = 3)"

@@ -1,0 +1,145 @@
+"""README and docs: what they tell people to type works."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from command_line import SMALL, expected_warnings, parse, run, workplace  # noqa: F401
+
+pytestmark = [
+    *expected_warnings,
+    pytest.mark.usefixtures("workplace"),
+    # A run of a few rounds, as an example has it, is shorter than Lightning's usual interval between rows of a log.
+    pytest.mark.filterwarnings("ignore:The number of training batches"),
+]
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SHELLS = ("bash", "sh", "shell", "console")
+
+
+class Block(NamedTuple):
+    """One fenced block of code."""
+
+    language: str
+    text: str
+
+
+def blocks_of(page: Path) -> list[Block]:
+    return [Block(*found) for found in FENCE.findall(page.read_text())]
+
+
+def commands_in(text: str) -> Iterator[list[str]]:
+    """The commands of a shell block, split into words; lines that end in a backslash go on in the next."""
+    for line in text.replace("\\\n", " ").splitlines():
+        for command in line.removeprefix("$ ").split(" && "):
+            words = shlex.split(command, comments=True)
+            if words:
+                yield words
+
+
+class Command(NamedTuple):
+    """The arguments of one ``flt`` command, and the page it is on."""
+
+    page: Path
+    arguments: list[str]
+
+    def __str__(self) -> str:
+        return f"{self.page.name}: {' '.join(self.arguments)}"
+
+
+COMMANDS = [
+    Command(page, words[1:])
+    for page in PAGES
+    for block in blocks_of(page)
+    if block.language in SHELLS
+    for words in commands_in(block.text)
+    if words[0] == "flt"
+]
+HELP = [command for command in COMMANDS if any(word.endswith((".help", "--help")) for word in command.arguments)]
+OWN = [command for command in COMMANDS if " my_" in str(command).replace("=", " ") and command not in HELP]
+
+
+def unpack(page: Path) -> None:
+    """Puts into the working directory what a page's commands refer to.
+
+    These are ``configs`` and every Python block that the paragraph before or after it calls a file.
+    """
+    Path("configs").symlink_to(ROOT / "configs")
+    text = page.read_text()
+    for found in FENCE.finditer(text):
+        before, after = text[: found.start()].rstrip(), text[found.end() :].lstrip()
+        around = before.split("\n\n")[-1], after.split("\n\n")[0]
+        names = [name for paragraph in around for name in re.findall(r"`(\w+\.py)`", paragraph)]
+        if names and found[1] == "python":
+            Path(names[0]).write_text(found[2])
+
+
+@pytest.mark.parametrize("marker", ["main command", "test command"])
+def test_marked_commands(marker: str) -> None:
+    """The two blocks that machines read: each right after its comment, and about files that are there."""
+    text = (ROOT / "README.md").read_text()
+    assert text.count(f"<!-- {marker} -->") == 1
+    block = FENCE.match(text.split(f"<!-- {marker} -->\n")[1])
+    assert block, f"no block of code right after the comment {marker!r}"
+    assert block[1] == "bash"
+    commands = list(commands_in(block[2]))
+    programs = {words[0] for words in commands}
+    assert programs >= {"pip", "flt" if marker == "main command" else "pytest"}
+    files = [word for words in commands for word in words if word.endswith((".yaml", ".py", ".toml", ".txt"))]
+    assert files or marker == "test command"
+    assert all((ROOT / name).is_file() for name in files)
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in HELP], ids=str)
+def test_command_is_understood(command: Command) -> None:
+    unpack(command.page)
+    assert parse(*command.arguments)
+
+
+@pytest.mark.parametrize("command", HELP, ids=str)
+def test_command_helps(command: Command) -> None:
+    unpack(command.page)
+    assert run(*command.arguments).status == 0
+
+
+@pytest.mark.parametrize("command", OWN, ids=str)
+def test_command_with_own_class_runs(command: Command) -> None:
+    unpack(command.page)
+    ended = run(*command.arguments, *SMALL)
+    assert ended.status == 0, ended.errors
+
+
+def pages_with_python() -> list[Path]:
+    return [page for page in PAGES if any(block.language == "python" for block in blocks_of(page))]
+
+
+@pytest.mark.parametrize("page", pages_with_python(), ids=lambda page: page.name)
+def test_python_runs(page: Path) -> None:
+    """The Python blocks of a page, one after the other in one namespace, as a reader would type them."""
+    unpack(page)
+    namespace: dict[str, object] = {"__name__": page.stem}
+    for number, block in enumerate(blocks_of(page), 1):
+        if block.language == "python":
+            exec(compile(block.text, f"{page.name}, block {number}", "exec"), namespace)  # noqa: S102
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", FENCE.sub("", page.read_text()))
+    local = [target for target in targets if not re.match(r"\w+:", target)]
+    missing = [target for target in local if not (page.parent / target).exists()]
+    assert not missing
+
+
+def test_the_reader_of_commands() -> None:
+    text = "$ flt fit --config a.yaml \\\n    --attack Krum  # why\n\n# a comment\npip install . && flt test\n"
+    assert list(commands_in(text)) == [
+        ["flt", "fit", "--config", "a.yaml", "--attack", "Krum"],
+        ["pip", "install", "."],
+        ["flt", "test"],
+    ]
