@@ -1,8 +1,11 @@
 """Federated data sets: what clients, the server's root data set and the test set hold, and how they are read."""
 
+from flt.data.cifar10 import CIFAR10
 from flt.data.datamodule import FederatedDataModule, RawData
 from flt.data.examples import ClientData, Examples
+from flt.data.fashion_mnist import FashionMNIST
 from flt.data.har import HAR
+from flt.data.mnist import MNIST
 from flt.data.partitions import DirichletPartition, GroupPartition, IIDPartition, Partition, ShardPartition
 from flt.data.root import sample_root
 from flt.data.rounds import Batches, Rounds
@@ -18,14 +21,17 @@ from flt.data.triggers import (
 
 __all__ = [
     "CHMNIST_TRIGGER",
+    "CIFAR10",
     "CIFAR10_TRIGGER",
     "HAR",
     "HAR_TRIGGER",
+    "MNIST",
     "MNIST_TRIGGER",
     "Batches",
     "ClientData",
     "DirichletPartition",
     "Examples",
+    "FashionMNIST",
     "FeatureTrigger",
     "FederatedDataModule",
     "GroupPartition",

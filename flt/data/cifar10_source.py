@@ -1,0 +1,128 @@
+"""The official CIFAR-10 files, found where torchvision keeps them; nothing is unpacked to disk."""
+
+import hashlib
+import pickle
+import tarfile
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from flt.data import cache
+from flt.data.fetch import file_digest, find_or_download
+from flt.data.images import Images, layout
+from flt.errors import InputError
+
+NUM_TRAIN, NUM_TEST, NUM_CLASSES, SHAPE = 50_000, 10_000, 10, (3, 32, 32)
+FOLDER = "cifar-10-batches-py"
+ARCHIVE = "cifar-10-python.tar.gz"
+BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
+
+
+class Published(NamedTuple):
+    """Where CIFAR-10 is published.
+
+    Attributes:
+        url: Address of the archive.
+        archive_md5: Its checksum.
+        batch_md5: Checksum of each batch file by its name.
+    """
+
+    url: str
+    archive_md5: str
+    batch_md5: dict[str, str]
+
+
+def published() -> Published:
+    """What torchvision knows."""
+    from torchvision.datasets import CIFAR10  # type: ignore[import-untyped]  # slow to import
+
+    return Published(CIFAR10.url, CIFAR10.tgz_md5, dict(CIFAR10.train_list + CIFAR10.test_list))
+
+
+def read_cifar10(data_dir: Path) -> Images:
+    """All images, from the cache if they are there.
+
+    Args:
+        data_dir: The folder of data sets, with the folder ``cifar-10-batches-py`` or the archive
+            ``cifar-10-python.tar.gz``; that is downloaded if there is neither, to ``data_dir``, or to the cache folder
+            if ``data_dir`` cannot be written to.
+
+    Raises:
+        InputError: If the files are damaged or are not this data set.
+        Unreachable: If there are none and they cannot be downloaded.
+    """
+    source = _find_source(data_dir)
+    digest = file_digest([source / batch for batch in BATCHES] if source.is_dir() else [source])
+    expected = layout(NUM_TRAIN, NUM_TEST, SHAPE)
+    tensors = cache.load("cifar10", digest, expected)
+    if tensors is None:
+        tensors = _parse(_read_batches(source), source)
+        if {part: (tuple(tensor.shape), tensor.dtype) for part, tensor in tensors.items()} != expected:
+            raise InputError(f"{source} has not {NUM_TRAIN} training and {NUM_TEST} test images: {_remedy(source)}")
+        cache.save("cifar10", digest, tensors)
+    return Images(**tensors)
+
+
+def _find_source(data_dir: Path) -> Path:
+    if (data_dir / FOLDER).is_dir():
+        return data_dir / FOLDER
+    folders = [data_dir, cache.cache_folder()]
+    for folder in folders:
+        if (folder / ARCHIVE).exists():
+            return folder / ARCHIVE
+    official = published()
+    return find_or_download(ARCHIVE, [official.url], md5=official.archive_md5, folders=folders)
+
+
+def _read_batches(source: Path) -> dict[str, bytes]:
+    if source.is_dir():
+        return {batch: (source / batch).read_bytes() for batch in BATCHES}
+    found = {}
+    try:
+        with tarfile.open(source) as archive:
+            for member in archive:
+                name = Path(member.name).name
+                if name in BATCHES and (file := archive.extractfile(member)):
+                    found[name] = file.read()
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{source} is not a readable archive (truncated?): {_remedy(source)}") from error
+    missing = [batch for batch in BATCHES if batch not in found]
+    if missing:
+        raise InputError(f"{source} has no file {missing[0]}: {_remedy(source)}")
+    return found
+
+
+def _parse(batches: dict[str, bytes], source: Path) -> dict[str, torch.Tensor]:
+    md5 = published().batch_md5
+    for name in BATCHES:
+        if hashlib.md5(batches[name], usedforsecurity=False).hexdigest() != md5[name]:
+            raise InputError(f"{source}: {name} is not the published file (truncated?): {_remedy(source)}")
+    *train, test = (_unpickle(batches[name], f"{source}: {name}", source) for name in BATCHES)
+    return {
+        "train_images": torch.from_numpy(np.concatenate([images for images, _ in train])),
+        "train_labels": torch.from_numpy(np.concatenate([labels for _, labels in train])),
+        "test_images": torch.from_numpy(test[0].copy()),
+        "test_labels": torch.from_numpy(test[1]),
+    }
+
+
+def _unpickle(content: bytes, name: str, source: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    with warnings.catch_warnings():
+        # Python 2 wrote these files, with a number where numpy wants a truth value.
+        warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
+        batch: Any = pickle.loads(content, encoding="latin1")  # noqa: S301  # its checksum is the published one
+    images, labels = np.asarray(batch["data"]).reshape(-1, *SHAPE), np.array(batch["labels"], dtype=np.int64)
+    if images.dtype != np.uint8 or len(images) != len(labels) or not set(labels.tolist()) <= set(range(NUM_CLASSES)):
+        raise InputError(f"{name} has not one label from 0 to {NUM_CLASSES - 1} for each image: {_remedy(source)}")
+    return images, labels
+
+
+def _remedy(source: Path) -> str:
+    if source.is_dir():
+        return f"restore {source} from {ARCHIVE}, or move it away to have that downloaded"
+    return "delete it and run again to download it, or put a good copy in its place"
