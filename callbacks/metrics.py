@@ -14,7 +14,7 @@ EVALUATION = ("testing_error_rate", "attack_success_rate")
 
 
 class MetricsLogger(FederatedCallback):
-    """Logs one row of metrics every ``trainer.log_every_n_steps`` rounds and at every evaluation.
+    """Logs one row of metrics every ``trainer.log_every_n_steps`` rounds, at every evaluation and at the last round.
 
     A row holds the round, testing error rate and attack success rate (where evaluated), the benign clients' training
     loss, mean trust scores of benign and malicious clients, the length of aggregate and root update, and how many
@@ -45,7 +45,7 @@ class MetricsLogger(FederatedCallback):
     def on_round_end(self, trainer: Trainer, round: Round, aggregate: Aggregate) -> None:
         """Starts the row of a round that is due."""
         self.num_dropped += round.num_dropped
-        if (round.number + 1) % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+        if not _is_due(trainer, round.number + 1):
             return
         scores = None if aggregate.trust_scores is None else aggregate.trust_scores.float().cpu()
         self._pending = {"round": round.number + 1, **_measure(round, aggregate, scores)}
@@ -68,7 +68,8 @@ class MetricsLogger(FederatedCallback):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return {"rows": self.rows, "num_dropped": self.num_dropped}
+        rows = [*self.rows, self._pending] if self._pending else self.rows
+        return {"rows": rows, "num_dropped": self.num_dropped}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over what a checkpoint kept."""
@@ -95,16 +96,24 @@ class MetricsLogger(FederatedCallback):
             logger.log_metrics(values, step=int(row["round"]))
 
 
+def _is_due(trainer: Trainer, done: int) -> bool:
+    """Whether the round that completes ``done`` rounds is logged."""
+    intervals = (trainer.log_every_n_steps, trainer.val_check_batch)  # type: ignore[attr-defined]
+    return done == trainer.max_steps or any(interval and done % interval == 0 for interval in intervals)
+
+
 def _measure(round: Round, aggregate: Aggregate, scores: Tensor | None) -> dict[str, float]:
-    benign = ~round.malicious
+    vectors = {"update_norm": aggregate.update, "root_update_norm": round.root_update}
     row = {
-        "training_loss": round.losses.cpu()[benign].mean(),
-        "update_norm": torch.linalg.vector_norm(aggregate.update),
+        name: torch.linalg.vector_norm(vector, dtype=torch.float64)
+        for name, vector in vectors.items()
+        if vector is not None
     }
-    if round.root_update is not None:
-        row["root_update_norm"] = torch.linalg.vector_norm(round.root_update)
-    if scores is not None:
-        row["trust_score_benign"] = scores[benign].mean()
-        if round.malicious.any():
-            row["trust_score_malicious"] = scores[round.malicious].mean()
+    benign = ~round.malicious
+    trained = benign & (round.num_examples > 0)
+    if trained.any():
+        row["training_loss"] = round.losses.cpu()[trained].mean()
+    for who, mask in (("benign", benign), ("malicious", round.malicious)):
+        if scores is not None and mask.any():
+            row[f"trust_score_{who}"] = scores[mask].mean()
     return {name: float(value) for name, value in row.items()} | {"num_dropped": round.num_dropped}

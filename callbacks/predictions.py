@@ -11,6 +11,7 @@ from rich.console import Console
 
 from flt.data.datamodule import data_of
 from flt.files import write_atomically
+from flt.run_folder import run_folder
 
 
 class PredictionWriter(Callback):
@@ -18,6 +19,10 @@ class PredictionWriter(Callback):
 
     def __init__(self) -> None:
         self._predictions: list[tuple[list[int], list[int]]] = []
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts anew."""
+        self._predictions = []
 
     def on_predict_batch_end(
         self,
@@ -40,6 +45,6 @@ class PredictionWriter(Callback):
         writer.writerow(["data", "example", "label", "prediction"])
         pairs = [pair for batch in self._predictions for pair in zip(*batch, strict=True)]
         writer.writerows([data, example, *pair] for example, pair in enumerate(pairs))
-        path = Path(trainer.log_dir or ".") / "predictions.csv"
+        path = (run_folder(trainer) or Path(trainer.default_root_dir)) / "predictions.csv"
         write_atomically(path, text.getvalue())
         Console().print(f"Wrote {len(pairs)} predictions to {path}", highlight=False)

@@ -2,7 +2,6 @@
 
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import lightning
@@ -15,10 +14,12 @@ from rich.table import Table
 import flt
 from callbacks.metrics import EVALUATION, MetricsLogger
 from flt.data.datamodule import data_of
+from flt.errors import InputError
 from flt.files import write_atomically
 from flt.hooks import Attack, only
 from flt.module import FederatedModule
-from flt.plots import draw_curves
+from flt.plots import draw_curves, has_curves
+from flt.run_folder import run_folder
 
 
 class RunReport(Callback):
@@ -35,14 +36,16 @@ class RunReport(Callback):
         self.seconds = 0.0
         self._started: float | None = None
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Prints data, clients, rule, attack and the effective step size."""
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Looks for the metrics before work starts."""
+        if only(trainer, MetricsLogger) is None:
+            raise InputError("RunReport needs a MetricsLogger: add callbacks.MetricsLogger() to trainer.callbacks")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prints data, clients, rule, attack and the effective step size, and starts the clock."""
         if trainer.is_global_zero:
             assert isinstance(pl_module, FederatedModule)
             _print_table("Run", _describe(trainer, pl_module))
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts the clock."""
         self._started = time.monotonic()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -52,14 +55,13 @@ class RunReport(Callback):
             return
         assert isinstance(pl_module, FederatedModule)
         metrics = only(trainer, MetricsLogger)
-        assert metrics is not None, "RunReport needs a MetricsLogger"
         summary = _summarise(trainer, pl_module, metrics, self.seconds)
         _print_table("Summary", _lines(summary))
-        if not trainer.loggers or trainer.fast_dev_run:  # type: ignore[attr-defined]  # without a logger a run has no folder of its own
+        folder = run_folder(trainer)
+        if folder is None:
             return
-        folder = Path(trainer.log_dir or ".")
-        write_atomically(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
-        if self.curves and metrics.rows:
+        write_atomically(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
+        if self.curves and has_curves(metrics.rows):
             title = (
                 f"{summary['data']} · {summary['aggregation']} · {summary['attack']}"
                 f" ({summary['num_malicious']} of {summary['num_clients']} clients malicious)"
@@ -97,7 +99,7 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
     clients, sampled = federation.num_clients, federation.clients_per_round
     who = f"{clients} clients" if sampled == clients else f"{sampled} of {clients} clients a round"
     root = "uniform" if data.bias_probability is None else f"{data.bias_probability:g} of class {data.biased_class}"
-    lines = {
+    return {
         "data": f"{data.display_name}: {who}, {int(federation.num_examples.sum()):,} training examples,"
         f" {len(data.test):,} test examples, {data.num_classes} classes",
         "root dataset": f"{len(data.root)} examples, {root}",
@@ -106,7 +108,6 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
         "step": module.describe_step(),
         "rounds": f"{trainer.max_steps:,}" + (f", from {trainer.global_step:,}" if trainer.global_step else ""),
     }
-    return lines
 
 
 def _attack_label(trainer: Trainer) -> str:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class LocalBatches(NamedTuple):
-    """LocalBatches of several clients and local steps, padded to one size.
+    """Batches of several clients and local steps, padded to one size.
 
     Attributes:
         features: Shape ``[num_clients, local_steps, batch_size, *shape]``.
@@ -32,14 +32,14 @@ def draw_batches(
 ) -> LocalBatches:
     """Draws a batch without replacement for every client and local step; steps are independent of each other.
 
-    A client with fewer than ``batch_size`` examples trains on all of them; the rest of its batch is padding.
+    A client with fewer than ``batch_size`` examples trains on all of them; the rest of its batch is padding, all zeros.
 
     Args:
         features: Examples of all clients, shape ``[num_examples, *shape]``.
         labels: Their labels, shape ``[num_examples]``.
         starts: First row of each client taking part, shape ``[num_clients]``.
         sizes: Number of examples of each of them, shape ``[num_clients]``; may be 0.
-        local_steps: LocalBatches per client.
+        local_steps: Batches per client.
         batch_size: Examples per batch.
         generator: Source of the draws, on the CPU, so that every device trains on the same batches.
     """
@@ -50,8 +50,12 @@ def draw_batches(
     present = drawn.values < 2.0
     rows = torch.where(present, drawn.indices + starts[:, None, None], 0)
     chosen = rows.flatten().to(features.device)
+    drawn_features = features.index_select(0, chosen).view(*rows.shape, *features.shape[1:])
+    if not present.all():
+        # Whatever row stands there is another client's; weight 0 would not keep its infinities out.
+        drawn_features[~present.to(features.device)] = 0
     return LocalBatches(
-        features.index_select(0, chosen).view(*rows.shape, *features.shape[1:]),
+        drawn_features,
         labels.index_select(0, chosen).view(rows.shape),
         present.to(features.device, features.dtype),
     )

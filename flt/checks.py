@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from flt.data.datamodule import FederatedDataModule
@@ -21,24 +22,26 @@ def check_precision(precision: str) -> None:
 
 def check_network(network: nn.Module, data: FederatedDataModule) -> None:
     """Raises an `InputError` unless ``network`` can be trained on the examples of ``data``."""
-    if any(True for _ in network.buffers()):
-        raise InputError(f"{type(network).__name__} has buffers (BatchNorm?), which local training does not support")
+    name = f"model.network {type(network).__name__}"
+    for module in network.modules():
+        kind = type(module).__name__
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) or any(True for _ in module.buffers(recurse=False)):
+            raise InputError(f"{name} has a {kind} with statistics of its own, which clients cannot train yet")
+        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0:
+            raise InputError(f"{name} has a {kind}, whose draws could not be repeated: set its p to 0 or leave it out")
     example = data.test.features[:1]
-    parameter = next(network.parameters(), None)
+    parameter = next((parameter for parameter in network.parameters() if parameter.requires_grad), None)
     if parameter is None:
-        raise InputError(f"{type(network).__name__} has no parameters to train")
+        raise InputError(f"{name} has no parameters to train")
     try:
         with torch.no_grad():
             shape = list(network(example.to(parameter.device, parameter.dtype)).shape)
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise InputError(
-            f"model.network {type(network).__name__} cannot take examples of shape {list(example.shape[1:])}: {reason}"
-        ) from error
+        raise InputError(f"{name} cannot take examples of shape {list(example.shape[1:])}: {reason}") from error
     if shape != [1, data.num_classes]:
         raise InputError(
-            f"model.network {type(network).__name__} gives scores of shape {shape} for one example; "
-            f"{data.dataset_name} needs [1, {data.num_classes}]"
+            f"{name} gives scores of shape {shape} for one example; {data.dataset_name} needs [1, {data.num_classes}]"
         )
 
 
@@ -54,6 +57,41 @@ def check_state(saved: dict[str, Tensor], own: dict[str, Tensor]) -> None:
             )
 
 
+REMEDIES = {
+    "data": "give the data it was trained on",
+    "seed": "pass it as --seed_everything",
+    "root_size": "its root dataset must stay apart from the clients' data",
+    "bias_probability": "its root dataset must stay apart from the clients' data",
+    "biased_class": "its root dataset must stay apart from the clients' data",
+    "server_optimizer": "its state is of no use to another optimizer",
+}
+
+
+def check_settings_kept(saved: dict[str, Any], own: dict[str, Any], *, training: bool) -> None:
+    """Raises an `InputError` for a checkpoint's ``saved`` settings that must not change; warns of others that do.
+
+    Args:
+        saved: Settings of the run that wrote the checkpoint.
+        own: Settings of this run.
+        training: Whether training goes on; an evaluation only minds data and seed.
+    """
+    changed = [name for name in own if name in saved and saved[name] != own[name]]
+    for name in changed:
+        if name in REMEDIES and (training or name in ("data", "seed")):
+            raise InputError(f"the checkpoint's {name} is {saved[name]}, this run's {own[name]}: {REMEDIES[name]}")
+    if training and changed:
+        changes = ", ".join(f"{name} {saved[name]} -> {own[name]}" for name in changed)
+        rank_zero_warn(f"training goes on with other settings than the checkpoint's: {changes}")
+
+
+def check_milestones(milestones: list[int], gamma: float, num_rounds: int) -> None:
+    """Warns where a learning-rate decay never happens."""
+    if not milestones and gamma != 0.9:
+        rank_zero_warn(f"model.lr_gamma={gamma} has no effect without model.lr_milestones")
+    if milestones and milestones[-1] >= num_rounds:
+        rank_zero_warn(f"model.lr_milestones holds {milestones[-1]}, and training ends after {num_rounds} rounds")
+
+
 def check_settings(config: Any, command: str | None) -> None:
     """Raises an `InputError` for settings of Lightning's that cannot work here, before anything is built.
 
@@ -62,7 +100,9 @@ def check_settings(config: Any, command: str | None) -> None:
         command: The subcommand, None if nothing is to run.
     """
     seed = config.seed_everything
-    if not isinstance(seed, bool) and seed is not None and not 0 <= seed < 2**32:
+    if seed is False or seed is None:
+        raise InputError(f"seed_everything={seed}: a run needs a seed; give a number, or true for a random one")
+    if seed is not True and not 0 <= seed < 2**32:
         raise InputError(f"seed_everything={seed} must be from 0 to {2**32 - 1}")
     for key, nothing in (("aggregation", "FedAvg"), ("attack", "NoAttack")):
         if config[key] is None:

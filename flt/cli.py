@@ -4,7 +4,6 @@ import json
 import logging
 import sys
 import warnings
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from flt.files import write_atomically
 from flt.hooks import Aggregation, Attack
 from flt.module import FederatedModule
 from flt.parsing import FederatedArgumentParser, input_error
+from flt.run_folder import claim_run_folder, remove_if_empty, run_folder
 
 
 class ConfigWriter(SaveConfigCallback):
@@ -34,30 +34,25 @@ class ConfigWriter(SaveConfigCallback):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Removes the run's folder, which loggers make before any setting is looked at, if nothing is in it."""
-        _remove_if_empty(trainer)
+        remove_if_empty(trainer)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """The same after an evaluation, which writes nothing."""
-        _remove_if_empty(trainer)
+        remove_if_empty(trainer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes and logs the configuration."""
-        if not trainer.is_global_zero or not trainer.loggers:
+        folder = run_folder(trainer)
+        if not trainer.is_global_zero or folder is None:
             return
         data = pl_module.data.display_name  # type: ignore[union-attr]
         text = self.parser.dump(self.config, skip_none=False)
-        write_atomically(Path(trainer.log_dir or ".") / self.config_filename, f"# Data of this run: {data}\n{text}")
+        write_atomically(folder / self.config_filename, f"# Data of this run: {data}\n{text}")
         for logger in trainer.loggers:
             if not isinstance(logger, CSVLogger):  # which would write the same once more as hparams.yaml
                 logger.log_hyperparams(
                     {**json.loads(self.parser.dump(self.config, format="json", skip_none=False)), "data_used": data}
                 )
-
-
-def _remove_if_empty(trainer: Trainer) -> None:
-    if trainer.is_global_zero and trainer.loggers and trainer.log_dir:
-        with suppress(OSError):
-            Path(trainer.log_dir).rmdir()
 
 
 class FederatedCLI(LightningCLI):
@@ -84,6 +79,7 @@ class FederatedCLI(LightningCLI):
             seed_everything_default=0,
             load_from_checkpoint_support=False,  # a checkpoint must not quietly override the configuration
             parser_class=FederatedArgumentParser,
+            parser_kwargs={"description": "Federated learning under attack."},
             args=args,
             run=run,
         )
@@ -106,17 +102,30 @@ class FederatedCLI(LightningCLI):
             check_checkpoint(Path(path), config.trainer.max_steps if command == "fit" else None)
         check_settings(config, command)
 
+    def validate(self, **kwargs: Any) -> None:
+        """Evaluates; `RunReport` prints the rates, with the data they are of, instead of Lightning."""
+        self.trainer.validate(**{**kwargs, "verbose": False})
+
+    def test(self, **kwargs: Any) -> None:
+        """As `validate`."""
+        self.trainer.test(**{**kwargs, "verbose": False})
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the callbacks every run has."""
+        if self.subcommand in ("validate", "test"):
+            kwargs["logger"] = False  # an evaluation leaves no files
         settings = self._get(self.config_init, "trainer")
         given = settings.get("callbacks") or []
         given = list(given) if isinstance(given, list) else [given]
         callbacks = given + _standard_callbacks(settings, given)
         try:
-            return super().instantiate_trainer(callbacks=callbacks, **kwargs)
+            trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
         except (TypeError, ValueError, ImportError, MisconfigurationException) as error:  # Lightning's, of its settings
             chosen = ", ".join(f"{name}={settings[name]}" for name in ("accelerator", "devices", "strategy"))
             raise InputError(f"the trainer ({chosen}) cannot be made: {error}") from error
+        if self.subcommand == "fit":
+            claim_run_folder(trainer)
+        return trainer
 
 
 def _standard_callbacks(settings: Any, given: list[Callback]) -> list[Callback]:
@@ -154,6 +163,9 @@ def main(args: ArgsType = None) -> int:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", module="lightning")
     # Lightning's word about its own record of best checkpoints whenever a run goes on in another folder.
     warnings.filterwarnings("ignore", message="The dirpath has changed")
+    # Short runs log their last round whatever the interval.
+    warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
+    warnings.formatwarning = lambda message, *_, **__: f"flt: warning: {message}\n"
     try:
         FederatedCLI(args)
     except (ValueError, MisconfigurationException) as error:

@@ -38,7 +38,8 @@ class LocalTraining:
     with `torch.func`, or by layers where a single step allows it (`flt.layerwise`), in chunks.
 
     Args:
-        network: Module whose architecture is trained; its own parameters are not touched.
+        network: Module whose architecture is trained; its own parameters are not touched. Those with
+            ``requires_grad=False`` stay as they are and are no part of an update.
         loss_reduction: Whether the batch loss is the "sum" over its examples (the paper's learning rates assume it) or
             their "mean".
         clients_per_chunk: Clients trained at once, or "auto".
@@ -70,7 +71,7 @@ class LocalTraining:
 
     @cached_property
     def _parameters(self) -> dict[str, nn.Parameter]:
-        return dict(self.network.named_parameters())
+        return {name: weight for name, weight in self.network.named_parameters() if weight.requires_grad}
 
     def _first_step(self, features: Tensor, labels: Tensor, weights: Tensor, *, client_lr: float) -> LocalUpdates:
         """A chunk's only local step, ``labels`` of shape ``[num_clients, 1, batch_size]``."""

@@ -11,6 +11,16 @@ class InputError(ValueError):
     """
 
 
+def check_positive(name: str, value: float, *, above: float = 0.0) -> None:
+    """Raises an `InputError` unless ``value`` is a finite number above ``above``.
+
+    Example:
+        >>> check_positive("factor", 1.5, above=1)
+    """
+    if not above < value < float("inf"):
+        raise InputError(f"{name}={value} must be a finite number greater than {above:g}")
+
+
 def check_choice(name: str, value: object, choices: Any) -> None:
     """Raises an `InputError` unless ``value`` is one of a ``Literal`` type's ``choices``.
 

@@ -112,8 +112,9 @@ class Round:
         return replace(self, **changes)
 
     def generator(self, stream: str) -> torch.Generator:
-        """Fresh random numbers for ``stream`` in this round, on the device of the updates."""
-        return generator(self.federation.seed, stream, self.number, device=self.updates.device)
+        """Fresh random numbers for a callback's ``stream`` in this round, on the device of the updates."""
+        # The prefix keeps a callback's streams apart from those of the round itself.
+        return generator(self.federation.seed, f"callback/{stream}", self.number, device=self.updates.device)
 
     def keep(self, mask: Tensor) -> "Round":
         """The round without the clients where ``mask``, boolean of shape ``[num_clients]``, is False."""

@@ -10,11 +10,24 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+# Layers without parameters that treat examples one by one and leave their input as it is.
+PLAIN = (nn.Flatten, nn.Identity, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus)
+
 
 def supports(network: nn.Module) -> bool:
-    """Whether every parameter of ``network`` belongs to a layer whose gradient is known here (`torch.nn.Linear`)."""
-    known = {id(parameter) for module in network.modules() if _is_known(module) for parameter in module.parameters()}
-    return all(id(parameter) in known for parameter in network.parameters())
+    """Whether the gradient of every parameter of ``network`` is known here.
+
+    So it is for chains of `torch.nn.Linear` and plain activations: a `torch.nn.Sequential`, or a network that says
+    ``calls_only_layers = True`` of itself. Anything else could use its parameters in ways that a layer does not see.
+    """
+    trained = all(parameter.requires_grad for parameter in network.parameters())
+    return trained and all(_is_supported(module) for module in network.modules())
+
+
+def _is_supported(module: nn.Module) -> bool:
+    if next(module.children(), None) is not None:
+        return type(module) is nn.Sequential or getattr(type(module), "calls_only_layers", False)
+    return _is_known(module) or (type(module) in PLAIN and not getattr(module, "inplace", False))
 
 
 def client_gradients(

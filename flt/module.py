@@ -10,10 +10,10 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 
 from flt.batches import draw_batches, whole
-from flt.checks import check_network, check_precision, check_state
+from flt.checks import check_milestones, check_network, check_precision, check_settings_kept, check_state
 from flt.clients import LocalTraining, LossReduction
 from flt.data.datamodule import FederatedDataModule, data_of
-from flt.errors import InputError
+from flt.errors import InputError, check_choice, check_positive
 from flt.functional import finite_rows
 from flt.hooks import Aggregate, Aggregation, Attack, Backdoor, Federation, Round, call_hook, callbacks_of, only
 from flt.models import Network
@@ -77,8 +77,11 @@ class FederatedModule(LightningModule):
             if count is not None and count < 1:
                 raise InputError(f"model.{name}={count} must be at least 1")
         for name, factor in {"client_lr": client_lr, "server_lr": server_lr, "lr_gamma": lr_gamma}.items():
-            if not 0.0 < factor < float("inf"):
-                raise InputError(f"model.{name}={factor} must be a finite number above 0")
+            check_positive(f"model.{name}", factor)
+        check_choice("model.initialization", initialization, Initialization)
+        check_choice("model.loss_reduction", loss_reduction, LossReduction)
+        if any(milestone < 1 for milestone in lr_milestones or []):
+            raise InputError(f"model.lr_milestones={lr_milestones}: milestones are rounds, 1 or more")
         if server_optimizer is not None and server_lr != 1.0:
             raise InputError(f"model.server_lr={server_lr} has no effect with model.server_optimizer: set its own lr")
         self.network = network
@@ -97,6 +100,7 @@ class FederatedModule(LightningModule):
         self.attack_success_rate = MeanMetric()
         self.backdoor: Backdoor | None = None
         self.seed = 0
+        self._is_initialized = False
 
     # Before the first round
 
@@ -104,13 +108,22 @@ class FederatedModule(LightningModule):
         """Finds rule, attack and data, lets the attack poison local data and checks every setting against them."""
         data = self.data
         check_precision(self.trainer.precision)
+        if self.trainer.world_size > 1:
+            raise InputError(f"{self.trainer.world_size} processes: rounds run in one so far; set trainer.devices to 1")
         data.move_to(self.trainer.strategy.root_device)
-        self.seed = run_seed()
+        self.seed = data.seed
+        if self.seed != run_seed():
+            raise InputError(
+                f"the data were set up with seed {self.seed}, the run's is {run_seed()}: make a new data module"
+            )
         attack = only(self.trainer, Attack)
         self.backdoor = attack.backdoor(Backdoor(data.trigger, data.target_class)) if attack else None
         check_network(self.network, data)
         if stage == "fit":
-            initialize(self.network, self.initialization, generator=generator(self.seed, "initialization"))
+            if not self._is_initialized:  # a second fit goes on from the first
+                initialize(self.network, self.initialization, generator=generator(self.seed, "initialization"))
+                self._is_initialized = True
+            check_milestones(self.lr_milestones, self.lr_gamma, self.trainer.max_steps)
             self._set_up_rounds(data, attack)
 
     def _set_up_rounds(self, data: FederatedDataModule, attack: Attack | None) -> None:
@@ -129,6 +142,8 @@ class FederatedModule(LightningModule):
                 "null takes all of the root dataset"
             )
         num_expected = round(attack.fraction * data.num_clients) if attack else 0
+        if num_expected == data.num_clients and attack:
+            raise InputError(f"attack.fraction={attack.fraction} leaves none of {data.num_clients} clients benign")
         num_malicious = num_expected if attack and attack.active else 0
         federation = Federation(
             clients=data.clients,
@@ -145,6 +160,8 @@ class FederatedModule(LightningModule):
         self._starts, self._sizes = self.federation.clients.offsets[:-1].cpu(), self.federation.clients.sizes.cpu()
         self._training = LocalTraining(self.network, self.loss_reduction, self.clients_per_chunk)
         self._needs_root = any(getattr(callback, "needs_root_update", False) for callback in callbacks_of(self.trainer))
+        if self.root_batch_size is not None and not self._needs_root:
+            rank_zero_warn("model.root_batch_size has no effect: neither rule nor attack uses the root update")
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The server's optimizer."""
@@ -158,13 +175,16 @@ class FederatedModule(LightningModule):
         """One round: local training, attack, aggregation and the server's step (Algorithm 2)."""
         # The loader's position may be one off after a crash; the optimizer's step count, saved with it, never is.
         number = self.trainer.global_step
+        callbacks = callbacks_of(self.trainer)
         round = self._collect_updates(number)
         with torch.autocast(self.device.type, enabled=False):
-            round = call_hook(callbacks_of(self.trainer), "on_client_updates", round)
-            round = call_hook(callbacks_of(self.trainer), "on_updates_received", round)
-            round, aggregate = self._aggregate(round)
-        self._server_step(aggregate.update)
-        for callback in callbacks_of(self.trainer):
+            round = _drop_unusable(call_hook(callbacks, "on_client_updates", round))
+            if len(round.client_ids):
+                round = _drop_unusable(call_hook(callbacks, "on_updates_received", round))
+            aggregate = self._aggregate(round)
+        self._server_step(None if aggregate is None else aggregate.update)
+        aggregate = aggregate or Aggregate(torch.zeros_like(self._training.flatten()))
+        for callback in callbacks:
             if hasattr(callback, "on_round_end"):
                 callback.on_round_end(self.trainer, round, aggregate)
 
@@ -212,23 +232,20 @@ class FederatedModule(LightningModule):
             )
         return self._training(parameters, batches, client_lr=client_lr).updates[0]
 
-    def _aggregate(self, round: Round) -> tuple[Round, Aggregate]:
-        """The rule on what can be used; a zero update, with a warning, where nothing can."""
-        finite = finite_rows(round.updates).cpu()
-        if not finite.all():
-            rank_zero_warn("updates with a NaN or an infinity were dropped (column num_dropped counts them)")
-            round = round.keep(finite)
+    def _aggregate(self, round: Round) -> Aggregate | None:
+        """What the rule makes of the round; None, with a warning, where that cannot be used."""
         if len(round.client_ids):
-            aggregate = self.rule.aggregate(round)
+            aggregate: Aggregate = self.rule.aggregate(round)
             if aggregate.update.isfinite().all():
-                return round, aggregate
+                return aggregate
         rank_zero_warn("a round had no usable aggregate (all updates or the root update not finite): model unchanged")
-        return round, Aggregate(torch.zeros_like(self._training.flatten()))
+        return None
 
-    def _server_step(self, update: Tensor) -> None:
-        """``w <- w + server_lr * update``, or what the server's optimizer makes of it."""
-        for name, piece in self._training.unflatten(-update).items():
-            self.network.get_parameter(name).grad = piece
+    def _server_step(self, update: Tensor | None) -> None:
+        """``w <- w + server_lr * update``, or what the server's optimizer makes of it; None leaves w alone."""
+        pieces = {} if update is None else self._training.unflatten(-update)
+        for name, parameter in self.network.named_parameters():
+            parameter.grad = pieces.get(name)  # an optimizer skips parameters without a gradient
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)
         optimizer.step()
@@ -262,14 +279,16 @@ class FederatedModule(LightningModule):
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Testing error rate and, under a backdoor, attack success rate."""
         features, labels = batch
+        # During training MetricsLogger sends these, in one row with the round's other metrics.
+        evaluating = self.trainer.state.fn != "fit"
         self.testing_error_rate.update((self(features).argmax(dim=1) != labels).float())
-        self.log("testing_error_rate", self.testing_error_rate, on_epoch=True, on_step=False, logger=False)
+        self.log("testing_error_rate", self.testing_error_rate, on_epoch=True, on_step=False, logger=evaluating)
         if self.backdoor is not None:
             # An example that is of the target class anyway says nothing about the backdoor.
             others = labels != self.backdoor.target_class
             predicted = self(self.backdoor.trigger(features[others])).argmax(dim=1)
             self.attack_success_rate.update((predicted == self.backdoor.target_class).float())
-            self.log("attack_success_rate", self.attack_success_rate, on_epoch=True, on_step=False, logger=False)
+            self.log("attack_success_rate", self.attack_success_rate, on_epoch=True, on_step=False, logger=evaluating)
 
     test_step = validation_step
 
@@ -282,20 +301,46 @@ class FederatedModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what a resumed run is checked against."""
-        checkpoint["flt"] = {"data": self.data.display_name, "seed": self.seed}
+        checkpoint["flt"] = self._settings()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuses a checkpoint of another model, data set or seed.
+        """Refuses a checkpoint that this run cannot go on from, and warns of settings that differ from its own.
 
         Raises:
-            InputError: If it does not fit.
+            InputError: If the model, data set, seed, root dataset or server optimizer is another.
         """
         check_state(checkpoint.get("state_dict", {}), self.state_dict())
-        saved = checkpoint.get("flt", {})
-        here = {"data": self.data.display_name, "seed": self.seed}
-        for name, remedy in (("data", "give the data it was trained on"), ("seed", "pass it as --seed_everything")):
-            if name in saved and saved[name] != here[name]:
-                raise InputError(f"the checkpoint's {name} is {saved[name]}, this run's {here[name]}: {remedy}")
+        check_settings_kept(checkpoint.get("flt", {}), self._settings(), training=self.trainer.state.fn == "fit")
+
+    def on_train_start(self) -> None:
+        """Lets the configured ``server_lr`` win over the one a checkpoint brings."""
+        if self.server_optimizer is None:
+            for group in self.trainer.optimizers[0].param_groups:
+                group["lr"] = self.server_lr
+
+    def _settings(self) -> dict[str, Any]:
+        """What matters for going on from a checkpoint, as plain values."""
+        data, attack = self.data, only(self.trainer, Attack)
+        settings = {
+            "data": data.display_name,
+            "seed": self.seed,
+            "root_size": data.root_size,
+            "bias_probability": data.bias_probability,
+            "biased_class": data.biased_class,
+        }
+        if self.trainer.state.fn != "fit":
+            return settings
+        return settings | {
+            "server_optimizer": type(self.configure_optimizers()).__name__,
+            "aggregation": self.rule.describe(self.federation),
+            "attack": f"{attack.label}, {self.federation.num_malicious} malicious" if attack else "NoAttack",
+            "client_lr": self.client_lr,
+            "server_lr": self.server_lr,
+            "local_steps": self.local_steps,
+            "loss_reduction": self.loss_reduction,
+            "batch_size": data.batch_size,
+            "clients_per_round": self.federation.clients_per_round,
+        }
 
     # Helpers
 
@@ -303,3 +348,12 @@ class FederatedModule(LightningModule):
     def data(self) -> FederatedDataModule:
         """The trainer's data module."""
         return data_of(self.trainer)
+
+
+def _drop_unusable(round: Round) -> Round:
+    """The round without the updates that hold a NaN or an infinity, which it counts."""
+    finite = finite_rows(round.updates).cpu()
+    if finite.all():
+        return round
+    rank_zero_warn("updates with a NaN or an infinity were dropped (column num_dropped counts them)")
+    return round.keep(finite)

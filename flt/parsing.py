@@ -39,7 +39,7 @@ class FederatedArgumentParser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Reports a mistake on the command line or in a configuration file."""
-        hint = f" (see {self.prog.split(' [')[0]} --help)"
+        hint = " (see flt fit --help)"
         raise InputError(explain(message).removesuffix(hint) + hint) from ex
 
 

@@ -10,6 +10,23 @@ from matplotlib.figure import Figure
 ERROR, SUCCESS, BENIGN, MALICIOUS = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 
 
+PANELS = {
+    "rate on the test set": {
+        "testing_error_rate": ("testing error rate", ERROR),
+        "attack_success_rate": ("attack success rate", SUCCESS),
+    },
+    "mean trust score": {
+        "trust_score_benign": ("benign clients", BENIGN),
+        "trust_score_malicious": ("malicious clients", MALICIOUS),
+    },
+}
+
+
+def has_curves(rows: Sequence[Mapping[str, float]]) -> bool:
+    """Whether `draw_curves` would draw anything of these rows."""
+    return bool(_panels(rows))
+
+
 def draw_curves(rows: Sequence[Mapping[str, float]], title: str) -> bytes:
     """Error, attack success and trust scores over the rounds of one run.
 
@@ -20,21 +37,12 @@ def draw_curves(rows: Sequence[Mapping[str, float]], title: str) -> bytes:
     Returns:
         A PNG file's content.
     """
-    lines = {
-        "testing error rate": ("testing_error_rate", ERROR),
-        "attack success rate": ("attack_success_rate", SUCCESS),
-    }
-    trust = {
-        "benign clients": ("trust_score_benign", BENIGN),
-        "malicious clients": ("trust_score_malicious", MALICIOUS),
-    }
-    panels = [("rate on the test set", lines), ("mean trust score", trust)]
-    panels = [panel for panel in panels if any(name in row for row in rows for name, _ in panel[1].values())]
+    panels = _panels(rows)
     figure = Figure(figsize=(7.5, 0.8 + 2.7 * max(1, len(panels))), layout="constrained")
     figure.suptitle(title, fontsize=11)
     axes = figure.subplots(max(1, len(panels)), 1, sharex=True, squeeze=False)[:, 0]
     for axis, (label, curves) in zip(axes, panels, strict=False):
-        for name, (key, colour) in curves.items():
+        for key, (name, colour) in curves.items():
             _draw(axis, rows, key, name, colour)
         axis.set_ylabel(label)
         axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
@@ -45,6 +53,11 @@ def draw_curves(rows: Sequence[Mapping[str, float]], title: str) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=150)
     return content.getvalue()
+
+
+def _panels(rows: Sequence[Mapping[str, float]]) -> list[tuple[str, dict[str, tuple[str, str]]]]:
+    """The panels that have at least one point."""
+    return [(label, curves) for label, curves in PANELS.items() if any(key in row for row in rows for key in curves)]
 
 
 def _draw(axis: Axes, rows: Sequence[Mapping[str, float]], key: str, label: str, colour: str) -> None:

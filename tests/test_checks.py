@@ -45,7 +45,7 @@ def test_a_network_that_fits(data):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (nn.Sequential(mlp(), nn.BatchNorm1d(3)), r"Sequential has buffers \(BatchNorm\?\)"),
+        (nn.Sequential(mlp(), nn.BatchNorm1d(3)), "Sequential has a BatchNorm1d with statistics"),
         (nn.Flatten(), "Flatten has no parameters to train"),
         (nn.Linear(13, 3), r"Linear cannot take examples of shape \[12\]: .*mat1 and mat2 shapes cannot be multiplied"),
         (nn.Linear(12, 4), r"Linear gives scores of shape \[1, 4\] for one example; Tiny needs \[1, 3\]"),

@@ -1,35 +1,16 @@
-import re
-import warnings
 from functools import partial
 
 import pytest
 import torch
-from tiny import (
-    NUM_CLASSES,
-    NUM_FEATURES,
-    SIZES,
-    Recorder,
-    Sending,
-    TinyData,
-    mlp,
-    module,
-    parameters_of,
-    start_of,
-    trainer,
-)
+from tiny import SIZES, Recorder, TinyData, mlp, module, parameters_of, start_of, trainer
 from torch import nn
 
 from callbacks import FedAvg, FLTrust, Krum, LabelFlippingAttack, NoAttack, ScalingAttack, TrimAttack, TrimmedMean
 from flt.batches import draw_batches
-from flt.data import Examples, FeatureTrigger
+from flt.data import FeatureTrigger
 from flt.errors import InputError
-from flt.hooks import FederatedCallback
 from flt.module import FederatedModule
 from flt.random import generator, sample_clients
-
-UNUSABLE = "a round had no usable aggregate .*: model unchanged"
-DROPPED = "updates with a NaN or an infinity were dropped"
-
 
 # One round against a naive reference
 
@@ -181,7 +162,8 @@ def test_clients_per_chunk_changes_nothing(fit, local_steps, clients_per_round):
 
 def test_clients_without_an_example(fit):
     recorder = Recorder()
-    fit(FLTrust(), recorder, data=TinyData(sizes=(30, 0, 20, 0)))
+    with pytest.warns(UserWarning, match="FLTrust: an update was zero in a round; its trust score is 0"):
+        fit(FLTrust(), recorder, data=TinyData(sizes=(30, 0, 20, 0)))
     for round in recorder.received:
         assert not round.updates[[1, 3]].any()
         assert round.updates[[0, 2]].any(dim=1).all()
@@ -215,9 +197,9 @@ def test_sampled_clients(fit):
     assert [round.client_ids.tolist() for round in again.received] == drawn
 
 
-@pytest.mark.parametrize(("fraction", "count"), [(0.0, 0), (0.04, 0), (0.06, 1), (0.2, 2), (0.35, 4), (0.95, 10)])
+@pytest.mark.parametrize(("fraction", "count"), [(0.0, 0), (0.04, 0), (0.06, 1), (0.2, 2), (0.35, 4), (0.85, 8)])
 def test_number_of_malicious_clients(fit, fraction, count):
-    """``round(fraction * n)``; Python rounds 3.5 and 9.5 to the even neighbour."""
+    """``round(fraction * n)``; Python rounds 3.5 and 8.5 to the even neighbour."""
     server = fit(FedAvg(), LabelFlippingAttack(fraction=fraction), rounds=1)
     assert server.federation.num_malicious == count
     assert server.federation.num_expected == count
@@ -307,233 +289,6 @@ def test_the_root_data_are_no_clients_nor_the_test_set(fit):
     assert not clients & test
 
 
-# Updates that cannot be used
-
-
-class Root(FederatedCallback):
-    """Makes the server's own update, and if asked the clients', something else."""
-
-    def __init__(self, change, clients=None):
-        self.change, self.clients = change, clients
-
-    def on_client_updates(self, round):
-        root = self.change(round.root_update)
-        return round.replace(
-            root_update=root, updates=round.updates if self.clients is None else self.clients(round.updates, root)
-        )
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_updates_that_are_not_finite_are_dropped(fit, rule, value):
-    """What the rule makes of the others, expecting as many malicious clients fewer, is the reference's result."""
-    recorder, sent = Recorder(needs_root_update=True), Sending(value, rows=(0, 3))
-    with pytest.warns(UserWarning, match=DROPPED):
-        fit(rule.make(), NoAttack(fraction=0.3), sent, recorder, rounds=2)
-    start = start_of()
-    for (round, _), after in zip(recorder.ended, recorder.parameters, strict=True):
-        assert round.num_dropped == 2
-        assert round.client_ids.tolist() == [1, 2, 4, 5, 6, 7, 8, 9]
-        inputs = (round.updates, round.root_update, round.num_examples)
-        expected = rule.reference(*(tensor.double().numpy() for tensor in inputs), 1)
-        torch.testing.assert_close(after.double(), start.double() + torch.tensor(expected), rtol=1e-5, atol=1e-5)
-        start = after
-
-
-@pytest.mark.parametrize("left", [1, 2, 3, 4])
-def test_few_updates_left(fit, rule, left):
-    with pytest.warns(UserWarning, match=DROPPED):
-        server = fit(rule.make(), NoAttack(fraction=0.3), Sending(float("nan"), tuple(range(left, 10))))
-    assert parameters_of(server).isfinite().all()
-    assert not torch.equal(parameters_of(server), start_of())
-
-
-def test_no_update_left(fit, rule):
-    recorder = Recorder()
-    with pytest.warns(UserWarning, match=UNUSABLE), pytest.warns(UserWarning, match=DROPPED):
-        server = fit(rule.make(), Sending(float("nan"), tuple(range(10))), recorder)
-    assert torch.equal(parameters_of(server), start_of())
-    assert [round.num_dropped for round, _ in recorder.ended] == [10, 10, 10]
-    assert not recorder.ended[0][1].update.any()
-
-
-def test_a_root_update_that_is_not_finite(fit, rule):
-    callbacks = (rule.make(), Root(lambda root: root * float("nan")), Recorder(needs_root_update=True))
-    if callbacks[0].needs_root_update:
-        with warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always", UserWarning)
-            server = fit(*callbacks)
-        assert torch.equal(parameters_of(server), start_of())
-        messages = {str(warning.message) for warning in warned if warning.category is UserWarning}
-        assert len(messages) == 1, messages  # naming the cause, and no other
-        assert re.match(UNUSABLE, messages.pop())
-    else:
-        assert not torch.equal(parameters_of(fit(*callbacks)), start_of())
-
-
-def test_a_root_update_of_zero(fit, rule):
-    if not rule.make().needs_root_update:
-        return
-    callbacks = (rule.make(), Root(torch.zeros_like))
-    if rule.name == "FLTrust-Server":
-        server = fit(*callbacks)
-    else:
-        with pytest.warns(UserWarning, match="FLTrust: the root update is zero in a round; no client takes part"):
-            server = fit(*callbacks)
-    assert torch.equal(parameters_of(server), start_of())
-
-
-@pytest.mark.parametrize("variant", ["FLTrust", "NoNorm", "ParNorm"])
-def test_nobody_is_trusted(fit, variant):
-    opposite = Root(lambda root: root, clients=lambda updates, root: -root.expand_as(updates))
-    recorder = Recorder()
-    with pytest.warns(UserWarning, match="FLTrust: every trust score is 0 in a round; no client takes part"):
-        server = fit(FLTrust(variant), opposite, recorder)
-    assert torch.equal(parameters_of(server), start_of())
-    assert recorder.ended[0][1].trust_scores.tolist() == [0] * 10
-
-
-def test_nobody_is_trusted_but_the_server(fit):
-    opposite = Root(lambda root: root, clients=lambda updates, root: -root.expand_as(updates))
-    recorder = Recorder()
-    with pytest.warns(UserWarning, match="FLTrust: every trust score is 0 in a round"):
-        fit(FLTrust("withServer"), opposite, recorder, rounds=1)
-    round, aggregate = recorder.ended[0]
-    torch.testing.assert_close(aggregate.update, round.root_update)
-
-
-def test_a_client_whose_data_hold_a_nan_spoils_its_own_update_only(fit):
-    """Though the others' padding repeats the first example of all."""
-
-    class Poisoned(TinyData):
-        def setup(self, stage=None):
-            super().setup(stage)
-            self.clients.features[0] = float("nan")
-
-    recorder = Recorder()
-    with pytest.warns(UserWarning, match=DROPPED):
-        fit(FedAvg(), recorder, data=Poisoned(batch_size=30), rounds=1)
-    assert recorder.ended[0][0].client_ids.tolist() == list(range(1, 10))
-
-
-# Evaluation
-
-
-class Fixed(nn.Module):
-    """Scores that can be worked out by hand: the class is where the largest of the first three features is."""
-
-    def __init__(self):
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(()))
-
-    def forward(self, features):
-        return self.scale * features[:, :NUM_CLASSES]
-
-
-class ByHand(TinyData):
-    """Seven test examples, all else zero; with the trigger, feature 1 is 5."""
-
-    trigger = FeatureTrigger([1], value=5.0)
-    target_class = 1
-
-    def load(self, seed):
-        features = torch.zeros(7, NUM_FEATURES)
-        features[:, :3] = torch.tensor(
-            [
-                [9.0, 0.0, 0.0],  # class 0; the trigger's 5 is not enough
-                [4.0, 0.0, 0.0],  # class 0; with the trigger 1
-                [0.0, 0.0, 9.0],  # predicted 2
-                [0.0, 4.0, 0.0],  # predicted 1
-                [0.0, 9.0, 0.0],  # predicted 1; with the trigger, 5 instead of 9, still 1
-                [0.0, 0.0, 4.0],  # predicted 2; with the trigger 1
-                [6.0, 0.0, 0.0],  # predicted 0
-            ]
-        )
-        labels = torch.tensor([0, 0, 0, 1, 1, 2, 1])
-        raw = super().load(seed)
-        return type(raw)(raw.train, raw.owners, Examples(features, labels), False, raw.num_clients)
-
-
-def rates(run):
-    return {name: float(value) for name, value in run.callback_metrics.items()}
-
-
-@pytest.mark.parametrize("eval_batch_size", [1, 2, 3, 7, 100])
-def test_rates_worked_out_by_hand(tmp_path, eval_batch_size):
-    """Two of seven are wrong; of the four whose class is not 1, two are taken for 1 under the trigger."""
-    run = trainer(tmp_path, ScalingAttack())
-    for evaluate in (run.validate, run.test):
-        evaluate(module(Fixed()), datamodule=ByHand(eval_batch_size=eval_batch_size), verbose=False)
-        assert rates(run) == {"testing_error_rate": pytest.approx(2 / 7), "attack_success_rate": pytest.approx(2 / 4)}
-
-
-@pytest.mark.parametrize("stage", ["validate", "test"])
-def test_evaluations_return_the_rates(tmp_path, stage):
-    run = trainer(tmp_path, ScalingAttack())
-    returned = getattr(run, stage)(module(Fixed()), datamodule=ByHand(), verbose=False)
-    assert returned == [{"testing_error_rate": pytest.approx(2 / 7), "attack_success_rate": pytest.approx(2 / 4)}]
-
-
-def test_rates_with_the_attacks_own_trigger_and_target(tmp_path):
-    """Feature 0 becomes 7: of the four whose class is not 0, that is less than the 9 of the fifth example only."""
-    run = trainer(tmp_path, ScalingAttack(trigger=FeatureTrigger([0], value=7.0), target_class=0))
-    run.validate(module(Fixed()), datamodule=ByHand(), verbose=False)
-    assert rates(run)["attack_success_rate"] == pytest.approx(3 / 4)
-
-
-@pytest.mark.parametrize("attack", [None, NoAttack, LabelFlippingAttack, TrimAttack])
-def test_no_success_rate_without_a_backdoor(tmp_path, attack):
-    run = trainer(tmp_path, *([attack()] if attack else []))
-    run.validate(module(Fixed()), datamodule=ByHand(), verbose=False)
-    assert rates(run) == {"testing_error_rate": pytest.approx(2 / 7)}
-
-
-def test_rates_after_training_equal_those_counted_one_by_one(fit):
-    data = TinyData()
-    server = fit(FedAvg(), ScalingAttack(scale=1.0), data=data, rounds=5)
-    wrong = taken = others = 0
-    for features, label in zip(data.test.features, data.test.labels, strict=True):
-        wrong += int(server.network(features[None]).argmax() != label)
-        triggered = features.clone()
-        triggered[[0, 5]] = 3.0
-        if label != 1:
-            others += 1
-            taken += int(server.network(triggered[None]).argmax() == 1)
-    metrics = server.trainer.callback_metrics
-    assert float(metrics["testing_error_rate"]) == pytest.approx(wrong / 50)
-    assert float(metrics["attack_success_rate"]) == pytest.approx(taken / others)
-    assert 0 < taken < others
-
-
-def test_an_evaluation_batch_of_the_target_class_only(tmp_path):
-    class Sorted(ByHand):
-        def load(self, seed):
-            raw = super().load(seed)
-            return type(raw)(raw.train, raw.owners, raw.test[raw.test.labels.argsort()], False, raw.num_clients)
-
-    run = trainer(tmp_path, ScalingAttack())
-    run.validate(module(Fixed()), datamodule=Sorted(eval_batch_size=3), verbose=False)
-    assert rates(run)["attack_success_rate"] == pytest.approx(2 / 4)
-
-
-def test_predictions(tmp_path):
-    predictions = trainer(tmp_path).predict(module(Fixed()), datamodule=ByHand(eval_batch_size=3))
-    labels, predicted = (torch.cat(parts) for parts in zip(*predictions, strict=True))
-    assert labels.tolist() == [0, 0, 0, 1, 1, 2, 1]
-    assert predicted.tolist() == [0, 0, 2, 1, 1, 2, 0]
-
-
-@pytest.mark.parametrize(("rounds", "interval", "evaluated"), [(5, 2, [2, 4, 5]), (4, 2, [2, 4]), (3, 1, [1, 2, 3])])
-def test_the_last_round_is_always_evaluated_and_never_twice(fit, rounds, interval, evaluated):
-    seen = []
-
-    class Noting(FederatedCallback):
-        def on_validation_end(self, trainer, pl_module):
-            seen.append(trainer.global_step)
-
-    fit(FedAvg(), Noting(), rounds=rounds, trainer_settings={"val_check_interval": interval})
-    assert seen == evaluated
-
-
 # Precision
 
 
@@ -562,10 +317,10 @@ def test_bf16_mixed(fit, local_steps):
         ({"clients_per_round": 0}, "model.clients_per_round=0 must be at least 1"),
         ({"clients_per_round": -3}, "model.clients_per_round=-3 must be at least 1"),
         ({"clients_per_chunk": 0}, "model.clients_per_chunk=0 must be at least 1"),
-        ({"client_lr": 0.0}, "model.client_lr=0.0 must be a finite number above 0"),
-        ({"client_lr": float("nan")}, "model.client_lr=nan must be a finite number above 0"),
-        ({"server_lr": float("inf")}, "model.server_lr=inf must be a finite number above 0"),
-        ({"lr_gamma": -0.5}, "model.lr_gamma=-0.5 must be a finite number above 0"),
+        ({"client_lr": 0.0}, "model.client_lr=0.0 must be a finite number greater than 0"),
+        ({"client_lr": float("nan")}, "model.client_lr=nan must be a finite number greater than 0"),
+        ({"server_lr": float("inf")}, "model.server_lr=inf must be a finite number greater than 0"),
+        ({"lr_gamma": -0.5}, "model.lr_gamma=-0.5 must be a finite number greater than 0"),
         (
             {"server_lr": 0.5, "server_optimizer": torch.optim.Adam},
             "model.server_lr=0.5 has no effect with model.server_optimizer: set its own lr",
@@ -593,11 +348,16 @@ def test_arguments_out_of_range(settings, message):
         ([partial(TrimmedMean, 5)], {}, r"trim=5 must be at least 0 and less than half of the 10 clients \(at most 4"),
         ([partial(TrimmedMean, -1)], {}, "trim=-1 must be at least 0"),
         ([TrimmedMean, partial(TrimAttack, 0.5)], {}, "trim=5 must be at least 0 and less than half of the 10"),
+        ([FedAvg, partial(TrimAttack, 0.96)], {}, r"attack\.fraction=0\.96 leaves none of 10 clients benign"),
         ([FedAvg, partial(ScalingAttack, target_class=3)], {}, r"attack\.target_class=3 must be one of 0 to 2"),
         ([FedAvg, partial(ScalingAttack, trigger=FeatureTrigger([12]))], {}, "indices of a trigger reach 12"),
         ([FedAvg], {"network": nn.Linear(13, 3)}, r"model\.network Linear cannot take examples of shape \[12\]"),
         ([FedAvg], {"network": nn.Linear(12, 4)}, r"model\.network Linear gives scores of shape \[1, 4\]"),
-        ([FedAvg], {"network": nn.Sequential(mlp(), nn.BatchNorm1d(3))}, "Sequential has buffers"),
+        (
+            [FedAvg],
+            {"network": nn.Sequential(mlp(), nn.BatchNorm1d(3))},
+            "Sequential has a BatchNorm1d with statistics",
+        ),
         ([FedAvg], {"network": nn.Flatten()}, "Flatten has no parameters to train"),
     ],
 )

@@ -53,9 +53,12 @@ class FLTrust(Aggregation):
             rescale=self._rescale,
             include_root=self.variant == "withServer",
         )
+        if not root_update.any():
+            rank_zero_warn("FLTrust: the root update was zero in a round, and so is its aggregate")
         if self.variant == "Server":
             return Aggregate(root_update, weights.trust_scores)
         if not weights.clients.any():
-            cause = "the root update is zero" if not root_update.any() else "every trust score is 0"
-            rank_zero_warn(f"FLTrust: {cause} in a round; no client takes part in its aggregate")
+            rank_zero_warn("FLTrust: every trust score was 0 in a round; no client takes part in its aggregate")
+        elif not weights.lengths.all():
+            rank_zero_warn("FLTrust: an update was zero in a round; its trust score is 0")
         return Aggregate(weights.combine(round.updates, root_update), weights.trust_scores)

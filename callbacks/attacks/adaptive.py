@@ -1,8 +1,9 @@
 """The adaptive attack as a callback."""
 
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from flt.errors import InputError
+from flt.errors import InputError, check_choice, check_positive
 from flt.functional import adaptive_attack
 from flt.functional.adaptive_attack import Solver
 from flt.hooks import Attack, Round
@@ -40,11 +41,14 @@ class AdaptiveAttack(Attack):
         step_size: float = 0.01,
     ) -> None:
         super().__init__(fraction)
+        check_choice("attack.solver", solver, Solver)
         if sweeps < 0 or steps < 0:
             raise InputError(f"attack.sweeps={sweeps} and attack.steps={steps} must be 0 or more")
         for name, value in {"noise_variance": noise_variance, "probe": probe, "step_size": step_size}.items():
-            if value <= 0:
-                raise InputError(f"attack.{name}={value} must be above 0")
+            check_positive(f"attack.{name}", value)
+        given = (sweeps, steps, noise_variance, probe, step_size)
+        if solver == "exact" and given != (10, 10, 0.5, 0.005, 0.01):
+            rank_zero_warn("attack.sweeps, steps, noise_variance, probe and step_size have no effect with solver=exact")
         self.solver: Solver = solver
         self.sweeps = sweeps
         self.steps = steps

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from flt.errors import InputError
+from flt.errors import InputError, check_choice
 from flt.functional import krum_attack
 from flt.functional.trim_attack import Knowledge
 from flt.hooks import Attack, Round
@@ -25,8 +25,9 @@ class KrumAttack(Attack):
 
     def __init__(self, fraction: float = 0.2, knowledge: Knowledge = "full", epsilon: float = 0.01) -> None:
         super().__init__(fraction)
-        if epsilon < 0:
-            raise InputError(f"attack.epsilon={epsilon} must be 0 or more")
+        check_choice("attack.knowledge", knowledge, Knowledge)
+        if not 0 <= epsilon < float("inf"):
+            raise InputError(f"attack.epsilon={epsilon} must be a finite number, 0 or more")
         self.knowledge: Knowledge = knowledge
         self.epsilon = epsilon
 

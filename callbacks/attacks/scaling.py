@@ -5,7 +5,7 @@ from torch import Tensor
 
 from flt.data.examples import ClientData, Examples
 from flt.data.triggers import Trigger
-from flt.errors import InputError
+from flt.errors import InputError, check_positive
 from flt.hooks import Attack, Backdoor, Federation, Round
 from flt.random import generator
 
@@ -41,8 +41,8 @@ class ScalingAttack(Attack):
         super().__init__(fraction)
         if not 0.0 < poison_fraction <= 1.0:
             raise InputError(f"attack.poison_fraction={poison_fraction} must be above 0 and at most 1")
-        if scale is not None and scale <= 0:
-            raise InputError(f"attack.scale={scale} must be above 0; null is the number of clients")
+        if scale is not None:
+            check_positive("attack.scale", scale)
         self.poison_fraction = poison_fraction
         self.scale = scale
         self.trigger = trigger

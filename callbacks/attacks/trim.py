@@ -1,8 +1,9 @@
 """The Trim attack as a callback."""
 
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from flt.errors import InputError
+from flt.errors import check_choice, check_positive
 from flt.functional import trim_attack
 from flt.functional.trim_attack import Knowledge
 from flt.hooks import Attack, Round
@@ -25,8 +26,10 @@ class TrimAttack(Attack):
 
     def __init__(self, fraction: float = 0.2, knowledge: Knowledge = "full", stretch: float = 2.0) -> None:
         super().__init__(fraction)
-        if stretch <= 1:
-            raise InputError(f"attack.stretch={stretch} must be greater than 1")
+        check_choice("attack.knowledge", knowledge, Knowledge)
+        check_positive("attack.stretch", stretch, above=1)
+        if knowledge == "partial" and stretch != 2.0:
+            rank_zero_warn(f"attack.stretch={stretch} has no effect with knowledge=partial")
         self.knowledge: Knowledge = knowledge
         self.stretch = stretch
 

@@ -1,10 +1,13 @@
-"""Federated data sets: what clients, the server's root data set and the test set hold, and how they are read."""
+"""Federated data sets: what clients, the server's root dataset and the test set hold, and how they are read."""
 
+from flt.data.arrays import Arrays
+from flt.data.chmnist import CHMNIST
 from flt.data.cifar10 import CIFAR10
 from flt.data.datamodule import FederatedDataModule, RawData
 from flt.data.examples import ClientData, Examples
 from flt.data.fashion_mnist import FashionMNIST
 from flt.data.har import HAR
+from flt.data.image_folder import ImageFolder
 from flt.data.mnist import MNIST
 from flt.data.partitions import DirichletPartition, GroupPartition, IIDPartition, Partition, ShardPartition
 from flt.data.root import sample_root
@@ -20,6 +23,7 @@ from flt.data.triggers import (
 )
 
 __all__ = [
+    "CHMNIST",
     "CHMNIST_TRIGGER",
     "CIFAR10",
     "CIFAR10_TRIGGER",
@@ -27,6 +31,7 @@ __all__ = [
     "HAR_TRIGGER",
     "MNIST",
     "MNIST_TRIGGER",
+    "Arrays",
     "Batches",
     "ClientData",
     "DirichletPartition",
@@ -36,6 +41,7 @@ __all__ = [
     "FederatedDataModule",
     "GroupPartition",
     "IIDPartition",
+    "ImageFolder",
     "Partition",
     "PixelTrigger",
     "RawData",

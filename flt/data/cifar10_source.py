@@ -76,7 +76,7 @@ def _find_source(data_dir: Path) -> Path:
         if (folder / ARCHIVE).exists():
             return folder / ARCHIVE
     official = published()
-    return find_or_download(ARCHIVE, [official.url], md5=official.archive_md5, folders=folders)
+    return find_or_download(ARCHIVE, [official.url], digest=official.archive_md5, folders=folders)
 
 
 def _read_batches(source: Path) -> dict[str, bytes]:

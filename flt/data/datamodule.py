@@ -1,4 +1,4 @@
-"""What every federated data set is to the rest of the program: clients, a root data set and a test set."""
+"""What every federated data set is to the rest of the program: clients, a root dataset and a test set."""
 
 import os
 from abc import ABC, abstractmethod
@@ -22,7 +22,7 @@ from flt.random import generator, run_seed
 
 @dataclass(frozen=True)
 class RawData:
-    """A data set before the root data set is taken out of it.
+    """A data set before the root dataset is taken out of it.
 
     Args:
         train: Training examples of all clients.
@@ -45,7 +45,7 @@ class FederatedDataModule(LightningDataModule, ABC):
 
     A data set with natural clients leaves ``num_clients`` and ``partition`` out of its own constructor.
 
-    After ``setup`` it has ``clients`` (training examples without the root data set), ``root``, ``test``,
+    After ``setup`` it has ``clients`` (training examples without the root dataset), ``root``, ``test``,
     ``num_clients``, ``display_name`` and ``is_stand_in``.
 
     Args:
@@ -53,9 +53,9 @@ class FederatedDataModule(LightningDataModule, ABC):
         stand_in: Whether synthetic data may take the place of the real ones.
         num_clients: Number of clients that the training examples are dealt out to.
         partition: How they are dealt out; null for the paper's `GroupPartition` with noniid_degree 0.5.
-        root_size: Number of examples of the server's root data set.
-        bias_probability: Fraction of the root data set that is of ``biased_class``; null for a uniform root data set.
-        biased_class: The class that a biased root data set prefers.
+        root_size: Number of examples of the server's root dataset.
+        bias_probability: Fraction of the root dataset that is of ``biased_class``; null for a uniform root dataset.
+        biased_class: The class that a biased root dataset prefers.
         batch_size: Examples per client and local step.
         eval_batch_size: Examples per batch of an evaluation.
 
@@ -68,6 +68,7 @@ class FederatedDataModule(LightningDataModule, ABC):
     test: Examples
     num_clients: int
     is_stand_in: bool
+    seed: int
 
     def __init__(
         self,
@@ -147,14 +148,14 @@ class FederatedDataModule(LightningDataModule, ABC):
             self._raw = self.load(run_seed())
 
     def setup(self, stage: str | None = None) -> None:
-        """Take the root data set out of the training data and sort the rest by client; once for all stages.
+        """Take the root dataset out of the training data and sort the rest by client; once for all stages.
 
         Raises:
             InputError: If ``root_size``, the bias, ``num_clients`` or ``partition`` does not fit the data.
         """
         if self._is_set_up:
             return
-        seed = run_seed()
+        seed = self.seed = run_seed()
         raw = self._raw or self.load(seed)
         owners, self.num_clients = self._owners(raw, seed)
         chosen = sample_root(
@@ -165,9 +166,7 @@ class FederatedDataModule(LightningDataModule, ABC):
             biased_class=self.biased_class,
             generator=generator(seed, "root"),
         )
-        kept = torch.ones(len(raw.train), dtype=torch.bool)
-        kept[chosen] = False
-        self.clients = ClientData.from_owners(raw.train[kept], owners[kept], self.num_clients)
+        self.clients = ClientData.from_owners(raw.train, owners, self.num_clients, without=chosen)
         self.root, self.test, self.is_stand_in = raw.train[chosen], raw.test, raw.stand_in
         self._raw, self._is_set_up = None, True
         if self.is_stand_in:
@@ -188,7 +187,7 @@ class FederatedDataModule(LightningDataModule, ABC):
         return owners, self._num_clients
 
     def move_to(self, device: torch.device | str) -> None:
-        """Keep clients, root data set and test set on ``device`` from now on."""
+        """Keep clients, root dataset and test set on ``device`` from now on."""
         self.clients, self.root, self.test = self.clients.to(device), self.root.to(device), self.test.to(device)
 
     def train_dataloader(self) -> Rounds:

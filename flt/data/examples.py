@@ -68,13 +68,16 @@ class ClientData:
     offsets: Tensor
 
     @classmethod
-    def from_owners(cls, examples: Examples, owners: Tensor, num_clients: int) -> ClientData:
+    def from_owners(
+        cls, examples: Examples, owners: Tensor, num_clients: int, *, without: Tensor | None = None
+    ) -> ClientData:
         """Sort examples by owner, keeping the order of each client's own examples.
 
         Args:
             examples: The examples of all clients.
             owners: The client of each example, int64 in ``[0, num_clients)``, shape ``[num_examples]``.
             num_clients: Number of clients, those without an example included.
+            without: Indices of examples to leave out, int64; None to leave out none.
 
         Raises:
             InputError: If ``owners`` does not name one client for each example.
@@ -89,6 +92,9 @@ class ClientData:
                 f" they must lie between 0 and {num_clients - 1}"
             )
         order = owners.argsort(stable=True)
+        if without is not None:
+            kept = torch.ones_like(owners, dtype=torch.bool).index_fill_(0, without, False)
+            order, owners = order[kept[order]], owners[kept]
         sizes = owners.bincount(minlength=num_clients)
         offsets = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
         return cls(examples.features[order], examples.labels[order], offsets)

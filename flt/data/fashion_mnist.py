@@ -20,7 +20,8 @@ class FashionMNIST(FederatedDataModule):
         InputError: If an argument is out of range.
 
     Reference:
-        Xiao, Rasul, Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms", 2017.
+        Xiao, Rasul, Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms",
+        2017.
     """
 
     dataset_name = "Fashion-MNIST"

@@ -10,7 +10,7 @@ from flt.errors import InputError
 READ_BYTES = 1 << 20
 
 
-def find_or_download(name: str, urls: Sequence[str], *, md5: str, folders: Sequence[Path]) -> Path:
+def find_or_download(name: str, urls: Sequence[str], *, digest: str, folders: Sequence[Path]) -> Path:
     """The file ``name`` in the first folder that has it; if none does, downloaded into the first that can be written.
 
     A file that was on this machine already is returned as it is; a download is kept only if its checksum is right.
@@ -18,7 +18,7 @@ def find_or_download(name: str, urls: Sequence[str], *, md5: str, folders: Seque
     Args:
         name: File name.
         urls: Where it is published, in order of preference; one or more.
-        md5: The published checksum, in hexadecimal digits.
+        digest: The published checksum, MD5 or SHA-256, in hexadecimal digits.
         folders: Where to look for the file, and where to put it, in order of preference; one or more.
 
     Raises:
@@ -30,7 +30,7 @@ def find_or_download(name: str, urls: Sequence[str], *, md5: str, folders: Seque
             return folder / name
     for folder in folders:
         try:
-            return _download_intact(urls, folder / name, md5)
+            return _download_intact(urls, folder / name, digest)
         except Unreachable:
             raise
         except OSError as error:
@@ -41,15 +41,15 @@ def find_or_download(name: str, urls: Sequence[str], *, md5: str, folders: Seque
     )
 
 
-def _download_intact(urls: Sequence[str], target: Path, md5: str) -> Path:
-    failures = []
+def _download_intact(urls: Sequence[str], target: Path, digest: str) -> Path:
+    failures, algorithm = [], "md5" if len(digest) == 32 else "sha256"
     for url in urls:
         try:
             download(url, target, attempts=2)
         except (Unreachable, InputError) as error:
             failures.append(str(error))
             continue
-        if file_digest([target], "md5") == md5:
+        if file_digest([target], algorithm) == digest:
             return target
         target.unlink(missing_ok=True)
         failures.append(f"{url} yields another file than the published one")

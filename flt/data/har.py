@@ -26,9 +26,9 @@ class HAR(FederatedDataModule):
     Args:
         data_dir: Folder of data sets; null means $FLT_DATA, or "data" if that is not set.
         stand_in: Whether synthetic data may take the place of the real ones.
-        root_size: Number of examples of the server's root data set.
-        bias_probability: Fraction of the root data set that is of ``biased_class``; null for a uniform root data set.
-        biased_class: The class that a biased root data set prefers, 0 to 5.
+        root_size: Number of examples of the server's root dataset.
+        bias_probability: Fraction of the root dataset that is of ``biased_class``; null for a uniform root dataset.
+        biased_class: The class that a biased root dataset prefers, 0 to 5.
         batch_size: Examples per client and local step.
         eval_batch_size: Examples per batch of an evaluation.
 

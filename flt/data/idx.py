@@ -77,7 +77,7 @@ def _find(stem: str, folders: list[Path], published: Callable[[], Published]) ->
                 return folder / name
     source = published()
     return find_or_download(
-        packed, [mirror + packed for mirror in source.mirrors], md5=source.md5[packed], folders=folders
+        packed, [mirror + packed for mirror in source.mirrors], digest=source.md5[packed], folders=folders
     )
 
 

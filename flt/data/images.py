@@ -37,7 +37,7 @@ def layout(num_train: int, num_test: int, shape: tuple[int, ...]) -> dict[str, t
 
 def as_features(images: Tensor) -> Tensor:
     """Bytes as numbers from 0 to 1: float32 of the same shape."""
-    return images.float().div_(255)
+    return images.contiguous().float().div_(255)
 
 
 def as_raw_data(images: Images, is_stand_in: bool) -> RawData:

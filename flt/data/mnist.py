@@ -20,8 +20,8 @@ class MNIST(FederatedDataModule):
         InputError: If an argument is out of range.
 
     Reference:
-        LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", Proceedings of the IEEE,
-        1998.
+        LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", Proceedings of
+        the IEEE, 1998.
     """
 
     dataset_name = "MNIST"

@@ -1,4 +1,4 @@
-"""Drawing the server's root data set from the clients' clean training data."""
+"""Drawing the server's root dataset from the clients' clean training data."""
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ def sample_root(
     biased_class: int,
     generator: torch.Generator,
 ) -> Tensor:
-    """Indices of the examples that make up the root data set, ascending.
+    """Indices of the examples that make up the root dataset, ascending.
 
     Case I (``bias_probability=None``) draws uniformly from all examples. Case II draws exactly
     ``round(root_size * bias_probability)`` examples of ``biased_class`` and the rest uniformly from the other classes.
@@ -24,7 +24,7 @@ def sample_root(
         labels: Labels of all training examples, int64 of shape ``[num_examples]``, on the CPU.
         root_size: Number of examples to draw, at least 1 and fewer than there are.
         num_classes: Number of classes of the data set.
-        bias_probability: Fraction of the root data set that is of ``biased_class``, from 0 to 1; None for Case I.
+        bias_probability: Fraction of the root dataset that is of ``biased_class``, from 0 to 1; None for Case I.
         biased_class: The class that Case II prefers, from 0 to ``num_classes - 1``.
         generator: Where the randomness comes from.
 
@@ -68,16 +68,16 @@ def sample_root(
 
 
 def check_root_arguments(root_size: int, bias_probability: float | None, biased_class: int, num_classes: int) -> None:
-    """Check what can be checked of a root data set before any data are read.
+    """Check what can be checked of a root dataset before any data are read.
 
     Raises:
         InputError: If ``root_size`` is below 1, or the bias or its class is out of range.
     """
     if root_size < 1:
-        raise InputError(f"root_size={root_size}: the server needs a root data set of 1 example or more")
+        raise InputError(f"root_size={root_size}: the server needs a root dataset of 1 example or more")
     if bias_probability is not None and not 0 <= bias_probability <= 1:
         raise InputError(
-            f"bias_probability={bias_probability}: give a fraction from 0 to 1, or null for a uniform root data set"
+            f"bias_probability={bias_probability}: give a fraction from 0 to 1, or null for a uniform root dataset"
         )
     if not 0 <= biased_class < num_classes:
         raise InputError(f"biased_class={biased_class}: choose a class from 0 to {num_classes - 1}")

@@ -95,6 +95,16 @@ class PixelTrigger(Trigger):
         return marked
 
 
+class MissingTrigger(Trigger):
+    """Stands where a data set has no trigger of its own, and says so once an attack wants to embed it."""
+
+    def __call__(self, features: Tensor) -> Tensor:
+        raise InputError(
+            "this data set has no backdoor trigger of its own: give the attack one, such as --attack.trigger"
+            " FeatureTrigger --attack.trigger.indices [0,1]"
+        )
+
+
 HAR_TRIGGER = FeatureTrigger(range(19, 560, 20), value=0.0)
 """Features 20, 40, ..., 560 (counted from 1) of standardised HAR examples set to 0, each feature's mean."""
 
@@ -108,3 +118,18 @@ CIFAR10_TRIGGER = PixelTrigger(
     [(1, 28), (1, 29), (1, 30), (2, 29), (3, 28), (4, 29), (5, 28), (5, 29), (5, 30)],
 )
 """A figure of nine white pixels near the top right of a 32x32 image."""
+
+
+def default_trigger(shape: Sequence[int]) -> Trigger:
+    """The paper's pattern for a user's own examples of this shape; a `MissingTrigger` for examples that are vectors.
+
+    Args:
+        shape: Shape of one example; ``(channels, height, width)`` for images.
+
+    Example:
+        >>> default_trigger((3, 32, 32)) is CIFAR10_TRIGGER, default_trigger((1, 28, 28)) is CHMNIST_TRIGGER
+        (True, True)
+    """
+    if len(shape) != 3:
+        return MissingTrigger()
+    return CIFAR10_TRIGGER if tuple(shape) == (3, 32, 32) else CHMNIST_TRIGGER

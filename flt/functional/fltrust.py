@@ -19,12 +19,14 @@ class FLTrustWeights(NamedTuple):
         root: Normalised trust score of the root update, a scalar; 0 unless it joins the mean.
         scales: Factor that brings each update to the length of the root update, shape ``[num_clients]``.
         trust_scores: The scores before normalisation, shape ``[num_clients]``.
+        lengths: Norm of each update, float64, shape ``[num_clients]``.
     """
 
     clients: Tensor
     root: Tensor
     scales: Tensor
     trust_scores: Tensor
+    lengths: Tensor
 
     def combine(self, updates: Tensor, root_update: Tensor) -> Tensor:
         """The weighted mean of the rescaled updates, shape ``[num_params]``."""
@@ -88,6 +90,7 @@ def fltrust_weights(
         root=(root_score * share).to(root_update.dtype),
         scales=_scales(lengths, root_norm, rescale),
         trust_scores=scores,
+        lengths=lengths,
     )
 
 

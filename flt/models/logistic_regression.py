@@ -16,6 +16,8 @@ class LogisticRegression(Network):
         num_classes: Classes; HAR has 6.
     """
 
+    calls_only_layers = True
+
     def __init__(self, num_features: int = 561, num_classes: int = 6) -> None:
         super().__init__()
         for name, value in (("num_features", num_features), ("num_classes", num_classes)):

@@ -35,7 +35,7 @@ def test_one_row_for_every_round_that_is_due(fit, rounds, log_every, evaluate_ev
     for row in rows:
         number = row["round"]
         assert ("testing_error_rate" in row) == (number % evaluate_every == 0 or number == rounds)
-        assert ("training_loss" in row) == (number % log_every == 0)
+        assert "training_loss" in row
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_the_mean_is_over_the_rows_that_hold_the_metric(fit):
     metrics = MetricsLogger()
     fit(FLTrust(), metrics, rounds=5, trainer_settings={"log_every_n_steps": 2, "val_check_interval": 5})
     assert [row["round"] for row in metrics.rows] == [2, 4, 5]
-    scores = [row["trust_score_benign"] for row in metrics.rows[:2]]
-    assert metrics.mean("trust_score_benign") == pytest.approx(sum(scores) / 2)
+    scores = [row["trust_score_benign"] for row in metrics.rows]
+    assert metrics.mean("trust_score_benign") == pytest.approx(sum(scores) / 3)
     assert metrics.mean("testing_error_rate") == metrics.rows[2]["testing_error_rate"]
     assert metrics.mean("trust_score_malicious") is None
 
@@ -100,7 +100,7 @@ def test_dropped_updates_are_counted_in_every_round(fit):
         rounds=5,
         trainer_settings={"log_every_n_steps": 2, "val_check_interval": 5},
     )
-    assert [(row["round"], row.get("num_dropped")) for row in metrics.rows] == [(2, 3), (4, 3), (5, None)]
+    assert [(row["round"], row.get("num_dropped")) for row in metrics.rows] == [(2, 3), (4, 3), (5, 3)]
     assert metrics.num_dropped == 15
 
 

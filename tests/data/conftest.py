@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flt.data import cache, har_source
-from flt.data.download import download
+from flt.data import cache, fetch, har_source
+from flt.data.download import Unreachable, download
 from flt.data.stand_in import synthetic_har
 
 REAL_FOLDERS = [os.environ.get("FLT_DATA"), Path(__file__).parents[3] / "shared" / "data"]
@@ -27,9 +27,25 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
     monkeypatch.setattr(har_source, "URL", "http://127.0.0.1:9/har.zip")
     monkeypatch.setattr(har_source, "download", functools.partial(download, backoff=0))
+    monkeypatch.setattr(fetch, "download", _local_download)
     cache._warn_unwritable.cache_clear()
     yield
     shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+
+
+def _local_download(url: str, target: Path, *, attempts: int) -> None:
+    if not url.startswith("http://127.0.0.1:"):
+        raise Unreachable(f"{url} cannot be reached (this is a test)")
+    download(url, target, attempts=attempts, backoff=0)
+
+
+@pytest.fixture(scope="session")
+def real_image_dir() -> Path:
+    """A folder with the real MNIST and Fashion-MNIST."""
+    for folder in REAL_FOLDERS:
+        if folder and all((Path(folder) / name / "raw").exists() for name in ("MNIST", "FashionMNIST")):
+            return Path(folder)
+    pytest.skip("the real MNIST and Fashion-MNIST are not on this machine (set FLT_DATA to the folder that has them)")
 
 
 @pytest.fixture(scope="session")

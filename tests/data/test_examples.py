@@ -88,3 +88,11 @@ def test_labels_must_match_features():
 def test_owners_must_name_a_client_for_each_example(owners: list[int], message: str):
     with pytest.raises(InputError, match=message):
         ClientData.from_owners(numbered(3), torch.tensor(owners), 2)
+
+
+def test_examples_left_out_belong_to_nobody():
+    examples = Examples(torch.arange(6.0)[:, None], torch.arange(6))
+    owners = torch.tensor([2, 0, 2, 0, 2, 0])
+    clients = ClientData.from_owners(examples, owners, 4, without=torch.tensor([5, 0]))
+    assert [clients.of(client).labels.tolist() for client in range(4)] == [[1, 3], [], [2, 4], []]
+    assert clients.features[:, 0].tolist() == [1, 3, 2, 4]

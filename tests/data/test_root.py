@@ -53,7 +53,7 @@ def test_the_seed_decides():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"root_size": 0}, "root_size=0: the server needs a root data set of 1 example or more"),
+        ({"root_size": 0}, "root_size=0: the server needs a root dataset of 1 example or more"),
         (
             {"root_size": 600},
             "root_size=600 leaves the clients nothing of the 600 training examples: choose at most 599",

@@ -1,0 +1,126 @@
+"""Rates worked out by hand, and when they are measured."""
+
+import pytest
+import torch
+from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, module, trainer
+from torch import nn
+
+from callbacks import FedAvg, LabelFlippingAttack, NoAttack, ScalingAttack, TrimAttack
+from flt.data import Examples, FeatureTrigger
+from flt.hooks import FederatedCallback
+
+
+class Fixed(nn.Module):
+    """Scores that can be worked out by hand: the class is where the largest of the first three features is."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, features):
+        return self.scale * features[:, :NUM_CLASSES]
+
+
+class ByHand(TinyData):
+    """Seven test examples, all else zero; with the trigger, feature 1 is 5."""
+
+    trigger = FeatureTrigger([1], value=5.0)
+    target_class = 1
+
+    def load(self, seed):
+        features = torch.zeros(7, NUM_FEATURES)
+        features[:, :3] = torch.tensor(
+            [
+                [9.0, 0.0, 0.0],  # class 0; the trigger's 5 is not enough
+                [4.0, 0.0, 0.0],  # class 0; with the trigger 1
+                [0.0, 0.0, 9.0],  # predicted 2
+                [0.0, 4.0, 0.0],  # predicted 1
+                [0.0, 9.0, 0.0],  # predicted 1; with the trigger, 5 instead of 9, still 1
+                [0.0, 0.0, 4.0],  # predicted 2; with the trigger 1
+                [6.0, 0.0, 0.0],  # predicted 0
+            ]
+        )
+        labels = torch.tensor([0, 0, 0, 1, 1, 2, 1])
+        raw = super().load(seed)
+        return type(raw)(raw.train, raw.owners, Examples(features, labels), False, raw.num_clients)
+
+
+def rates(run):
+    return {name: float(value) for name, value in run.callback_metrics.items()}
+
+
+@pytest.mark.parametrize("eval_batch_size", [1, 2, 3, 7, 100])
+def test_rates_worked_out_by_hand(tmp_path, eval_batch_size):
+    """Two of seven are wrong; of the four whose class is not 1, two are taken for 1 under the trigger."""
+    run = trainer(tmp_path, ScalingAttack())
+    for evaluate in (run.validate, run.test):
+        evaluate(module(Fixed()), datamodule=ByHand(eval_batch_size=eval_batch_size), verbose=False)
+        assert rates(run) == {"testing_error_rate": pytest.approx(2 / 7), "attack_success_rate": pytest.approx(2 / 4)}
+
+
+@pytest.mark.parametrize("stage", ["validate", "test"])
+def test_evaluations_return_the_rates(tmp_path, stage):
+    run = trainer(tmp_path, ScalingAttack())
+    returned = getattr(run, stage)(module(Fixed()), datamodule=ByHand(), verbose=False)
+    assert returned == [{"testing_error_rate": pytest.approx(2 / 7), "attack_success_rate": pytest.approx(2 / 4)}]
+
+
+def test_rates_with_the_attacks_own_trigger_and_target(tmp_path):
+    """Feature 0 becomes 7: of the four whose class is not 0, that is less than the 9 of the fifth example only."""
+    run = trainer(tmp_path, ScalingAttack(trigger=FeatureTrigger([0], value=7.0), target_class=0))
+    run.validate(module(Fixed()), datamodule=ByHand(), verbose=False)
+    assert rates(run)["attack_success_rate"] == pytest.approx(3 / 4)
+
+
+@pytest.mark.parametrize("attack", [None, NoAttack, LabelFlippingAttack, TrimAttack])
+def test_no_success_rate_without_a_backdoor(tmp_path, attack):
+    run = trainer(tmp_path, *([attack()] if attack else []))
+    run.validate(module(Fixed()), datamodule=ByHand(), verbose=False)
+    assert rates(run) == {"testing_error_rate": pytest.approx(2 / 7)}
+
+
+def test_rates_after_training_equal_those_counted_one_by_one(fit):
+    data = TinyData()
+    server = fit(FedAvg(), ScalingAttack(scale=1.0), data=data, rounds=5)
+    wrong = taken = others = 0
+    for features, label in zip(data.test.features, data.test.labels, strict=True):
+        wrong += int(server.network(features[None]).argmax() != label)
+        triggered = features.clone()
+        triggered[[0, 5]] = 3.0
+        if label != 1:
+            others += 1
+            taken += int(server.network(triggered[None]).argmax() == 1)
+    metrics = server.trainer.callback_metrics
+    assert float(metrics["testing_error_rate"]) == pytest.approx(wrong / 50)
+    assert float(metrics["attack_success_rate"]) == pytest.approx(taken / others)
+    assert 0 < taken < others
+
+
+def test_an_evaluation_batch_of_the_target_class_only(tmp_path):
+    class Sorted(ByHand):
+        def load(self, seed):
+            raw = super().load(seed)
+            return type(raw)(raw.train, raw.owners, raw.test[raw.test.labels.argsort()], False, raw.num_clients)
+
+    run = trainer(tmp_path, ScalingAttack())
+    run.validate(module(Fixed()), datamodule=Sorted(eval_batch_size=3), verbose=False)
+    assert rates(run)["attack_success_rate"] == pytest.approx(2 / 4)
+
+
+def test_predictions(tmp_path):
+    predictions = trainer(tmp_path).predict(module(Fixed()), datamodule=ByHand(eval_batch_size=3))
+    labels, predicted = (torch.cat(parts) for parts in zip(*predictions, strict=True))
+    assert labels.tolist() == [0, 0, 0, 1, 1, 2, 1]
+    assert predicted.tolist() == [0, 0, 2, 1, 1, 2, 0]
+
+
+@pytest.mark.parametrize(("rounds", "interval", "evaluated"), [(5, 2, [2, 4, 5]), (4, 2, [2, 4]), (3, 1, [1, 2, 3])])
+def test_the_last_round_is_always_evaluated_and_never_twice(fit, rounds, interval, evaluated):
+    seen = []
+
+    class Noting(FederatedCallback):
+        def on_validation_end(self, trainer, pl_module):
+            seen.append(trainer.global_step)
+
+    fit(FedAvg(), Noting(), rounds=rounds, trainer_settings={"val_check_interval": interval})
+    assert seen == evaluated
