@@ -280,15 +280,15 @@ class FederatedModule(LightningModule):
         """Testing error rate and, under a backdoor, attack success rate."""
         features, labels = batch
         # During training MetricsLogger sends these, in one row with the round's other metrics.
-        evaluating = self.trainer.state.fn != "fit"
+        logger = False if self.trainer.state.fn == "fit" else None
         self.testing_error_rate.update((self(features).argmax(dim=1) != labels).float())
-        self.log("testing_error_rate", self.testing_error_rate, on_epoch=True, on_step=False, logger=evaluating)
+        self.log("testing_error_rate", self.testing_error_rate, on_epoch=True, on_step=False, logger=logger)
         if self.backdoor is not None:
             # An example that is of the target class anyway says nothing about the backdoor.
             others = labels != self.backdoor.target_class
             predicted = self(self.backdoor.trigger(features[others])).argmax(dim=1)
             self.attack_success_rate.update((predicted == self.backdoor.target_class).float())
-            self.log("attack_success_rate", self.attack_success_rate, on_epoch=True, on_step=False, logger=evaluating)
+            self.log("attack_success_rate", self.attack_success_rate, on_epoch=True, on_step=False, logger=logger)
 
     test_step = validation_step
 

@@ -3,7 +3,7 @@ import torch
 from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, mlp
 from torch import nn
 
-from flt.checks import check_network, check_precision, check_state
+from flt.checks import check_milestones, check_network, check_precision, check_settings_kept, check_state
 from flt.errors import InputError
 
 
@@ -81,3 +81,33 @@ def test_a_checkpoint_that_fits():
 def test_a_checkpoint_that_does_not_fit(saved, message):
     with pytest.raises(InputError, match=message):
         check_state(saved, nn.Linear(12, 3).state_dict())
+
+
+SAVED = {"data": "Tiny", "seed": 0, "root_size": 15, "server_optimizer": "SGD", "attack": "NoAttack", "client_lr": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("data", "Tiny (stand-in)"), ("seed", 1), ("root_size", 20), ("server_optimizer", "Adam")]
+)
+def test_settings_that_must_not_change_on_resume(name, value):
+    with pytest.raises(InputError, match=f"the checkpoint's {name} is .*, this run's "):
+        check_settings_kept(SAVED, SAVED | {name: value}, training=True)
+
+
+def test_settings_that_may_change_on_resume():
+    with pytest.warns(UserWarning, match="attack NoAttack -> TrimAttack, client_lr 0.1 -> 0.2"):
+        check_settings_kept(SAVED, SAVED | {"attack": "TrimAttack", "client_lr": 0.2}, training=True)
+
+
+def test_an_evaluation_minds_only_data_and_seed():
+    check_settings_kept(SAVED, SAVED | {"root_size": 20}, training=False)
+    with pytest.raises(InputError, match="seed is 0, this run's 1: pass it as --seed_everything"):
+        check_settings_kept(SAVED, SAVED | {"seed": 1}, training=False)
+
+
+def test_a_decay_that_never_happens():
+    check_milestones([5], 0.5, 10)
+    with pytest.warns(UserWarning, match=r"lr_gamma=0\.5 has no effect without"):
+        check_milestones([], 0.5, 10)
+    with pytest.warns(UserWarning, match="holds 10, and training ends after 10 rounds"):
+        check_milestones([5, 10], 0.9, 10)

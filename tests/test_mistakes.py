@@ -202,8 +202,8 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "no local steps": (fit("--model.local_steps", "0"), ["model.local_steps=0", "1"]),
     "unknown reduction": (fit("--model.loss_reduction", "max"), ["model.loss_reduction", "max", "sum", "mean"]),
     "unknown initialization": (fit("--model.initialization", "best"), ["model.initialization", "best", "xavier"]),
-    "client_lr of zero": (fit("--model.client_lr", "0"), ["model.client_lr=0.0", "above 0"]),
-    "negative client_lr": (fit("--model.client_lr", "-1"), ["model.client_lr=-1.0", "above 0"]),
+    "client_lr of zero": (fit("--model.client_lr", "0"), ["model.client_lr=0.0", "greater than 0"]),
+    "negative client_lr": (fit("--model.client_lr", "-1"), ["model.client_lr=-1.0", "greater than 0"]),
     "client_lr not a number": (fit("--model.client_lr", "nan"), ["model.client_lr", "nan"]),
     "server_lr beside an optimizer": (
         fit("--model.server_lr", "2", "--model.server_optimizer", "torch.optim.Adam"),

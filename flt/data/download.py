@@ -42,8 +42,8 @@ def download(url: str, target: Path, *, attempts: int = 3, timeout: float = 10.0
         backoff: Seconds to wait before the second attempt, doubled for each further one.
 
     Raises:
-        InputError: If the address cannot be used or the server refuses it for good.
-        Unreachable: If the last attempt found no network or no complete answer.
+        InputError: If the address cannot be used.
+        Unreachable: If the server refuses the file, or the last attempt found no network or no complete answer.
         OSError: If the folder cannot be written to.
     """
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
@@ -64,12 +64,19 @@ def download(url: str, target: Path, *, attempts: int = 3, timeout: float = 10.0
             except urllib.error.HTTPError as error:
                 error.close()
                 if error.code < 500 and error.code not in (408, 416, 429):
-                    raise InputError(f"{url} cannot be downloaded (HTTP {error.code}): fetch it to {target}") from error
+                    _remove_if_empty(part)
+                    raise Unreachable(f"{url} cannot be downloaded (HTTP {error.code})") from error
                 failure: Exception = error
             except NETWORK_ERRORS as error:
                 failure = error
-    if not target.exists():
-        raise Unreachable(f"{url} cannot be reached ({failure})") from failure
+        if not target.exists():
+            _remove_if_empty(part)
+            raise Unreachable(f"{url} cannot be reached ({failure})") from failure
+
+
+def _remove_if_empty(part: Path) -> None:
+    if part.exists() and not part.stat().st_size:
+        part.unlink()
 
 
 def _resume(url: str, part: Path, *, timeout: float) -> None:

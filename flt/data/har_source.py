@@ -45,6 +45,9 @@ def find_source(data_dir: Path) -> Path:
         except OSError as error:
             failure = error
         else:
+            if not zipfile.is_zipfile(target):  # a login page in the archive's place must not stay and be found again
+                target.unlink()
+                raise Unreachable(f"{URL} yields something else than a zip archive")
             return target
     raise InputError(
         f"data_dir={str(data_dir)!r} has no {ARCHIVE!r}, and neither it nor {cache_folder()} can be written to"

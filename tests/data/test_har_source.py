@@ -36,7 +36,22 @@ def test_look_up_order(tmp_path: Path, write_archive: Writer):
         find_source(tmp_path)
 
 
+def zipped(text: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("file", text)
+    return file.getvalue()
+
+
+def test_a_download_that_is_no_archive_does_not_stay(server, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(har_source, "URL", server.url)
+    with pytest.raises(Unreachable, match="yields something else than a zip archive"):
+        find_source(tmp_path)
+    assert not list(tmp_path.glob("*.zip"))
+
+
 def test_downloads_into_the_data_folder(server, tmp_path: Path, monkeypatch):
+    server.content = zipped("data")
     monkeypatch.setattr(har_source, "URL", server.url)
     found = find_source(tmp_path / "data")
     assert found == tmp_path / "data" / DOWNLOADED_ARCHIVE
@@ -46,6 +61,7 @@ def test_downloads_into_the_data_folder(server, tmp_path: Path, monkeypatch):
 
 
 def test_downloads_into_the_cache_where_the_data_folder_is_read_only(server, tmp_path: Path, monkeypatch):
+    server.content = zipped("data")
     monkeypatch.setattr(har_source, "URL", server.url)
     (tmp_path / "file").write_text("")
     assert find_source(tmp_path / "file" / "data") == cache_folder() / DOWNLOADED_ARCHIVE
