@@ -51,7 +51,7 @@ def test_is_understood(path: Path) -> None:
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=name_of)
 def test_experiment_runs(path: Path) -> None:
     summary = summary_of(train(config=str(path)))
-    assert (summary["data"], summary["rounds"], summary["seed"]) == (STAND_IN, 2, 0)
+    assert (summary["data"].endswith("(stand-in)"), summary["rounds"], summary["seed"]) == (True, 2, 0)
     assert 0 < summary["testing_error_rate"] < 1
 
 
