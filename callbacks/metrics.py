@@ -94,6 +94,8 @@ class MetricsLogger(FederatedCallback):
                     if scores:
                         values[f"trust_scores/{who}"] = wandb.Histogram(scores)
             logger.log_metrics(values, step=int(row["round"]))
+            if isinstance(logger, CSVLogger):
+                logger.save()  # a long run can be watched, and one that is killed has lost nothing
 
 
 def _is_due(trainer: Trainer, done: int) -> bool:

@@ -1,5 +1,6 @@
 import csv
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from lightning.pytorch.loggers import CSVLogger
 from tiny import Recorder, Sending, TinyData
 
 from callbacks import FedAvg, FLTrust, MetricsLogger, NoAttack, ScalingAttack, TrimAttack
+from flt.hooks import FederatedCallback
 
 BASE = {"round", "training_loss", "update_norm", "num_dropped"}
 TRUST = {"root_update_norm", "trust_score_benign", "trust_score_malicious"}
@@ -158,3 +160,17 @@ def test_state_is_plain_and_complete(fit, tmp_path):
     other.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
     assert other.rows == metrics.rows
     assert other.num_dropped == metrics.num_dropped
+
+
+def test_the_file_grows_with_the_run(fit, tmp_path):
+    """`CSVLogger` alone would write it at the end, as its own interval never falls on our rounds."""
+    lengths = []
+
+    class Watching(FederatedCallback):
+        def on_train_batch_end(self, trainer, *_):
+            path = Path(trainer.log_dir) / "metrics.csv"
+            lengths.append(len(path.read_text().splitlines()) if path.exists() else 0)
+
+    settings = {"log_every_n_steps": 1, "val_check_interval": 10, "logger": CSVLogger(tmp_path)}
+    fit(FedAvg(), MetricsLogger(), Watching(), rounds=4, trainer_settings=settings)
+    assert lengths == [0, 2, 3, 4]
