@@ -27,8 +27,8 @@ from command_line import (
     same_parameters,
     summary_of,
     train,
+    workdir,  # noqa: F401
     working_in,
-    workplace,  # noqa: F401
 )
 
 import callbacks
@@ -41,7 +41,7 @@ from flt.hooks import Aggregation, Attack
 from flt.models import LogisticRegression
 from flt.module import FederatedModule
 
-pytestmark = [*expected_warnings, pytest.mark.usefixtures("workplace")]
+pytestmark = [*expected_warnings, pytest.mark.usefixtures("workdir")]
 
 NUM_TEST_EXAMPLES = sum(size - round(0.75 * size) for size in HAR_USER_SIZES)
 FOUR_ROUNDS = ("--attack", "TrimAttack", "--trainer.max_steps", "4")
@@ -296,18 +296,18 @@ def test_the_progress_bar_shows_rounds_and_rates() -> None:
     assert "testing error 0." in output
 
 
-def test_without_a_logger_nothing_that_is_there_is_overwritten(workplace: Path) -> None:  # noqa: F811
+def test_without_a_logger_nothing_that_is_there_is_overwritten(workdir: Path) -> None:  # noqa: F811
     for name in ("config.yaml", "summary.json", "curves.png"):
         Path(name).write_text("the user's own")
-    before = files_in(workplace)
+    before = files_in(workdir)
     assert run("fit", "--config", FLTRUST, *SMALL, "--trainer.logger", "false").status == 0
-    after = files_in(workplace)
+    after = files_in(workdir)
     assert {name: after.get(name) for name in before} == before
 
 
-def test_a_dry_run_leaves_nothing(workplace: Path) -> None:  # noqa: F811
+def test_a_dry_run_leaves_nothing(workdir: Path) -> None:  # noqa: F811
     assert run("fit", "--config", FLTRUST, *SMALL, "--trainer.fast_dev_run", "true").status == 0
-    assert files_in(workplace) == {}
+    assert files_in(workdir) == {}
 
 
 # Evaluating and predicting

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import CONFIGS, FLTRUST, STAND_IN, expected_warnings, parse, summary_of, train, workplace  # noqa: F401
+from command_line import CONFIGS, FLTRUST, STAND_IN, expected_warnings, parse, summary_of, train, workdir  # noqa: F401
 
 from callbacks import FLTrust
 from flt.cli import FederatedCLI
 from flt.module import FederatedModule
 
-pytestmark = [*expected_warnings, pytest.mark.usefixtures("workplace")]
+pytestmark = [*expected_warnings, pytest.mark.usefixtures("workdir")]
 
 FILES = sorted(CONFIGS.rglob("*.yaml"))
 EXPERIMENTS = sorted(CONFIGS.glob("*.yaml"))

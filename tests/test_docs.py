@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from command_line import SMALL, expected_warnings, parse, run, workplace  # noqa: F401
+from command_line import SMALL, expected_warnings, parse, run, workdir  # noqa: F401
 
 pytestmark = [
     *expected_warnings,
-    pytest.mark.usefixtures("workplace"),
+    pytest.mark.usefixtures("workdir"),
     # A run of a few rounds, as an example has it, is shorter than Lightning's usual interval between rows of a log.
     pytest.mark.filterwarnings("ignore:The number of training batches"),
 ]

@@ -145,7 +145,7 @@ def working_in(folder: Path, elsewhere: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path) -> Iterator[Path]:
+def workdir(tmp_path: Path) -> Iterator[Path]:
     """An empty working directory."""
     folder = tmp_path / "work"
     folder.mkdir()
