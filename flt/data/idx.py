@@ -118,7 +118,8 @@ def parse_idx(content: bytes, source: Path) -> NDArray[np.uint8]:
         raise InputError(
             f"{source} has {len(content) - header} values instead of {math.prod(shape)} (truncated?): {_remedy(source)}"
         )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy()
+    values: NDArray[np.uint8] = np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy()
+    return values
 
 
 def _check(array: NDArray[np.uint8], part: str, source: Path) -> None:
