@@ -13,11 +13,13 @@ class LocalBatches(NamedTuple):
         features: Shape ``[num_clients, local_steps, batch_size, *shape]``.
         labels: Shape ``[num_clients, local_steps, batch_size]``.
         weights: 1 for an example, 0 for padding, same shape as ``labels``.
+        sizes: Examples in each of a client's batches, before the padding, shape ``[num_clients]``, on the CPU.
     """
 
     features: Tensor
     labels: Tensor
     weights: Tensor
+    sizes: Tensor
 
 
 def draw_batches(
@@ -58,6 +60,7 @@ def draw_batches(
         drawn_features,
         labels.index_select(0, chosen).view(rows.shape),
         present.to(features.device, features.dtype),
+        sizes.clamp(max=batch_size),
     )
 
 
@@ -67,4 +70,5 @@ def whole(features: Tensor, labels: Tensor, *, local_steps: int) -> LocalBatches
         features.expand(1, local_steps, *features.shape),
         labels.expand(1, local_steps, *labels.shape),
         torch.ones((), device=features.device, dtype=features.dtype).expand(1, local_steps, *labels.shape),
+        torch.tensor([len(labels)]),
     )

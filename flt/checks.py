@@ -1,6 +1,6 @@
 """Checks of a run's parts against each other, before work starts."""
 
-from pathlib import Path
+import copy
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError
+from flt.statistics import statistics_of
 
 
 def check_precision(precision: str) -> None:
@@ -21,67 +22,52 @@ def check_precision(precision: str) -> None:
 
 
 def check_network(network: nn.Module, data: FederatedDataModule) -> None:
-    """Raises an `InputError` unless ``network`` can be trained on the examples of ``data``."""
+    """Raises an `InputError` unless ``network`` gives scores for the examples of ``data``."""
     name = f"model.network {type(network).__name__}"
     for module in network.modules():
-        kind = type(module).__name__
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) or any(True for _ in module.buffers(recurse=False)):
-            raise InputError(f"{name} has a {kind} with statistics of its own, which clients cannot train yet")
         if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0:
+            kind = type(module).__name__
             raise InputError(f"{name} has a {kind}, whose draws could not be repeated: set its p to 0 or leave it out")
-    example = data.test.features[:1]
-    parameter = next((parameter for parameter in network.parameters() if parameter.requires_grad), None)
-    if parameter is None:
+    if not any(parameter.requires_grad for parameter in network.parameters()):
         raise InputError(f"{name} has no parameters to train")
-    try:
-        with torch.no_grad():
-            shape = list(network(example.to(parameter.device, parameter.dtype)).shape)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{name} cannot take examples of shape {list(example.shape[1:])}: {reason}") from error
+    shape = list(_scores(copy.deepcopy(network).eval(), data.test.features[:1], name).shape)
     if shape != [1, data.num_classes]:
         raise InputError(
             f"{name} gives scores of shape {shape} for one example; {data.dataset_name} needs [1, {data.num_classes}]"
         )
 
 
-def check_state(saved: dict[str, Tensor], own: dict[str, Tensor]) -> None:
-    """Raises an `InputError` unless a checkpoint's ``saved`` tensors fit a model's ``own`` by name and shape."""
-    for name in sorted(saved.keys() | own.keys()):
-        theirs = list(saved[name].shape) if name in saved else "nothing"
-        ours = list(own[name].shape) if name in own else "nothing"
-        if theirs != ours:
+def check_trainable(network: nn.Module, data: FederatedDataModule) -> None:
+    """Raises an `InputError` unless clients can train ``network`` on batches of the size they have."""
+    name = f"model.network {type(network).__name__}"
+    sizes = data.clients.sizes
+    smallest = min(data.batch_size, len(data.root), int(sizes[sizes > 0].min()))
+    probe = copy.deepcopy(network)
+    try:
+        _scores(probe, data.root.features[:smallest], name)
+    except ValueError as error:  # what batch normalisation raises where there is nothing to take a variance of
+        raise InputError(
+            f"{name} cannot train on the smallest batch, of {smallest} examples: {error}; raise data.batch_size, have"
+            " fewer clients or take another normalisation"
+        ) from error
+    own, after = dict(network.named_buffers()), dict(probe.named_buffers())
+    for key in own.keys() - statistics_of(network).keys():
+        if not key.endswith("num_batches_tracked") and not torch.equal(own[key], after[key]):
             raise InputError(
-                f"the checkpoint is of another model: it has {theirs} where this one has {ours} for {name}; "
-                "give the model.network it was trained with"
+                f"{name} has a buffer {key} that changes in training and is no statistic of batch normalisation: what"
+                " the server should make of it is not known"
             )
 
 
-REMEDIES = {
-    "data": "give the data it was trained on",
-    "seed": "pass it as --seed_everything",
-    "root_size": "its root dataset must stay apart from the clients' data",
-    "bias_probability": "its root dataset must stay apart from the clients' data",
-    "biased_class": "its root dataset must stay apart from the clients' data",
-    "server_optimizer": "its state is of no use to another optimizer",
-}
-
-
-def check_settings_kept(saved: dict[str, Any], own: dict[str, Any], *, training: bool) -> None:
-    """Raises an `InputError` for a checkpoint's ``saved`` settings that must not change; warns of others that do.
-
-    Args:
-        saved: Settings of the run that wrote the checkpoint.
-        own: Settings of this run.
-        training: Whether training goes on; an evaluation only minds data and seed.
-    """
-    changed = [name for name in own if name in saved and saved[name] != own[name]]
-    for name in changed:
-        if name in REMEDIES and (training or name in ("data", "seed")):
-            raise InputError(f"the checkpoint's {name} is {saved[name]}, this run's {own[name]}: {REMEDIES[name]}")
-    if training and changed:
-        changes = ", ".join(f"{name} {saved[name]} -> {own[name]}" for name in changed)
-        rank_zero_warn(f"training goes on with other settings than the checkpoint's: {changes}")
+def _scores(network: nn.Module, features: Tensor, name: str) -> Tensor:
+    parameter = next(network.parameters())
+    try:
+        with torch.no_grad():
+            scores: Tensor = network(features.to(parameter.device, parameter.dtype))
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{name} cannot take examples of shape {list(features.shape[1:])}: {reason}") from error
+    return scores
 
 
 def check_milestones(milestones: list[int], gamma: float, num_rounds: int) -> None:
@@ -115,27 +101,3 @@ def check_settings(config: Any, command: str | None) -> None:
     precision = str(config.trainer.precision)
     if precision in ("16-mixed", "16"):  # which Lightning turns into bf16-mixed on a CPU before anyone can see it
         check_precision(precision)
-
-
-def check_checkpoint(path: Path, max_steps: int | None) -> None:
-    """Raises an `InputError` unless ``path`` is a checkpoint of this package, with rounds left to do.
-
-    Args:
-        path: The file.
-        max_steps: Rounds asked for, None if the checkpoint is not to be trained any further.
-    """
-    if not path.is_file():
-        raise InputError(f"--ckpt_path {path}: there is no such file")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can make the unpickler raise anything
-        raise InputError(f"--ckpt_path {path} is not a readable checkpoint ({type(error).__name__})") from error
-    keys = ("state_dict", "flt", "global_step", "pytorch-lightning_version")
-    missing = [key for key in keys if not isinstance(checkpoint, dict) or key not in checkpoint]
-    if missing:
-        raise InputError(f"--ckpt_path {path} is not a checkpoint of flt: it holds no {missing[0]}")
-    if max_steps is not None and 0 < max_steps <= checkpoint["global_step"]:
-        raise InputError(
-            f"--ckpt_path {path} has done {checkpoint['global_step']} rounds, trainer.max_steps={max_steps}:"
-            " nothing is left to do; ask for more rounds"
-        )

@@ -16,13 +16,14 @@ from lightning.pytorch.loggers import CSVLogger
 import flt
 import flt.models  # noqa: F401  # makes its networks known by short name
 from callbacks import MetricsLogger, PredictionWriter, RoundProgressBar, RunReport
-from flt.checks import check_checkpoint, check_settings
+from flt.checks import check_settings
 from flt.data import FederatedDataModule
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.hooks import Aggregation, Attack
 from flt.module import FederatedModule
 from flt.parsing import FederatedArgumentParser, input_error
+from flt.resume import check_checkpoint
 from flt.run_folder import claim_run_folder, remove_if_empty, run_folder
 
 

@@ -10,6 +10,7 @@ from torch.func import functional_call, grad, vmap
 
 from flt import layerwise
 from flt.batches import LocalBatches
+from flt.statistics import flatten_statistics, mixes_examples, statistics_of
 
 LossReduction = Literal["sum", "mean"]
 
@@ -24,22 +25,27 @@ class LocalUpdates(NamedTuple):
     Attributes:
         updates: ``w_i - w``, shape ``[num_clients, num_params]``, float32.
         losses: Mean loss over the examples of the client's last batch, shape ``[num_clients]``; 0 without examples.
+        statistics: By how much each client's statistics of batch normalisation moved, shape
+            ``[num_clients, num_statistics]``; no columns for a network without any.
     """
 
     updates: Tensor
     losses: Tensor
+    statistics: Tensor
 
 
 @dataclass(frozen=True)
 class LocalTraining:
     """Runs SGD on every client's batches from the same global model and returns the flat updates.
 
-    ``w_i <- w_i - client_lr * grad Loss(batch; w_i)`` once per local step, from ``w_i = w``; vectorised over clients
-    with `torch.func`, or by layers where a single step allows it (`flt.layerwise`), in chunks.
+    ``w_i <- w_i - client_lr * grad Loss(batch; w_i)`` once per local step, from ``w_i = w``. There are three ways, with
+    the same result: all clients by layers, where a single step allows it (`flt.layerwise`); one client after the other,
+    which batch normalisation needs and which is the fastest for convolutions on a CPU; all others vectorised over
+    clients with `torch.func`, in chunks.
 
     Args:
-        network: Module whose architecture is trained; its own parameters are not touched. Those with
-            ``requires_grad=False`` stay as they are and are no part of an update.
+        network: Module whose architecture is trained; it is not touched. Parameters with ``requires_grad=False`` stay
+            as they are and are no part of an update.
         loss_reduction: Whether the batch loss is the "sum" over its examples (the paper's learning rates assume it) or
             their "mean".
         clients_per_chunk: Clients trained at once, or "auto".
@@ -54,32 +60,52 @@ class LocalTraining:
 
     def __call__(self, parameters: Tensor, batches: LocalBatches, *, client_lr: float) -> LocalUpdates:
         """Trains every client on its batches from the network's own ``parameters``, flat, shape ``[num_params]``."""
+        if self._goes_one_by_one(parameters.device):
+            return self._one_by_one(parameters, batches, client_lr)
         chunk = self._chunk_size(parameters, batches)
+        tensors = batches[:3]
         if batches.labels.shape[1] == 1 and self._by_layers:
             # All clients still share the global weights: one pass does for all of them.
-            pieces = zip(*(torch.split(piece, chunk) for piece in batches), strict=True)
+            pieces = zip(*(torch.split(piece, chunk) for piece in tensors), strict=True)
             trained = [self._first_step(*piece, client_lr=client_lr) for piece in pieces]
-            if len(trained) == 1:
-                return trained[0]
-            return LocalUpdates(*(torch.cat(parts) for parts in zip(*trained, strict=True)))
-        train = partial(self._train, parameters, client_lr)
-        return LocalUpdates(*vmap(train, chunk_size=chunk)(*batches))
+            updates, losses = trained[0] if len(trained) == 1 else map(torch.cat, zip(*trained, strict=True))
+        else:
+            updates, losses = vmap(partial(self._train, parameters, client_lr), chunk_size=chunk)(*tensors)
+        return LocalUpdates(updates, losses, updates.new_zeros(len(updates), 0))
 
     @cached_property
     def _by_layers(self) -> bool:
         return layerwise.supports(self.network)
 
     @cached_property
+    def _mixes_examples(self) -> bool:
+        return mixes_examples(self.network)
+
+    @cached_property
+    def _convolves(self) -> bool:
+        return any(isinstance(module, nn.modules.conv._ConvNd) for module in self.network.modules())
+
+    @cached_property
     def _parameters(self) -> dict[str, nn.Parameter]:
         return {name: weight for name, weight in self.network.named_parameters() if weight.requires_grad}
 
-    def _first_step(self, features: Tensor, labels: Tensor, weights: Tensor, *, client_lr: float) -> LocalUpdates:
+    def _goes_one_by_one(self, device: torch.device) -> bool:
+        # Vectorised over clients, a convolution with weights of each client's own becomes a grouped one: slow on a CPU.
+        return self._mixes_examples or (self._convolves and device.type == "cpu" and self.clients_per_chunk == "auto")
+
+    # By layers
+
+    def _first_step(
+        self, features: Tensor, labels: Tensor, weights: Tensor, *, client_lr: float
+    ) -> tuple[Tensor, Tensor]:
         """A chunk's only local step, ``labels`` of shape ``[num_clients, 1, batch_size]``."""
         labels, weights = labels[:, 0], weights[:, 0]
         gradients, losses = layerwise.client_gradients(
             self.network, features[:, 0], lambda scores: self._losses(scores, labels, weights)
         )
-        return LocalUpdates(gradients.mul_(-client_lr), losses)
+        return gradients.mul_(-client_lr), losses
+
+    # Vectorised over clients
 
     def _train(
         self, parameters: Tensor, client_lr: float, features: Tensor, labels: Tensor, weights: Tensor
@@ -96,6 +122,51 @@ class LocalTraining:
             gradient, loss = grad(objective, has_aux=True)(parameters + update if step else parameters, step)
             update = update - client_lr * gradient
         return update, loss
+
+    # One after the other
+
+    def _one_by_one(self, parameters: Tensor, batches: LocalBatches, client_lr: float) -> LocalUpdates:
+        num_clients, own = len(batches.labels), statistics_of(self.network)
+        start, before = self._leaves(parameters), flatten_statistics(own, parameters.device)
+        trained = LocalUpdates(
+            parameters.new_zeros(num_clients, len(parameters)),
+            parameters.new_zeros(num_clients),
+            parameters.new_zeros(num_clients, len(before)),
+        )
+        for client, size in enumerate(batches.sizes.tolist()):
+            if size == 0:
+                continue
+            buffers = {name: buffer.clone() for name, buffer in self.network.named_buffers()}
+            update, weights = trained.updates[client], start
+            for step in range(batches.labels.shape[1]):
+                if step:
+                    weights = self._leaves(parameters + update)
+                # Without its padding: it would enter the statistics of batch normalisation.
+                features, labels = batches.features[client, step, :size], batches.labels[client, step, :size]
+                gradient, trained.losses[client] = self._gradient(weights, buffers, features, labels)
+                update.sub_(gradient, alpha=client_lr)
+            after = flatten_statistics({name: buffers[name] for name in own}, before.device)
+            trained.statistics[client] = after - before
+        return trained
+
+    def _gradient(
+        self, weights: dict[str, Tensor], buffers: dict[str, Tensor], features: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One client's gradient, flat, and its mean loss; ``buffers`` are changed in place."""
+        with torch.enable_grad():
+            scores = functional_call(self.network, {**weights, **buffers}, (_channels_last(features),))
+            objective, loss = self._losses(scores, labels, torch.ones_like(labels, dtype=torch.float32))
+            gradients = torch.autograd.grad(
+                objective, list(weights.values()), allow_unused=True, materialize_grads=True
+            )
+        return torch.cat([gradient.flatten() for gradient in gradients]), loss
+
+    def _leaves(self, parameters: Tensor) -> dict[str, Tensor]:
+        """The flat ``parameters`` as tensors to take a gradient at."""
+        pieces = self.unflatten(parameters.detach())
+        return {name: _channels_last(piece).detach().requires_grad_() for name, piece in pieces.items()}
+
+    # For all three
 
     def _losses(self, scores: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """What a client minimises, and its mean loss for the log; leading dimensions of ``labels`` are kept."""
@@ -119,3 +190,8 @@ class LocalTraining:
             return self.clients_per_chunk
         per_client = max(parameters.numel(), batches.features[0].numel())
         return max(1, AUTO_CHUNK.get(parameters.device.type, AUTO_CHUNK["cpu"]) // per_client)
+
+
+def _channels_last(tensor: Tensor) -> Tensor:
+    """Images and the weights of convolutions in the layout in which convolutions are fastest."""
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor

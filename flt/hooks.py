@@ -93,6 +93,9 @@ class Round:
         updates: Their local updates g_i, shape ``[num_clients, num_params]``, float32.
         root_update: The server's own update g_0, shape ``[num_params]``; None if nothing in this run needs it.
         losses: Mean training loss of each client's batch, shape ``[num_clients]``.
+        statistics: By how much local training moved the running statistics of batch normalisation, shape
+            ``[num_clients, num_statistics]``; no columns for a network without any.
+        root_statistics: The same of the server's own training, shape ``[num_statistics]``.
         federation: What stays the same for a whole run.
         num_dropped: Updates that were removed because they held a NaN or an infinity.
     """
@@ -104,6 +107,8 @@ class Round:
     updates: Tensor
     root_update: Tensor | None
     losses: Tensor
+    statistics: Tensor
+    root_statistics: Tensor | None
     federation: Federation = field(repr=False)
     num_dropped: int = 0
 
@@ -125,6 +130,7 @@ class Round:
             num_examples=self.num_examples[mask],
             updates=self.updates[mask],
             losses=self.losses[mask],
+            statistics=self.statistics[mask],
             num_dropped=self.num_dropped + int((~mask).sum()),
         )
 
@@ -132,6 +138,11 @@ class Round:
         """The root update; a callback that calls this sets ``needs_root_update = True``."""
         assert self.root_update is not None, "a callback uses the root update without needs_root_update = True"
         return self.root_update
+
+    def require_root_statistics(self) -> Tensor:
+        """The statistics that come with the root update."""
+        assert self.root_statistics is not None, "a callback uses the root update without needs_root_update = True"
+        return self.root_statistics
 
 
 @dataclass(frozen=True)
@@ -141,10 +152,13 @@ class Aggregate:
     Attributes:
         update: The aggregate g, shape ``[num_params]``.
         trust_scores: The rule's judgement of each client of the round, shape ``[num_clients]``, if it has one.
+        statistics: What the rule made of the round's ``statistics``, shape ``[num_statistics]``; None stands for their
+            coordinate-wise median.
     """
 
     update: Tensor
     trust_scores: Tensor | None = None
+    statistics: Tensor | None = None
 
 
 class FederatedCallback(Callback):

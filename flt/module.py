@@ -1,5 +1,6 @@
 """The global model and its rounds: one training step is one round of federated learning."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -10,15 +11,18 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 
 from flt.batches import draw_batches, whole
-from flt.checks import check_milestones, check_network, check_precision, check_settings_kept, check_state
-from flt.clients import LocalTraining, LossReduction
+from flt.checks import check_milestones, check_network, check_precision, check_trainable
+from flt.clients import LocalTraining, LocalUpdates, LossReduction
 from flt.data.datamodule import FederatedDataModule, data_of
 from flt.errors import InputError, check_choice, check_positive
-from flt.functional import finite_rows
-from flt.hooks import Aggregate, Aggregation, Attack, Backdoor, Federation, Round, call_hook, callbacks_of, only
+from flt.federation import form_federation
+from flt.functional import finite_rows, median
+from flt.hooks import Aggregate, Aggregation, Attack, Backdoor, Round, call_hook, callbacks_of, only
 from flt.models import Network
 from flt.models.initialization import Initialization, initialize
-from flt.random import generator, run_seed, sample_clients, sample_malicious
+from flt.random import generator, run_seed, sample_clients
+from flt.resume import check_settings_kept, check_state
+from flt.statistics import move_statistics
 
 
 class FederatedModule(LightningModule):
@@ -123,6 +127,7 @@ class FederatedModule(LightningModule):
             if not self._is_initialized:  # a second fit goes on from the first
                 initialize(self.network, self.initialization, generator=generator(self.seed, "initialization"))
                 self._is_initialized = True
+            check_trainable(self.network, data)
             check_milestones(self.lr_milestones, self.lr_gamma, self.trainer.max_steps)
             self._set_up_rounds(data, attack)
 
@@ -131,30 +136,12 @@ class FederatedModule(LightningModule):
         if rule is None:
             raise InputError("there is no aggregation rule: add one, such as callbacks.FLTrust(), to trainer.callbacks")
         self.rule = rule
-        clients_per_round = self.clients_per_round or data.num_clients
-        if clients_per_round > data.num_clients:
-            raise InputError(
-                f"model.clients_per_round={clients_per_round} exceeds the {data.num_clients} clients of the data"
-            )
         if self.root_batch_size is not None and self.root_batch_size > len(data.root):
             raise InputError(
                 f"model.root_batch_size={self.root_batch_size} exceeds data.root_size={len(data.root)}; "
                 "null takes all of the root dataset"
             )
-        num_expected = round(attack.fraction * data.num_clients) if attack else 0
-        if num_expected == data.num_clients and attack:
-            raise InputError(f"attack.fraction={attack.fraction} leaves none of {data.num_clients} clients benign")
-        num_malicious = num_expected if attack and attack.active else 0
-        federation = Federation(
-            clients=data.clients,
-            num_examples=data.clients.sizes.cpu(),
-            malicious=sample_malicious(data.num_clients, num_malicious, seed=self.seed),
-            num_expected=num_expected,
-            clients_per_round=clients_per_round,
-            num_classes=data.num_classes,
-            seed=self.seed,
-            backdoor=Backdoor(data.trigger, data.target_class),
-        )
+        federation = form_federation(data, attack, clients_per_round=self.clients_per_round)
         self.federation = call_hook(callbacks_of(self.trainer), "on_federation", federation)
         # Kept on the CPU: the draws are made there, and reading a size back from a GPU would stall it every round.
         self._starts, self._sizes = self.federation.clients.offsets[:-1].cpu(), self.federation.clients.sizes.cpu()
@@ -183,7 +170,10 @@ class FederatedModule(LightningModule):
                 round = _drop_unusable(call_hook(callbacks, "on_updates_received", round))
             aggregate = self._aggregate(round)
         self._server_step(None if aggregate is None else aggregate.update)
-        aggregate = aggregate or Aggregate(torch.zeros_like(self._training.flatten()))
+        if aggregate is None:
+            aggregate = Aggregate(torch.zeros_like(self._training.flatten()))
+        elif aggregate.statistics is not None:
+            move_statistics(self.network, aggregate.statistics)
         for callback in callbacks:
             if hasattr(callback, "on_round_end"):
                 callback.on_round_end(self.trainer, round, aggregate)
@@ -203,19 +193,22 @@ class FederatedModule(LightningModule):
         )
         parameters = self._training.flatten()
         client_lr = self.round_lr(number)
-        updates, losses = self._training(parameters, batches, client_lr=client_lr)
+        trained = self._training(parameters, batches, client_lr=client_lr)
+        root = self._train_root(parameters, number, client_lr) if self._needs_root else None
         return Round(
             number=number,
             client_ids=ids,
             malicious=federation.malicious[ids],
             num_examples=federation.num_examples[ids],
-            updates=updates,
-            root_update=self._root_update(parameters, number, client_lr) if self._needs_root else None,
-            losses=losses,
+            updates=trained.updates,
+            root_update=None if root is None else root.updates[0],
+            losses=trained.losses,
+            statistics=trained.statistics,
+            root_statistics=None if root is None else root.statistics[0],
             federation=federation,
         )
 
-    def _root_update(self, parameters: Tensor, number: int, client_lr: float) -> Tensor:
+    def _train_root(self, parameters: Tensor, number: int, client_lr: float) -> LocalUpdates:
         """The server's own update g_0, trained like a client's on the root dataset."""
         root = self.data.root
         if self.root_batch_size is None:
@@ -230,14 +223,15 @@ class FederatedModule(LightningModule):
                 batch_size=self.root_batch_size,
                 generator=generator(self.seed, "root batches", number),
             )
-        return self._training(parameters, batches, client_lr=client_lr).updates[0]
+        return self._training(parameters, batches, client_lr=client_lr)
 
     def _aggregate(self, round: Round) -> Aggregate | None:
         """What the rule makes of the round; None, with a warning, where that cannot be used."""
         if len(round.client_ids):
             aggregate: Aggregate = self.rule.aggregate(round)
-            if aggregate.update.isfinite().all():
-                return aggregate
+            statistics = median(round.statistics) if aggregate.statistics is None else aggregate.statistics
+            if aggregate.update.isfinite().all() and statistics.isfinite().all():
+                return replace(aggregate, statistics=statistics)
         rank_zero_warn("a round had no usable aggregate (all updates or the root update not finite): model unchanged")
         return None
 
@@ -351,8 +345,8 @@ class FederatedModule(LightningModule):
 
 
 def _drop_unusable(round: Round) -> Round:
-    """The round without the updates that hold a NaN or an infinity, which it counts."""
-    finite = finite_rows(round.updates).cpu()
+    """The round without the clients whose update or statistics hold a NaN or an infinity, which it counts."""
+    finite = (finite_rows(round.updates) & finite_rows(round.statistics)).cpu()
     if finite.all():
         return round
     rank_zero_warn("updates with a NaN or an infinity were dropped (column num_dropped counts them)")

@@ -3,8 +3,9 @@ import torch
 from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, mlp
 from torch import nn
 
-from flt.checks import check_milestones, check_network, check_precision, check_settings_kept, check_state
+from flt.checks import check_milestones, check_network, check_precision
 from flt.errors import InputError
+from flt.resume import check_settings_kept, check_state
 
 
 class Averaging(nn.Module):
@@ -45,7 +46,7 @@ def test_a_network_that_fits(data):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (nn.Sequential(mlp(), nn.BatchNorm1d(3)), "Sequential has a BatchNorm1d with statistics"),
+        (nn.Sequential(mlp(), nn.Dropout()), "Sequential has a Dropout, whose draws could not be repeated"),
         (nn.Flatten(), "Flatten has no parameters to train"),
         (nn.Linear(13, 3), r"Linear cannot take examples of shape \[12\]: .*mat1 and mat2 shapes cannot be multiplied"),
         (nn.Linear(12, 4), r"Linear gives scores of shape \[1, 4\] for one example; Tiny needs \[1, 3\]"),
@@ -54,7 +55,7 @@ def test_a_network_that_fits(data):
         (nn.Conv2d(1, 1, 3), r"Conv2d cannot take examples of shape \[12\]"),
         (nn.Embedding(4, 3), r"Embedding cannot take examples of shape \[12\]"),
     ],
-    ids=["buffers", "no parameters", "inputs", "outputs", "one output", "no batch", "images", "indices"],
+    ids=["dropout", "no parameters", "inputs", "outputs", "one output", "no batch", "images", "indices"],
 )
 def test_a_network_that_does_not_fit(data, network, message):
     with pytest.raises(InputError, match=message):

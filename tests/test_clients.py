@@ -135,7 +135,7 @@ def naive(network, batches, client_lr, loss_reduction):
 def test_agrees_with_one_client_after_the_other(name, local_steps, loss_reduction):
     network, batches = made(name), sample(local_steps)
     training = LocalTraining(network, loss_reduction)
-    updates, losses = training(training.flatten(), batches, client_lr=0.05)
+    updates, losses, _ = training(training.flatten(), batches, client_lr=0.05)
     expected, expected_losses = naive(network, batches, 0.05, loss_reduction)
     assert updates.dtype == torch.float32
     torch.testing.assert_close(updates.double(), expected, rtol=1e-4, atol=1e-6)
@@ -154,7 +154,7 @@ def test_any_chunk_gives_the_same_updates(name, local_steps, monkeypatch):
         results.append(training(training.flatten(), batches, client_lr=0.05))
     monkeypatch.setattr(clients, "AUTO_CHUNK", {"cpu": 1})  # then "auto" is one client at a time
     results.append(LocalTraining(network)(training.flatten(), batches, client_lr=0.05))
-    for updates, losses in results[1:]:
+    for updates, losses, _ in results[1:]:
         torch.testing.assert_close(updates, results[0].updates, rtol=1e-6, atol=1e-6)
         torch.testing.assert_close(losses, results[0].losses, rtol=1e-6, atol=1e-6)
 
@@ -171,10 +171,11 @@ def test_padding_has_no_influence(name, local_steps, filler):
         torch.where(padding[..., None], filler, batches.features),
         torch.where(padding, 2, batches.labels),
         batches.weights,
+        batches.sizes,
     )
     training = LocalTraining(network)
-    updates, losses = training(training.flatten(), batches, client_lr=0.05)
-    again, losses_again = training(training.flatten(), others, client_lr=0.05)
+    updates, losses, _ = training(training.flatten(), batches, client_lr=0.05)
+    again, losses_again, _ = training(training.flatten(), others, client_lr=0.05)
     torch.testing.assert_close(again, updates, rtol=1e-6, atol=1e-7)
     torch.testing.assert_close(losses_again, losses, rtol=1e-6, atol=1e-7)
 
@@ -187,7 +188,7 @@ def test_a_client_with_a_nan_spoils_its_own_update_only(name, local_steps):
     features[3] = float("nan")
     training = LocalTraining(network)
     clean = training(training.flatten(), batches, client_lr=0.05)
-    updates, losses = training(training.flatten(), batches._replace(features=features), client_lr=0.05)
+    updates, losses, _ = training(training.flatten(), batches._replace(features=features), client_lr=0.05)
     others = torch.tensor([0, 1, 2, 4])
     torch.testing.assert_close(updates[others], clean.updates[others], rtol=1e-6, atol=1e-7)
     torch.testing.assert_close(losses[others], clean.losses[others], rtol=1e-6, atol=1e-7)
@@ -199,7 +200,7 @@ def test_the_network_itself_is_left_alone(local_steps):
     network = made("mlp")
     before = copy.deepcopy(network.state_dict())
     training = LocalTraining(network)
-    updates, losses = training(training.flatten(), sample(local_steps), client_lr=0.05)
+    updates, losses, _ = training(training.flatten(), sample(local_steps), client_lr=0.05)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
     assert not any(module._forward_hooks for module in network.modules())
@@ -212,7 +213,7 @@ def test_one_step_lowers_the_loss():
     network, batches = made("mlp"), sample()
     training = LocalTraining(network, "mean")
     parameters = training.flatten()
-    updates, losses = training(parameters, batches, client_lr=0.1)
+    updates, losses, _ = training(parameters, batches, client_lr=0.1)
     moved = copy.deepcopy(network)
     for client in (0, 1, 3, 4):
         nn.utils.vector_to_parameters(parameters + updates[client], moved.parameters())
@@ -227,8 +228,8 @@ def test_a_small_step_from_large_parameters_keeps_its_digits():
         network.weight += 1000.0
     training = LocalTraining(network)
     batches = sample(local_steps=3)
-    updates, _ = training(training.flatten(), batches, client_lr=1e-6)
-    longer, _ = training(training.flatten(), batches, client_lr=1e-4)
+    updates, *_ = training(training.flatten(), batches, client_lr=1e-6)
+    longer, *_ = training(training.flatten(), batches, client_lr=1e-4)
     torch.testing.assert_close(updates * 100, longer, rtol=1e-2, atol=1e-6)
     assert updates[0].any()
 
@@ -250,9 +251,9 @@ def test_flatten_and_unflatten_are_inverse():
 def test_updates_are_float32_under_autocast(name, local_steps):
     training = LocalTraining(made(name))
     batches = sample(local_steps)
-    exact, _ = training(training.flatten(), batches, client_lr=0.05)
+    exact, *_ = training(training.flatten(), batches, client_lr=0.05)
     with torch.autocast("cpu", torch.bfloat16):
-        updates, losses = training(training.flatten(), batches, client_lr=0.05)
+        updates, losses, _ = training(training.flatten(), batches, client_lr=0.05)
     assert updates.dtype == torch.float32
     assert losses.dtype == torch.float32
     torch.testing.assert_close(updates, exact, rtol=0.05, atol=0.02)

@@ -45,6 +45,8 @@ def a_round(num_clients=4):
         updates=torch.arange(num_clients * 3.0).view(num_clients, 3),
         root_update=None,
         losses=torch.arange(num_clients) / 8,
+        statistics=torch.zeros(num_clients, 0),
+        root_statistics=None,
         federation=federation(),
     )
 

@@ -13,4 +13,5 @@ class FedAvg(Aggregation):
 
     def aggregate(self, round: Round) -> Aggregate:
         """Applies `flt.functional.fedavg`."""
-        return Aggregate(fedavg(round.updates, round.num_examples.to(round.updates.device)))
+        num_examples = round.num_examples.to(round.updates.device)
+        return Aggregate(fedavg(round.updates, num_examples), statistics=fedavg(round.statistics, num_examples))

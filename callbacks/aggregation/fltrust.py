@@ -45,7 +45,7 @@ class FLTrust(Aggregation):
 
     def aggregate(self, round: Round) -> Aggregate:
         """Applies the rule; see `flt.functional.fltrust`."""
-        root_update = round.require_root_update()
+        root_update, root_statistics = round.require_root_update(), round.require_root_statistics()
         weights = fltrust_weights(
             round.updates,
             root_update,
@@ -56,9 +56,13 @@ class FLTrust(Aggregation):
         if not root_update.any():
             rank_zero_warn("FLTrust: the root update was zero in a round, and so is its aggregate")
         if self.variant == "Server":
-            return Aggregate(root_update, weights.trust_scores)
+            return Aggregate(root_update, weights.trust_scores, root_statistics)
         if not weights.clients.any():
             rank_zero_warn("FLTrust: every trust score was 0 in a round; no client takes part in its aggregate")
         elif not weights.lengths.all():
             rank_zero_warn("FLTrust: an update was zero in a round; its trust score is 0")
-        return Aggregate(weights.combine(round.updates, root_update), weights.trust_scores)
+        return Aggregate(
+            weights.combine(round.updates, root_update),
+            weights.trust_scores,
+            weights.average(round.statistics, root_statistics),
+        )

@@ -1,6 +1,6 @@
 """Krum as a callback."""
 
-from flt.functional import krum
+from flt.functional import krum_select
 from flt.functional.krum import check_num_byzantine
 from flt.hooks import Aggregate, Aggregation, Federation, Round
 
@@ -34,10 +34,9 @@ class Krum(Aggregation):
         check_num_byzantine(self._num_byzantine(federation), federation.clients_per_round)
 
     def aggregate(self, round: Round) -> Aggregate:
-        """Applies `flt.functional.krum`."""
-        num_clients = len(round.updates)
-        if num_clients < 3:  # one or two updates left after dropping have no neighbours to be judged by
-            return Aggregate(round.updates[0].clone())
+        """Applies `flt.functional.krum_select`."""
         # A dropped update is one that need not be tolerated any more.
         num_byzantine = max(0, self._num_byzantine(round.federation) - round.num_dropped)
-        return Aggregate(krum(round.updates, num_byzantine=num_byzantine))
+        # One or two updates left after dropping have no neighbours to be judged by.
+        chosen = krum_select(round.updates, num_byzantine=num_byzantine) if len(round.updates) >= 3 else 0
+        return Aggregate(round.updates[chosen].clone(), statistics=round.statistics[chosen].clone())

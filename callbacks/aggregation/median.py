@@ -13,4 +13,4 @@ class Median(Aggregation):
 
     def aggregate(self, round: Round) -> Aggregate:
         """Applies `flt.functional.median`."""
-        return Aggregate(median(round.updates))
+        return Aggregate(median(round.updates), statistics=median(round.statistics))

@@ -36,4 +36,5 @@ class TrimmedMean(Aggregation):
     def aggregate(self, round: Round) -> Aggregate:
         """Applies `flt.functional.trimmed_mean`."""
         # A dropped update is one that need not be trimmed any more, so what is left is never trimmed away.
-        return Aggregate(trimmed_mean(round.updates, trim=max(0, self._trim(round.federation) - round.num_dropped)))
+        trim = max(0, self._trim(round.federation) - round.num_dropped)
+        return Aggregate(trimmed_mean(round.updates, trim=trim), statistics=trimmed_mean(round.statistics, trim=trim))

@@ -33,6 +33,10 @@ class FLTrustWeights(NamedTuple):
         # One matrix-vector product: the rescaled updates are never written to memory.
         return (self.clients * self.scales).to(updates.dtype) @ updates + self.root * root_update
 
+    def average(self, values: Tensor, root_values: Tensor) -> Tensor:
+        """The mean of what comes with the updates, ``[num_clients, num_values]``, weighted alike but not rescaled."""
+        return self.clients.to(values.dtype) @ values + self.root * root_values
+
 
 def fltrust(
     updates: Tensor,

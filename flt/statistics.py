@@ -1,0 +1,37 @@
+"""The running statistics of a network's batch normalisation: a part of the global model that no gradient moves."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+
+def mixes_examples(network: nn.Module) -> bool:
+    """Whether a score depends on the other examples of the batch, as under batch normalisation."""
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+
+
+def statistics_of(network: nn.Module) -> dict[str, Tensor]:
+    """Running means and variances by name, as the network has them; step counters are no part of them."""
+    found: dict[str, Tensor] = {}
+    for prefix, module in network.named_modules():
+        if isinstance(module, _NormBase):
+            for name in ("running_mean", "running_var"):
+                if (statistic := getattr(module, name)) is not None:
+                    found[f"{prefix}.{name}" if prefix else name] = statistic
+    return found
+
+
+def flatten_statistics(statistics: dict[str, Tensor], device: torch.device) -> Tensor:
+    """One vector of all statistics, shape ``[num_statistics]``; of length 0 if there are none."""
+    return torch.cat([torch.zeros(0, device=device), *(statistic.flatten() for statistic in statistics.values())])
+
+
+@torch.no_grad()
+def move_statistics(network: nn.Module, change: Tensor) -> None:
+    """Adds ``change``, shape ``[num_statistics]``, to the network's statistics in place; variances stop at 0."""
+    statistics = statistics_of(network)
+    pieces = torch.split(change, [statistic.numel() for statistic in statistics.values()])
+    for (name, statistic), piece in zip(statistics.items(), pieces, strict=True):
+        statistic.add_(piece.view_as(statistic))
+        if name.endswith("running_var"):  # rounding, or the negative weights of FLTrust-NoReLU
+            statistic.clamp_(min=0.0)
