@@ -194,4 +194,5 @@ class LocalTraining:
 
 def _channels_last(tensor: Tensor) -> Tensor:
     """Images and the weights of convolutions in the layout in which convolutions are fastest."""
-    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+    # `contiguous` would leave the strides of a single channel as they are, and a convolution goes by the strides.
+    return tensor.to(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
