@@ -10,10 +10,11 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from flt.batches import draw_batches, whole
+from flt.batches import LocalBatches, draw_batches, whole
 from flt.checks import check_milestones, check_network, check_precision, check_trainable
 from flt.clients import LocalTraining, LocalUpdates, LossReduction
 from flt.data.datamodule import FederatedDataModule, data_of
+from flt.data.inputs import Normalization
 from flt.errors import InputError, check_choice, check_positive
 from flt.federation import form_federation
 from flt.functional import finite_rows, median
@@ -103,6 +104,7 @@ class FederatedModule(LightningModule):
         self.testing_error_rate = MeanMetric()
         self.attack_success_rate = MeanMetric()
         self.backdoor: Backdoor | None = None
+        self.normalization: Normalization | None = None
         self.seed = 0
         self._is_initialized = False
 
@@ -115,6 +117,7 @@ class FederatedModule(LightningModule):
         if self.trainer.world_size > 1:
             raise InputError(f"{self.trainer.world_size} processes: rounds run in one so far; set trainer.devices to 1")
         data.move_to(self.trainer.strategy.root_device)
+        self.normalization = data.normalization
         self.seed = data.seed
         if self.seed != run_seed():
             raise InputError(
@@ -193,7 +196,7 @@ class FederatedModule(LightningModule):
         )
         parameters = self._training.flatten()
         client_lr = self.round_lr(number)
-        trained = self._training(parameters, batches, client_lr=client_lr)
+        trained = self._training(parameters, self._prepared(batches, "augmentation", number), client_lr=client_lr)
         root = self._train_root(parameters, number, client_lr) if self._needs_root else None
         return Round(
             number=number,
@@ -223,7 +226,15 @@ class FederatedModule(LightningModule):
                 batch_size=self.root_batch_size,
                 generator=generator(self.seed, "root batches", number),
             )
+        batches = self._prepared(batches, "root augmentation", number)
         return self._training(parameters, batches, client_lr=client_lr)
+
+    def _prepared(self, batches: LocalBatches, stream: str, number: int) -> LocalBatches:
+        """The batches as the network sees them: augmented, then normalised."""
+        features = self.data.inputs.augment(batches.features, generator(self.seed, stream, number))
+        if self.normalization is not None:
+            features = self.normalization(features, channel_dim=3)
+        return batches._replace(features=features)
 
     def _aggregate(self, round: Round) -> Aggregate | None:
         """What the rule makes of the round; None, with a warning, where that cannot be used."""
@@ -266,8 +277,8 @@ class FederatedModule(LightningModule):
     # Evaluation
 
     def forward(self, features: Tensor) -> Tensor:
-        """Class scores of the global model."""
-        scores: Tensor = self.network(features)
+        """Class scores of the global model for examples as the data set keeps them."""
+        scores: Tensor = self.network(features if self.normalization is None else self.normalization(features))
         return scores
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
@@ -321,6 +332,8 @@ class FederatedModule(LightningModule):
             "root_size": data.root_size,
             "bias_probability": data.bias_probability,
             "biased_class": data.biased_class,
+            "root_path": str(data.root_path),
+            "inputs": str(data.inputs),
         }
         if self.trainer.state.fn != "fit":
             return settings

@@ -3,8 +3,8 @@
 from flt.data.arrays import Arrays
 from flt.data.chmnist import CHMNIST
 from flt.data.cifar10 import CIFAR10
-from flt.data.datamodule import FederatedDataModule, RawData
-from flt.data.examples import ClientData, Examples
+from flt.data.datamodule import FederatedDataModule
+from flt.data.examples import ClientData, Examples, RawData
 from flt.data.fashion_mnist import FashionMNIST
 from flt.data.har import HAR
 from flt.data.image_folder import ImageFolder

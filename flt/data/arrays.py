@@ -1,25 +1,19 @@
 """A user's own data set, from one file of NumPy arrays."""
 
-import zipfile
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
-from numpy.typing import NDArray
 from torch import Tensor
 
-from flt.data.datamodule import FederatedDataModule, RawData
-from flt.data.examples import Examples
-from flt.data.images import as_features
+from flt.data.datamodule import FederatedDataModule
+from flt.data.examples import Examples, RawData
+from flt.data.inputs import InputPipeline
+from flt.data.npz import ChannelOrder, array_names, as_examples, read_array, read_labels
 from flt.data.partitions import Partition
 from flt.data.triggers import Trigger, default_trigger
 from flt.errors import InputError, check_choice
-
-ChannelOrder = Literal["last", "first"]
-CHANNEL_COUNTS = (1, 3, 4)
-MAX_CLASSES = 1_000_000
 
 
 class Arrays(FederatedDataModule):
@@ -45,6 +39,8 @@ class Arrays(FederatedDataModule):
         biased_class: The class that a biased root dataset prefers.
         batch_size: Examples per client and local step.
         eval_batch_size: Examples per batch of an evaluation.
+        root_path: The server's own data to draw the root dataset from; see `FederatedDataModule`.
+        inputs: Augmentation and normalisation.
 
     Raises:
         InputError: If an argument is out of range, or the file's labels cannot be used.
@@ -63,6 +59,8 @@ class Arrays(FederatedDataModule):
         biased_class: int = 1,
         batch_size: int = 32,
         eval_batch_size: int = 1024,
+        root_path: str | None = None,
+        inputs: InputPipeline | None = None,
     ) -> None:
         check_choice("data.channels", channels, ChannelOrder)
         self.path = Path(path).expanduser()
@@ -80,6 +78,8 @@ class Arrays(FederatedDataModule):
             biased_class=biased_class,
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,
+            root_path=root_path,
+            inputs=inputs,
         )
 
     @property
@@ -118,7 +118,7 @@ class Arrays(FederatedDataModule):
         return RawData(train, self._client_ids(len(train)), test, False)
 
     def _examples(self, part: str) -> Examples:
-        features = _as_examples(_read(self.path, f"x_{part}"), self.channels, f"{self.path}: x_{part}")
+        features = as_examples(read_array(self.path, f"x_{part}"), self.channels, f"{self.path}: x_{part}")
         labels = read_labels(self.path, f"y_{part}")
         if len(features) != len(labels):
             raise InputError(
@@ -127,9 +127,9 @@ class Arrays(FederatedDataModule):
         return Examples(features, labels)
 
     def _client_ids(self, num_examples: int) -> Tensor | None:
-        if "client_ids" not in _names(self.path):
+        if "client_ids" not in array_names(self.path):
             return None
-        ids = _read(self.path, "client_ids")
+        ids = read_array(self.path, "client_ids")
         if ids.dtype.kind not in "iu" or ids.shape != (num_examples,):
             raise InputError(
                 f"{self.path}: client_ids is {ids.dtype} of shape {list(ids.shape)}: store one integer for each of the"
@@ -138,90 +138,3 @@ class Arrays(FederatedDataModule):
         for name in self._ignored_with_client_ids:
             rank_zero_warn(f"data.{name} has no effect: {self.path} names the clients in client_ids.")
         return torch.from_numpy(np.unique(ids, return_inverse=True)[1].astype(np.int64))
-
-
-def read_labels(path: Path, name: str) -> Tensor:
-    """The labels in one array of the file: int64 of shape ``[num_examples]``.
-
-    Raises:
-        InputError: If they are not classes counted from 0, or, in ``y_train``, some class has no example.
-    """
-    array = _read(path, name)
-    if array.dtype.kind not in "iu" or array.ndim != 1 or not len(array):
-        raise InputError(
-            f"{path}: {name} is {array.dtype} of shape {list(array.shape)}: store classes as integers [num_examples]"
-        )
-    if array.min() < 0 or array.max() >= MAX_CLASSES:
-        raise InputError(
-            f"{path}: {name} has values from {array.min()} to {array.max()}: count classes from 0 without gaps"
-        )
-    labels = torch.from_numpy(array.astype(np.int64))
-    missing = int((labels.bincount() == 0).sum()) if name == "y_train" else 0
-    if missing:
-        raise InputError(
-            f"{path}: y_train has no example of {missing} of the classes from 0 to {int(labels.max())}: count classes"
-            " from 0 without gaps"
-        )
-    return labels
-
-
-def _names(path: Path) -> list[str]:
-    try:
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            return list(file.files)
-    except FileNotFoundError as error:
-        raise InputError(f"data.path={str(path)!r}: there is no such file") from error
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"data.path={str(path)!r} is not an .npz file of numpy.savez: {_first_line(error)}") from error
-
-
-def _read(path: Path, name: str) -> NDArray[np.generic]:
-    names = _names(path)
-    if name not in names:
-        raise InputError(f"{path} has no array {name}, only {', '.join(names) or 'none'}: add it with numpy.savez")
-    try:
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            return np.asarray(file[name])
-    except Exception as error:  # a damaged archive can make the reader raise anything
-        raise InputError(
-            f"{path}: {name} cannot be read ({_first_line(error)}): store it as an array of plain numbers"
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def _as_examples(array: NDArray[np.generic], channels: ChannelOrder, name: str) -> Tensor:
-    if array.dtype != np.uint8 and array.dtype not in (np.float16, np.float32, np.float64):
-        raise InputError(f"{name} is {array.dtype}: store bytes (uint8) or floating-point numbers")
-    if array.ndim not in (2, 3, 4) or not array.size:
-        raise InputError(
-            f"{name} has the shape {list(array.shape)}: store vectors [num_examples, num_features] or images"
-            " [num_examples, height, width] or with channels"
-        )
-    if array.dtype != np.uint8:
-        _check_values(array, name)
-    examples = torch.from_numpy(array)
-    if array.ndim == 3:
-        examples = examples[:, None]
-    if array.ndim == 4:
-        _check_channels(array.shape, channels, name)
-        examples = examples if channels == "first" else examples.permute(0, 3, 1, 2)
-    return as_features(examples) if array.dtype == np.uint8 else examples.contiguous().float()
-
-
-def _check_values(array: NDArray[np.generic], name: str) -> None:
-    low, high = array.min(), array.max()  # NaN if there is one
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise InputError(f"{name} has values that are not finite: replace NaN and infinity by numbers")
-    if array.ndim > 2 and not 0 <= low <= high <= 1:
-        raise InputError(f"{name} has pixels from {low:g} to {high:g}: scale images to 0..1, or store them as uint8")
-
-
-def _check_channels(shape: tuple[int, ...], channels: ChannelOrder, name: str) -> None:
-    here, there = (shape[3], shape[1]) if channels == "last" else (shape[1], shape[3])
-    if here not in CHANNEL_COUNTS:
-        other = "first" if channels == "last" else "last"
-        advice = f"pass --data.channels={other}" if there in CHANNEL_COUNTS else "store images of 1, 3 or 4 channels"
-        raise InputError(f"{name} has the shape {list(shape)}, {here} channels with channels={channels}: {advice}")

@@ -3,9 +3,10 @@
 import torch
 
 from flt.data.chmnist_source import ARCHIVE, CLASSES, CSV, NUM_TILES, SIZE, read_chmnist
-from flt.data.datamodule import FederatedDataModule, RawData
-from flt.data.examples import Examples
+from flt.data.datamodule import FederatedDataModule
+from flt.data.examples import Examples, RawData
 from flt.data.images import as_features
+from flt.data.inputs import InputPipeline
 from flt.data.partitions import Partition
 from flt.data.stand_in import StandInPolicy, real_or_stand_in
 from flt.data.stand_in_images import synthetic_images
@@ -32,6 +33,8 @@ class CHMNIST(FederatedDataModule):
         biased_class: The class that a biased root dataset prefers, 0 to 7.
         batch_size: Examples per client and local step.
         eval_batch_size: Examples per batch of an evaluation.
+        root_path: The server's own data to draw the root dataset from; see `FederatedDataModule`.
+        inputs: Augmentation and normalisation.
 
     Raises:
         InputError: If an argument is out of range.
@@ -42,6 +45,7 @@ class CHMNIST(FederatedDataModule):
 
     dataset_name = "CH-MNIST"
     num_classes = len(CLASSES)
+    class_names = tuple(name[3:].lower() for name in CLASSES)
     trigger: Trigger = CHMNIST_TRIGGER
     target_class = 0
 
@@ -56,6 +60,8 @@ class CHMNIST(FederatedDataModule):
         biased_class: int = 1,
         batch_size: int = 32,
         eval_batch_size: int = 1024,
+        root_path: str | None = None,
+        inputs: InputPipeline | None = None,
     ) -> None:
         super().__init__(
             data_dir=data_dir,
@@ -67,6 +73,8 @@ class CHMNIST(FederatedDataModule):
             biased_class=biased_class,
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,
+            root_path=root_path,
+            inputs=inputs,
         )
 
     def load(self, seed: int) -> RawData:

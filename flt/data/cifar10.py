@@ -1,7 +1,8 @@
 """Photographs of ten kinds of animals and vehicles (CIFAR-10)."""
 
 from flt.data.cifar10_source import NUM_CLASSES, NUM_TEST, NUM_TRAIN, SHAPE, read_cifar10
-from flt.data.datamodule import FederatedDataModule, RawData
+from flt.data.datamodule import FederatedDataModule
+from flt.data.examples import RawData
 from flt.data.images import as_raw_data
 from flt.data.stand_in import real_or_stand_in
 from flt.data.stand_in_images import synthetic_images
@@ -26,6 +27,7 @@ class CIFAR10(FederatedDataModule):
 
     dataset_name = "CIFAR-10"
     num_classes = NUM_CLASSES
+    class_names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     trigger: Trigger = CIFAR10_TRIGGER
     target_class = 2
 

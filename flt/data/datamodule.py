@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -10,34 +10,16 @@ from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from flt.data.examples import ClientData, Examples
+from flt.data.examples import ClientData, Examples, RawData
+from flt.data.inputs import InputPipeline, Normalization
 from flt.data.partitions import GroupPartition, Partition
 from flt.data.root import check_root_arguments, sample_root
+from flt.data.root_source import read_root
 from flt.data.rounds import Batches, Rounds
 from flt.data.stand_in import StandInPolicy
 from flt.data.triggers import Trigger
 from flt.errors import InputError, check_choice
 from flt.random import generator, run_seed
-
-
-@dataclass(frozen=True)
-class RawData:
-    """A data set before the root dataset is taken out of it.
-
-    Args:
-        train: Training examples of all clients.
-        owners: The client of each training example where the data set has natural clients, int64 of shape
-            ``[num_examples]``; None if the data module's ``partition`` is to assign them.
-        test: Test examples.
-        stand_in: Whether the data are synthetic.
-        num_clients: Number of natural clients; None for as many as ``owners`` names.
-    """
-
-    train: Examples
-    owners: Tensor | None
-    test: Examples
-    stand_in: bool
-    num_clients: int | None = None
 
 
 class FederatedDataModule(LightningDataModule, ABC):
@@ -58,6 +40,9 @@ class FederatedDataModule(LightningDataModule, ABC):
         biased_class: The class that a biased root dataset prefers.
         batch_size: Examples per client and local step.
         eval_batch_size: Examples per batch of an evaluation.
+        root_path: The server's own data instead, of which the root dataset is drawn: a folder with a folder of images
+            for each class, or an .npz file with the arrays x and y. The clients then keep all training examples.
+        inputs: Augmentation and normalisation.
 
     Raises:
         InputError: If an argument is out of range.
@@ -81,6 +66,8 @@ class FederatedDataModule(LightningDataModule, ABC):
         biased_class: int = 1,
         batch_size: int = 32,
         eval_batch_size: int = 1024,
+        root_path: str | None = None,
+        inputs: InputPipeline | None = None,
     ) -> None:
         super().__init__()
         check_choice("data.stand_in", stand_in, StandInPolicy)
@@ -100,6 +87,11 @@ class FederatedDataModule(LightningDataModule, ABC):
         self.biased_class = biased_class
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
+        self.root_path = None if root_path is None else Path(root_path).expanduser()
+        if self.root_path is not None and not self.root_path.exists():
+            raise InputError(f"root_path={str(self.root_path)!r}: there is no such folder or file")
+        self.inputs = inputs or InputPipeline()
+        self.normalization: Normalization | None = None
         self._num_clients = num_clients
         self._raw: RawData | None = None
         self._is_set_up = False
@@ -113,6 +105,11 @@ class FederatedDataModule(LightningDataModule, ABC):
     @abstractmethod
     def num_classes(self) -> int:
         """Number of classes."""
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """What people call the classes; their numbers, unless the data set has better names."""
+        return [str(label) for label in range(self.num_classes)]
 
     @property
     @abstractmethod
@@ -157,17 +154,26 @@ class FederatedDataModule(LightningDataModule, ABC):
             return
         seed = self.seed = run_seed()
         raw = self._raw or self.load(seed)
+        shape = tuple(raw.train.features.shape[1:])
+        self.inputs.check(shape)
         owners, self.num_clients = self._owners(raw, seed)
+        # Where the server has data of its own, they are what the root dataset is drawn from.
+        source = read_root(self.root_path, shape, self.class_names) if self.root_path else raw.train
         chosen = sample_root(
-            raw.train.labels,
+            source.labels,
             root_size=self.root_size,
             num_classes=self.num_classes,
             bias_probability=self.bias_probability,
             biased_class=self.biased_class,
             generator=generator(seed, "root"),
         )
-        self.clients = ClientData.from_owners(raw.train, owners, self.num_clients, without=chosen)
-        self.root, self.test, self.is_stand_in = raw.train[chosen], raw.test, raw.stand_in
+        without = None if self.root_path else chosen
+        self.clients = ClientData.from_owners(raw.train, owners, self.num_clients, without=without)
+        if not len(self.clients.labels):
+            raise InputError(f"root_size={self.root_size} leaves the clients no training example: choose a smaller one")
+        self.root, self.test, self.is_stand_in = source[chosen], raw.test, raw.stand_in
+        if self.inputs.normalize:
+            self.normalization = Normalization.over(raw.train.features)
         self._raw, self._is_set_up = None, True
         if self.is_stand_in:
             rank_zero_warn(
@@ -189,6 +195,8 @@ class FederatedDataModule(LightningDataModule, ABC):
     def move_to(self, device: torch.device | str) -> None:
         """Keep clients, root dataset and test set on ``device`` from now on."""
         self.clients, self.root, self.test = self.clients.to(device), self.root.to(device), self.test.to(device)
+        if self.normalization is not None:
+            self.normalization = self.normalization.to(device)
 
     def train_dataloader(self) -> Rounds:
         """The numbers of all rounds of the run.

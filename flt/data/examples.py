@@ -131,3 +131,23 @@ class ClientData:
         clients = torch.arange(self.num_clients, device=self.offsets.device)
         everything = Examples(torch.cat([self.features, extra.features]), torch.cat([self.labels, extra.labels]))
         return self.from_owners(everything, torch.cat([clients.repeat_interleave(self.sizes), owners]), len(clients))
+
+
+@dataclass(frozen=True, eq=False)
+class RawData:
+    """A data set before the root dataset is taken out of it.
+
+    Args:
+        train: Training examples of all clients.
+        owners: The client of each training example where the data set has natural clients, int64 of shape
+            ``[num_examples]``; None if the data module's ``partition`` is to assign them.
+        test: Test examples.
+        stand_in: Whether the data are synthetic.
+        num_clients: Number of natural clients; None for as many as ``owners`` names.
+    """
+
+    train: Examples
+    owners: Tensor | None
+    test: Examples
+    stand_in: bool
+    num_clients: int | None = None

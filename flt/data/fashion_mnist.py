@@ -1,6 +1,7 @@
 """Photographs of clothing (Fashion-MNIST), in the paper's split and format."""
 
-from flt.data.datamodule import FederatedDataModule, RawData
+from flt.data.datamodule import FederatedDataModule
+from flt.data.examples import RawData
 from flt.data.idx import NUM_CLASSES, NUM_TEST, NUM_TRAIN, SHAPE, Published, read_idx_images
 from flt.data.images import as_raw_data
 from flt.data.stand_in import real_or_stand_in
@@ -26,6 +27,18 @@ class FashionMNIST(FederatedDataModule):
 
     dataset_name = "Fashion-MNIST"
     num_classes = NUM_CLASSES
+    class_names = (
+        "T-shirt/top",
+        "trouser",
+        "pullover",
+        "dress",
+        "coat",
+        "sandal",
+        "shirt",
+        "sneaker",
+        "bag",
+        "ankle boot",
+    )
     trigger: Trigger = MNIST_TRIGGER
     target_class = 0
 

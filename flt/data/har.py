@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
-from flt.data.datamodule import FederatedDataModule, RawData
-from flt.data.examples import Examples
+from flt.data.datamodule import FederatedDataModule
+from flt.data.examples import Examples, RawData
 from flt.data.har_parse import NUM_CLASSES, read_har
 from flt.data.har_source import ARCHIVE
+from flt.data.inputs import Normalization
 from flt.data.stand_in import StandInPolicy, real_or_stand_in, synthetic_har
 from flt.data.triggers import HAR_TRIGGER, Trigger
 from flt.random import generator
@@ -31,6 +32,7 @@ class HAR(FederatedDataModule):
         biased_class: The class that a biased root dataset prefers, 0 to 5.
         batch_size: Examples per client and local step.
         eval_batch_size: Examples per batch of an evaluation.
+        root_path: The server's own data to draw the root dataset from, an .npz file with standardised x, and y.
 
     Raises:
         InputError: If an argument is out of range.
@@ -41,6 +43,7 @@ class HAR(FederatedDataModule):
 
     dataset_name = "HAR"
     num_classes = NUM_CLASSES
+    class_names = ("walking", "walking upstairs", "walking downstairs", "sitting", "standing", "laying")
     trigger: Trigger = HAR_TRIGGER
     target_class = 1
 
@@ -53,6 +56,7 @@ class HAR(FederatedDataModule):
         biased_class: int = 1,
         batch_size: int = 32,
         eval_batch_size: int = 1024,
+        root_path: str | None = None,
     ) -> None:
         super().__init__(
             data_dir=data_dir,
@@ -62,6 +66,7 @@ class HAR(FederatedDataModule):
             biased_class=biased_class,
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,
+            root_path=root_path,
         )
 
     def load(self, seed: int) -> RawData:
@@ -115,9 +120,4 @@ def standardised(features: Tensor, is_train: Tensor) -> Tensor:
     Returns:
         A new float32 tensor of the same shape; a feature that is constant over the training examples is only shifted.
     """
-    train = features[is_train].double()
-    mean, scale = train.mean(0), train.std(0, correction=0)
-    is_constant = train.amin(0) == train.amax(0)
-    scale = torch.where(is_constant, 1.0, scale)
-    mean = torch.where(is_constant, train[0], mean)
-    return ((features - mean) / scale).float()
+    return Normalization.over(features[is_train].double())(features).float()

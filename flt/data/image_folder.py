@@ -3,17 +3,16 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from flt.data.datamodule import FederatedDataModule, RawData
+from flt.data.datamodule import FederatedDataModule
+from flt.data.examples import RawData
+from flt.data.image_files import class_folders, image_files, read_images
 from flt.data.images import Images, as_raw_data
+from flt.data.inputs import InputPipeline
 from flt.data.partitions import Partition
 from flt.data.triggers import Trigger, default_trigger
 from flt.errors import InputError
-
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
 class Listing(NamedTuple):
@@ -47,6 +46,8 @@ class ImageFolder(FederatedDataModule):
         biased_class: The class that a biased root dataset prefers.
         batch_size: Examples per client and local step.
         eval_batch_size: Examples per batch of an evaluation.
+        root_path: The server's own data to draw the root dataset from; see `FederatedDataModule`.
+        inputs: Augmentation and normalisation.
 
     Raises:
         InputError: If an argument is out of range, or the folders are not as they should be.
@@ -65,6 +66,8 @@ class ImageFolder(FederatedDataModule):
         biased_class: int = 1,
         batch_size: int = 32,
         eval_batch_size: int = 1024,
+        root_path: str | None = None,
+        inputs: InputPipeline | None = None,
     ) -> None:
         self.path = Path(path).expanduser()
         self.grey = grey
@@ -78,6 +81,8 @@ class ImageFolder(FederatedDataModule):
             biased_class=biased_class,
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,
+            root_path=root_path,
+            inputs=inputs,
         )
 
     @property
@@ -91,6 +96,11 @@ class ImageFolder(FederatedDataModule):
         return len(self._listing.classes)
 
     @property
+    def class_names(self) -> list[str]:
+        """Names of the folders."""
+        return self._listing.classes
+
+    @property
     def trigger(self) -> Trigger:
         """The paper's pattern for images of this shape."""
         return default_trigger(self._shape)
@@ -101,21 +111,14 @@ class ImageFolder(FederatedDataModule):
         Raises:
             InputError: If an image cannot be read or has another size than the first one.
         """
-        shape = _read(self._listing.train[0][0], self.grey).shape
-        parts: list[torch.Tensor] = []
-        for files in (self._listing.train, self._listing.test):
-            images = np.empty((len(files), *shape), np.uint8)
-            for row, (file, _) in enumerate(files):
-                image = _read(file, self.grey)
-                if image.shape != shape:
-                    raise InputError(
-                        f"{file} has {image.shape[2]}x{image.shape[1]} pixels, the first training image"
-                        f" {shape[2]}x{shape[1]}: bring all images to one size"
-                    )
-                images[row] = image
-            parts += [torch.from_numpy(images), torch.tensor([label for _, label in files])]
-        self._shape = tuple(shape)
-        return as_raw_data(Images(*parts), False)
+        channels = 1 if self.grey else 3
+        train, test = self._listing.train, self._listing.test
+        train_images = read_images([file for file, _ in train], channels)
+        height, width = train_images.shape[2:]
+        test_images = read_images([file for file, _ in test], channels, size=(height, width))
+        train_labels, test_labels = (torch.tensor([label for _, label in files]) for files in (train, test))
+        self._shape = tuple(train_images.shape[1:])
+        return as_raw_data(Images(train_images, train_labels, test_images, test_labels), False)
 
 
 def list_images(path: Path) -> Listing:
@@ -124,7 +127,7 @@ def list_images(path: Path) -> Listing:
     Raises:
         InputError: If a folder is missing or has no image, the parts have different classes, or a file is no image.
     """
-    names = {part: _class_names(path / part) for part in ("train", "test")}
+    names = {part: class_folders(path / part) for part in ("train", "test")}
     if names["train"] != names["test"]:
         part = "train" if set(names["test"]) - set(names["train"]) else "test"
         missing = sorted(set(names["train"]) ^ set(names["test"]))
@@ -132,37 +135,7 @@ def list_images(path: Path) -> Listing:
             f"{path}: train and test differ in the class {missing[0]!r}, which {part} lacks: give both the same folders"
         )
     files = {
-        part: [(file, label) for label, name in enumerate(names[part]) for file in _image_files(path / part / name)]
+        part: [(file, label) for label, name in enumerate(names[part]) for file in image_files(path / part / name)]
         for part in names
     }
     return Listing(names["train"], files["train"], files["test"])
-
-
-def _class_names(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        raise InputError(f"data.path has no folder {str(folder)!r}: put a folder of images for each class there")
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if not names:
-        raise InputError(f"{folder} has no folders: put a folder of images for each class there")
-    return names
-
-
-def _image_files(folder: Path) -> list[Path]:
-    files = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    strange = [file for file in files if not file.is_file() or file.suffix.lower() not in SUFFIXES]
-    if strange:
-        raise InputError(f"{strange[0]} is no image file ({', '.join(SUFFIXES)}): move it away")
-    if not files:
-        raise InputError(f"{folder} has no images: add some, or remove the folder in train and in test")
-    return files
-
-
-def _read(file: Path, grey: bool) -> NDArray[np.uint8]:
-    from PIL import Image  # slow to import
-
-    try:
-        with Image.open(file) as image:
-            pixels = np.asarray(image.convert("L" if grey else "RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file} is not a readable image: replace it or move it away") from error
-    return pixels[None] if grey else pixels.transpose(2, 0, 1)

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from flt.data.datamodule import RawData
-from flt.data.examples import Examples
+from flt.data.examples import Examples, RawData
 
 
 class Images(NamedTuple):

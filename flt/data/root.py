@@ -1,4 +1,4 @@
-"""Drawing the server's root dataset from the clients' clean training data."""
+"""Drawing the server's root dataset from clean data: the clients', or its own."""
 
 import torch
 from torch import Tensor
@@ -21,8 +21,8 @@ def sample_root(
     ``round(root_size * bias_probability)`` examples of ``biased_class`` and the rest uniformly from the other classes.
 
     Args:
-        labels: Labels of all training examples, int64 of shape ``[num_examples]``, on the CPU.
-        root_size: Number of examples to draw, at least 1 and fewer than there are.
+        labels: Labels of the examples to draw from, int64 of shape ``[num_examples]``, on the CPU.
+        root_size: Number of examples to draw, at least 1 and at most as many as there are.
         num_classes: Number of classes of the data set.
         bias_probability: Fraction of the root dataset that is of ``biased_class``, from 0 to 1; None for Case I.
         biased_class: The class that Case II prefers, from 0 to ``num_classes - 1``.
@@ -45,11 +45,8 @@ def sample_root(
         (10, 4)
     """
     check_root_arguments(root_size, bias_probability, biased_class, num_classes)
-    if root_size >= len(labels):
-        raise InputError(
-            f"root_size={root_size} leaves the clients nothing of the {len(labels)} training examples:"
-            f" choose at most {len(labels) - 1}"
-        )
+    if root_size > len(labels):
+        raise InputError(f"root_size={root_size} exceeds the {len(labels)} examples that it is drawn from")
     if bias_probability is None:
         return _draw(torch.arange(len(labels)), root_size, generator).sort().values
     is_biased = labels == biased_class
@@ -62,7 +59,7 @@ def sample_root(
         if wanted > (available := int(pool.sum())):
             raise InputError(
                 f"bias_probability={bias_probability} with root_size={root_size} needs {wanted} examples of {name},"
-                f" but the training data have {available}: choose a smaller root_size or another bias_probability"
+                f" but there are {available}: choose a smaller root_size or another bias_probability"
             )
     return torch.cat([_draw(pool.nonzero()[:, 0], wanted, generator) for pool, wanted, _ in pools]).sort().values
 

@@ -148,9 +148,11 @@ def test_arguments_are_checked_before_any_work(arguments: dict, message: str):
         Numbers(**arguments)
 
 
-def test_a_root_data_set_larger_than_the_data():
-    with pytest.raises(InputError, match="root_size=120 leaves the clients nothing of the 120"):
+def test_a_root_data_set_as_large_as_the_data_or_larger():
+    with pytest.raises(InputError, match="root_size=120 leaves the clients no training example"):
         ready(root_size=120)
+    with pytest.raises(InputError, match="root_size=121 exceeds the 120 examples that it is drawn from"):
+        ready(root_size=121)
 
 
 class Recorder(LightningModule):

@@ -1,0 +1,79 @@
+"""Image files on disk: finding them by class, and reading them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from flt.errors import InputError
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+def class_folders(folder: Path) -> list[str]:
+    """Names of the folders in ``folder``, in alphabetical order; hidden ones are passed over.
+
+    Raises:
+        InputError: If it is no folder or has none.
+    """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {str(folder)!r}: put a folder of images for each class there")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    if not names:
+        raise InputError(f"{folder} has no folders: put a folder of images for each class there")
+    return names
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The image files of ``folder``, in alphabetical order; hidden files are passed over.
+
+    Raises:
+        InputError: If there is none, or something that is no image file.
+    """
+    files = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    strange = [file for file in files if not file.is_file() or file.suffix.lower() not in SUFFIXES]
+    if strange:
+        raise InputError(f"{strange[0]} is no image file ({', '.join(SUFFIXES)}): move it away")
+    if not files:
+        raise InputError(f"{folder} has no images: add some, or remove the folder")
+    return files
+
+
+def read_images(files: Sequence[Path], channels: int, *, size: tuple[int, int] | None = None) -> Tensor:
+    """Reads image files as bytes.
+
+    Args:
+        files: At least one file.
+        channels: 1 for grey, 3 for RGB, 4 for RGB with an alpha channel; files are converted.
+        size: Height and width that all have; None for those of the first file.
+
+    Returns:
+        Uint8 of shape ``[num_files, channels, height, width]``.
+
+    Raises:
+        InputError: If a file cannot be read or has another size.
+    """
+    shape = _read(files[0], channels).shape if size is None else (channels, *size)
+    images = np.empty((len(files), *shape), np.uint8)
+    for row, file in enumerate(files):
+        image = _read(file, channels)
+        if image.shape != shape:
+            there, wanted = f"{image.shape[2]}x{image.shape[1]}", f"{shape[2]}x{shape[1]}"
+            raise InputError(f"{file} has {there} pixels instead of {wanted}: bring all images to one size")
+        images[row] = image
+    return torch.from_numpy(images)
+
+
+def _read(file: Path, channels: int) -> NDArray[np.uint8]:
+    from PIL import Image  # slow to import
+
+    try:
+        with Image.open(file) as image:
+            pixels = np.asarray(image.convert(MODES[channels]))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{file} is not a readable image: replace it or move it away") from error
+    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)

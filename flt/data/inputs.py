@@ -1,0 +1,112 @@
+"""What happens to examples between where they are kept and the network: augmentation and normalisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from flt.errors import InputError
+
+
+@dataclass(frozen=True)
+class InputPipeline:
+    """What happens to examples on their way into the network: on the device, after any backdoor's trigger.
+
+    Args:
+        crop_padding: Black pixels that a training image gets at each side before it is cropped at random to its own
+            size; 0 does not crop. 4 is usual for CIFAR-10.
+        flip: Whether a training image is mirrored, left to right, half of the time.
+        normalize: Whether each channel of images, or each feature of vectors, is brought to mean 0 and variance 1 over
+            the training data.
+
+    Raises:
+        InputError: If ``crop_padding`` is negative.
+    """
+
+    crop_padding: int = 0
+    flip: bool = False
+    normalize: bool = False
+
+    def __post_init__(self) -> None:
+        if self.crop_padding < 0:
+            raise InputError(f"data.inputs.crop_padding={self.crop_padding} must be 0 or more pixels")
+
+    @property
+    def augments(self) -> bool:
+        """Whether training images are changed at random."""
+        return self.crop_padding > 0 or self.flip
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Raises an `InputError` if examples of this shape cannot be augmented as asked."""
+        if self.augments and len(shape) != 3:
+            raise InputError(
+                f"data.inputs.crop_padding={self.crop_padding} and data.inputs.flip={self.flip} change images, but the"
+                f" examples have the shape {list(shape)}: leave both out"
+            )
+
+    def augment(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Random crops and flips, each image's own.
+
+        Args:
+            images: Shape ``[..., channels, height, width]``; any leading dimensions.
+            generator: Source of the draws, on the CPU, so that every device sees the same images.
+
+        Returns:
+            A new tensor of the same shape, or ``images`` itself where nothing is to be done.
+        """
+        if not self.augments:
+            return images
+        flat = images.flatten(0, -4)
+        height, width = flat.shape[-2:]
+        shifts = torch.randint(2 * self.crop_padding + 1, (2, len(flat), 1), generator=generator)
+        rows, columns = shifts[0] + torch.arange(height), torch.arange(width).expand(len(flat), width)
+        if self.flip:
+            mirrored = torch.rand(len(flat), 1, generator=generator) < 0.5
+            columns = torch.where(mirrored, columns.flip(1), columns)
+        columns = columns + shifts[1]
+        padded = torch.nn.functional.pad(flat, (self.crop_padding,) * 4)
+        which = torch.arange(len(flat), device=flat.device)[:, None, None]
+        # Indexing puts the channels last: where they are wanted anyway, see `flt.clients`.
+        cropped = padded[which, :, rows.to(flat.device)[:, :, None], columns.to(flat.device)[:, None, :]]
+        return cropped.permute(0, 3, 1, 2).view(images.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Normalization:
+    """Shifts and scales channels of images or features of vectors.
+
+    Args:
+        mean: Shape ``[channels]`` or ``[num_features]``.
+        scale: What the differences from the mean are divided by, of the same shape.
+
+    Example:
+        >>> Normalization.over(torch.tensor([[0.0, 5.0], [2.0, 5.0]]))(torch.tensor([[4.0, 6.0]]))
+        tensor([[3., 1.]])
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    @classmethod
+    def over(cls, features: Tensor) -> Normalization:
+        """What brings ``features``, shape ``[num_examples, channels, ...]``, to mean 0 and population variance 1.
+
+        A channel that is constant is only shifted.
+        """
+        others = [dim for dim in range(features.ndim) if dim != 1]
+        variance, mean = torch.var_mean(features, dim=others, correction=0)
+        low = features.amin(others)
+        is_constant = low == features.amax(others)  # where rounding may have left a little of a variance
+        return cls(torch.where(is_constant, low, mean), torch.where(is_constant, 1.0, variance.sqrt()))
+
+    def __call__(self, features: Tensor, channel_dim: int = 1) -> Tensor:
+        """A new tensor with dimension ``channel_dim`` normalised."""
+        shape = [1] * features.ndim
+        shape[channel_dim] = -1
+        return (features - self.mean.view(shape)) / self.scale.view(shape)
+
+    def to(self, device: torch.device | str) -> Normalization:
+        """The same on ``device``."""
+        return Normalization(self.mean.to(device), self.scale.to(device))

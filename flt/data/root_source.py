@@ -1,0 +1,71 @@
+"""The server's own data: a root dataset that comes from outside the federation."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from flt.data.examples import Examples
+from flt.data.image_files import MODES, class_folders, image_files, read_images
+from flt.data.images import as_features
+from flt.data.npz import as_examples, read_array, read_labels
+from flt.errors import InputError
+
+
+def read_root(path: Path, shape: Sequence[int], class_names: Sequence[str]) -> Examples:
+    """The examples that the server brings itself.
+
+    Args:
+        path: A folder with a folder of images for each class (some may be missing), called by the class's name or its
+            number from 0; or an .npz file with the arrays x and y, in the units of the data set's own examples.
+        shape: Shape of one of the data set's examples.
+        class_names: Names of its classes.
+
+    Raises:
+        InputError: If the file or folder cannot be read or does not fit the data set.
+    """
+    examples = _from_folder(path, shape, class_names) if path.is_dir() else _from_file(path, shape)
+    if int(examples.labels.max()) >= len(class_names):
+        raise InputError(
+            f"{path}: y has class {int(examples.labels.max())}, but the data set's classes go from 0 to"
+            f" {len(class_names) - 1}"
+        )
+    return examples
+
+
+def _from_folder(path: Path, shape: Sequence[int], class_names: Sequence[str]) -> Examples:
+    if len(shape) != 3 or shape[0] not in MODES:
+        raise InputError(
+            f"data.root_path={str(path)!r} is a folder of images, but the data set's examples have the shape"
+            f" {list(shape)}: give an .npz file with the arrays x and y"
+        )
+    channels, height, width = shape
+    images, labels = [], []
+    for folder in class_folders(path):
+        files = image_files(path / folder)
+        images.append(read_images(files, channels, size=(height, width)))
+        labels.append(torch.full((len(files),), _class_of(folder, path, class_names)))
+    return Examples(as_features(torch.cat(images)), torch.cat(labels))
+
+
+def _class_of(folder: str, path: Path, class_names: Sequence[str]) -> int:
+    if folder in class_names:
+        return list(class_names).index(folder)
+    if folder.isdecimal() and int(folder) < len(class_names):
+        return int(folder)
+    raise InputError(
+        f"{path / folder} is called after no class: choose among {', '.join(class_names)}, or the numbers from 0 to"
+        f" {len(class_names) - 1}"
+    )
+
+
+def _from_file(path: Path, shape: Sequence[int]) -> Examples:
+    array, labels = read_array(path, "x"), read_labels(path, "y")
+    last = array.ndim == 4 and tuple(array.shape[1:]) != tuple(shape)
+    features: Tensor = as_examples(array, "last" if last else "first", f"{path}: x")
+    if tuple(features.shape[1:]) != tuple(shape):
+        raise InputError(
+            f"{path}: x has examples of shape {list(features.shape[1:])}, the data set of shape {list(shape)}"
+        )
+    return Examples(features, labels)

@@ -1,0 +1,100 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flt.data.inputs import InputPipeline, Normalization
+from flt.errors import InputError
+
+
+def draw(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def pictures(*leading, channels=2, height=5, width=7):
+    """Every pixel has a value of its own, above 0."""
+    count = channels * height * width * torch.Size(leading).numel()
+    return torch.arange(1.0, count + 1).view(*leading, channels, height, width)
+
+
+def crops(image, padding, flip):
+    """All images that augmenting may make of one."""
+    channels, height, width = image.shape
+    padded = torch.zeros(channels, height + 2 * padding, width + 2 * padding)
+    padded[:, padding : padding + height, padding : padding + width] = image
+    for top in range(2 * padding + 1):
+        for left in range(2 * padding + 1):
+            crop = padded[:, top : top + height, left : left + width]
+            yield crop
+            if flip:
+                yield crop.flip(2)
+
+
+@pytest.mark.parametrize(("padding", "flip"), [(0, True), (1, False), (2, True)])
+def test_each_image_is_one_of_its_own_crops(padding, flip):
+    images = pictures(6, 3)
+    augmented = InputPipeline(padding, flip).augment(images, draw())
+    assert augmented.shape == images.shape
+    for image, made in zip(images.flatten(0, 1), augmented.flatten(0, 1), strict=True):
+        assert any(torch.equal(made, crop) for crop in crops(image, padding, flip))
+
+
+def test_every_crop_is_equally_likely():
+    image, padding = pictures(channels=1, height=2, width=3), 1
+    number = 9_000
+    made = InputPipeline(padding, True).augment(image.expand(number, *image.shape), draw())
+    counts = torch.tensor([(made == crop).flatten(1).all(1).sum() for crop in crops(image, padding, True)])
+    assert counts.sum() == number
+    expected = number / len(counts)
+    chi_square = float(((counts - expected) ** 2 / expected).sum())
+    assert chi_square < 40  # 17 degrees of freedom: exceeded once in a thousand
+
+
+def test_the_draw_is_a_function_of_the_generator():
+    images, pipeline = pictures(8), InputPipeline(2, True)
+    first = pipeline.augment(images, draw())
+    assert torch.equal(first, pipeline.augment(images, draw()))
+    assert not torch.equal(first, pipeline.augment(images, draw(1)))
+    assert torch.equal(images, pictures(8))
+
+
+def test_nothing_asked_nothing_done():
+    images = pictures(4)
+    assert InputPipeline().augment(images, draw()) is images
+    assert not InputPipeline(normalize=True).augments
+
+
+@pytest.mark.parametrize("pipeline", [InputPipeline(1), InputPipeline(flip=True)])
+def test_vectors_cannot_be_augmented(pipeline):
+    with pytest.raises(InputError, match=r"change images, but the examples have the shape \[12\]: leave both out"):
+        pipeline.check((12,))
+    pipeline.check((1, 4, 4))
+
+
+def test_negative_padding():
+    with pytest.raises(InputError, match=r"data\.inputs\.crop_padding=-1 must be 0 or more pixels"):
+        InputPipeline(-1)
+
+
+@given(st.integers(2, 40), st.integers(1, 4), st.booleans(), st.floats(0.01, 1e3), st.floats(-1e3, 1e3))
+def test_normalised_features_have_mean_0_and_variance_1(number, channels, images, spread, shift):
+    shape = (number, channels, 3, 2) if images else (number, channels)
+    features = (torch.randn(shape, generator=draw(number), dtype=torch.float64) * spread + shift).float()
+    normalised = Normalization.over(features.double())(features).transpose(0, 1).flatten(1)
+    torch.testing.assert_close(normalised.mean(1), torch.zeros(channels).double(), rtol=0, atol=1e-4)
+    torch.testing.assert_close(normalised.var(1, correction=0), torch.ones(channels).double(), rtol=1e-4, atol=0)
+
+
+def test_a_constant_channel_is_only_shifted():
+    features = torch.full((7, 2), 0.1)
+    features[:, 1] = torch.arange(7.0)
+    normalised = Normalization.over(features)(features)
+    assert torch.equal(normalised[:, 0], torch.zeros(7))
+    assert Normalization.over(features).scale[0] == 1
+
+
+def test_another_dimension_can_be_the_channels():
+    features = pictures(5)
+    norm = Normalization.over(features)
+    batch = features.view(1, 5, 1, *features.shape[1:])
+    assert torch.equal(norm(batch, channel_dim=3).flatten(0, 2), norm(features))
