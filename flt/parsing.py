@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from lightning.pytorch.cli import LightningArgumentParser
 
-from flt.data import FederatedDataModule
+from flt.data import FederatedDataModule, Partition
 from flt.errors import InputError
 from flt.hooks import Aggregation, Attack
 from flt.models import Network
@@ -17,6 +17,7 @@ PLUGINS: dict[str, type] = {
     "aggregation": Aggregation,
     "attack": Attack,
     "model.network": Network,
+    "partition": Partition,
 }
 
 # What jsonargparse says about the branches of a type that were not meant, and about its own internals.

@@ -44,5 +44,6 @@ def remove_if_empty(trainer: Trainer) -> None:
     """Removes the run's folder if nothing was written into it, so that a refused run leaves none behind."""
     folder = run_folder(trainer)
     if folder is not None and trainer.is_global_zero:
-        with suppress(OSError):
+        with suppress(OSError):  # something is in it
             folder.rmdir()
+            folder.parent.rmdir()

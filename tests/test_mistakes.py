@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from command_line import FLTRUST, SMALL, checkpoint_of, expected_warnings, files_in, run, train, working_in
+from command_line import CONFIGS, FLTRUST, SMALL, checkpoint_of, expected_warnings, files_in, run, train, working_in
 
 pytestmark = expected_warnings
 
@@ -63,6 +63,18 @@ TEXTS = {
 
 def fit(*arguments: str) -> tuple[str, ...]:
     return ("fit", "--config", FLTRUST, *SMALL, *arguments)
+
+
+def images(*arguments: str) -> tuple[str, ...]:
+    return (
+        "fit",
+        "--config",
+        str(CONFIGS / "chmnist_fltrust.yaml"),
+        *SMALL,
+        "--model.lr_milestones",
+        "null",
+        *arguments,
+    )
 
 
 def use(command: str, *arguments: str) -> tuple[str, ...]:
@@ -178,6 +190,18 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         fit("--data.stand_in", "never"),
         ["cannot be reached", "UCI HAR Dataset.zip", "data_dir", "--data.stand_in=if_unreachable"],
     ),
+    "no such root folder": (fit("--data.root_path", "nope"), ["root_path='nope'", "no such folder or file"]),
+    "root folder of images for vectors": (
+        fit("--data.root_path", "runs"),
+        ["data.root_path='runs'", "[561]", ".npz"],
+    ),
+    "root file of another kind": (fit("--data.root_path", "a_file"), ["a_file", ".npz"]),
+    "unknown partition": (images("--data.partition", "Nope"), ["partition=Nope", "GroupPartition", "ShardPartition"]),
+    "degree out of range": (images("--data.partition.noniid_degree", "2"), ["noniid_degree=2", "0 to 1"]),
+    "fewer clients than groups": (images("--data.num_clients", "7"), ["num_clients=7", "8"]),
+    "negative padding": (images("--data.inputs.crop_padding", "-1"), ["crop_padding=-1", "0 or more"]),
+    "unknown input setting": (images("--data.inputs.rotate", "true"), ["inputs", "rotate"]),
+    "missing file of inputs": (images("--data.inputs", "nope.yaml"), ["inputs=nope.yaml", "no such file"]),
     "file as data folder": (real("a_file"), ["data_dir", "a_file", "folder"]),
     "file as data folder, stand-in allowed": (
         fit("--data.stand_in", "if_unreachable", "--data.data_dir", "a_file"),

@@ -157,6 +157,11 @@ class FederatedDataModule(LightningDataModule, ABC):
         shape = tuple(raw.train.features.shape[1:])
         self.inputs.check(shape)
         owners, self.num_clients = self._owners(raw, seed)
+        if self.root_path is None and self.root_size >= len(raw.train):
+            raise InputError(
+                f"root_size={self.root_size} leaves the clients nothing of the {len(raw.train)} training examples:"
+                f" choose at most {len(raw.train) - 1}"
+            )
         # Where the server has data of its own, they are what the root dataset is drawn from.
         source = read_root(self.root_path, shape, self.class_names) if self.root_path else raw.train
         chosen = sample_root(
@@ -169,8 +174,6 @@ class FederatedDataModule(LightningDataModule, ABC):
         )
         without = None if self.root_path else chosen
         self.clients = ClientData.from_owners(raw.train, owners, self.num_clients, without=without)
-        if not len(self.clients.labels):
-            raise InputError(f"root_size={self.root_size} leaves the clients no training example: choose a smaller one")
         self.root, self.test, self.is_stand_in = source[chosen], raw.test, raw.stand_in
         if self.inputs.normalize:
             self.normalization = Normalization.over(raw.train.features)
