@@ -1,4 +1,4 @@
-"""The command line: ``flt fit | validate | test | predict``."""
+"""The command line: ``flt fit | validate | test | predict | data``."""
 
 import json
 import logging
@@ -17,12 +17,13 @@ import flt
 import flt.models  # noqa: F401  # makes its networks known by short name
 from callbacks import MetricsLogger, PredictionWriter, RoundProgressBar, RunReport
 from flt.checks import check_settings
+from flt.commands import COMMANDS, CommandParser, FederatedTrainer
 from flt.data import FederatedDataModule
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.hooks import Aggregation, Attack
 from flt.module import FederatedModule
-from flt.parsing import FederatedArgumentParser, input_error
+from flt.parsing import input_error
 from flt.resume import check_checkpoint
 from flt.run_folder import claim_run_folder, remove_if_empty, run_folder
 
@@ -70,6 +71,7 @@ class FederatedCLI(LightningCLI):
             FederatedDataModule,
             subclass_mode_data=True,
             save_config_callback=ConfigWriter,
+            trainer_class=FederatedTrainer,
             trainer_defaults={
                 "logger": {"class_path": "CSVLogger", "init_args": {"save_dir": "runs", "name": "flt"}},
                 "num_sanity_val_steps": 0,
@@ -79,11 +81,19 @@ class FederatedCLI(LightningCLI):
             auto_configure_optimizers=False,
             seed_everything_default=0,
             load_from_checkpoint_support=False,  # a checkpoint must not quietly override the configuration
-            parser_class=FederatedArgumentParser,
-            parser_kwargs={"description": "Federated learning under attack."},
+            parser_class=CommandParser,
+            parser_kwargs={
+                "description": "Federated learning under attack.",
+                **{command: {"description": purpose} for command, purpose in COMMANDS.items()},
+            },
             args=args,
             run=run,
         )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Lightning's and ``data``, with the arguments that are no options."""
+        return {**LightningCLI.subcommands(), "data": {"model", "datamodule"}}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds ``--aggregation`` and ``--attack``."""
@@ -96,12 +106,20 @@ class FederatedCLI(LightningCLI):
         super().parse_arguments(parser, args)
         command = self.config.get("subcommand")
         config = self.config[command] if command else self.config
+        if command == "data":  # which takes a run's config.yaml, but nothing from its checkpoint
+            config["ckpt_path"] = None
         path = config.get("ckpt_path")
-        if path is None and command not in (None, "fit"):
+        if path is None and command not in (None, "fit", "data"):
             raise InputError(f"flt {command} needs a trained model: pass --ckpt_path runs/.../checkpoints/last.ckpt")
         if path is not None:
             check_checkpoint(Path(path), config.trainer.max_steps if command == "fit" else None)
         check_settings(config, command)
+
+    def before_instantiate_classes(self) -> None:
+        """Drops what records and shows a run where there is none."""
+        if self.subcommand == "data":
+            trainer = self.config["data"]["trainer"]
+            trainer["logger"], trainer["callbacks"] = False, None
 
     def validate(self, **kwargs: Any) -> None:
         """Evaluates; `RunReport` prints the rates, with the data they are of, instead of Lightning."""
@@ -113,6 +131,9 @@ class FederatedCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the callbacks every run has."""
+        if self.subcommand == "data":  # which runs on no device
+            attack = self._get(self.config_init, "attack")
+            return FederatedTrainer(devices=1, logger=False, callbacks=[attack], enable_checkpointing=False)
         if self.subcommand in ("validate", "test"):
             kwargs["logger"] = False  # an evaluation leaves no files
         settings = self._get(self.config_init, "trainer")
