@@ -98,16 +98,18 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
     federation, data = module.federation, module.data
     clients, sampled = federation.num_clients, federation.clients_per_round
     who = f"{clients} clients" if sampled == clients else f"{sampled} of {clients} clients a round"
-    root = "uniform" if data.bias_probability is None else f"{data.bias_probability:g} of class {data.biased_class}"
-    return {
+    lines = {
         "data": f"{data.display_name}: {who}, {int(federation.num_examples.sum()):,} training examples,"
         f" {len(data.test):,} test examples, {data.num_classes} classes",
-        "root dataset": f"{len(data.root)} examples, {root}",
+        "partition": data.describe_partition(),
+        "root dataset": f"{len(data.root)} examples, {data.describe_root()}",
+        "inputs": data.inputs.describe(),
         "aggregation": module.rule.describe(federation),
         "attack": f"{_attack_label(trainer)}: {federation.num_malicious} of {clients} clients malicious",
         "step": module.describe_step(),
         "rounds": f"{trainer.max_steps:,}" + (f", from {trainer.global_step:,}" if trainer.global_step else ""),
     }
+    return {name: line for name, line in lines.items() if line}
 
 
 def _attack_label(trainer: Trainer) -> str:

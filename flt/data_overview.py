@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from flt.data.datamodule import FederatedDataModule
-from flt.data.partitions import Partition
 from flt.errors import InputError
 from flt.federation import form_federation
 from flt.hooks import Attack, Backdoor
@@ -95,7 +94,6 @@ def overview_of(data: FederatedDataModule, attack: Attack | None) -> DataOvervie
         InputError: If the data cannot be loaded or dealt out, or the attack's backdoor does not fit them.
     """
     data.prepare_data()
-    partition = _describe_partition(data)
     data.setup()
     federation = form_federation(data, attack)
     return DataOverview(
@@ -105,8 +103,8 @@ def overview_of(data: FederatedDataModule, attack: Attack | None) -> DataOvervie
         malicious=federation.malicious,
         root_counts=data.root.labels.cpu().bincount(minlength=data.num_classes),
         num_test=len(data.test),
-        root=_describe_root(data),
-        partition=partition,
+        root=data.describe_root(),
+        partition=data.describe_partition(),
         attack=attack.label if attack else "NoAttack",
         seed=data.seed,
         trigger=_trigger_examples(data, attack),
@@ -131,31 +129,6 @@ def class_counts(labels: Tensor, sizes: Tensor, num_classes: int) -> Tensor:
     owners = torch.arange(len(sizes)).repeat_interleave(sizes.cpu())
     cells = (owners * num_classes + labels.cpu()).bincount(minlength=len(sizes) * num_classes)
     return cells.reshape(len(sizes), num_classes)
-
-
-def _describe_root(data: FederatedDataModule) -> str:
-    drawn = "uniform"
-    if data.bias_probability is not None:
-        drawn = f"biased: {data.bias_probability:g} of class {data.class_names[data.biased_class]}"
-    return f"{drawn}, from the server's own data" if data.root_path else drawn
-
-
-def _describe_partition(data: FederatedDataModule) -> str:
-    """Said before `setup` lets go of what was loaded: only that knows whether there are natural clients."""
-    raw = data._raw
-    if raw is not None and raw.owners is not None:
-        return "natural"
-    return _describe_settings(data.partition)
-
-
-def _describe_settings(partition: Partition) -> str:
-    settings = {
-        name: value
-        for name, value in vars(partition).items()
-        if isinstance(value, int | float | str) and not name.startswith("_")
-    }
-    shown = ", ".join(f"{name} {value}" for name, value in settings.items())
-    return f"{type(partition).__name__}, {shown}" if shown else type(partition).__name__
 
 
 def _trigger_examples(data: FederatedDataModule, attack: Attack | None) -> TriggerExamples | None:

@@ -28,7 +28,7 @@ class FederatedDataModule(LightningDataModule, ABC):
     A data set with natural clients leaves ``num_clients`` and ``partition`` out of its own constructor.
 
     After ``setup`` it has ``clients`` (training examples without the root dataset), ``root``, ``test``,
-    ``num_clients``, ``display_name`` and ``is_stand_in``.
+    ``num_clients``, ``has_natural_clients``, ``display_name`` and ``is_stand_in``.
 
     Args:
         data_dir: Folder of data sets; null means $FLT_DATA, or "data" if that is not set.
@@ -52,6 +52,7 @@ class FederatedDataModule(LightningDataModule, ABC):
     root: Examples
     test: Examples
     num_clients: int
+    has_natural_clients: bool
     is_stand_in: bool
     seed: int
 
@@ -139,6 +140,17 @@ class FederatedDataModule(LightningDataModule, ABC):
         """The name of the data set, with a mark if the data are synthetic."""
         return f"{self.dataset_name} (stand-in)" if self.is_stand_in else self.dataset_name
 
+    def describe_root(self) -> str:
+        """How the root dataset is drawn, for people."""
+        drawn = "uniform"
+        if self.bias_probability is not None:
+            drawn = f"biased: {self.bias_probability:g} of class {self.class_names[self.biased_class]}"
+        return f"{drawn}, from the server's own data" if self.root_path else drawn
+
+    def describe_partition(self) -> str:
+        """How the training examples are dealt out, for people; once they are."""
+        return "natural" if self.has_natural_clients else self.partition.describe()
+
     def prepare_data(self) -> None:
         """Find, download, parse and cache the data."""
         if self._raw is None and not self._is_set_up:
@@ -156,6 +168,7 @@ class FederatedDataModule(LightningDataModule, ABC):
         raw = self._raw or self.load(seed)
         shape = tuple(raw.train.features.shape[1:])
         self.inputs.check(shape)
+        self.has_natural_clients = raw.owners is not None
         owners, self.num_clients = self._owners(raw, seed)
         if self.root_path is None and self.root_size >= len(raw.train):
             raise InputError(

@@ -38,6 +38,15 @@ class InputPipeline:
         """Whether training images are changed at random."""
         return self.crop_padding > 0 or self.flip
 
+    def describe(self) -> str:
+        """What is done, for people; nothing if nothing is."""
+        parts = {
+            f"crops after a padding of {self.crop_padding}": self.crop_padding,
+            "flips": self.flip,
+            "normalised": self.normalize,
+        }
+        return ", ".join(part for part, is_done in parts.items() if is_done)
+
     def check(self, shape: tuple[int, ...]) -> None:
         """Raises an `InputError` if examples of this shape cannot be augmented as asked."""
         if self.augments and len(shape) != 3:

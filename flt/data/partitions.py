@@ -29,6 +29,11 @@ class Partition(ABC):
             InputError: If the examples cannot be dealt out to so many clients in this way.
         """
 
+    def describe(self) -> str:
+        """Its name and settings, for people."""
+        settings = [f"{name} {value}" for name, value in vars(self).items() if not name.startswith("_")]
+        return ", ".join([type(self).__name__, *settings])
+
 
 class GroupPartition(Partition):
     """The paper's partition: as many groups of clients as classes, and each group prefers its own class.

@@ -148,7 +148,7 @@ def test_the_data_line_counts_what_the_clients_were_given(run, capsys):
 
 def test_a_biased_root_dataset_is_said(run, capsys):
     run(FLTrust(), data=TinyData(bias_probability=0.6), rounds=1)
-    assert "15 examples, 0.6 of class 1" in capsys.readouterr().out
+    assert "15 examples, biased: 0.6 of class 1" in capsys.readouterr().out
 
 
 def test_what_krum_tolerates_is_said(run, capsys):
