@@ -1,6 +1,6 @@
 """Peak memory of whole runs: two rounds of each network on its data set at full size (stand-ins will do).
 
-    python benchmarks/memory.py
+python benchmarks/memory.py
 """
 
 import os

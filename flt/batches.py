@@ -31,6 +31,7 @@ def draw_batches(
     local_steps: int,
     batch_size: int,
     generator: torch.Generator,
+    width: int | None = None,
 ) -> LocalBatches:
     """Draws a batch without replacement for every client and local step; steps are independent of each other.
 
@@ -44,8 +45,11 @@ def draw_batches(
         local_steps: Batches per client.
         batch_size: Examples per batch.
         generator: Source of the draws, on the CPU, so that every device trains on the same batches.
+        width: Random numbers spent on each client and step, at least the largest of ``sizes``, which None stands for.
+            Calls on one part of the clients after the other, with one width and generator, draw what a single call
+            draws for all of them.
     """
-    keys = torch.rand(len(sizes), local_steps, max(int(sizes.max()), 1), generator=generator)
+    keys = torch.rand(len(sizes), local_steps, max(width or int(sizes.max()), 1), generator=generator)
     # The rows with the smallest keys are a uniform draw without replacement; rows the client lacks sort last.
     keys.masked_fill_(torch.arange(keys.shape[2]) >= sizes[:, None, None], 2.0)
     drawn = keys.topk(min(batch_size, keys.shape[2]), dim=2, largest=False)

@@ -12,7 +12,7 @@ A hook returns the new value, or None for "unchanged"; nothing is changed in pla
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -121,6 +121,20 @@ class Round:
         # The prefix keeps a callback's streams apart from those of the round itself.
         return generator(self.federation.seed, f"callback/{stream}", self.number, device=self.updates.device)
 
+    def __len__(self) -> int:
+        return len(self.client_ids)
+
+    def without_updates(self) -> "Round":
+        """The round with neither updates nor statistics: no columns are left of them."""
+        return replace(self, updates=self.updates[:, :0], statistics=self.statistics[:, :0])
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Round]") -> "Round":
+        """The round that these parts make up, in their order."""
+        names = ("client_ids", "malicious", "num_examples", "updates", "losses", "statistics")
+        rows: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
+        return replace(parts[0], **rows, num_dropped=sum(part.num_dropped for part in parts))
+
     def keep(self, mask: Tensor) -> "Round":
         """The round without the clients where ``mask``, boolean of shape ``[num_clients]``, is False."""
         return replace(
@@ -166,6 +180,10 @@ class FederatedCallback(Callback):
 
     needs_root_update: bool = False
     """Whether rounds have to compute the server's own update."""
+
+    by_client: bool = False
+    """Whether ``on_client_updates`` and ``on_updates_received`` treat each client by itself, so that a round of very
+    many clients may come to them in parts."""
 
     @property
     def label(self) -> str:

@@ -4,26 +4,27 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from flt.batches import LocalBatches, draw_batches, whole
 from flt.checks import check_milestones, check_network, check_precision, check_trainable
-from flt.clients import LocalTraining, LocalUpdates, LossReduction
+from flt.clients import LocalTraining, LossReduction
+from flt.cohort import Cohort
 from flt.data.datamodule import FederatedDataModule, data_of
 from flt.data.inputs import Normalization
 from flt.errors import InputError, check_choice, check_positive
 from flt.federation import form_federation
 from flt.functional import finite_rows, median
-from flt.hooks import Aggregate, Aggregation, Attack, Backdoor, Round, call_hook, callbacks_of, only
+from flt.hooks import Aggregate, Aggregation, Attack, Backdoor, FederatedCallback, Round, call_hook, callbacks_of, only
 from flt.models import Network
 from flt.models.initialization import Initialization, initialize
-from flt.random import generator, run_seed, sample_clients
+from flt.random import generator, run_seed
 from flt.resume import check_settings_kept, check_state
 from flt.statistics import move_statistics
+from flt.streaming import WeightedAggregation
 
 
 class FederatedModule(LightningModule):
@@ -146,12 +147,16 @@ class FederatedModule(LightningModule):
             )
         federation = form_federation(data, attack, clients_per_round=self.clients_per_round)
         self.federation = call_hook(callbacks_of(self.trainer), "on_federation", federation)
-        # Kept on the CPU: the draws are made there, and reading a size back from a GPU would stall it every round.
-        self._starts, self._sizes = self.federation.clients.offsets[:-1].cpu(), self.federation.clients.sizes.cpu()
-        self._training = LocalTraining(self.network, self.loss_reduction, self.clients_per_chunk)
-        self._needs_root = any(getattr(callback, "needs_root_update", False) for callback in callbacks_of(self.trainer))
-        if self.root_batch_size is not None and not self._needs_root:
+        needs_root = any(getattr(callback, "needs_root_update", False) for callback in callbacks_of(self.trainer))
+        if self.root_batch_size is not None and not needs_root:
             rank_zero_warn("model.root_batch_size has no effect: neither rule nor attack uses the root update")
+        training = LocalTraining(self.network, self.loss_reduction, self.clients_per_chunk)
+        self._cohort = Cohort(training, data, self.federation, self.local_steps, self.root_batch_size, needs_root)
+        takes_parts = isinstance(rule, WeightedAggregation) and all(
+            map(_goes_client_by_client, callbacks_of(self.trainer))
+        )
+        is_large = self._cohort.clients_per_part < self.federation.clients_per_round
+        self._clients_per_part = self._cohort.clients_per_part if takes_parts and is_large else None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The server's optimizer."""
@@ -165,90 +170,41 @@ class FederatedModule(LightningModule):
         """One round: local training, attack, aggregation and the server's step (Algorithm 2)."""
         # The loader's position may be one off after a crash; the optimizer's step count, saved with it, never is.
         number = self.trainer.global_step
-        callbacks = callbacks_of(self.trainer)
-        round = self._collect_updates(number)
-        with torch.autocast(self.device.type, enabled=False):
-            round = _drop_unusable(call_hook(callbacks, "on_client_updates", round))
-            if len(round.client_ids):
-                round = _drop_unusable(call_hook(callbacks, "on_updates_received", round))
-            aggregate = self._aggregate(round)
+        round, aggregate = self._aggregate(number)
         self._server_step(None if aggregate is None else aggregate.update)
         if aggregate is None:
-            aggregate = Aggregate(torch.zeros_like(self._training.flatten()))
+            rank_zero_warn("a round had no usable aggregate (all updates or the root's not finite): model unchanged")
+            aggregate = Aggregate(torch.zeros_like(self._cohort.training.flatten()))
         elif aggregate.statistics is not None:
             move_statistics(self.network, aggregate.statistics)
-        for callback in callbacks:
+        for callback in callbacks_of(self.trainer):
             if hasattr(callback, "on_round_end"):
                 callback.on_round_end(self.trainer, round, aggregate)
 
-    def _collect_updates(self, number: int) -> Round:
-        """Every sampled client's local update, and the server's own if a callback needs it."""
-        federation = self.federation
-        ids = sample_clients(federation.num_clients, federation.clients_per_round, seed=self.seed, round_number=number)
-        batches = draw_batches(
-            federation.clients.features,
-            federation.clients.labels,
-            self._starts[ids],
-            self._sizes[ids],
-            local_steps=self.local_steps,
-            batch_size=self.data.batch_size,
-            generator=generator(self.seed, "batches", number),
-        )
-        parameters = self._training.flatten()
-        client_lr = self.round_lr(number)
-        trained = self._training(parameters, self._prepared(batches, "augmentation", number), client_lr=client_lr)
-        root = self._train_root(parameters, number, client_lr) if self._needs_root else None
-        return Round(
-            number=number,
-            client_ids=ids,
-            malicious=federation.malicious[ids],
-            num_examples=federation.num_examples[ids],
-            updates=trained.updates,
-            root_update=None if root is None else root.updates[0],
-            losses=trained.losses,
-            statistics=trained.statistics,
-            root_statistics=None if root is None else root.statistics[0],
-            federation=federation,
-        )
+    def _aggregate(self, number: int) -> tuple[Round, Aggregate | None]:
+        """The round as the rule saw it, and what the rule made of it; None where that cannot be used."""
+        parts, total = [], None
+        for part in self._cohort.in_parts(number, self.round_lr(number), clients_per_part=self._clients_per_part):
+            with torch.autocast(self.device.type, enabled=False):
+                received = self._receive(part)
+                if self._clients_per_part is None:
+                    return received, _usable(self.rule.aggregate(received), received) if len(received) else None
+                if len(received):
+                    folded = self.rule.fold(received)
+                    total = folded if total is None else total.plus(folded)
+                parts.append(received.without_updates())
+        round = Round.joined(parts)
+        return round, None if total is None else _usable(self.rule.finish(total, round), round)
 
-    def _train_root(self, parameters: Tensor, number: int, client_lr: float) -> LocalUpdates:
-        """The server's own update g_0, trained like a client's on the root dataset."""
-        root = self.data.root
-        if self.root_batch_size is None:
-            batches = whole(root.features, root.labels, local_steps=self.local_steps)
-        else:
-            batches = draw_batches(
-                root.features,
-                root.labels,
-                torch.zeros(1, dtype=torch.long),
-                torch.tensor([len(root)]),
-                local_steps=self.local_steps,
-                batch_size=self.root_batch_size,
-                generator=generator(self.seed, "root batches", number),
-            )
-        batches = self._prepared(batches, "root augmentation", number)
-        return self._training(parameters, batches, client_lr=client_lr)
-
-    def _prepared(self, batches: LocalBatches, stream: str, number: int) -> LocalBatches:
-        """The batches as the network sees them: augmented, then normalised."""
-        features = self.data.inputs.augment(batches.features, generator(self.seed, stream, number))
-        if self.normalization is not None:
-            features = self.normalization(features, channel_dim=3)
-        return batches._replace(features=features)
-
-    def _aggregate(self, round: Round) -> Aggregate | None:
-        """What the rule makes of the round; None, with a warning, where that cannot be used."""
-        if len(round.client_ids):
-            aggregate: Aggregate = self.rule.aggregate(round)
-            statistics = median(round.statistics) if aggregate.statistics is None else aggregate.statistics
-            if aggregate.update.isfinite().all() and statistics.isfinite().all():
-                return replace(aggregate, statistics=statistics)
-        rank_zero_warn("a round had no usable aggregate (all updates or the root update not finite): model unchanged")
-        return None
+    def _receive(self, round: Round) -> Round:
+        """What reaches the rule of what the clients have trained."""
+        callbacks = callbacks_of(self.trainer)
+        round = _drop_unusable(call_hook(callbacks, "on_client_updates", round))
+        return _drop_unusable(call_hook(callbacks, "on_updates_received", round)) if len(round) else round
 
     def _server_step(self, update: Tensor | None) -> None:
         """``w <- w + server_lr * update``, or what the server's optimizer makes of it; None leaves w alone."""
-        pieces = {} if update is None else self._training.unflatten(-update)
+        pieces = {} if update is None else self._cohort.training.unflatten(-update)
         for name, parameter in self.network.named_parameters():
             parameter.grad = pieces.get(name)  # an optimizer skips parameters without a gradient
         optimizer = self.optimizers()
@@ -364,3 +320,17 @@ def _drop_unusable(round: Round) -> Round:
         return round
     rank_zero_warn("updates with a NaN or an infinity were dropped (column num_dropped counts them)")
     return round.keep(finite)
+
+
+def _usable(aggregate: Aggregate, round: Round) -> Aggregate | None:
+    """The aggregate with its statistics, None if it holds a NaN or an infinity."""
+    statistics = median(round.statistics) if aggregate.statistics is None else aggregate.statistics
+    is_finite = aggregate.update.isfinite().all() and statistics.isfinite().all()
+    return replace(aggregate, statistics=statistics) if is_finite else None
+
+
+def _goes_client_by_client(callback: Callback) -> bool:
+    """Whether a round may come to the callback in parts."""
+    hooks = ("on_client_updates", "on_updates_received")
+    changes = any(getattr(type(callback), hook, None) not in (None, getattr(FederatedCallback, hook)) for hook in hooks)
+    return getattr(callback, "by_client", False) or not changes

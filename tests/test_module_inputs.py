@@ -3,37 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from tiny import NUM_CLASSES, TinyData, fit, module, trainer
+from tiny import IMAGE_SHAPE, NUM_CLASSES, TinyData, TinyImages, fit, module, trainer
 from torch import nn
 
 from callbacks import FedAvg, FLTrust, LabelFlippingAttack, ScalingAttack
-from flt.data import Examples, PixelTrigger
+from flt.batches import whole
+from flt.data import Examples
 from flt.data.inputs import InputPipeline, Normalization
 from flt.errors import InputError
-
-SHAPE = (3, 4, 4)
-
-
-class TinyImages(TinyData):
-    """`TinyData` with images of three channels in place of vectors, pixels between 0 and 1."""
-
-    trigger = PixelTrigger([(0, 0), (3, 2)])
-
-    def __init__(self, inputs=None, root_path=None, root_size=15):
-        super().__init__(root_size=root_size)
-        self.inputs = inputs or InputPipeline()
-        self.root_path = root_path
-
-    def load(self, seed):
-        raw = super().load(seed)
-        draw = torch.Generator().manual_seed(6)
-        mean = torch.rand(NUM_CLASSES, *SHAPE, generator=draw)
-
-        def images(examples):
-            noise = torch.rand(len(examples), *SHAPE, generator=draw)
-            return Examples((mean[examples.labels] + noise) / 2, examples.labels)
-
-        return type(raw)(images(raw.train), raw.owners, images(raw.test), False, raw.num_clients)
+from flt.random import generator
 
 
 class Seeing(nn.Module):
@@ -101,15 +79,12 @@ def test_augmentation_repeats_with_the_seed_and_differs_by_round(tmp_path):
     )
     assert torch.equal(first.network[1].weight, second.network[1].weight)
     assert not torch.equal(first.network[1].weight, plain.network[1].weight)
-    batches = first._prepared(first_batches(first), "augmentation", 0).features
-    assert not torch.equal(batches, first._prepared(first_batches(first), "augmentation", 1).features)
-    assert not torch.equal(batches, first._prepared(first_batches(first), "root augmentation", 0).features)
-
-
-def first_batches(server):
-    from flt.batches import whole
-
-    return whole(server.data.root.features, server.data.root.labels, local_steps=2)
+    images = whole(first.data.root.features, first.data.root.labels, local_steps=2)
+    streams = [("augmentation", 0), ("augmentation", 0), ("augmentation", 1), ("root augmentation", 0)]
+    seen = [first._cohort._as_seen(images, generator(0, *stream)).features for stream in streams]
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], seen[2])
+    assert not torch.equal(seen[0], seen[3])
 
 
 def test_vectors_are_not_augmented(tmp_path):
@@ -122,7 +97,7 @@ def test_vectors_are_not_augmented(tmp_path):
 @pytest.fixture
 def own_root(tmp_path):
     path = tmp_path / "own.npz"
-    np.savez(path, x=np.full((12, *SHAPE), 0.25, np.float32), y=np.arange(12) % NUM_CLASSES)
+    np.savez(path, x=np.full((12, *IMAGE_SHAPE), 0.25, np.float32), y=np.arange(12) % NUM_CLASSES)
     return path
 
 
@@ -131,7 +106,7 @@ def test_the_servers_own_data_leave_the_clients_all_of_theirs(own_root, root_siz
     data = TinyImages(root_path=own_root, root_size=root_size)
     data.setup()
     assert len(data.clients.labels) == sum(data.sizes)
-    assert data.root.features.shape == (root_size, *SHAPE)
+    assert data.root.features.shape == (root_size, *IMAGE_SHAPE)
     assert bool((data.root.features == 0.25).all())
 
 

@@ -5,13 +5,15 @@ from typing import Literal
 from lightning.pytorch.utilities import rank_zero_warn
 
 from flt.errors import check_choice
-from flt.functional.fltrust import Rescale, fltrust_weights
-from flt.hooks import Aggregate, Aggregation, Round
+from flt.functional.fltrust import Rescale, fltrust_weights, root_sum
+from flt.functional.weighted_sum import WeightedSum
+from flt.hooks import Aggregate, Round
+from flt.streaming import PartialAggregate, WeightedAggregation
 
 Variant = Literal["FLTrust", "Server", "withServer", "NoReLU", "NoNorm", "ParNorm"]
 
 
-class FLTrust(Aggregation):
+class FLTrust(WeightedAggregation):
     """Mean of the rescaled updates, weighted by their cosine with the update on the server's root dataset.
 
     Args:
@@ -43,26 +45,27 @@ class FLTrust(Aggregation):
             return "none"
         return "longer" if self.variant == "ParNorm" else "all"
 
-    def aggregate(self, round: Round) -> Aggregate:
-        """Applies the rule; see `flt.functional.fltrust`."""
+    def fold(self, round: Round) -> PartialAggregate:
+        """Weighs a part of the updates; see `flt.functional.fltrust`."""
+        root_update = round.require_root_update()
+        weights = fltrust_weights(round.updates, root_update, relu=self.variant != "NoReLU", rescale=self._rescale)
+        if self.variant == "FLTrust" and weights.trust_scores.any() and not weights.lengths.all():
+            rank_zero_warn("FLTrust: an update was zero in a round; its trust score is 0")
+        statistics = WeightedSum.of(round.statistics, weights.trust_scores)
+        return PartialAggregate(weights.sum_of(round.updates), statistics, weights.trust_scores)
+
+    def finish(self, total: PartialAggregate, round: Round) -> Aggregate:
+        """Adds the root update where it takes part, and divides."""
         root_update, root_statistics = round.require_root_update(), round.require_root_statistics()
-        weights = fltrust_weights(
-            round.updates,
-            root_update,
-            relu=self.variant != "NoReLU",
-            rescale=self._rescale,
-            include_root=self.variant == "withServer",
-        )
+        scores = total.trust_scores
         if not root_update.any():
             rank_zero_warn("FLTrust: the root update was zero in a round, and so is its aggregate")
         if self.variant == "Server":
-            return Aggregate(root_update, weights.trust_scores, root_statistics)
-        if not weights.clients.any():
+            return Aggregate(root_update, scores, root_statistics)
+        if scores is not None and not scores.any():
             rank_zero_warn("FLTrust: every trust score was 0 in a round; no client takes part in its aggregate")
-        elif not weights.lengths.all():
-            rank_zero_warn("FLTrust: an update was zero in a round; its trust score is 0")
-        return Aggregate(
-            weights.combine(round.updates, root_update),
-            weights.trust_scores,
-            weights.average(round.statistics, root_statistics),
-        )
+        if self.variant == "withServer":
+            root = root_sum(root_update)
+            statistics = WeightedSum(root_statistics * root.total.to(root_statistics.dtype), root.total)
+            total = total.plus(PartialAggregate(root, statistics))
+        return Aggregate(total.updates.mean(), scores, total.statistics.mean())

@@ -30,6 +30,8 @@ class ScalingAttack(Attack):
         Bagdasaryan et al., How To Backdoor Federated Learning, AISTATS 2020.
     """
 
+    by_client = True
+
     def __init__(
         self,
         fraction: float = 0.2,
@@ -83,6 +85,6 @@ class ScalingAttack(Attack):
 
     def craft(self, round: Round) -> Tensor:
         """Multiplies the malicious updates by ``scale``."""
-        scale = len(round.updates) if self.scale is None else self.scale
+        scale = round.federation.clients_per_round if self.scale is None else self.scale
         factors = torch.where(round.malicious, float(scale), 1.0).to(round.updates)
         return round.updates * factors[:, None]

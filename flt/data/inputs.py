@@ -69,12 +69,13 @@ class InputPipeline:
             return images
         flat = images.flatten(0, -4)
         height, width = flat.shape[-2:]
-        shifts = torch.randint(2 * self.crop_padding + 1, (2, len(flat), 1), generator=generator)
-        rows, columns = shifts[0] + torch.arange(height), torch.arange(width).expand(len(flat), width)
+        # All of an image's draws lie together, so that images may come in any number of calls.
+        draws = torch.rand(len(flat), 3, 1, generator=generator)
+        shifts = (draws[:, :2] * (2 * self.crop_padding + 1)).long()
+        rows, columns = shifts[:, 0] + torch.arange(height), torch.arange(width).expand(len(flat), width)
         if self.flip:
-            mirrored = torch.rand(len(flat), 1, generator=generator) < 0.5
-            columns = torch.where(mirrored, columns.flip(1), columns)
-        columns = columns + shifts[1]
+            columns = torch.where(draws[:, 2] < 0.5, columns.flip(1), columns)
+        columns = columns + shifts[:, 1]
         padded = torch.nn.functional.pad(flat, (self.crop_padding,) * 4)
         which = torch.arange(len(flat), device=flat.device)[:, None, None]
         # Indexing puts the channels last: where they are wanted anyway, see `flt.clients`.

@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from flt.functional.weighted_sum import WeightedSum
+
 
 def fedavg(updates: Tensor, num_examples: Tensor) -> Tensor:
     """Mean of the client updates weighted by ``|D_i| / N``.
@@ -21,9 +23,4 @@ def fedavg(updates: Tensor, num_examples: Tensor) -> Tensor:
         >>> fedavg(torch.tensor([[0.0, 4.0], [4.0, 0.0]]), torch.tensor([1, 3]))
         tensor([3., 1.])
     """
-    return fedavg_weights(num_examples).to(updates.dtype) @ updates
-
-
-def fedavg_weights(num_examples: Tensor) -> Tensor:
-    """Each client's share ``|D_i| / N`` of the examples, shape ``[num_clients]``."""
-    return num_examples.double() / num_examples.sum().clamp(min=1)
+    return WeightedSum.of(updates, num_examples.double() / num_examples.sum().clamp(min=1)).mean()

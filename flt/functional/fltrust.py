@@ -7,35 +7,27 @@ from torch import Tensor
 
 from flt.errors import check_choice
 from flt.functional.distances import cosines_of_length, norms
+from flt.functional.weighted_sum import WeightedSum
 
 Rescale = Literal["all", "longer", "none"]
 
 
 class FLTrustWeights(NamedTuple):
-    """What `fltrust` multiplies each update by, apart for judgement and length.
+    """What `fltrust` makes of each client, apart for judgement and length.
 
     Attributes:
-        clients: Normalised trust score of each client, ``TS_i / sum_j TS_j``, shape ``[num_clients]``.
-        root: Normalised trust score of the root update, a scalar; 0 unless it joins the mean.
+        trust_scores: What each client counts in the mean, shape ``[num_clients]``.
         scales: Factor that brings each update to the length of the root update, shape ``[num_clients]``.
-        trust_scores: The scores before normalisation, shape ``[num_clients]``.
         lengths: Norm of each update, float64, shape ``[num_clients]``.
     """
 
-    clients: Tensor
-    root: Tensor
-    scales: Tensor
     trust_scores: Tensor
+    scales: Tensor
     lengths: Tensor
 
-    def combine(self, updates: Tensor, root_update: Tensor) -> Tensor:
-        """The weighted mean of the rescaled updates, shape ``[num_params]``."""
-        # One matrix-vector product: the rescaled updates are never written to memory.
-        return (self.clients * self.scales).to(updates.dtype) @ updates + self.root * root_update
-
-    def average(self, values: Tensor, root_values: Tensor) -> Tensor:
-        """The mean of what comes with the updates, ``[num_clients, num_values]``, weighted alike but not rescaled."""
-        return self.clients.to(values.dtype) @ values + self.root * root_values
+    def sum_of(self, updates: Tensor) -> WeightedSum:
+        """The rescaled ``updates``, shape ``[num_clients, num_params]``, weighted by their trust scores."""
+        return WeightedSum.of(updates, self.trust_scores * self.scales, self.trust_scores)
 
 
 def fltrust(
@@ -69,33 +61,27 @@ def fltrust(
         >>> fltrust(torch.tensor([[10.0, 0.0], [-5.0, 0.0]]), torch.tensor([1.0, 0.0]))
         tensor([1., 0.])
     """
-    weights = fltrust_weights(updates, root_update, relu=relu, rescale=rescale, include_root=include_root)
-    return weights.combine(updates, root_update)
+    total = fltrust_weights(updates, root_update, relu=relu, rescale=rescale).sum_of(updates)
+    if include_root:
+        total = total.plus(root_sum(root_update))
+    return total.mean()
 
 
 def fltrust_weights(
-    updates: Tensor,
-    root_update: Tensor,
-    *,
-    relu: bool = True,
-    rescale: Rescale = "all",
-    include_root: bool = False,
+    updates: Tensor, root_update: Tensor, *, relu: bool = True, rescale: Rescale = "all"
 ) -> FLTrustWeights:
     """The weights behind `fltrust`, whose arguments these are."""
     check_choice("rescale", rescale, Rescale)
     lengths, root_norm = norms(updates), norms(root_update[None])[0]
     cosines = cosines_of_length(updates, lengths, root_update, root_norm)
     scores = cosines.clamp(min=0.0) if relu else cosines
-    root_score = scores.new_tensor(1.0 if include_root else 0.0) * (root_norm > 0)
-    total = scores.sum(dtype=torch.float64) + root_score
-    share = torch.where(total != 0, 1.0 / total, 0.0)
-    return FLTrustWeights(
-        clients=scores * share,
-        root=(root_score * share).to(root_update.dtype),
-        scales=_scales(lengths, root_norm, rescale),
-        trust_scores=scores,
-        lengths=lengths,
-    )
+    return FLTrustWeights(scores, _scales(lengths, root_norm, rescale), lengths)
+
+
+def root_sum(root_update: Tensor) -> WeightedSum:
+    """The root update as one more client, with trust score 1; it counts nothing where it is zero."""
+    score = root_update.any().to(root_update.dtype)[None]
+    return WeightedSum.of(root_update[None], score)
 
 
 def trust_scores(updates: Tensor, root_update: Tensor, *, relu: bool = True) -> Tensor:

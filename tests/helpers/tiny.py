@@ -7,12 +7,14 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 
-from flt.data import Examples, FeatureTrigger, FederatedDataModule, RawData
+from flt.data import Examples, FeatureTrigger, FederatedDataModule, PixelTrigger, RawData
+from flt.data.inputs import InputPipeline
 from flt.hooks import Aggregate, FederatedCallback, Round
 from flt.module import FederatedModule
 
 SIZES = (24, 18, 11, 33, 21, 7, 15, 28, 13, 10)
 NUM_FEATURES, NUM_CLASSES, NUM_TEST = 12, 3, 50
+IMAGE_SHAPE = (3, 4, 4)
 
 
 class TinyData(FederatedDataModule):
@@ -54,6 +56,28 @@ class TinyData(FederatedDataModule):
         owners = owners[torch.randperm(num_train, generator=draw)]
         examples = Examples(features, labels)
         return RawData(examples[:num_train], owners, examples[num_train:], self.synthetic, len(self.sizes))
+
+
+class TinyImages(TinyData):
+    """`TinyData` with images of three channels in place of vectors, pixels between 0 and 1."""
+
+    trigger = PixelTrigger([(0, 0), (3, 2)])
+
+    def __init__(self, inputs: InputPipeline | None = None, root_path: Path | None = None, root_size: int = 15) -> None:
+        super().__init__(root_size=root_size)
+        self.inputs = inputs or InputPipeline()
+        self.root_path = root_path
+
+    def load(self, seed: int) -> RawData:
+        raw = super().load(seed)
+        draw = torch.Generator().manual_seed(6)
+        mean = torch.rand(NUM_CLASSES, *IMAGE_SHAPE, generator=draw)
+
+        def images(examples: Examples) -> Examples:
+            noise = torch.rand(len(examples), *IMAGE_SHAPE, generator=draw)
+            return Examples((mean[examples.labels] + noise) / 2, examples.labels)
+
+        return RawData(images(raw.train), raw.owners, images(raw.test), False, raw.num_clients)
 
 
 class Recorder(FederatedCallback):

@@ -1,0 +1,119 @@
+"""The cohort of a round: its clients' local training, all at once or part by part."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from flt.batches import LocalBatches, draw_batches, whole
+from flt.clients import LocalTraining, LocalUpdates
+from flt.data.datamodule import FederatedDataModule
+from flt.hooks import Federation, Round
+from flt.random import generator, sample_clients
+
+# Numbers (updates or examples, whichever are more) that a part of a round may take: 256 MiB.
+PART = 2**26
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Draws a round's clients and batches and trains on them, and on the server's root dataset.
+
+    Args:
+        training: Local training of the global model.
+        data: The data, on the device.
+        federation: Who there is, after every attack on local data.
+        local_steps: Batches each client trains on in a round.
+        root_batch_size: Examples of the root dataset per step; None is all of them.
+        needs_root: Whether the server trains, too.
+    """
+
+    training: LocalTraining
+    data: FederatedDataModule
+    federation: Federation
+    local_steps: int
+    root_batch_size: int | None
+    needs_root: bool
+
+    def in_parts(self, number: int, client_lr: float, *, clients_per_part: int | None = None) -> Iterator[Round]:
+        """The round's updates, for some of its clients at a time; together they do not depend on the parts.
+
+        Args:
+            number: The round, counted from 0.
+            client_lr: The clients' learning rate in it.
+            clients_per_part: Clients in a part; None for all in one.
+        """
+        federation, parameters = self.federation, self.training.flatten()
+        ids = sample_clients(
+            federation.num_clients, federation.clients_per_round, seed=federation.seed, round_number=number
+        )
+        root = self._train_root(parameters, number, client_lr) if self.needs_root else None
+        draws = [generator(federation.seed, stream, number) for stream in ("batches", "augmentation")]
+        width = int(self._sizes[ids].max())
+        for part in torch.split(ids, clients_per_part or len(ids)):
+            batches = draw_batches(
+                federation.clients.features,
+                federation.clients.labels,
+                self._starts[part],
+                self._sizes[part],
+                local_steps=self.local_steps,
+                batch_size=self.data.batch_size,
+                generator=draws[0],
+                width=width,
+            )
+            trained = self.training(parameters, self._as_seen(batches, draws[1]), client_lr=client_lr)
+            yield Round(
+                number=number,
+                client_ids=part,
+                malicious=federation.malicious[part],
+                num_examples=federation.num_examples[part],
+                updates=trained.updates,
+                root_update=None if root is None else root.updates[0],
+                losses=trained.losses,
+                statistics=trained.statistics,
+                root_statistics=None if root is None else root.statistics[0],
+                federation=federation,
+            )
+
+    @property
+    def clients_per_part(self) -> int:
+        """How many clients to train at a time where they need not all be there at once."""
+        batch = self.local_steps * self.data.batch_size * self.data.root.features[0].numel()
+        return max(1, PART // max(self.training.flatten().numel(), batch))
+
+    # Kept on the CPU: the draws are made there, and reading a size back from a GPU would stall it every round.
+
+    @cached_property
+    def _starts(self) -> Tensor:
+        return self.federation.clients.offsets[:-1].cpu()
+
+    @cached_property
+    def _sizes(self) -> Tensor:
+        return self.federation.clients.sizes.cpu()
+
+    def _train_root(self, parameters: Tensor, number: int, client_lr: float) -> LocalUpdates:
+        """The server's own update g_0, trained like a client's on the root dataset."""
+        root, seed = self.data.root, self.federation.seed
+        if self.root_batch_size is None:
+            batches = whole(root.features, root.labels, local_steps=self.local_steps)
+        else:
+            batches = draw_batches(
+                root.features,
+                root.labels,
+                torch.zeros(1, dtype=torch.long),
+                torch.tensor([len(root)]),
+                local_steps=self.local_steps,
+                batch_size=self.root_batch_size,
+                generator=generator(seed, "root batches", number),
+            )
+        batches = self._as_seen(batches, generator(seed, "root augmentation", number))
+        return self.training(parameters, batches, client_lr=client_lr)
+
+    def _as_seen(self, batches: LocalBatches, draws: torch.Generator) -> LocalBatches:
+        """The batches as the network sees them: augmented, then normalised."""
+        features = self.data.inputs.augment(batches.features, draws)
+        if self.data.normalization is not None:
+            features = self.data.normalization(features, channel_dim=3)
+        return batches._replace(features=features)

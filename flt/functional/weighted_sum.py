@@ -1,0 +1,41 @@
+"""Weighted means that can be taken of a part of the clients at a time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class WeightedSum(NamedTuple):
+    """A sum of weighted vectors, and the weight it has; the sums of two parts of the clients add up.
+
+    Attributes:
+        values: ``sum_i f_i v_i``, shape ``[num_values]``.
+        total: ``sum_i w_i``, a float64 scalar; the weights are the factors unless vectors are rescaled as well.
+    """
+
+    values: Tensor
+    total: Tensor
+
+    @classmethod
+    def of(cls, vectors: Tensor, factors: Tensor, weights: Tensor | None = None) -> WeightedSum:
+        """The sum over the rows of ``vectors``.
+
+        Args:
+            vectors: Shape ``[num_clients, num_values]``.
+            factors: What each is multiplied by, f_i, shape ``[num_clients]``.
+            weights: What each counts in the mean, w_i, shape ``[num_clients]``; None for the factors.
+        """
+        # One matrix-vector product: the rescaled vectors are never written to memory.
+        weights = factors if weights is None else weights
+        return cls(factors.to(vectors.dtype) @ vectors, weights.sum(dtype=torch.float64))
+
+    def plus(self, other: WeightedSum) -> WeightedSum:
+        """The sum over the clients of both."""
+        return WeightedSum(self.values + other.values, self.total + other.total)
+
+    def mean(self) -> Tensor:
+        """``sum_i f_i v_i / sum_i w_i``, shape ``[num_values]``; zero where the weights add up to 0."""
+        return self.values * torch.where(self.total != 0, 1.0 / self.total, 0.0).to(self.values.dtype)

@@ -1,0 +1,55 @@
+"""Rules that need not see all updates at once: a round may come to them in parts."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from flt.functional.weighted_sum import WeightedSum
+from flt.hooks import Aggregate, Aggregation, Round
+
+
+@dataclass(frozen=True)
+class PartialAggregate:
+    """What a rule keeps of a part of a round's clients.
+
+    Attributes:
+        updates: Their weighted updates.
+        statistics: Their weighted statistics of batch normalisation.
+        trust_scores: The rule's judgement of each of them, shape ``[num_clients]``, if it has one.
+    """
+
+    updates: WeightedSum
+    statistics: WeightedSum
+    trust_scores: Tensor | None = None
+
+    def plus(self, other: PartialAggregate) -> PartialAggregate:
+        """The same of both parts together, the other's clients last."""
+        scores = (self.trust_scores, other.trust_scores)
+        return PartialAggregate(
+            self.updates.plus(other.updates),
+            self.statistics.plus(other.statistics),
+            None if scores[0] is None or scores[1] is None else torch.cat([scores[0], scores[1]]),
+        )
+
+
+class WeightedAggregation(Aggregation):
+    """Base class of rules that are a weighted mean, each client's weight depending on nothing but its own update.
+
+    Such a rule holds one part of a round's updates at a time, so that memory does not bound the number of clients.
+    """
+
+    @abstractmethod
+    def fold(self, round: Round) -> PartialAggregate:
+        """What is kept of a part of a round's clients."""
+
+    def finish(self, total: PartialAggregate, round: Round) -> Aggregate:
+        """The aggregate of all parts together; ``round`` has everything but the updates and their statistics."""
+        return Aggregate(total.updates.mean(), total.trust_scores, total.statistics.mean())
+
+    def aggregate(self, round: Round) -> Aggregate:
+        """The rule on a round that is there as a whole."""
+        return self.finish(self.fold(round), round)
