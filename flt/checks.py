@@ -30,43 +30,43 @@ def check_network(network: nn.Module, data: FederatedDataModule) -> None:
             raise InputError(f"{name} has a {kind}, whose draws could not be repeated: set its p to 0 or leave it out")
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise InputError(f"{name} has no parameters to train")
-    shape = list(_scores(copy.deepcopy(network).eval(), data.test.features[:1], name).shape)
+    example = data.test.features[:1]
+    try:
+        shape = list(_scores(copy.deepcopy(network).eval(), example).shape)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{name} cannot take examples of shape {list(example.shape[1:])}: {reason}") from error
     if shape != [1, data.num_classes]:
         raise InputError(
             f"{name} gives scores of shape {shape} for one example; {data.dataset_name} needs [1, {data.num_classes}]"
         )
 
 
-def check_trainable(network: nn.Module, data: FederatedDataModule) -> None:
-    """Raises an `InputError` unless clients can train ``network`` on batches of the size they have."""
+def check_trainable(network: nn.Module, features: Tensor) -> None:
+    """Raises an `InputError` unless ``network`` can be trained on a batch as small as ``features``."""
     name = f"model.network {type(network).__name__}"
-    sizes = data.clients.sizes
-    smallest = min(data.batch_size, len(data.root), int(sizes[sizes > 0].min()))
     probe = copy.deepcopy(network)
     try:
-        _scores(probe, data.root.features[:smallest], name)
-    except ValueError as error:  # what batch normalisation raises where there is nothing to take a variance of
+        _scores(probe, features)
+    except (RuntimeError, ValueError) as error:  # batch normalisation where there is nothing to take a variance of
         raise InputError(
-            f"{name} cannot train on the smallest batch, of {smallest} examples: {error}; raise data.batch_size, have"
-            " fewer clients or take another normalisation"
+            f"{name} cannot be trained on the smallest batch, of {len(features)}: {str(error).splitlines()[0]}; have"
+            " larger batches (data.batch_size, data.root_size, model.root_batch_size, fewer clients) or another"
+            " normalisation"
         ) from error
     own, after = dict(network.named_buffers()), dict(probe.named_buffers())
     for key in own.keys() - statistics_of(network).keys():
-        if not key.endswith("num_batches_tracked") and not torch.equal(own[key], after[key]):
+        if not key.endswith("num_batches_tracked") and not torch.equal(own[key].nan_to_num(), after[key].nan_to_num()):
             raise InputError(
                 f"{name} has a buffer {key} that changes in training and is no statistic of batch normalisation: what"
                 " the server should make of it is not known"
             )
 
 
-def _scores(network: nn.Module, features: Tensor, name: str) -> Tensor:
+def _scores(network: nn.Module, features: Tensor) -> Tensor:
     parameter = next(network.parameters())
-    try:
-        with torch.no_grad():
-            scores: Tensor = network(features.to(parameter.device, parameter.dtype))
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{name} cannot take examples of shape {list(features.shape[1:])}: {reason}") from error
+    with torch.no_grad():
+        scores: Tensor = network(features.to(parameter.device, parameter.dtype))
     return scores
 
 

@@ -10,7 +10,7 @@ from torch.func import functional_call, grad, vmap
 
 from flt import layerwise
 from flt.batches import LocalBatches
-from flt.statistics import flatten_statistics, mixes_examples, statistics_of
+from flt.statistics import flatten_statistics, has_batch_statistics, statistics_of
 
 LossReduction = Literal["sum", "mean"]
 
@@ -78,8 +78,9 @@ class LocalTraining:
         return layerwise.supports(self.network)
 
     @cached_property
-    def _mixes_examples(self) -> bool:
-        return mixes_examples(self.network)
+    def needs_one_by_one(self) -> bool:
+        """Whether clients cannot share a pass, because a pass over several would mix or move their statistics."""
+        return has_batch_statistics(self.network)
 
     @cached_property
     def _convolves(self) -> bool:
@@ -89,9 +90,27 @@ class LocalTraining:
     def _parameters(self) -> dict[str, nn.Parameter]:
         return {name: weight for name, weight in self.network.named_parameters() if weight.requires_grad}
 
+    @cached_property
+    def _slots(self) -> dict[str, str]:
+        """Where in the network each trained parameter and each buffer is used, and its name; a shared one, often."""
+        named = {**self._parameters, **dict(self.network.named_buffers())}
+        names = {id(tensor): name for name, tensor in named.items()}
+        slots: dict[str, str] = {}
+        for prefix, module in self.network.named_modules():  # each module once, under whatever names it has
+            own = (*module.named_parameters("", False, False), *module.named_buffers("", False, False))
+            slots |= {f"{prefix}.{name}".lstrip("."): names[id(tensor)] for name, tensor in own if id(tensor) in names}
+        return slots
+
+    def _scores(self, tensors: dict[str, Tensor], features: Tensor) -> Tensor:
+        """The network's scores with ``tensors``, by name, in the place of its own."""
+        # Not by names alone: a module with two of them would be left with these tensors for good.
+        placed = {slot: tensors[name] for slot, name in self._slots.items() if name in tensors}
+        scores: Tensor = functional_call(self.network, placed, (features,), tie_weights=False)
+        return scores
+
     def _goes_one_by_one(self, device: torch.device) -> bool:
         # Vectorised over clients, a convolution with weights of each client's own becomes a grouped one: slow on a CPU.
-        return self._mixes_examples or (self._convolves and device.type == "cpu" and self.clients_per_chunk == "auto")
+        return self.needs_one_by_one or (self._convolves and device.type == "cpu" and self.clients_per_chunk == "auto")
 
     # By layers
 
@@ -113,8 +132,7 @@ class LocalTraining:
         """One client's local steps, ``labels`` of shape ``[local_steps, batch_size]``; vectorised by the caller."""
 
         def objective(flat: Tensor, step: int) -> tuple[Tensor, Tensor]:
-            scores = functional_call(self.network, self.unflatten(flat), (features[step],))
-            return self._losses(scores, labels[step], weights[step])
+            return self._losses(self._scores(self.unflatten(flat), features[step]), labels[step], weights[step])
 
         # Summing the steps, rather than subtracting two parameter vectors, keeps the update's small digits.
         update, loss = torch.zeros_like(parameters), torch.zeros((), device=parameters.device)
@@ -154,7 +172,7 @@ class LocalTraining:
     ) -> tuple[Tensor, Tensor]:
         """One client's gradient, flat, and its mean loss; ``buffers`` are changed in place."""
         with torch.enable_grad():
-            scores = functional_call(self.network, {**weights, **buffers}, (_channels_last(features),))
+            scores = self._scores({**weights, **buffers}, _channels_last(features))
             objective, loss = self._losses(scores, labels, torch.ones_like(labels, dtype=torch.float32))
             gradients = torch.autograd.grad(
                 objective, list(weights.values()), allow_unused=True, materialize_grads=True

@@ -83,6 +83,12 @@ class Cohort:
         batch = self.local_steps * self.data.batch_size * self.data.root.features[0].numel()
         return max(1, PART // max(self.training.flatten().numel(), batch))
 
+    @property
+    def smallest_batch(self) -> int:
+        """Examples in the smallest batch that anyone trains on, 1 or more."""
+        sizes = self._sizes[self._sizes > 0].clamp(max=self.data.batch_size).tolist()
+        return min([*sizes, self.root_batch_size or len(self.data.root)] if self.needs_root else sizes, default=1)
+
     # Kept on the CPU: the draws are made there, and reading a size back from a GPU would stall it every round.
 
     @cached_property

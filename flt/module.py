@@ -131,7 +131,6 @@ class FederatedModule(LightningModule):
             if not self._is_initialized:  # a second fit goes on from the first
                 initialize(self.network, self.initialization, generator=generator(self.seed, "initialization"))
                 self._is_initialized = True
-            check_trainable(self.network, data)
             check_milestones(self.lr_milestones, self.lr_gamma, self.trainer.max_steps)
             self._set_up_rounds(data, attack)
 
@@ -151,7 +150,10 @@ class FederatedModule(LightningModule):
         if self.root_batch_size is not None and not needs_root:
             rank_zero_warn("model.root_batch_size has no effect: neither rule nor attack uses the root update")
         training = LocalTraining(self.network, self.loss_reduction, self.clients_per_chunk)
+        if self.clients_per_chunk != "auto" and training.needs_one_by_one:
+            rank_zero_warn("model.clients_per_chunk has no effect: batch normalisation takes one client at a time")
         self._cohort = Cohort(training, data, self.federation, self.local_steps, self.root_batch_size, needs_root)
+        check_trainable(self.network, self.federation.clients.features[: self._cohort.smallest_batch])
         takes_parts = isinstance(rule, WeightedAggregation) and all(
             map(_goes_client_by_client, callbacks_of(self.trainer))
         )

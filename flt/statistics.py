@@ -5,11 +5,6 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 
-def mixes_examples(network: nn.Module) -> bool:
-    """Whether a score depends on the other examples of the batch, as under batch normalisation."""
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
-
-
 def statistics_of(network: nn.Module) -> dict[str, Tensor]:
     """Running means and variances by name, as the network has them; step counters are no part of them."""
     found: dict[str, Tensor] = {}
@@ -19,6 +14,12 @@ def statistics_of(network: nn.Module) -> dict[str, Tensor]:
                 if (statistic := getattr(module, name)) is not None:
                     found[f"{prefix}.{name}" if prefix else name] = statistic
     return found
+
+
+def has_batch_statistics(network: nn.Module) -> bool:
+    """Whether a batch is more than its examples one by one: they meet in statistics, kept or not."""
+    normalises = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+    return normalises or bool(statistics_of(network))
 
 
 def flatten_statistics(statistics: dict[str, Tensor], device: torch.device) -> Tensor:

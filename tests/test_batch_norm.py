@@ -545,14 +545,8 @@ KINDS = {
 }
 
 
-BROKEN = {
-    "two names": pytest.mark.xfail(strict=True, reason="functional_call leaves its tensors in such a network"),
-    "instances": pytest.mark.xfail(strict=True, reason="instance normalisation that tracks is vectorised over clients"),
-}
-
-
 @pytest.mark.filterwarnings("ignore:Found 1 module.s. in eval mode:UserWarning")  # Lightning's; as it should be
-@pytest.mark.parametrize("kind", [pytest.param(kind, marks=BROKEN.get(kind, ())) for kind in KINDS])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_batch_normalisation(fit, listed, kind):
     rule = next(rule for rule in listed[0] if rule.name == "FLTrust")
     moved, _ = check_run(fit, rule, LabelFlippingAttack(), network=made(KINDS[kind]), data=TinyData())
@@ -663,7 +657,7 @@ class Counting(nn.Module):
         return features
 
 
-TOO_SMALL = r"model\.network Sequential cannot train on the smallest batch, of 1 examples: .*; raise data\.batch_size"
+TOO_SMALL = r"model\.network Sequential cannot be trained on the smallest batch, of 1: .*; have larger batches"
 
 
 @pytest.mark.parametrize(
@@ -689,20 +683,17 @@ def test_two_examples_are_enough_for_a_variance(fit, settings):
     assert min(data.batch_size, len(data.root), *(size for size in data.clients.sizes.tolist() if size)) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="check_trainable does not know of root_batch_size")
 def test_a_root_batch_too_small_for_a_variance(fit):
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="cannot be trained on the smallest batch, of 1: Expected more than 1 value"):
         fit(FLTrust(), network=made(vectors), root_batch_size=1)
 
 
-@pytest.mark.xfail(strict=True, reason="check_trainable asks for a root dataset that nothing trains on")
 def test_a_root_dataset_that_nothing_trains_on_may_be_small(fit):
     fit(FedAvg(), network=made(vectors), data=TinyData(root_size=1), rounds=1)
 
 
-@pytest.mark.xfail(strict=True, reason="check_network lets torch's own ValueError through")
 def test_a_network_that_cannot_judge_one_example(fit):
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"cannot take examples of shape \[12\]: Expected more than 1 value"):
         fit(FedAvg(), network=made(vectors, track_running_stats=False))
 
 

@@ -319,7 +319,6 @@ class TwoNames(Shared):
         self.again = self.inner
 
 
-@pytest.mark.xfail(strict=True, reason="functional_call leaves its tensors in such a network")
 @pytest.mark.parametrize("clients_per_chunk", ["auto", 2])
 @pytest.mark.parametrize("norm", [nn.Identity, nn.BatchNorm1d], ids=["plain", "batch-norm"])
 def test_a_layer_with_two_names(norm, clients_per_chunk):

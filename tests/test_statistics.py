@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from flt.statistics import flatten_statistics, mixes_examples, move_statistics, statistics_of
+from flt.statistics import flatten_statistics, has_batch_statistics, move_statistics, statistics_of
 
 CPU = torch.device("cpu")
 WIDTHS = st.lists(st.integers(1, 4), max_size=4)
@@ -101,7 +101,7 @@ def test_a_module_used_in_two_places_counts_once():
 
 
 @pytest.mark.parametrize(
-    ("module", "mixes"),
+    ("module", "has"),
     [
         (nn.BatchNorm1d(2), True),
         (nn.BatchNorm2d(2, track_running_stats=False), True),
@@ -109,8 +109,9 @@ def test_a_module_used_in_two_places_counts_once():
         (nn.LayerNorm(2), False),
         (nn.GroupNorm(1, 2), False),
         (nn.InstanceNorm2d(2), False),
+        (nn.InstanceNorm2d(2, track_running_stats=True), True),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_mixes_examples(module, mixes):
-    assert mixes_examples(nn.Sequential(nn.Sequential(module))) == mixes
+def test_what_has_batch_statistics(module, has):
+    assert has_batch_statistics(nn.Sequential(nn.Sequential(module))) == has
