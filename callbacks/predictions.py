@@ -38,7 +38,9 @@ class PredictionWriter(Callback):
         self._predictions.append((labels.tolist(), predicted.tolist()))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Writes the file."""
+        """Writes the file; every process has predicted all of it."""
+        if not trainer.is_global_zero:
+            return
         data = data_of(trainer).display_name
         text = io.StringIO()
         writer = csv.writer(text)

@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 import torch
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
@@ -19,6 +20,13 @@ def check_precision(precision: str) -> None:
             f"trainer.precision={precision} is not supported (its gradient scaler or rounding would change the "
             "updates): use 32-true or bf16-mixed"
         )
+
+
+def check_strategy(strategy: Strategy) -> None:
+    """Raises an `InputError` for a strategy of Lightning's that splits the model or its steps."""
+    if not isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
+        name = type(strategy).__name__
+        raise InputError(f"trainer.strategy {name} is not supported: rounds run in one process, or in several with ddp")
 
 
 def check_network(network: nn.Module, data: FederatedDataModule) -> None:

@@ -60,7 +60,7 @@ class LocalTraining:
 
     def __call__(self, parameters: Tensor, batches: LocalBatches, *, client_lr: float) -> LocalUpdates:
         """Trains every client on its batches from the network's own ``parameters``, flat, shape ``[num_params]``."""
-        if self._goes_one_by_one(parameters.device):
+        if not len(batches.labels) or self._goes_one_by_one(parameters.device):
             return self._one_by_one(parameters, batches, client_lr)
         chunk = self._chunk_size(parameters, batches)
         tensors = batches[:3]

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import torch
 from torch import Tensor
 
-from flt.batches import LocalBatches, draw_batches, whole
+from flt.batches import LocalBatches, draw_rows, take_batches, whole
 from flt.clients import LocalTraining, LocalUpdates
 from flt.data.datamodule import FederatedDataModule
 from flt.hooks import Federation, Round
+from flt.processes import Processes
 from flt.random import generator, sample_clients
 
 # Numbers (updates or examples, whichever are more) that a part of a round may take: 256 MiB.
@@ -37,38 +39,38 @@ class Cohort:
     root_batch_size: int | None
     needs_root: bool
 
-    def in_parts(self, number: int, client_lr: float, *, clients_per_part: int | None = None) -> Iterator[Round]:
+    def in_parts(
+        self, number: int, client_lr: float, *, clients_per_part: int, processes: Processes
+    ) -> Iterator[Round]:
         """The round's updates, for some of its clients at a time; together they do not depend on the parts.
 
         Args:
             number: The round, counted from 0.
             client_lr: The clients' learning rate in it.
-            clients_per_part: Clients in a part; None for all in one.
+            clients_per_part: Clients in a part.
+            processes: Who else trains parts of the round.
+
+        Yields:
+            This process's parts; at least one, which may have no clients.
         """
         federation, parameters = self.federation, self.training.flatten()
         ids = sample_clients(
             federation.num_clients, federation.clients_per_round, seed=federation.seed, round_number=number
         )
+        rows = self._rows(self._starts[ids], self._sizes[ids], self.data.batch_size, "batches", number)
+        draws = self._draws(rows.shape, "augmentation", number)
         root = self._train_root(parameters, number, client_lr) if self.needs_root else None
-        draws = [generator(federation.seed, stream, number) for stream in ("batches", "augmentation")]
-        width = int(self._sizes[ids].max())
-        for part in torch.split(ids, clients_per_part or len(ids)):
-            batches = draw_batches(
-                federation.clients.features,
-                federation.clients.labels,
-                self._starts[part],
-                self._sizes[part],
-                local_steps=self.local_steps,
-                batch_size=self.data.batch_size,
-                generator=draws[0],
-                width=width,
-            )
-            trained = self.training(parameters, self._as_seen(batches, draws[1]), client_lr=client_lr)
+        parts = list(zip(*(torch.split(each, clients_per_part) for each in (ids, rows, draws)), strict=True))
+        mine = [part for position, part in enumerate(parts) if processes.has(position, len(parts))]
+        for some_ids, some_rows, some_draws in mine or [(ids[:0], rows[:0], draws[:0])]:
+            clients = federation.clients
+            batches = self._as_seen(take_batches(clients.features, clients.labels, some_rows), some_draws)
+            trained = self.training(parameters, batches, client_lr=client_lr)
             yield Round(
                 number=number,
-                client_ids=part,
-                malicious=federation.malicious[part],
-                num_examples=federation.num_examples[part],
+                client_ids=some_ids,
+                malicious=federation.malicious[some_ids],
+                num_examples=federation.num_examples[some_ids],
                 updates=trained.updates,
                 root_update=None if root is None else root.updates[0],
                 losses=trained.losses,
@@ -99,27 +101,30 @@ class Cohort:
     def _sizes(self) -> Tensor:
         return self.federation.clients.sizes.cpu()
 
+    def _rows(self, starts: Tensor, sizes: Tensor, batch_size: int, stream: str, number: int) -> Tensor:
+        draws = generator(self.federation.seed, stream, number)
+        return draw_rows(starts, sizes, local_steps=self.local_steps, batch_size=batch_size, generator=draws)
+
+    def _draws(self, shape: tuple[int, ...], stream: str, number: int) -> Tensor:
+        """What augmentation needs for examples in this shape, a row for each client."""
+        draws = self.data.inputs.draw(prod(shape), generator(self.federation.seed, stream, number))
+        return draws.view(shape[0], prod(shape[1:]), -1)
+
     def _train_root(self, parameters: Tensor, number: int, client_lr: float) -> LocalUpdates:
         """The server's own update g_0, trained like a client's on the root dataset."""
-        root, seed = self.data.root, self.federation.seed
+        root = self.data.root
         if self.root_batch_size is None:
             batches = whole(root.features, root.labels, local_steps=self.local_steps)
         else:
-            batches = draw_batches(
-                root.features,
-                root.labels,
-                torch.zeros(1, dtype=torch.long),
-                torch.tensor([len(root)]),
-                local_steps=self.local_steps,
-                batch_size=self.root_batch_size,
-                generator=generator(seed, "root batches", number),
-            )
-        batches = self._as_seen(batches, generator(seed, "root augmentation", number))
-        return self.training(parameters, batches, client_lr=client_lr)
+            start, size = torch.tensor([0]), torch.tensor([len(root)])
+            rows = self._rows(start, size, self.root_batch_size, "root batches", number)
+            batches = take_batches(root.features, root.labels, rows)
+        draws = self._draws(batches.labels.shape, "root augmentation", number)
+        return self.training(parameters, self._as_seen(batches, draws), client_lr=client_lr)
 
-    def _as_seen(self, batches: LocalBatches, draws: torch.Generator) -> LocalBatches:
+    def _as_seen(self, batches: LocalBatches, draws: Tensor) -> LocalBatches:
         """The batches as the network sees them: augmented, then normalised."""
-        features = self.data.inputs.augment(batches.features, draws)
+        features = self.data.inputs.augment(batches.features, draws.flatten(0, 1))
         if self.data.normalization is not None:
             features = self.data.normalization(features, channel_dim=3)
         return batches._replace(features=features)

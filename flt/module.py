@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from flt.checks import check_milestones, check_network, check_precision, check_trainable
+from flt.checks import check_milestones, check_network, check_precision, check_strategy, check_trainable
 from flt.clients import LocalTraining, LossReduction
 from flt.cohort import Cohort
 from flt.data.datamodule import FederatedDataModule, data_of
@@ -21,10 +21,11 @@ from flt.functional import finite_rows, median
 from flt.hooks import Aggregate, Aggregation, Attack, Backdoor, FederatedCallback, Round, call_hook, callbacks_of, only
 from flt.models import Network
 from flt.models.initialization import Initialization, initialize
+from flt.processes import Processes
 from flt.random import generator, run_seed
 from flt.resume import check_settings_kept, check_state
 from flt.statistics import move_statistics
-from flt.streaming import WeightedAggregation
+from flt.streaming import PartialAggregate, WeightedAggregation
 
 
 class FederatedModule(LightningModule):
@@ -115,8 +116,7 @@ class FederatedModule(LightningModule):
         """Finds rule, attack and data, lets the attack poison local data and checks every setting against them."""
         data = self.data
         check_precision(self.trainer.precision)
-        if self.trainer.world_size > 1:
-            raise InputError(f"{self.trainer.world_size} processes: rounds run in one so far; set trainer.devices to 1")
+        check_strategy(self.trainer.strategy)
         data.move_to(self.trainer.strategy.root_device)
         self.normalization = data.normalization
         self.seed = data.seed
@@ -154,11 +154,12 @@ class FederatedModule(LightningModule):
             rank_zero_warn("model.clients_per_chunk has no effect: batch normalisation takes one client at a time")
         self._cohort = Cohort(training, data, self.federation, self.local_steps, self.root_batch_size, needs_root)
         check_trainable(self.network, self.federation.clients.features[: self._cohort.smallest_batch])
-        takes_parts = isinstance(rule, WeightedAggregation) and all(
-            map(_goes_client_by_client, callbacks_of(self.trainer))
-        )
-        is_large = self._cohort.clients_per_part < self.federation.clients_per_round
-        self._clients_per_part = self._cohort.clients_per_part if takes_parts and is_large else None
+        self._processes = Processes(self.trainer.global_rank, self.trainer.world_size)
+        by_client = all(map(_goes_client_by_client, callbacks_of(self.trainer)))
+        share = -(-self.federation.clients_per_round // self._processes.world_size)
+        parts = share > self._cohort.clients_per_part or self._processes.world_size > 1
+        self._streams = isinstance(rule, WeightedAggregation) and by_client and parts
+        self._clients_per_part = min(share, self._cohort.clients_per_part) if self._streams else share
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The server's optimizer."""
@@ -185,18 +186,30 @@ class FederatedModule(LightningModule):
 
     def _aggregate(self, number: int) -> tuple[Round, Aggregate | None]:
         """The round as the rule saw it, and what the rule made of it; None where that cannot be used."""
-        parts, total = [], None
-        for part in self._cohort.in_parts(number, self.round_lr(number), clients_per_part=self._clients_per_part):
+        total, rounds, processes = None, [], self._processes
+        lr, size = self.round_lr(number), self._clients_per_part
+        for part in self._cohort.in_parts(number, lr, clients_per_part=size, processes=processes):
             with torch.autocast(self.device.type, enabled=False):
+                if not self._streams:
+                    round = self._receive(processes.joined(part))
+                    return round, self._usable(self.rule.aggregate(round), round) if len(round) else None
                 received = self._receive(part)
-                if self._clients_per_part is None:
-                    return received, _usable(self.rule.aggregate(received), received) if len(received) else None
-                if len(received):
-                    folded = self.rule.fold(received)
-                    total = folded if total is None else total.plus(folded)
-                parts.append(received.without_updates())
-        round = Round.joined(parts)
-        return round, None if total is None else _usable(self.rule.finish(total, round), round)
+                folded = self.rule.fold(received) if len(received) else PartialAggregate.of_nobody(received)
+                total = folded if total is None else total.plus(folded)
+                rounds.append(received.without_updates())
+        assert total is not None, "a process has at least one part, if an empty one"
+        round = processes.joined(Round.joined(rounds))
+        aggregate = self.rule.finish(processes.summed(total), round) if len(round) else None
+        return round, aggregate and self._usable(aggregate, round)
+
+    def _usable(self, aggregate: Aggregate, round: Round) -> Aggregate | None:
+        """The aggregate with its statistics, the same in every process; None if it holds a NaN or an infinity."""
+        update = self._processes.agreed(aggregate.update)
+        statistics = self._processes.agreed(
+            median(round.statistics) if aggregate.statistics is None else aggregate.statistics
+        )
+        is_finite = update.isfinite().all() and statistics.isfinite().all()
+        return replace(aggregate, update=update, statistics=statistics) if is_finite else None
 
     def _receive(self, round: Round) -> Round:
         """What reaches the rule of what the clients have trained."""
@@ -322,13 +335,6 @@ def _drop_unusable(round: Round) -> Round:
         return round
     rank_zero_warn("updates with a NaN or an infinity were dropped (column num_dropped counts them)")
     return round.keep(finite)
-
-
-def _usable(aggregate: Aggregate, round: Round) -> Aggregate | None:
-    """The aggregate with its statistics, None if it holds a NaN or an infinity."""
-    statistics = median(round.statistics) if aggregate.statistics is None else aggregate.statistics
-    is_finite = aggregate.update.isfinite().all() and statistics.isfinite().all()
-    return replace(aggregate, statistics=statistics) if is_finite else None
 
 
 def _goes_client_by_client(callback: Callback) -> bool:

@@ -26,13 +26,19 @@ class PartialAggregate:
     statistics: WeightedSum
     trust_scores: Tensor | None = None
 
+    @classmethod
+    def of_nobody(cls, round: Round) -> PartialAggregate:
+        """What is kept of a round without clients."""
+        weights = round.losses.new_zeros(0)
+        return cls(WeightedSum.of(round.updates, weights), WeightedSum.of(round.statistics, weights))
+
     def plus(self, other: PartialAggregate) -> PartialAggregate:
         """The same of both parts together, the other's clients last."""
-        scores = (self.trust_scores, other.trust_scores)
+        scores = [scores for scores in (self.trust_scores, other.trust_scores) if scores is not None]
         return PartialAggregate(
             self.updates.plus(other.updates),
             self.statistics.plus(other.statistics),
-            None if scores[0] is None or scores[1] is None else torch.cat([scores[0], scores[1]]),
+            torch.cat(scores) if scores else None,
         )
 
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
+from tiny import draw_batches
 
-from flt.batches import draw_batches, whole
+from flt.batches import whole
 
 SIZES = torch.tensor([3, 0, 10, 20])
 STARTS = torch.tensor([0, 3, 3, 13])

@@ -2,12 +2,12 @@ import copy
 
 import pytest
 import torch
-from tiny import NUM_CLASSES, NUM_FEATURES, mlp
+from tiny import NUM_CLASSES, NUM_FEATURES, draw_batches, mlp
 from torch import nn
 from torch.nn.utils.parametrize import register_parametrization
 
 from flt import clients
-from flt.batches import LocalBatches, draw_batches
+from flt.batches import LocalBatches
 from flt.clients import LocalTraining
 
 SIZES = [9, 3, 0, 20, 8]

@@ -2,11 +2,10 @@ from functools import partial
 
 import pytest
 import torch
-from tiny import SIZES, Recorder, TinyData, mlp, module, parameters_of, start_of, trainer
+from tiny import SIZES, Recorder, TinyData, draw_batches, mlp, module, parameters_of, start_of, trainer
 from torch import nn
 
 from callbacks import FedAvg, FLTrust, Krum, LabelFlippingAttack, NoAttack, ScalingAttack, TrimAttack, TrimmedMean
-from flt.batches import draw_batches
 from flt.data import FeatureTrigger
 from flt.errors import InputError
 from flt.module import FederatedModule

@@ -11,7 +11,6 @@ from flt.batches import whole
 from flt.data import Examples
 from flt.data.inputs import InputPipeline, Normalization
 from flt.errors import InputError
-from flt.random import generator
 
 
 class Seeing(nn.Module):
@@ -81,7 +80,8 @@ def test_augmentation_repeats_with_the_seed_and_differs_by_round(tmp_path):
     assert not torch.equal(first.network[1].weight, plain.network[1].weight)
     images = whole(first.data.root.features, first.data.root.labels, local_steps=2)
     streams = [("augmentation", 0), ("augmentation", 0), ("augmentation", 1), ("root augmentation", 0)]
-    seen = [first._cohort._as_seen(images, generator(0, *stream)).features for stream in streams]
+    cohort = first._cohort
+    seen = [cohort._as_seen(images, cohort._draws(images.labels.shape, *stream)).features for stream in streams]
     assert torch.equal(seen[0], seen[1])
     assert not torch.equal(seen[0], seen[2])
     assert not torch.equal(seen[0], seen[3])

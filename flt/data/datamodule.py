@@ -226,11 +226,15 @@ class FederatedDataModule(LightningDataModule, ABC):
         return Rounds(max_steps)
 
     def val_dataloader(self) -> Batches:
-        """The test set in batches of ``eval_batch_size``, on the device where it is."""
-        return Batches(self.test, self.eval_batch_size)
+        """This process's share of the test set in batches of ``eval_batch_size``, on the device where it is."""
+        first, step = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return Batches(self.test if step == 1 else self.test[first::step], self.eval_batch_size)
 
     test_dataloader = val_dataloader
-    predict_dataloader = val_dataloader
+
+    def predict_dataloader(self) -> Batches:
+        """The whole test set, in order."""
+        return Batches(self.test, self.eval_batch_size)
 
 
 def data_of(trainer: Trainer) -> FederatedDataModule:

@@ -55,12 +55,21 @@ class InputPipeline:
                 f" examples have the shape {list(shape)}: leave both out"
             )
 
-    def augment(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def draw(self, num_images: int, generator: torch.Generator) -> Tensor:
+        """What `augment` needs to know for so many images: shape ``[num_images, 3]``; ``[num_images, 0]`` if nothing.
+
+        Args:
+            num_images: How many images there will be.
+            generator: Source of the draws, on the CPU, so that every device sees the same images.
+        """
+        return torch.rand(num_images, 3 if self.augments else 0, generator=generator)
+
+    def augment(self, images: Tensor, draws: Tensor) -> Tensor:
         """Random crops and flips, each image's own.
 
         Args:
             images: Shape ``[..., channels, height, width]``; any leading dimensions.
-            generator: Source of the draws, on the CPU, so that every device sees the same images.
+            draws: A row of `draw` for each image.
 
         Returns:
             A new tensor of the same shape, or ``images`` itself where nothing is to be done.
@@ -69,12 +78,10 @@ class InputPipeline:
             return images
         flat = images.flatten(0, -4)
         height, width = flat.shape[-2:]
-        # All of an image's draws lie together, so that images may come in any number of calls.
-        draws = torch.rand(len(flat), 3, 1, generator=generator)
-        shifts = (draws[:, :2] * (2 * self.crop_padding + 1)).long()
+        shifts = (draws[:, :2, None] * (2 * self.crop_padding + 1)).long()
         rows, columns = shifts[:, 0] + torch.arange(height), torch.arange(width).expand(len(flat), width)
         if self.flip:
-            columns = torch.where(draws[:, 2] < 0.5, columns.flip(1), columns)
+            columns = torch.where(draws[:, 2:] < 0.5, columns.flip(1), columns)
         columns = columns + shifts[:, 1]
         padded = torch.nn.functional.pad(flat, (self.crop_padding,) * 4)
         which = torch.arange(len(flat), device=flat.device)[:, None, None]

@@ -11,6 +11,10 @@ def draw(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+def augment(pipeline, images, seed=0):
+    return pipeline.augment(images, pipeline.draw(images.shape[:-3].numel(), draw(seed)))
+
+
 def pictures(*leading, channels=2, height=5, width=7):
     """Every pixel has a value of its own, above 0."""
     count = channels * height * width * torch.Size(leading).numel()
@@ -33,7 +37,7 @@ def crops(image, padding, flip):
 @pytest.mark.parametrize(("padding", "flip"), [(0, True), (1, False), (2, True)])
 def test_each_image_is_one_of_its_own_crops(padding, flip):
     images = pictures(6, 3)
-    augmented = InputPipeline(padding, flip).augment(images, draw())
+    augmented = augment(InputPipeline(padding, flip), images)
     assert augmented.shape == images.shape
     for image, made in zip(images.flatten(0, 1), augmented.flatten(0, 1), strict=True):
         assert any(torch.equal(made, crop) for crop in crops(image, padding, flip))
@@ -42,7 +46,7 @@ def test_each_image_is_one_of_its_own_crops(padding, flip):
 def test_every_crop_is_equally_likely():
     image, padding = pictures(channels=1, height=2, width=3), 1
     number = 9_000
-    made = InputPipeline(padding, True).augment(image.expand(number, *image.shape), draw())
+    made = augment(InputPipeline(padding, True), image.expand(number, *image.shape))
     counts = torch.tensor([(made == crop).flatten(1).all(1).sum() for crop in crops(image, padding, True)])
     assert counts.sum() == number
     expected = number / len(counts)
@@ -52,15 +56,15 @@ def test_every_crop_is_equally_likely():
 
 def test_the_draw_is_a_function_of_the_generator():
     images, pipeline = pictures(8), InputPipeline(2, True)
-    first = pipeline.augment(images, draw())
-    assert torch.equal(first, pipeline.augment(images, draw()))
-    assert not torch.equal(first, pipeline.augment(images, draw(1)))
+    first = augment(pipeline, images)
+    assert torch.equal(first, augment(pipeline, images))
+    assert not torch.equal(first, augment(pipeline, images, 1))
     assert torch.equal(images, pictures(8))
 
 
 def test_nothing_asked_nothing_done():
     images = pictures(4)
-    assert InputPipeline().augment(images, draw()) is images
+    assert augment(InputPipeline(), images) is images
     assert not InputPipeline(normalize=True).augments
 
 

@@ -1,12 +1,15 @@
 """A federation small enough to run in milliseconds: data, a network, and a fit."""
 
 import logging
+import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 
+from flt.batches import LocalBatches, draw_rows, take_batches
 from flt.data import Examples, FeatureTrigger, FederatedDataModule, PixelTrigger, RawData
 from flt.data.inputs import InputPipeline
 from flt.hooks import Aggregate, FederatedCallback, Round
@@ -113,6 +116,11 @@ class Sending(FederatedCallback):
         return round.replace(updates=updates)
 
 
+def draw_batches(features: Tensor, labels: Tensor, starts: Tensor, sizes: Tensor, **settings: Any) -> LocalBatches:
+    """Draws the rows of a round's batches and takes them."""
+    return take_batches(features, labels, draw_rows(starts, sizes, **settings))
+
+
 def mlp() -> nn.Module:
     """A network of two layers."""
     return nn.Sequential(nn.Linear(NUM_FEATURES, 5), nn.Tanh(), nn.Linear(5, NUM_CLASSES))
@@ -128,6 +136,7 @@ def trainer(folder: Path, *callbacks: Callback, rounds: int = 3, **settings: obj
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     defaults = {
         "accelerator": "cpu",
+        "devices": int(os.environ.get("LOCAL_WORLD_SIZE", "1")),  # as many as torchrun has started
         "max_steps": rounds,
         "val_check_interval": 2,
         "log_every_n_steps": 1,

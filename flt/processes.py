@@ -1,0 +1,89 @@
+"""Several processes: which part of a round each trains, and how the parts come together again."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, distributed
+
+from flt.functional.weighted_sum import WeightedSum
+from flt.hooks import Round
+from flt.streaming import PartialAggregate
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes of a run, each of which has all data and the whole model; alone, it does nothing.
+
+    Args:
+        rank: This process, counted from 0.
+        world_size: How many there are.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+
+    def has(self, part: int, num_parts: int) -> bool:
+        """Whether the part of this number is for this process; neighbours go to one process."""
+        return part * self.world_size // num_parts == self.rank
+
+    def joined(self, round: Round) -> Round:
+        """The clients of all processes, in their order."""
+        if self.world_size == 1:
+            return round
+        sizes = self._objects(len(round))
+        # Few numbers a client go as they are; the wide tensors follow without being copied into an object.
+        rounds = [replace(round, **small) for small in self._objects(_small(round))]
+        wide: dict[str, Any] = {name: self._rows(getattr(round, name), sizes) for name in ("updates", "statistics")}
+        return replace(Round.joined([part.without_updates() for part in rounds]), **wide)
+
+    def summed(self, partial: PartialAggregate) -> PartialAggregate:
+        """The same over the clients of all processes."""
+        if self.world_size == 1:
+            return partial
+        scores = [each for each in self._objects(_on_cpu(partial.trust_scores)) if each is not None]
+        return PartialAggregate(
+            self._sum(partial.updates),
+            self._sum(partial.statistics),
+            torch.cat(scores).to(partial.updates.values.device) if scores else None,
+        )
+
+    def agreed(self, tensor: Tensor) -> Tensor:
+        """The first process's, so that rounding cannot let the processes' models drift apart."""
+        if self.world_size > 1:
+            tensor = tensor.contiguous()
+            distributed.broadcast(tensor, src=0)
+        return tensor
+
+    def _objects(self, own: Any) -> list[Any]:
+        found: list[Any] = [None] * self.world_size
+        distributed.all_gather_object(found, own)
+        return found
+
+    def _sum(self, part: WeightedSum) -> WeightedSum:
+        values, total = part.values.contiguous(), part.total.clone()
+        distributed.all_reduce(values)
+        distributed.all_reduce(total)
+        return WeightedSum(values, total)
+
+    def _rows(self, own: Tensor, sizes: list[int]) -> Tensor:
+        """The rows of all processes; exchanged at one size, which is that of the largest."""
+        padded = own.new_zeros(max(sizes), own.shape[1])
+        padded[: len(own)] = own
+        found = [torch.empty_like(padded) for _ in sizes]
+        distributed.all_gather(found, padded)
+        return torch.cat([rows[:size] for rows, size in zip(found, sizes, strict=True)])
+
+
+def _small(round: Round) -> dict[str, Any]:
+    return {
+        "client_ids": round.client_ids,
+        "malicious": round.malicious,
+        "num_examples": round.num_examples,
+        "losses": _on_cpu(round.losses),
+        "num_dropped": round.num_dropped,
+    }
+
+
+def _on_cpu(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.cpu()

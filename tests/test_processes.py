@@ -1,0 +1,81 @@
+"""Several processes make the run that one makes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from cases_of_processes import CASES, outcome
+from command_line import CONFIGS
+
+HELPERS = Path(__file__).parent / "helpers"
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PL_GLOBAL_SEED": "0", "FLT_CACHE": "cache"}
+
+
+def start(*command: str, folder: Path) -> str:
+    """Runs a command to its end and returns what it printed."""
+    paths = [str(HELPERS), str(HELPERS.parents[1])]
+    environment = {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths)}
+    ended = subprocess.run(  # noqa: S603  # its own commands
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture(scope="module", params=[(2, 1000), (2, 1), (4, 1000)], ids=lambda case: f"{case[0]}-{case[1]}")
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
+    """All cases, run by several processes."""
+    processes, clients = request.param
+    folder = tmp_path_factory.mktemp("shared")
+    script = str(HELPERS / "cases_of_processes.py")
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}")
+    start(*torchrun, script, str(folder), str(clients), folder=folder)
+    return processes, folder
+
+
+@pytest.mark.filterwarnings("ignore")  # the cases are about what comes out
+@pytest.mark.parametrize("name", CASES)
+def test_the_same_run(shared: tuple[int, Path], tmp_path: Path, name: str) -> None:
+    processes, folder = shared
+    alone = outcome(name, tmp_path)
+    results = [torch.load(folder / f"{name}.{rank}.pt", weights_only=True) for rank in range(processes)]
+    for key, value in alone["state"].items():
+        torch.testing.assert_close(results[0]["state"][key], value, rtol=1e-5, atol=1e-6)
+        assert all(torch.equal(result["state"][key], results[0]["state"][key]) for result in results)
+    for result in results:
+        assert result["dropped"] == alone["dropped"]
+        for row, own in zip(result["rows"], alone["rows"], strict=True):
+            assert row == pytest.approx(own, rel=1e-4, abs=1e-6)
+
+
+def test_the_command_line_starts_them_itself(tmp_path: Path) -> None:
+    """Two processes, whose files are those of one: one folder, each evaluation exact."""
+    (tmp_path / "start.py").write_text("from flt.cli import console\n\nconsole()\n")
+    settings = [
+        *(
+            "fit",
+            "--config",
+            str(CONFIGS / "har_fltrust.yaml"),
+            "--data.stand_in",
+            "always",
+            "--trainer.max_steps",
+            "3",
+        ),
+        *("--trainer.accelerator", "cpu", "--trainer.val_check_interval", "3"),
+    ]
+    for devices in ("1", "2"):
+        start(sys.executable, "start.py", *settings, "--trainer.devices", devices, folder=tmp_path)
+    one, two = (tmp_path / "runs" / "har" / f"version_{number}" for number in (0, 1))
+    assert sorted(path.name for path in two.iterdir()) == sorted(path.name for path in one.iterdir())
+    assert len(list((tmp_path / "runs" / "har").iterdir())) == 2
+    rows = [(folder / "metrics.csv").read_text().splitlines()[-1].split(",") for folder in (one, two)]
+    numbers = [[float(cell) for cell in row[1:] if cell] for row in rows]
+    assert numbers[1] == pytest.approx(numbers[0], rel=1e-5)
+    states = [
+        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for folder in (one, two)
+    ]
+    for key, value in states[0].items():
+        torch.testing.assert_close(states[1][key], value, rtol=1e-5, atol=1e-6)
