@@ -15,8 +15,8 @@ from flt.hooks import Federation, Round
 from flt.processes import Processes
 from flt.random import generator, sample_clients
 
-# Numbers (updates or examples, whichever are more) that a part of a round may take: 256 MiB.
-PART = 2**26
+# Numbers (updates or examples, whichever are more) that a part of a round may take: 64 MiB.
+PART = 2**24
 
 
 @dataclass(frozen=True)
