@@ -1,6 +1,6 @@
 """What a configuration plugs into a run: aggregation rules, attacks, and what records and shows the run."""
 
-from callbacks.aggregation import FedAvg, FLTrust, Krum, Median, TrimmedMean
+from callbacks.aggregation import FedAvg, FLTrust, Krum, Median, NormBoundedMean, TrimmedMean
 from callbacks.attacks import (
     AdaptiveAttack,
     KrumAttack,
@@ -24,6 +24,7 @@ __all__ = [
     "Median",
     "MetricsLogger",
     "NoAttack",
+    "NormBoundedMean",
     "PredictionWriter",
     "RoundProgressBar",
     "RunReport",

@@ -20,6 +20,7 @@ from callbacks import (
     LabelFlippingAttack,
     Median,
     NoAttack,
+    NormBoundedMean,
     ScalingAttack,
     TrimAttack,
     TrimmedMean,
@@ -45,6 +46,11 @@ RULES = [
     Rule("Krum", Krum, lambda u, root, sizes, f: reference.krum(u, f)),
     Rule("TrimmedMean", TrimmedMean, lambda u, root, sizes, f: reference.trimmed_mean(u, f)),
     Rule("Median", Median, lambda u, root, sizes, f: reference.median(u)),
+    Rule(
+        "NormBoundedMean",
+        partial(NormBoundedMean, 0.5),
+        lambda u, root, sizes, f: reference.norm_bounded_mean(u, sizes, 0.5),
+    ),
     Rule("FLTrust", FLTrust, lambda u, root, sizes, f: reference.fltrust(u, root)),
     Rule("FLTrust-Server", partial(FLTrust, "Server"), lambda u, root, sizes, f: root),
     Rule(

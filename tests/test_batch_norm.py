@@ -12,11 +12,10 @@ import pytest
 import tiny
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from tiny import NUM_CLASSES, NUM_FEATURES, Recorder, Sending, TinyData
+from tiny import NUM_CLASSES, NUM_FEATURES, Recorder, Sending, TinyData, draw_batches
 from torch import nn
 
 from callbacks import FedAvg, FLTrust, LabelFlippingAttack, NoAttack, TrimAttack
-from flt.batches import draw_batches
 from flt.data import Examples, PixelTrigger, RawData
 from flt.errors import InputError
 from flt.hooks import Aggregate, Aggregation, FederatedCallback
@@ -202,6 +201,9 @@ def aggregate(rule, updates, statistics, root, sizes, num_malicious):
     num_clients = len(updates)
     if rule.name == "FedAvg":
         return sizes / sizes.sum() @ updates, sizes / sizes.sum() @ statistics
+    if rule.name == "NormBoundedMean":
+        update = rule.reference(updates, None, sizes, num_malicious)
+        return update, sizes / sizes.sum() @ statistics
     if rule.name == "Krum":
         distances = np.array([np.sort(((updates - update) ** 2).sum(axis=1)) for update in updates])
         chosen = distances[:, 1 : num_clients - num_malicious - 1].sum(axis=1).argmin()

@@ -13,6 +13,7 @@ from callbacks import (
     Median,
     MetricsLogger,
     NoAttack,
+    NormBoundedMean,
     ScalingAttack,
     TrimAttack,
 )
@@ -22,7 +23,11 @@ from flt.hooks import FederatedCallback
 from flt.processes import Processes
 
 VARIANTS = ("FLTrust", "Server", "withServer", "NoReLU", "NoNorm", "ParNorm")
-RULES = {"FedAvg": FedAvg, **{variant: (lambda variant=variant: FLTrust(variant)) for variant in VARIANTS}}
+RULES = {
+    "FedAvg": FedAvg,
+    "NormBoundedMean": lambda: NormBoundedMean(0.3),
+    **{variant: (lambda variant=variant: FLTrust(variant)) for variant in VARIANTS},
+}
 PER_CLIENT = 96  # numbers in a client's batch of 8 examples of 12 features; its update has 83
 
 
@@ -53,7 +58,7 @@ def run(folder, *callbacks, **settings):
 @pytest.mark.parametrize("attack", [NoAttack, LabelFlippingAttack, ScalingAttack])
 @pytest.mark.parametrize("rule", RULES)
 def test_any_part_gives_the_same_run(tmp_path, in_parts, rule, attack):
-    settings = {"local_steps": 2, "clients_per_round": 9, "root_batch_size": None if rule == "FedAvg" else 6}
+    settings = {"local_steps": 2, "clients_per_round": 9, "root_batch_size": 6 if rule in VARIANTS else None}
     whole, rows = run(tmp_path, RULES[rule](), attack(), **settings)
     for clients in (1, 4):
         in_parts(2 * clients)  # two local steps

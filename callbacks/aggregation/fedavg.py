@@ -1,5 +1,7 @@
 """FedAvg as a callback."""
 
+from torch import Tensor
+
 from flt.functional.weighted_sum import WeightedSum
 from flt.hooks import Round
 from flt.streaming import PartialAggregate, WeightedAggregation
@@ -14,7 +16,12 @@ class FedAvg(WeightedAggregation):
 
     def fold(self, round: Round) -> PartialAggregate:
         """Adds up a part's updates; see `flt.functional.fedavg`."""
-        # Any common factor will do; this one keeps the sum below the largest update.
-        shares = round.num_examples.double() / round.federation.num_examples.sum().clamp(min=1)
-        shares = shares.to(round.updates.device)
+        shares = shares_of(round)
         return PartialAggregate(WeightedSum.of(round.updates, shares), WeightedSum.of(round.statistics, shares))
+
+
+def shares_of(round: Round) -> Tensor:
+    """Each client's share of all examples of the federation, float64 of shape ``[num_clients]``."""
+    # Any common factor will do; this one keeps a weighted sum below the largest update.
+    shares = round.num_examples.double() / round.federation.num_examples.sum().clamp(min=1)
+    return shares.to(round.updates.device)

@@ -8,6 +8,7 @@ from flt.functional.fltrust import fltrust, fltrust_weights, trust_scores
 from flt.functional.krum import krum, krum_scores, krum_select
 from flt.functional.krum_attack import krum_attack
 from flt.functional.label_flipping import flip_labels
+from flt.functional.norm_bounded_mean import norm_bounded_mean
 from flt.functional.trim_attack import trim_attack
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "krum_scores",
     "krum_select",
     "median",
+    "norm_bounded_mean",
     "pairwise_squared_distances",
     "trim_attack",
     "trimmed_mean",

@@ -21,6 +21,10 @@ class Rule(NamedTuple):
 
 RULES = {
     "fedavg": Rule(lambda u, _: F.fedavg(u, torch.full((len(u),), 5)), lambda u, _: reference.fedavg(u, [5] * len(u))),
+    "norm_bounded_mean": Rule(
+        lambda u, _: F.norm_bounded_mean(u, torch.full((len(u),), 5), max_norm=4.0),
+        lambda u, _: reference.norm_bounded_mean(u, [5] * len(u), 4.0),
+    ),
     "krum-0": Rule(lambda u, _: F.krum(u, num_byzantine=0), lambda u, _: reference.krum(u, 0), 3),
     "krum-1": Rule(lambda u, _: F.krum(u, num_byzantine=1), lambda u, _: reference.krum(u, 1), 5),
     "trimmed_mean-0": Rule(lambda u, _: F.trimmed_mean(u, trim=0), lambda u, _: reference.trimmed_mean(u, 0)),

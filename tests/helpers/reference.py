@@ -22,6 +22,15 @@ def fedavg(updates, num_examples):
     return sum((count / total) * update for count, update in zip(num_examples, updates, strict=True))
 
 
+def norm_bounded_mean(updates, num_examples, max_norm):
+    lengths = [math.sqrt(sum(float(x) ** 2 for x in update)) for update in updates]
+    bounded = [
+        update if length <= max_norm else update * (max_norm / length)
+        for update, length in zip(updates, lengths, strict=True)
+    ]
+    return fedavg(bounded, num_examples)
+
+
 def squared_distance(a, b):
     return sum((x - y) ** 2 for x, y in zip(a, b, strict=True))
 

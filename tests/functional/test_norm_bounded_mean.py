@@ -1,0 +1,31 @@
+import pytest
+import torch
+
+from flt import functional as F
+from flt.errors import InputError
+
+
+def test_worked_by_hand():
+    updates = torch.tensor([[3.0, 4.0], [0.0, 1.0], [0.0, 0.0]])
+    # Shortened to (1.2, 1.6); shares 1/4, 2/4, 1/4
+    bounded = F.norm_bounded_mean(updates, torch.tensor([1, 2, 1]), max_norm=2.0)
+    torch.testing.assert_close(bounded, torch.tensor([0.3, 0.9]))
+
+
+def test_a_bound_that_nobody_reaches_changes_nothing():
+    updates, counts = torch.randn(5, 7, generator=torch.Generator().manual_seed(0)), torch.tensor([3, 1, 4, 1, 5])
+    torch.testing.assert_close(F.norm_bounded_mean(updates, counts, max_norm=100.0), F.fedavg(updates, counts))
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1.0, 1e30, 1e38])
+def test_the_mean_is_no_longer_than_the_bound(factor):
+    updates = factor * torch.randn(9, 50, generator=torch.Generator().manual_seed(1)).clamp(-3, 3)
+    mean = F.norm_bounded_mean(updates, torch.arange(1, 10), max_norm=0.5)
+    assert mean.isfinite().all()
+    assert mean.norm() <= 0.5 * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("max_norm", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_bound_that_is_none(max_norm):
+    with pytest.raises(InputError, match="max_norm"):
+        F.norm_bounded_mean(torch.ones(2, 2), torch.ones(2), max_norm=max_norm)
