@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import functional_call, vjp, vmap
 
 from flt import layerwise
 from flt.batches import LocalBatches
@@ -120,7 +120,7 @@ class LocalTraining:
         """A chunk's only local step, ``labels`` of shape ``[num_clients, 1, batch_size]``."""
         labels, weights = labels[:, 0], weights[:, 0]
         gradients, losses = layerwise.client_gradients(
-            self.network, features[:, 0], lambda scores: self._losses(scores, labels, weights)
+            self.network, features[:, 0], lambda scores: self._slope(scores, labels, weights)
         )
         return gradients.mul_(-client_lr), losses
 
@@ -130,16 +130,17 @@ class LocalTraining:
         self, parameters: Tensor, client_lr: float, features: Tensor, labels: Tensor, weights: Tensor
     ) -> tuple[Tensor, Tensor]:
         """One client's local steps, ``labels`` of shape ``[local_steps, batch_size]``; vectorised by the caller."""
-
-        def objective(flat: Tensor, step: int) -> tuple[Tensor, Tensor]:
-            return self._losses(self._scores(self.unflatten(flat), features[step]), labels[step], weights[step])
-
         # Summing the steps, rather than subtracting two parameter vectors, keeps the update's small digits.
         update, loss = torch.zeros_like(parameters), torch.zeros((), device=parameters.device)
         for step in range(labels.shape[0]):
-            gradient, loss = grad(objective, has_aux=True)(parameters + update if step else parameters, step)
-            update = update - client_lr * gradient
+            score = partial(self._flat_scores, features=features[step])
+            scores, pull_back, *_ = vjp(score, parameters + update if step else parameters)
+            slope, loss = self._slope(scores, labels[step], weights[step])
+            update = update - client_lr * pull_back(slope)[0]
         return update, loss
+
+    def _flat_scores(self, flat: Tensor, features: Tensor) -> Tensor:
+        return self._scores(self.unflatten(flat), features)
 
     # One after the other
 
@@ -173,9 +174,9 @@ class LocalTraining:
         """One client's gradient, flat, and its mean loss; ``buffers`` are changed in place."""
         with torch.enable_grad():
             scores = self._scores({**weights, **buffers}, _channels_last(features))
-            objective, loss = self._losses(scores, labels, torch.ones_like(labels, dtype=torch.float32))
+            slope, loss = self._slope(scores.detach(), labels, torch.ones_like(labels, dtype=torch.float32))
             gradients = torch.autograd.grad(
-                objective, list(weights.values()), allow_unused=True, materialize_grads=True
+                scores, list(weights.values()), slope, allow_unused=True, materialize_grads=True
             )
         return torch.cat([gradient.flatten() for gradient in gradients]), loss
 
@@ -186,12 +187,23 @@ class LocalTraining:
 
     # For all three
 
-    def _losses(self, scores: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """What a client minimises, and its mean loss for the log; leading dimensions of ``labels`` are kept."""
-        losses = nn.functional.cross_entropy(scores.flatten(0, -2), labels.flatten(), reduction="none")
-        total = (losses.view_as(labels) * weights).sum(dim=-1)
-        mean = total / weights.sum(dim=-1).clamp(min=1.0)
-        return (total if self.loss_reduction == "sum" else mean), mean.detach()
+    def _slope(self, scores: Tensor, labels: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradient with respect to ``scores`` of the cross-entropy that a client minimises, and its mean for the log.
+
+        Args:
+            scores: Shape ``[..., batch_size, num_classes]``; leading dimensions are clients.
+            labels: Shape ``[..., batch_size]``.
+            weights: 1 for an example, 0 for padding, same shape.
+        """
+        logarithms = scores.float().log_softmax(dim=-1)
+        count = weights.sum(dim=-1, keepdim=True).clamp(min=1.0)
+        mean = -(logarithms.gather(-1, labels[..., None])[..., 0] * weights).sum(dim=-1) / count[..., 0]
+        factors = weights if self.loss_reduction == "sum" else weights / count
+        # Written out, as softmax minus one-hot: a backward pass for so little would cost more than its arithmetic.
+        slope = logarithms.exp().scatter_add(
+            -1, labels[..., None], -torch.ones_like(labels[..., None], dtype=torch.float32)
+        )
+        return (slope * factors[..., None]).to(scores.dtype), mean
 
     def unflatten(self, vector: Tensor) -> dict[str, Tensor]:
         """The flat ``vector``, shape ``[num_params]``, as a dictionary of named parameters (views)."""

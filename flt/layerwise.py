@@ -31,18 +31,18 @@ def _is_supported(module: nn.Module) -> bool:
 
 
 def client_gradients(
-    network: nn.Module, features: Tensor, objective: Callable[[Tensor], tuple[Tensor, Tensor]]
+    network: nn.Module, features: Tensor, slope: Callable[[Tensor], tuple[Tensor, Tensor]]
 ) -> tuple[Tensor, Tensor]:
     """Gradient of each client's own loss at the network's weights.
 
     Args:
         network: A network for which `supports` holds and which treats examples one by one.
         features: Shape ``[num_clients, batch_size, *shape]``.
-        objective: From scores, shape ``[num_clients, batch_size, num_classes]``, to the clients' losses, shape
-            ``[num_clients]``, and something to hand back.
+        slope: From scores, shape ``[num_clients, batch_size, num_classes]``, to the gradient of the clients' losses
+            with respect to them, of the same shape, and something to hand back.
 
     Returns:
-        Gradients, shape ``[num_clients, num_params]``, and what ``objective`` handed back.
+        Gradients, shape ``[num_clients, num_params]``, and what ``slope`` handed back.
     """
     num_clients, batch_size = features.shape[:2]
     calls: list[tuple[nn.Linear, Tensor, Tensor]] = []
@@ -54,9 +54,13 @@ def client_gradients(
     handles = [module.register_forward_hook(record) for module in network.modules() if _is_known(module)]
     try:
         with torch.enable_grad():
-            scores = network(features.flatten(0, 1)).unflatten(0, (num_clients, batch_size))
-            losses, extra = objective(scores)
-            at_outputs = torch.autograd.grad(losses.sum(), [output for _, _, output in calls])
+            scores = network(features.flatten(0, 1))
+            at_scores, extra = slope(scores.detach().unflatten(0, (num_clients, batch_size)))
+            at_scores = at_scores.flatten(0, 1)
+            # The last layer's output is the scores in most networks; autograd is for what lies before it.
+            inner = [output for _, _, output in calls if output is not scores]
+            found = iter(torch.autograd.grad(scores, inner, at_scores) if inner else ())
+            at_outputs = [at_scores if output is scores else next(found) for _, _, output in calls]
     finally:
         for handle in handles:
             handle.remove()

@@ -214,8 +214,9 @@ class FederatedModule(LightningModule):
     def _receive(self, round: Round) -> Round:
         """What reaches the rule of what the clients have trained."""
         callbacks = callbacks_of(self.trainer)
-        round = _drop_unusable(call_hook(callbacks, "on_client_updates", round))
-        return _drop_unusable(call_hook(callbacks, "on_updates_received", round)) if len(round) else round
+        sent = _drop_unusable(call_hook(callbacks, "on_client_updates", round))
+        received = call_hook(callbacks, "on_updates_received", sent) if len(sent) else sent
+        return sent if received is sent else _drop_unusable(received)
 
     def _server_step(self, update: Tensor | None) -> None:
         """``w <- w + server_lr * update``, or what the server's optimizer makes of it; None leaves w alone."""
