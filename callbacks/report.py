@@ -67,7 +67,7 @@ class RunReport(Callback):
                 f" ({summary['num_malicious']} of {summary['num_clients']} clients malicious)"
             )
             write_atomically(folder / "curves.png", draw_curves(metrics.rows, title))
-        Console().print(f"Files in {folder}", highlight=False, soft_wrap=True)
+        Console(markup=False).print(f"Files in {folder}", highlight=False, soft_wrap=True)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints the rates that ``flt validate`` measured."""
@@ -165,4 +165,4 @@ def _print_table(title: str, lines: dict[str, str]) -> None:
     table.add_column()
     for name, value in lines.items():
         table.add_row(name, value)
-    Console().print(table)
+    Console(markup=False).print(table)

@@ -23,7 +23,9 @@ def check_precision(precision: str) -> None:
 
 
 def check_strategy(strategy: Strategy) -> None:
-    """Raises an `InputError` for a strategy of Lightning's that splits the model or its steps."""
+    """Raises an `InputError` for a strategy of Lightning's that splits the model, its steps or its statistics."""
+    if getattr(strategy, "_layer_sync", None) is not None:
+        raise InputError("trainer.sync_batchnorm=True would mix the statistics of clients: leave it False")
     if not isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
         name = type(strategy).__name__
         raise InputError(f"trainer.strategy {name} is not supported: rounds run in one process, or in several with ddp")

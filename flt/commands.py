@@ -76,4 +76,4 @@ class FederatedTrainer(Trainer):
         print_overview(overview)
         if path is not None:
             write_atomically(path, as_file(draw_overview(overview), path))
-            Console().print(f"Figure in {path}", highlight=False, soft_wrap=True)
+            Console(markup=False).print(f"Figure in {path}", highlight=False, soft_wrap=True)

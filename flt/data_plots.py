@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
@@ -24,6 +25,7 @@ MOST_LABELS = 25
 MOST_COLUMNS = 800
 
 
+@rc_context({"text.parse_math": False})  # names of classes and data sets may hold a $
 def draw_overview(overview: DataOverview) -> Figure:
     """The clients' data as a heat map beside the root dataset, above a few examples with the backdoor's trigger."""
     top = 2.6 + min(3.5, 0.2 * max(4, overview.num_classes))

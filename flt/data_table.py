@@ -22,7 +22,7 @@ def print_overview(overview: DataOverview, console: Console | None = None) -> No
         overview: Who holds what.
         console: Where to print; None for standard output.
     """
-    console = console or Console()
+    console = console or Console(markup=False)
     head = Table(title="Data", title_justify="left", title_style="bold", show_header=False)
     head.add_column(style="cyan", no_wrap=True)
     head.add_column()

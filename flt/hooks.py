@@ -81,6 +81,10 @@ class Federation:
         return replace(self, **changes)
 
 
+BY_CLIENT = ("client_ids", "malicious", "num_examples", "updates", "losses", "statistics")
+"""What a round has a row of for each client."""
+
+
 @dataclass(frozen=True)
 class Round:
     """One round's updates and whose they are; rows of all tensors correspond.
@@ -131,22 +135,13 @@ class Round:
     @classmethod
     def joined(cls, parts: "Sequence[Round]") -> "Round":
         """The round that these parts make up, in their order."""
-        names = ("client_ids", "malicious", "num_examples", "updates", "losses", "statistics")
-        rows: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
+        rows: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in BY_CLIENT}
         return replace(parts[0], **rows, num_dropped=sum(part.num_dropped for part in parts))
 
     def keep(self, mask: Tensor) -> "Round":
         """The round without the clients where ``mask``, boolean of shape ``[num_clients]``, is False."""
-        return replace(
-            self,
-            client_ids=self.client_ids[mask],
-            malicious=self.malicious[mask],
-            num_examples=self.num_examples[mask],
-            updates=self.updates[mask],
-            losses=self.losses[mask],
-            statistics=self.statistics[mask],
-            num_dropped=self.num_dropped + int((~mask).sum()),
-        )
+        rows: dict[str, Any] = {name: getattr(self, name)[mask] for name in BY_CLIENT}
+        return replace(self, **rows, num_dropped=self.num_dropped + int((~mask).sum()))
 
     def require_root_update(self) -> Tensor:
         """The root update; a callback that calls this sets ``needs_root_update = True``."""
@@ -183,7 +178,8 @@ class FederatedCallback(Callback):
 
     by_client: bool = False
     """Whether ``on_client_updates`` and ``on_updates_received`` treat each client by itself, so that a round of very
-    many clients may come to them in parts."""
+    many clients may come to them in parts. Random draws then need a stream for each client: a stream that all share
+    would begin anew in every part. A class that overrides one of the hooks says so anew."""
 
     @property
     def label(self) -> str:
@@ -200,7 +196,10 @@ class FederatedCallback(Callback):
         """What the server makes of the updates before the rule sees them, such as clipping."""
 
     def on_round_end(self, trainer: Trainer, round: Round, aggregate: Aggregate) -> None:
-        """After the global model has taken its step; ``round`` is what the rule saw."""
+        """After the global model has taken its step; ``round`` is what the rule saw.
+
+        Of a round that came in parts ``round.updates`` and ``round.statistics`` have no columns left.
+        """
 
 
 class Aggregation(FederatedCallback, ABC):

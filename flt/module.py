@@ -1,5 +1,6 @@
 """The global model and its rounds: one training step is one round of federated learning."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -117,6 +118,8 @@ class FederatedModule(LightningModule):
         data = self.data
         check_precision(self.trainer.precision)
         check_strategy(self.trainer.strategy)
+        if len(data.test) < self.trainer.world_size:
+            raise InputError(f"{self.trainer.world_size} processes share {len(data.test)} test examples: take fewer")
         data.move_to(self.trainer.strategy.root_device)
         self.normalization = data.normalization
         self.seed = data.seed
@@ -155,6 +158,7 @@ class FederatedModule(LightningModule):
         self._cohort = Cohort(training, data, self.federation, self.local_steps, self.root_batch_size, needs_root)
         check_trainable(self.network, self.federation.clients.features[: self._cohort.smallest_batch])
         self._processes = Processes(self.trainer.global_rank, self.trainer.world_size)
+        self._processes.check_agree({**self._settings(), "examples of each client": data.clients.sizes.tolist()})
         by_client = all(map(_goes_client_by_client, callbacks_of(self.trainer)))
         share = -(-self.federation.clients_per_round // self._processes.world_size)
         parts = share > self._cohort.clients_per_part or self._processes.world_size > 1
@@ -186,34 +190,56 @@ class FederatedModule(LightningModule):
 
     def _aggregate(self, number: int) -> tuple[Round, Aggregate | None]:
         """The round as the rule saw it, and what the rule made of it; None where that cannot be used."""
-        total, rounds, processes = None, [], self._processes
         lr, size = self.round_lr(number), self._clients_per_part
-        for part in self._cohort.in_parts(number, lr, clients_per_part=size, processes=processes):
-            with torch.autocast(self.device.type, enabled=False):
-                if not self._streams:
-                    round = self._receive(processes.joined(part))
-                    return round, self._usable(self.rule.aggregate(round), round) if len(round) else None
+        parts = self._cohort.in_parts(number, lr, clients_per_part=size, processes=self._processes)
+        return self._aggregate_parts(parts) if self._streams else self._aggregate_whole(next(parts))
+
+    def _aggregate_whole(self, part: Round) -> tuple[Round, Aggregate | None]:
+        """Gives the rule all updates at once; ``part`` is what this process has trained."""
+        with torch.autocast(self.device.type, enabled=False):
+            round = self._receive(self._processes.joined(part))
+            if not len(round) and isinstance(self.rule, WeightedAggregation):
+                aggregate: Aggregate | None = self.rule.finish(PartialAggregate.of_nobody(round), round)
+            else:
+                aggregate = self.rule.aggregate(round) if len(round) else None
+            return round, self._usable(aggregate, round.statistics if len(round) else None)
+
+    def _aggregate_parts(self, parts: Iterable[Round]) -> tuple[Round, Aggregate | None]:
+        """Lets the rule fold one part after the other, each of which is trained when the one before is gone."""
+        total, rounds = None, []
+        for part in parts:
+            with torch.autocast(self.device.type, enabled=False):  # and not while the next part is trained
                 received = self._receive(part)
                 folded = self.rule.fold(received) if len(received) else PartialAggregate.of_nobody(received)
                 total = folded if total is None else total.plus(folded)
                 rounds.append(received.without_updates())
         assert total is not None, "a process has at least one part, if an empty one"
-        round = processes.joined(Round.joined(rounds))
-        aggregate = self.rule.finish(processes.summed(total), round) if len(round) else None
-        return round, aggregate and self._usable(aggregate, round)
+        with torch.autocast(self.device.type, enabled=False):
+            round, total = self._processes.joined(Round.joined(rounds)), self._processes.summed(total)
+            aggregate = self.rule.finish(total, round)
+            return round, self._usable(aggregate, total.statistics.mean()[None] if len(round) else None)
 
-    def _usable(self, aggregate: Aggregate, round: Round) -> Aggregate | None:
-        """The aggregate with its statistics, the same in every process; None if it holds a NaN or an infinity."""
-        update = self._processes.agreed(aggregate.update)
-        statistics = self._processes.agreed(
-            median(round.statistics) if aggregate.statistics is None else aggregate.statistics
-        )
-        is_finite = update.isfinite().all() and statistics.isfinite().all()
-        return replace(aggregate, update=update, statistics=statistics) if is_finite else None
+    def _usable(self, aggregate: Aggregate | None, statistics: Tensor | None) -> Aggregate | None:
+        """The aggregate, the same in every process; None if it holds a NaN or an infinity, or nothing at all.
+
+        Args:
+            aggregate: What the rule made of the round, if anything.
+            statistics: Clients' statistics, for a rule that says nothing about them; None if there are no clients.
+        """
+        if aggregate is None or (statistics is None and not aggregate.update.any()):
+            return None
+        if aggregate.statistics is None and statistics is not None:
+            aggregate = replace(aggregate, statistics=median(statistics))
+        tensors = {"update": aggregate.update, "statistics": aggregate.statistics}
+        agreed = {name: self._processes.agreed(tensor) for name, tensor in tensors.items() if tensor is not None}
+        is_finite = all(tensor.isfinite().all() for tensor in agreed.values())
+        return replace(aggregate, **agreed) if is_finite else None
 
     def _receive(self, round: Round) -> Round:
         """What reaches the rule of what the clients have trained."""
         callbacks = callbacks_of(self.trainer)
+        if not len(round):
+            return round
         sent = _drop_unusable(call_hook(callbacks, "on_client_updates", round))
         received = call_hook(callbacks, "on_updates_received", sent) if len(sent) else sent
         return sent if received is sent else _drop_unusable(received)
@@ -304,21 +330,30 @@ class FederatedModule(LightningModule):
             "root_size": data.root_size,
             "bias_probability": data.bias_probability,
             "biased_class": data.biased_class,
-            "root_path": str(data.root_path),
-            "inputs": str(data.inputs),
+            "root_path": data.root_path and str(data.root_path.resolve()),
+            "normalize": data.inputs.normalize,
         }
         if self.trainer.state.fn != "fit":
             return settings
+        names = (
+            "client_lr",
+            "server_lr",
+            "local_steps",
+            "loss_reduction",
+            "root_batch_size",
+            "lr_milestones",
+            "lr_gamma",
+        )
         return settings | {
             "server_optimizer": type(self.configure_optimizers()).__name__,
             "aggregation": self.rule.describe(self.federation),
             "attack": f"{attack.label}, {self.federation.num_malicious} malicious" if attack else "NoAttack",
-            "client_lr": self.client_lr,
-            "server_lr": self.server_lr,
-            "local_steps": self.local_steps,
-            "loss_reduction": self.loss_reduction,
+            **{name: getattr(self, name) for name in names},
             "batch_size": data.batch_size,
             "clients_per_round": self.federation.clients_per_round,
+            "num_clients": data.num_clients,
+            "partition": data.describe_partition(),
+            "inputs": data.inputs.describe(),
         }
 
     # Helpers
@@ -340,6 +375,13 @@ def _drop_unusable(round: Round) -> Round:
 
 def _goes_client_by_client(callback: Callback) -> bool:
     """Whether a round may come to the callback in parts."""
-    hooks = ("on_client_updates", "on_updates_received")
-    changes = any(getattr(type(callback), hook, None) not in (None, getattr(FederatedCallback, hook)) for hook in hooks)
-    return getattr(callback, "by_client", False) or not changes
+    classes = type(callback).__mro__
+
+    def definer(name: str) -> int:
+        return next((position for position, kind in enumerate(classes) if name in vars(kind)), len(classes))
+
+    changes = min(definer(hook) for hook in ("on_client_updates", "on_updates_received", "craft"))
+    if changes == len(classes) or classes[changes] is FederatedCallback:
+        return True
+    # What a class says of its own hooks is nothing about those of classes derived from it.
+    return getattr(callback, "by_client", False) and definer("by_client") <= changes

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -27,6 +28,7 @@ def has_curves(rows: Sequence[Mapping[str, float]]) -> bool:
     return bool(_panels(rows))
 
 
+@rc_context({"text.parse_math": False})  # the name of a data set may hold a $
 def draw_curves(rows: Sequence[Mapping[str, float]], title: str) -> bytes:
     """Error, attack success and trust scores over the rounds of one run.
 

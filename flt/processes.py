@@ -6,9 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
+from flt.errors import InputError
 from flt.functional.weighted_sum import WeightedSum
-from flt.hooks import Round
+from flt.hooks import BY_CLIENT, Round
 from flt.streaming import PartialAggregate
+
+WIDE = ("updates", "statistics")
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,17 @@ class Processes:
         """Whether the part of this number is for this process; neighbours go to one process."""
         return part * self.world_size // num_parts == self.rank
 
+    def check_agree(self, settings: dict[str, Any]) -> None:
+        """Raises an `InputError` in every process if they were started with different data or settings."""
+        if self.world_size == 1:
+            return
+        all_settings = self._objects(settings)
+        for name, value in all_settings[0].items():
+            for rank, other in enumerate(all_settings):
+                if other.get(name) != value:
+                    shown = "" if isinstance(value, list) else f" ({value} and {other.get(name)})"
+                    raise InputError(f"processes 0 and {rank} differ in {name}{shown}: start all of them alike")
+
     def joined(self, round: Round) -> Round:
         """The clients of all processes, in their order."""
         if self.world_size == 1:
@@ -34,7 +48,7 @@ class Processes:
         sizes = self._objects(len(round))
         # Few numbers a client go as they are; the wide tensors follow without being copied into an object.
         rounds = [replace(round, **small) for small in self._objects(_small(round))]
-        wide: dict[str, Any] = {name: self._rows(getattr(round, name), sizes) for name in ("updates", "statistics")}
+        wide: dict[str, Any] = {name: self._rows(getattr(round, name), sizes) for name in WIDE}
         return replace(Round.joined([part.without_updates() for part in rounds]), **wide)
 
     def summed(self, partial: PartialAggregate) -> PartialAggregate:
@@ -76,13 +90,8 @@ class Processes:
 
 
 def _small(round: Round) -> dict[str, Any]:
-    return {
-        "client_ids": round.client_ids,
-        "malicious": round.malicious,
-        "num_examples": round.num_examples,
-        "losses": _on_cpu(round.losses),
-        "num_dropped": round.num_dropped,
-    }
+    names = [name for name in BY_CLIENT if name not in WIDE]
+    return {"num_dropped": round.num_dropped, **{name: _on_cpu(getattr(round, name)) for name in names}}
 
 
 def _on_cpu(tensor: Tensor | None) -> Tensor | None:

@@ -29,7 +29,7 @@ REMEDIES = {
     "bias_probability": "its root dataset must stay apart from the clients' data",
     "biased_class": "its root dataset must stay apart from the clients' data",
     "root_path": "its root dataset must stay apart from the clients' data",
-    "inputs": "the model knows no others",
+    "normalize": "the model was trained on inputs of that kind (data.inputs.normalize)",
     "server_optimizer": "its state is of no use to another optimizer",
 }
 
@@ -40,11 +40,11 @@ def check_settings_kept(saved: dict[str, Any], own: dict[str, Any], *, training:
     Args:
         saved: Settings of the run that wrote the checkpoint.
         own: Settings of this run.
-        training: Whether training goes on; an evaluation only minds data, seed and inputs.
+        training: Whether training goes on; an evaluation only minds data, seed and normalisation.
     """
     changed = [name for name in own if name in saved and saved[name] != own[name]]
     for name in changed:
-        if name in REMEDIES and (training or name in ("data", "seed", "inputs")):
+        if name in REMEDIES and (training or name in ("data", "seed", "normalize")):
             raise InputError(f"the checkpoint's {name} is {saved[name]}, this run's {own[name]}: {REMEDIES[name]}")
     if training and changed:
         changes = ", ".join(f"{name} {saved[name]} -> {own[name]}" for name in changed)

@@ -19,6 +19,7 @@ from callbacks import (
 )
 from flt import cohort
 from flt.data.inputs import InputPipeline
+from flt.errors import InputError
 from flt.hooks import FederatedCallback
 from flt.processes import Processes
 
@@ -150,3 +151,24 @@ def test_draws_do_not_depend_on_the_parts(tmp_path):
     )
     assert [len(part) for part in parts] == [3, 3, 3, 1]
     torch.testing.assert_close(torch.cat([part.updates for part in parts]), whole[0].updates, rtol=1e-6, atol=1e-7)
+
+
+def test_what_a_class_says_of_its_hooks_is_not_said_of_derived_ones(tmp_path, in_parts):
+    class Colluding(LabelFlippingAttack):
+        def craft(self, round):
+            self.size = len(round)
+
+    in_parts(1)
+    attack = Colluding()
+    fit(tmp_path, FedAvg(), attack, rounds=1)
+    assert attack.size == 10
+
+
+def test_processes_that_were_started_differently():
+    class Three(Processes):
+        def _objects(self, own):
+            return [own, own, own | {"seed": 7}]
+
+    Processes().check_agree({"seed": 0})
+    with pytest.raises(InputError, match=r"processes 0 and 2 differ in seed \(0 and 7\): start all of them alike"):
+        Three(0, 3).check_agree({"data": "Tiny", "seed": 0})

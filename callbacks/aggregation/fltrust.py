@@ -51,8 +51,9 @@ class FLTrust(WeightedAggregation):
         weights = fltrust_weights(round.updates, root_update, relu=self.variant != "NoReLU", rescale=self._rescale)
         if self.variant == "FLTrust" and weights.trust_scores.any() and not weights.lengths.all():
             rank_zero_warn("FLTrust: an update was zero in a round; its trust score is 0")
-        statistics = WeightedSum.of(round.statistics, weights.trust_scores)
-        return PartialAggregate(weights.sum_of(round.updates), statistics, weights.trust_scores)
+        share = 1.0 / round.federation.clients_per_round
+        statistics = WeightedSum.of(round.statistics, weights.trust_scores.double() * share)
+        return PartialAggregate(weights.sum_of(round.updates, share), statistics, weights.trust_scores)
 
     def finish(self, total: PartialAggregate, round: Round) -> Aggregate:
         """Adds the root update where it takes part, and divides."""
@@ -65,7 +66,7 @@ class FLTrust(WeightedAggregation):
         if scores is not None and not scores.any():
             rank_zero_warn("FLTrust: every trust score was 0 in a round; no client takes part in its aggregate")
         if self.variant == "withServer":
-            root = root_sum(root_update)
-            statistics = WeightedSum(root_statistics * root.total.to(root_statistics.dtype), root.total)
+            root = root_sum(root_update, 1.0 / round.federation.clients_per_round)
+            statistics = WeightedSum.of(root_statistics[None], root.total[None])
             total = total.plus(PartialAggregate(root, statistics))
         return Aggregate(total.updates.mean(), scores, total.statistics.mean())

@@ -73,7 +73,11 @@ def _read(file: Path, channels: int) -> NDArray[np.uint8]:
 
     try:
         with Image.open(file) as image:
+            if image.mode.startswith(("I", "F")):  # which a conversion would clip at 255
+                raise InputError(f"{file} has pixels of more than 8 bits (mode {image.mode}): convert it to 8 bits")
             pixels = np.asarray(image.convert(MODES[channels]))
+    except InputError:
+        raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{file} is not a readable image: replace it or move it away") from error
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)

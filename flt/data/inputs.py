@@ -54,6 +54,11 @@ class InputPipeline:
                 f"data.inputs.crop_padding={self.crop_padding} and data.inputs.flip={self.flip} change images, but the"
                 f" examples have the shape {list(shape)}: leave both out"
             )
+        if self.augments and self.crop_padding >= min(shape[1:]):
+            raise InputError(
+                f"data.inputs.crop_padding={self.crop_padding} must be less than the {min(shape[1:])} pixels of an"
+                " image's side: crops could be all black"
+            )
 
     def draw(self, num_images: int, generator: torch.Generator) -> Tensor:
         """What `augment` needs to know for so many images: shape ``[num_images, 3]``; ``[num_images, 0]`` if nothing.
@@ -113,10 +118,15 @@ class Normalization:
         A channel that is constant is only shifted.
         """
         others = [dim for dim in range(features.ndim) if dim != 1]
-        variance, mean = torch.var_mean(features, dim=others, correction=0)
         low = features.amin(others)
+        # In float64, as squares may leave the range of float32, and in blocks, as that would double the data.
+        blocks, count = torch.split(features, 4096), features[:, :1].numel()
+        mean = torch.stack([block.double().sum(others) for block in blocks]).sum(0) / count
+        deviations = (block.double().transpose(1, -1) - mean for block in blocks)
+        variance = torch.stack([each.square().flatten(0, -2).sum(0) for each in deviations]).sum(0) / count
         is_constant = low == features.amax(others)  # where rounding may have left a little of a variance
-        return cls(torch.where(is_constant, low, mean), torch.where(is_constant, 1.0, variance.sqrt()))
+        scale = torch.where(is_constant, 1.0, variance.sqrt())
+        return cls(torch.where(is_constant, low, mean).to(features.dtype), scale.to(features.dtype))
 
     def __call__(self, features: Tensor, channel_dim: int = 1) -> Tensor:
         """A new tensor with dimension ``channel_dim`` normalised."""

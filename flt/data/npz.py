@@ -76,6 +76,8 @@ def read_array(path: Path, name: str) -> NDArray[np.generic]:
 
 
 def _first_line(error: Exception) -> str:
+    if "allow_pickle" in str(error):  # NumPy's advice to load it all the same is not ours
+        return "it holds Python objects"
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
@@ -109,7 +111,8 @@ def as_examples(array: NDArray[np.generic], channels: ChannelOrder, name: str) -
 
 
 def _check_values(array: NDArray[np.generic], name: str) -> None:
-    low, high = array.min(), array.max()  # NaN if there is one
+    with np.errstate(over="ignore"):
+        low, high = np.float32(array.min()), np.float32(array.max())  # NaN if there is one; float32 is what is kept
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"{name} has values that are not finite: replace NaN and infinity by numbers")
     if array.ndim > 2 and not 0 <= low <= high <= 1:

@@ -52,17 +52,19 @@ def _from_folder(path: Path, shape: Sequence[int], class_names: Sequence[str]) -
 def _class_of(folder: str, path: Path, class_names: Sequence[str]) -> int:
     if folder in class_names:
         return list(class_names).index(folder)
-    if folder.isdecimal() and int(folder) < len(class_names):
+    numbers = "" if any(name.isdecimal() for name in class_names) else f", or the numbers to {len(class_names) - 1}"
+    if numbers and folder.isdecimal() and int(folder) < len(class_names):
         return int(folder)
-    raise InputError(
-        f"{path / folder} is called after no class: choose among {', '.join(class_names)}, or the numbers from 0 to"
-        f" {len(class_names) - 1}"
-    )
+    raise InputError(f"{path / folder} is called after no class: choose among {', '.join(class_names)}{numbers}")
 
 
 def _from_file(path: Path, shape: Sequence[int]) -> Examples:
     array, labels = read_array(path, "x"), read_labels(path, "y")
+    if len(array) != len(labels):
+        raise InputError(f"{path}: x has {len(array)} examples, y {len(labels)}: store one label for each")
     last = array.ndim == 4 and tuple(array.shape[1:]) != tuple(shape)
+    if last and (*array.shape[3:], *array.shape[1:3]) != tuple(shape):
+        raise InputError(f"{path}: x has the shape {list(array.shape)}, the data set's examples {list(shape)}")
     features: Tensor = as_examples(array, "last" if last else "first", f"{path}: x")
     if tuple(features.shape[1:]) != tuple(shape):
         raise InputError(

@@ -18,16 +18,17 @@ class FLTrustWeights(NamedTuple):
     Attributes:
         trust_scores: What each client counts in the mean, shape ``[num_clients]``.
         scales: Factor that brings each update to the length of the root update, shape ``[num_clients]``.
-        lengths: Norm of each update, float64, shape ``[num_clients]``.
+        lengths: Norm of each update, float64, shape ``[num_clients]``; 0 for one that is as good as zero.
     """
 
     trust_scores: Tensor
     scales: Tensor
     lengths: Tensor
 
-    def sum_of(self, updates: Tensor) -> WeightedSum:
-        """The rescaled ``updates``, shape ``[num_clients, num_params]``, weighted by their trust scores."""
-        return WeightedSum.of(updates, self.trust_scores * self.scales, self.trust_scores)
+    def sum_of(self, updates: Tensor, share: float) -> WeightedSum:
+        """The rescaled ``updates``, shape ``[num_clients, num_params]``, weighted by ``share`` times trust score."""
+        weights = self.trust_scores.double() * share
+        return WeightedSum.of(updates, weights * self.scales, weights)
 
 
 def fltrust(
@@ -61,9 +62,10 @@ def fltrust(
         >>> fltrust(torch.tensor([[10.0, 0.0], [-5.0, 0.0]]), torch.tensor([1.0, 0.0]))
         tensor([1., 0.])
     """
-    total = fltrust_weights(updates, root_update, relu=relu, rescale=rescale).sum_of(updates)
+    share = 1.0 / len(updates)  # which keeps the sum below the longest summand
+    total = fltrust_weights(updates, root_update, relu=relu, rescale=rescale).sum_of(updates, share)
     if include_root:
-        total = total.plus(root_sum(root_update))
+        total = total.plus(root_sum(root_update, share))
     return total.mean()
 
 
@@ -73,15 +75,17 @@ def fltrust_weights(
     """The weights behind `fltrust`, whose arguments these are."""
     check_choice("rescale", rescale, Rescale)
     lengths, root_norm = norms(updates), norms(root_update[None])[0]
+    # An update so short that the factor which brings it to the root's length overflows is as good as zero.
+    is_short = root_norm > lengths * (torch.finfo(updates.dtype).max / 4)
+    lengths = torch.where(is_short, 0.0, lengths)
     cosines = cosines_of_length(updates, lengths, root_update, root_norm)
     scores = cosines.clamp(min=0.0) if relu else cosines
     return FLTrustWeights(scores, _scales(lengths, root_norm, rescale), lengths)
 
 
-def root_sum(root_update: Tensor) -> WeightedSum:
+def root_sum(root_update: Tensor, share: float) -> WeightedSum:
     """The root update as one more client, with trust score 1; it counts nothing where it is zero."""
-    score = root_update.any().to(root_update.dtype)[None]
-    return WeightedSum.of(root_update[None], score)
+    return WeightedSum.of(root_update[None], root_update.any().double()[None] * share)
 
 
 def trust_scores(updates: Tensor, root_update: Tensor, *, relu: bool = True) -> Tensor:

@@ -38,4 +38,5 @@ class WeightedSum(NamedTuple):
 
     def mean(self) -> Tensor:
         """``sum_i f_i v_i / sum_i w_i``, shape ``[num_values]``; zero where the weights add up to 0."""
-        return self.values * torch.where(self.total != 0, 1.0 / self.total, 0.0).to(self.values.dtype)
+        # In float64: the reciprocal of a small total would overflow float32 where the mean does not.
+        return torch.where(self.total != 0, self.values.double() / self.total, 0.0).to(self.values.dtype)

@@ -102,3 +102,16 @@ def test_another_dimension_can_be_the_channels():
     norm = Normalization.over(features)
     batch = features.view(1, 5, 1, *features.shape[1:])
     assert torch.equal(norm(batch, channel_dim=3).flatten(0, 2), norm(features))
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-25, 1e20, 1e30])
+def test_scales_whose_squares_leave_float32(scale):
+    features = scale * torch.randn(500, 2, generator=draw())
+    normalised = Normalization.over(features)(features)
+    torch.testing.assert_close(normalised.var(0, correction=0), torch.ones(2), rtol=1e-4, atol=0)
+
+
+def test_padding_as_wide_as_the_image():
+    with pytest.raises(InputError, match="crop_padding=4 must be less than the 4 pixels of an image's side"):
+        InputPipeline(4).check((1, 4, 6))
+    InputPipeline(3).check((1, 4, 6))

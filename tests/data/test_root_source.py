@@ -73,7 +73,7 @@ def test_a_folder_of_no_class(folder: Path):
         ({"x": [[1.0, 2.0]]}, r"has no array y, only x"),
         ({"x": [[1.0, 2.0]], "y": [3]}, r"y has class 3, but the data set's classes go from 0 to 2"),
         ({"x": [[1.0, 2.0]], "y": [-1]}, r"count classes from 0"),
-        ({"x": [[1.0, 2.0]], "y": [0, 1]}, r"give one label for each example"),
+        ({"x": [[1.0, 2.0]], "y": [0, 1]}, "x has 1 examples, y 2: store one label for each"),
         ({"x": [[1.0, 2.0, 3.0]], "y": [0]}, r"x has examples of shape \[3\], the data set of shape \[2\]"),
         ({"x": [[1.0, float("nan")]], "y": [0]}, r"x has values that are not finite"),
     ],
@@ -88,3 +88,20 @@ def test_a_file_of_another_kind(tmp_path: Path):
     path.write_bytes(b"no archive")
     with pytest.raises(InputError, match=r"own\.npz is not an \.npz file"):
         read_root(path, (2,), NAMES)
+
+
+def test_numbers_are_no_names_where_names_are_numbers(folder: Path):
+    (folder / "dog").rename(folder / "1")
+    with pytest.raises(InputError, match=r"own/0 is called after no class: choose among 10, 2, 7$"):
+        read_root(folder, (3, 4, 5), ("10", "2", "7"))
+
+
+def test_images_of_more_than_8_bits(folder: Path):
+    Image.fromarray(np.full((4, 5), 40_000, np.uint16)).save(folder / "0" / "d.png")
+    with pytest.raises(InputError, match=r"0/d\.png has pixels of more than 8 bits \(mode I;16\): convert it"):
+        read_root(folder, (1, 4, 5), NAMES)
+
+
+def test_numbers_beyond_float32(tmp_path: Path):
+    with pytest.raises(InputError, match="x has values that are not finite"):
+        read_root(save(tmp_path / "own.npz", x=[[1e200, 0.0]], y=[0]), (2,), NAMES)

@@ -144,3 +144,30 @@ def test_trust_falls_with_the_angle():
 def test_unknown_rescaling_is_refused():
     with pytest.raises(ValueError, match=r"rescale.*shorter"):
         F.fltrust(UPDATES, ROOT, rescale="shorter")
+
+
+@pytest.mark.parametrize(
+    "variant", [{}, {"relu": False}, {"rescale": "longer"}, {"rescale": "none"}, {"include_root": True}]
+)
+@pytest.mark.parametrize("size", [1e-45, 1e-42, 1e-39, 1e-30])
+def test_a_tiny_update_spoils_nothing(variant, size):
+    """Its factor to the root's length may be beyond float32."""
+    updates = torch.cat([UPDATES, size * torch.tensor([[1.0, 0.0]])])
+    aggregate = F.fltrust(updates, ROOT, **variant)
+    arrays = updates.double().numpy(), ROOT.double().numpy()
+    exact, without = (
+        torch.tensor(reference.fltrust(rows, arrays[1], **variant)) for rows in (arrays[0], arrays[0][:3])
+    )
+    near = [torch.allclose(aggregate.double(), each, rtol=1e-4, atol=1e-6) for each in (exact, without)]
+    assert any(near), (aggregate, exact, without)  # counted exactly, or as the zero that it nearly is
+
+
+@pytest.mark.parametrize("rescale", ["none", "longer", "all"])
+def test_a_mean_of_large_updates_does_not_overflow_on_the_way(rescale):
+    updates, root_update = torch.full((100, 4), 1e37), torch.full((4,), 1e37)
+    torch.testing.assert_close(F.fltrust(updates, root_update, rescale=rescale), root_update)
+
+
+def test_a_mean_of_small_trust_scores():
+    updates, root_update = torch.tensor([[1e-39, 1.0], [1e-39, 1.0]]), torch.tensor([1.0, 0.0])
+    torch.testing.assert_close(F.fltrust(updates, root_update), torch.tensor([0.0, 1.0]), rtol=1e-4, atol=1e-6)
