@@ -1,6 +1,7 @@
-"""Rounds a second of `configs/har_fltrust.yaml` beside a plain loop over clients, in alternating runs.
+"""Rounds a second of one of the configurations under FLTrust beside a plain loop over clients, in alternating runs.
 
-    python benchmarks/rounds.py [--rounds 500] [--repeats 5]
+    python benchmarks/rounds.py [--config configs/har_fltrust.yaml] [--rounds 500] [--repeats 5]
+    python benchmarks/rounds.py --config configs/mnist_fltrust.yaml --rounds 20
 
 The plain loop is Algorithm 1 as one would write it without this package, on the same data in memory: per round and
 client, the global model's weights, a random batch, `loss.backward()`, an SGD step, and the difference sent; then the
@@ -22,23 +23,23 @@ from torch.nn import functional as F
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from flt.cli import FederatedCLI
-from flt.data import FederatedDataModule
-from flt.models import LogisticRegression
+from flt.module import FederatedModule
 
 CONFIG = Path(__file__).parents[1] / "configs" / "har_fltrust.yaml"
-LEARNING_RATE = 0.003
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, default=CONFIG)
     parser.add_argument("--rounds", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     measured: dict[str, list[float]] = {"flt fit": [], "plain loop": [], "bare loop": [], "share": []}
     for repeat in range(options.repeats + 1):
-        data, seconds, inside = fit(options.rounds)
-        plain, bare = (plain_loop(data, options.rounds, bare=bare) for bare in (False, True))
+        module, seconds, inside = fit(options.config, options.rounds)
+        data = module.data
+        plain, bare = (plain_loop(module, options.rounds, bare=bare) for bare in (False, True))
         if repeat:  # the first is a warm-up
             for name, value in zip(measured, (seconds, plain, bare, 100 * (1 - inside / seconds)), strict=True):
                 measured[name].append(value)
@@ -55,7 +56,7 @@ def show(name: str, values: list[float], unit: str) -> None:
     print(f"{name:<12}{statistics.median(values):>9.2f} {unit}  ({min(values):.2f} to {max(values):.2f})")
 
 
-def fit(rounds: int) -> tuple[FederatedDataModule, float, float]:
+def fit(config: Path, rounds: int) -> tuple[FederatedModule, float, float]:
     """Trains with Lightning, without evaluation; seconds in all and seconds inside the rounds themselves."""
     with tempfile.TemporaryDirectory() as folder:
         settings = [
@@ -64,11 +65,11 @@ def fit(rounds: int) -> tuple[FederatedDataModule, float, float]:
             "--trainer.logger.save_dir",
             folder,
         ]
-        cli = FederatedCLI(["--config", str(CONFIG), *settings], run=False)
+        cli = FederatedCLI(["--config", str(config), *settings], run=False)
         return time_fit(cli)
 
 
-def time_fit(cli: FederatedCLI) -> tuple[FederatedDataModule, float, float]:
+def time_fit(cli: FederatedCLI) -> tuple[FederatedModule, float, float]:
     module, inside, total = cli.model, [0.0], [0.0]
     step = module.training_step
 
@@ -80,7 +81,7 @@ def time_fit(cli: FederatedCLI) -> tuple[FederatedDataModule, float, float]:
     module.training_step = timed
     cli.trainer.callbacks.append(Clock(total))
     cli.trainer.fit(module, cli.datamodule)
-    return cli.datamodule, total[0], inside[0]
+    return module, total[0], inside[0]
 
 
 class Clock(Callback):
@@ -96,15 +97,15 @@ class Clock(Callback):
         self.total[0] = time.perf_counter() - self.start
 
 
-def plain_loop(data: FederatedDataModule, rounds: int, *, bare: bool) -> float:
+def plain_loop(module: FederatedModule, rounds: int, *, bare: bool) -> float:
     """Seconds that the rounds take when clients are trained one after another.
 
     Each client does what Algorithm 1 says: takes over the global model, makes an SGD step after `loss.backward()` and
     sends the difference. A ``bare`` loop keeps only the gradient and skips the copy, the step and the difference.
     """
-    network = LogisticRegression(data.clients.features.shape[1], data.num_classes)
+    data, network, lr = module.data, copy.deepcopy(module.network), module.client_lr
     local = copy.deepcopy(network)
-    optimizer = torch.optim.SGD(local.parameters(), lr=LEARNING_RATE)
+    optimizer = torch.optim.SGD(local.parameters(), lr=lr)
     clients = [data.clients.of(client) for client in range(data.num_clients)]
 
     def update(features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -114,7 +115,7 @@ def plain_loop(data: FederatedDataModule, rounds: int, *, bare: bool) -> float:
         model.zero_grad()
         F.cross_entropy(model(features), labels, reduction="sum").backward()
         if bare:
-            return torch.cat([-LEARNING_RATE * parameter.grad.flatten() for parameter in network.parameters()])
+            return torch.cat([-lr * parameter.grad.flatten() for parameter in network.parameters()])
         optimizer.step()
         return parameters_to_vector(local.parameters()).detach() - parameters_to_vector(network.parameters()).detach()
 

@@ -24,6 +24,7 @@ from flt.files import write_atomically
 from flt.hooks import Aggregation, Attack
 from flt.module import FederatedModule
 from flt.parsing import input_error
+from flt.processes import leave
 from flt.resume import check_checkpoint
 from flt.run_folder import claim_run_folder, remove_if_empty, run_folder
 
@@ -190,6 +191,7 @@ def main(args: ArgsType = None) -> int:
     warnings.formatwarning = lambda message, *_, **__: f"flt: warning: {message}\n"
     try:
         FederatedCLI(args)
+        leave()
     except (ValueError, MisconfigurationException) as error:
         explained = error if isinstance(error, MisconfigurationException) else input_error(error)
         if explained is None:  # a bug, or a mistake in a user's own class: its traceback is worth seeing

@@ -89,6 +89,13 @@ class Processes:
         return torch.cat([rows[:size] for rows, size in zip(found, sizes, strict=True)])
 
 
+def leave() -> None:
+    """Ends the exchange between the processes of a finished run: none leaves while another still waits for it."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.barrier()
+        distributed.destroy_process_group()
+
+
 def _small(round: Round) -> dict[str, Any]:
     names = [name for name in BY_CLIENT if name not in WIDE]
     return {"num_dropped": round.num_dropped, **{name: _on_cpu(getattr(round, name)) for name in names}}

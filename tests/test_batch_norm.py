@@ -5,6 +5,8 @@ everything else is written out here: local training, the rules' weights for upda
 """
 
 import copy
+import re
+import warnings
 from functools import partial
 
 import numpy as np
@@ -424,12 +426,18 @@ def test_dropping_a_client_for_its_statistics_is_dropping_it_for_its_update(fit,
 def test_no_statistics_left(fit, rule):
     network, spoil = made(vectors), Reporting(lambda statistics: statistics * float("nan"))
     before = copy.deepcopy(network.state_dict())
-    with (
-        pytest.warns(UserWarning, match=DROPPED),
-        pytest.warns(UserWarning, match="a round had no usable aggregate .*: model unchanged"),
-    ):
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", UserWarning)
         fit(rule.make(), spoil, network=network, initialization="network")
-    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    messages = {str(warning.message).split(" (")[0] for warning in warned if warning.category is UserWarning}
+    same = [torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items()]
+    if rule.name in ("FLTrust-Server", "FLTrust-withServer"):  # whose own are still there
+        assert not all(same)
+        assert all(tensor.isfinite().all() for tensor in network.state_dict().values())
+    else:
+        assert all(same)
+        assert "a round had no usable aggregate" in messages
+    assert any(re.match(DROPPED, message) for message in messages)
 
 
 @pytest.mark.parametrize("variant", ["Server", "withServer"])

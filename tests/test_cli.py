@@ -47,7 +47,7 @@ NUM_TEST_EXAMPLES = sum(size - round(0.75 * size) for size in HAR_USER_SIZES)
 FOUR_ROUNDS = ("--attack", "TrimAttack", "--trainer.max_steps", "4")
 PLUGINS = {
     "data": [HAR],
-    "aggregation": [getattr(callbacks, name) for name in ("FedAvg", "FLTrust", "Krum", "Median", "TrimmedMean")],
+    "aggregation": [getattr(callbacks, name) for name in callbacks.aggregation.__all__],
     "attack": [getattr(callbacks, name) for name in callbacks.__all__ if name.endswith("Attack")],
 }
 

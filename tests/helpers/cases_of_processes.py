@@ -27,6 +27,7 @@ from callbacks import (
 )
 from flt import cohort
 from flt.data.inputs import InputPipeline
+from flt.processes import leave
 
 AUGMENTED = InputPipeline(crop_padding=1, flip=True, normalize=True)
 
@@ -89,3 +90,4 @@ if __name__ == "__main__":
         result = outcome(name, target)
         rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
         torch.save(result, target / f"{name}.{rank}.pt")
+    leave()
