@@ -1,11 +1,9 @@
 """The global model and its rounds: one training step is one round of federated learning."""
 
-from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
@@ -18,15 +16,14 @@ from flt.data.datamodule import FederatedDataModule, data_of
 from flt.data.inputs import Normalization
 from flt.errors import InputError, check_choice, check_positive
 from flt.federation import form_federation
-from flt.functional import finite_rows, median
-from flt.hooks import Aggregate, Aggregation, Attack, Backdoor, FederatedCallback, Round, call_hook, callbacks_of, only
+from flt.hooks import Aggregate, Aggregation, Attack, Backdoor, call_hook, callbacks_of, only
 from flt.models import Network
 from flt.models.initialization import Initialization, initialize
 from flt.processes import Processes
 from flt.random import generator, run_seed
+from flt.reception import Reception
 from flt.resume import check_settings_kept, check_state
 from flt.statistics import move_statistics
-from flt.streaming import PartialAggregate, WeightedAggregation
 
 
 class FederatedModule(LightningModule):
@@ -155,15 +152,12 @@ class FederatedModule(LightningModule):
         training = LocalTraining(self.network, self.loss_reduction, self.clients_per_chunk)
         if self.clients_per_chunk != "auto" and training.needs_one_by_one:
             rank_zero_warn("model.clients_per_chunk has no effect: batch normalisation takes one client at a time")
-        self._cohort = Cohort(training, data, self.federation, self.local_steps, self.root_batch_size, needs_root)
-        check_trainable(self.network, self.federation.clients.features[: self._cohort.smallest_batch])
-        self._processes = Processes(self.trainer.global_rank, self.trainer.world_size)
-        self._processes.check_agree({**self._settings(), "examples of each client": data.clients.sizes.tolist()})
-        by_client = all(map(_goes_client_by_client, callbacks_of(self.trainer)))
-        share = -(-self.federation.clients_per_round // self._processes.world_size)
-        parts = share > self._cohort.clients_per_part or self._processes.world_size > 1
-        self._streams = isinstance(rule, WeightedAggregation) and by_client and parts
-        self._clients_per_part = min(share, self._cohort.clients_per_part) if self._streams else share
+        cohort = Cohort(training, data, self.federation, self.local_steps, self.root_batch_size, needs_root)
+        check_trainable(self.network, self.federation.clients.features[: cohort.smallest_batch])
+        processes = Processes(self.trainer.global_rank, self.trainer.world_size)
+        processes.check_agree({**self._settings(), "examples of each client": data.clients.sizes.tolist()})
+        self._training = training
+        self._reception = Reception(cohort, rule, callbacks_of(self.trainer), processes)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The server's optimizer."""
@@ -177,76 +171,20 @@ class FederatedModule(LightningModule):
         """One round: local training, attack, aggregation and the server's step (Algorithm 2)."""
         # The loader's position may be one off after a crash; the optimizer's step count, saved with it, never is.
         number = self.trainer.global_step
-        round, aggregate = self._aggregate(number)
+        round, aggregate = self._reception.aggregate(number, self.round_lr(number))
         self._server_step(None if aggregate is None else aggregate.update)
         if aggregate is None:
             rank_zero_warn("a round had no usable aggregate (all updates or the root's not finite): model unchanged")
-            aggregate = Aggregate(torch.zeros_like(self._cohort.training.flatten()))
+            aggregate = Aggregate(torch.zeros_like(self._training.flatten()))
         elif aggregate.statistics is not None:
             move_statistics(self.network, aggregate.statistics)
         for callback in callbacks_of(self.trainer):
             if hasattr(callback, "on_round_end"):
                 callback.on_round_end(self.trainer, round, aggregate)
 
-    def _aggregate(self, number: int) -> tuple[Round, Aggregate | None]:
-        """The round as the rule saw it, and what the rule made of it; None where that cannot be used."""
-        lr, size = self.round_lr(number), self._clients_per_part
-        parts = self._cohort.in_parts(number, lr, clients_per_part=size, processes=self._processes)
-        return self._aggregate_parts(parts) if self._streams else self._aggregate_whole(next(parts))
-
-    def _aggregate_whole(self, part: Round) -> tuple[Round, Aggregate | None]:
-        """Gives the rule all updates at once; ``part`` is what this process has trained."""
-        with torch.autocast(self.device.type, enabled=False):
-            round = self._receive(self._processes.joined(part))
-            if not len(round) and isinstance(self.rule, WeightedAggregation):
-                aggregate: Aggregate | None = self.rule.finish(PartialAggregate.of_nobody(round), round)
-            else:
-                aggregate = self.rule.aggregate(round) if len(round) else None
-            return round, self._usable(aggregate, round.statistics if len(round) else None)
-
-    def _aggregate_parts(self, parts: Iterable[Round]) -> tuple[Round, Aggregate | None]:
-        """Lets the rule fold one part after the other, each of which is trained when the one before is gone."""
-        total, rounds = None, []
-        for part in parts:
-            with torch.autocast(self.device.type, enabled=False):  # and not while the next part is trained
-                received = self._receive(part)
-                folded = self.rule.fold(received) if len(received) else PartialAggregate.of_nobody(received)
-                total = folded if total is None else total.plus(folded)
-                rounds.append(received.without_updates())
-        assert total is not None, "a process has at least one part, if an empty one"
-        with torch.autocast(self.device.type, enabled=False):
-            round, total = self._processes.joined(Round.joined(rounds)), self._processes.summed(total)
-            aggregate = self.rule.finish(total, round)
-            return round, self._usable(aggregate, total.statistics.mean()[None] if len(round) else None)
-
-    def _usable(self, aggregate: Aggregate | None, statistics: Tensor | None) -> Aggregate | None:
-        """The aggregate, the same in every process; None if it holds a NaN or an infinity, or nothing at all.
-
-        Args:
-            aggregate: What the rule made of the round, if anything.
-            statistics: Clients' statistics, for a rule that says nothing about them; None if there are no clients.
-        """
-        if aggregate is None or (statistics is None and not aggregate.update.any()):
-            return None
-        if aggregate.statistics is None and statistics is not None:
-            aggregate = replace(aggregate, statistics=median(statistics))
-        tensors = {"update": aggregate.update, "statistics": aggregate.statistics}
-        agreed = {name: self._processes.agreed(tensor) for name, tensor in tensors.items() if tensor is not None}
-        is_finite = all(tensor.isfinite().all() for tensor in agreed.values())
-        return replace(aggregate, **agreed) if is_finite else None
-
-    def _receive(self, round: Round) -> Round:
-        """What reaches the rule of what the clients have trained."""
-        callbacks = callbacks_of(self.trainer)
-        if not len(round):
-            return round
-        sent = _drop_unusable(call_hook(callbacks, "on_client_updates", round))
-        received = call_hook(callbacks, "on_updates_received", sent) if len(sent) else sent
-        return sent if received is sent else _drop_unusable(received)
-
     def _server_step(self, update: Tensor | None) -> None:
         """``w <- w + server_lr * update``, or what the server's optimizer makes of it; None leaves w alone."""
-        pieces = {} if update is None else self._cohort.training.unflatten(-update)
+        pieces = {} if update is None else self._training.unflatten(-update)
         for name, parameter in self.network.named_parameters():
             parameter.grad = pieces.get(name)  # an optimizer skips parameters without a gradient
         optimizer = self.optimizers()
@@ -362,26 +300,3 @@ class FederatedModule(LightningModule):
     def data(self) -> FederatedDataModule:
         """The trainer's data module."""
         return data_of(self.trainer)
-
-
-def _drop_unusable(round: Round) -> Round:
-    """The round without the clients whose update or statistics hold a NaN or an infinity, which it counts."""
-    finite = (finite_rows(round.updates) & finite_rows(round.statistics)).cpu()
-    if finite.all():
-        return round
-    rank_zero_warn("updates with a NaN or an infinity were dropped (column num_dropped counts them)")
-    return round.keep(finite)
-
-
-def _goes_client_by_client(callback: Callback) -> bool:
-    """Whether a round may come to the callback in parts."""
-    classes = type(callback).__mro__
-
-    def definer(name: str) -> int:
-        return next((position for position, kind in enumerate(classes) if name in vars(kind)), len(classes))
-
-    changes = min(definer(hook) for hook in ("on_client_updates", "on_updates_received", "craft"))
-    if changes == len(classes) or classes[changes] is FederatedCallback:
-        return True
-    # What a class says of its own hooks is nothing about those of classes derived from it.
-    return getattr(callback, "by_client", False) and definer("by_client") <= changes

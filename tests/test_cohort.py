@@ -147,7 +147,8 @@ def test_batch_normalisation_and_augmentation_in_parts(tmp_path, in_parts, rule)
 def test_draws_do_not_depend_on_the_parts(tmp_path):
     server = fit(tmp_path, FedAvg(), rounds=1, data=TinyData(), local_steps=2)
     whole, parts = (
-        list(server._cohort.in_parts(5, 0.1, clients_per_part=size, processes=Processes())) for size in (99, 3)
+        list(server._reception.cohort.in_parts(5, 0.1, clients_per_part=size, processes=Processes()))
+        for size in (99, 3)
     )
     assert [len(part) for part in parts] == [3, 3, 3, 1]
     torch.testing.assert_close(torch.cat([part.updates for part in parts]), whole[0].updates, rtol=1e-6, atol=1e-7)

@@ -80,7 +80,7 @@ def test_augmentation_repeats_with_the_seed_and_differs_by_round(tmp_path):
     assert not torch.equal(first.network[1].weight, plain.network[1].weight)
     images = whole(first.data.root.features, first.data.root.labels, local_steps=2)
     streams = [("augmentation", 0), ("augmentation", 0), ("augmentation", 1), ("root augmentation", 0)]
-    cohort = first._cohort
+    cohort = first._reception.cohort
     seen = [cohort._as_seen(images, cohort._draws(images.labels.shape, *stream)).features for stream in streams]
     assert torch.equal(seen[0], seen[1])
     assert not torch.equal(seen[0], seen[2])
