@@ -107,8 +107,11 @@ class Cohort:
 
     def _draws(self, shape: tuple[int, ...], stream: str, number: int) -> Tensor:
         """What augmentation needs for examples in this shape, a row for each client."""
-        draws = self.data.inputs.draw(prod(shape), generator(self.federation.seed, stream, number))
-        return draws.view(shape[0], prod(shape[1:]), -1)
+        clients, images = shape[0], prod(shape[1:])
+        if not self.data.inputs.augments:
+            return torch.empty(clients, images, 0)
+        draws = self.data.inputs.draw(clients * images, generator(self.federation.seed, stream, number))
+        return draws.view(clients, images, -1)
 
     def _train_root(self, parameters: Tensor, number: int, client_lr: float) -> LocalUpdates:
         """The server's own update g_0, trained like a client's on the root dataset."""

@@ -61,13 +61,13 @@ class InputPipeline:
             )
 
     def draw(self, num_images: int, generator: torch.Generator) -> Tensor:
-        """What `augment` needs to know for so many images: shape ``[num_images, 3]``; ``[num_images, 0]`` if nothing.
+        """What `augment` needs to know for so many images: shape ``[num_images, 3]``.
 
         Args:
             num_images: How many images there will be.
             generator: Source of the draws, on the CPU, so that every device sees the same images.
         """
-        return torch.rand(num_images, 3 if self.augments else 0, generator=generator)
+        return torch.rand(num_images, 3, generator=generator)
 
     def augment(self, images: Tensor, draws: Tensor) -> Tensor:
         """Random crops and flips, each image's own.
