@@ -1,12 +1,13 @@
 """Every file under configs/, parsed and run."""
 
 import copy
+import csv
 import functools
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import CONFIGS, FLTRUST, STAND_IN, expected_warnings, parse, summary_of, train, workdir  # noqa: F401
+from command_line import CONFIGS, FLTRUST, STAND_IN, expected_warnings, parameters_of, parse, summary_of, train, workdir  # noqa: F401
 
 from callbacks import FLTrust
 from flt.cli import FederatedCLI
@@ -18,7 +19,7 @@ from flt.module import FederatedModule
 pytestmark = [
     *expected_warnings,
     pytest.mark.usefixtures("workdir", "small_stand_ins"),
-    pytest.mark.filterwarnings("ignore:model.lr_milestones holds 1750, and training ends after 2 rounds"),
+    pytest.mark.filterwarnings("ignore:model.lr_milestones holds 1750, and training ends after"),
 ]
 
 FILES = sorted(CONFIGS.rglob("*.yaml"))
@@ -85,6 +86,29 @@ def test_attack_runs(path: Path) -> None:
     summary = summary_of(train("--attack", str(path)))
     assert summary["num_malicious"] == (0 if path.stem == "none" else 6)
     assert (summary["attack_success_rate"] is not None) == (path.stem == "scaling")
+
+
+@pytest.mark.parametrize("name", ["cifar10", "chmnist"])
+@pytest.mark.parametrize("path", ATTACKS, ids=name_of)
+def test_attack_runs_on_images(path: Path, name: str) -> None:
+    folder = train(*FEW, "--attack", str(path), config=str(CONFIGS / f"{name}_fltrust.yaml"))
+    summary, state = summary_of(folder), parameters_of(folder)
+    assert summary["num_malicious"] == (0 if path.stem == "none" else 2)
+    assert (summary["attack_success_rate"] is not None) == (path.stem == "scaling")
+    assert all(tensor.isfinite().all() for tensor in state.values())
+    moved = [tensor for key, tensor in state.items() if key.endswith("running_mean")]
+    assert len(moved) == 21
+    assert all(tensor.any() for tensor in moved)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "chmnist"])
+def test_the_loss_falls_on_images(name: str) -> None:
+    rounds = ("--trainer.max_steps", "12", "--data.batch_size", "16", "--model.client_lr", "0.001")
+    folder = train(*FEW, *rounds, config=str(CONFIGS / f"{name}_fedavg.yaml"))
+    with (folder / "metrics.csv").open() as file:
+        losses = [float(row["training_loss"]) for row in csv.DictReader(file)]
+    assert len(losses) == 12
+    assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
 
 
 @pytest.mark.parametrize("path", RULES, ids=name_of)
