@@ -15,19 +15,22 @@ class LocalBatches(NamedTuple):
     Attributes:
         features: Shape ``[num_clients, local_steps, batch_size, *shape]``.
         labels: Shape ``[num_clients, local_steps, batch_size]``.
-        weights: 1 for an example, 0 for padding, same shape as ``labels``.
+        weights: 1 for an example, 0 for padding, same shape as ``labels``; None where nothing is padded.
         sizes: Examples in each of a client's batches, before the padding, shape ``[num_clients]``, on the CPU.
     """
 
     features: Tensor
     labels: Tensor
-    weights: Tensor
+    weights: Tensor | None
     sizes: Tensor
 
+    def of(self, clients: slice | Tensor) -> "LocalBatches":
+        """The batches of some of the clients."""
+        weights = None if self.weights is None else self.weights[clients]
+        return LocalBatches(self.features[clients], self.labels[clients], weights, self.sizes[clients])
 
-def draw_rows(
-    starts: Tensor, sizes: Tensor, *, local_steps: int, batch_size: int, generator: torch.Generator
-) -> Tensor:
+
+class RowDraws:
     """Draws a batch without replacement for every client and local step; steps are independent of each other.
 
     A client with fewer than ``batch_size`` examples trains on all of them; the rest of its batch is padding.
@@ -37,45 +40,60 @@ def draw_rows(
         sizes: Number of examples of each of them, shape ``[num_clients]``; may be 0.
         local_steps: Batches per client.
         batch_size: Examples per batch.
-        generator: Source of the draws, on the CPU, so that every device trains on the same batches.
-
-    Returns:
-        Rows of the clients' examples, -1 for padding, int64 of shape ``[num_clients, local_steps, batch_size]``, or
-        narrower if no client fills a batch.
     """
-    width = max(int(sizes.max()), 1)
-    drawn = []
-    for some_starts, some_sizes in zip(
-        *(torch.split(part, max(1, BLOCK // width)) for part in (starts, sizes)), strict=True
-    ):
-        keys = torch.rand(len(some_sizes), local_steps, width, generator=generator)
-        # The rows with the smallest keys are a uniform draw without replacement; rows the client lacks sort last.
-        keys.masked_fill_(torch.arange(width) >= some_sizes[:, None, None], 2.0)
-        smallest = keys.topk(min(batch_size, width), dim=2, largest=False)
-        drawn.append(torch.where(smallest.values < 2.0, smallest.indices + some_starts[:, None, None], -1))
-    return drawn[0] if len(drawn) == 1 else torch.cat(drawn)
+
+    def __init__(self, starts: Tensor, sizes: Tensor, *, local_steps: int, batch_size: int) -> None:
+        self._width = max(int(sizes.max()), 1)
+        self._count = min(batch_size, self._width)
+        self._local_steps = local_steps
+        self._is_padded = bool((sizes < self._count).any())
+        per_block = max(1, BLOCK // self._width)
+        self._starts = torch.split(starts[:, None, None], per_block)
+        self._sizes = torch.split(sizes[:, None, None], per_block)
+        self._absent = [self._find_absent(self._sizes[0])] if len(self._sizes) == 1 else None
+
+    def __call__(self, generator: torch.Generator) -> Tensor:
+        """Draws one round's rows.
+
+        Args:
+            generator: Source of the draws, on the CPU, so that every device trains on the same batches.
+
+        Returns:
+            Rows of the clients' examples, -1 for padding, int64 of shape ``[num_clients, local_steps, batch_size]``, or
+            narrower if no client fills a batch.
+        """
+        drawn = []
+        for starts, absent in zip(self._starts, self._absent or map(self._find_absent, self._sizes), strict=True):
+            keys = torch.rand(len(starts), self._local_steps, self._width, generator=generator)
+            # The rows with the smallest keys are a uniform draw without replacement; rows the client lacks sort last.
+            keys.masked_fill_(absent, 2.0)
+            smallest = keys.topk(self._count, dim=2, largest=False, sorted=self._is_padded)
+            rows = smallest.indices + starts
+            drawn.append(torch.where(smallest.values < 2.0, rows, -1) if self._is_padded else rows)
+        return drawn[0] if len(drawn) == 1 else torch.cat(drawn)
+
+    def _find_absent(self, sizes: Tensor) -> Tensor:
+        return torch.arange(self._width) >= sizes
 
 
 def take_batches(features: Tensor, labels: Tensor, rows: Tensor) -> LocalBatches:
-    """The batches of which `draw_rows` has drawn the rows; padding is all zeros.
+    """The batches of which `RowDraws` has drawn the rows; padding is all zeros.
 
     Args:
         features: Examples of all clients, shape ``[num_examples, *shape]``.
         labels: Their labels, shape ``[num_examples]``.
-        rows: As `draw_rows` returns them, on the CPU.
+        rows: As `RowDraws` returns them, on the CPU.
     """
-    present = rows >= 0
-    chosen = rows.clamp(min=0).flatten().to(features.device)
+    is_padded = bool((rows < 0).any())
+    chosen = _onto(features.device, (rows.clamp(min=0) if is_padded else rows).flatten())
     taken = features.index_select(0, chosen).view(*rows.shape, *features.shape[1:])
-    if not present.all():
-        # Whatever row stands there is another client's; weight 0 would not keep its infinities out.
-        taken[~present.to(features.device)] = 0
-    return LocalBatches(
-        taken,
-        labels.index_select(0, chosen).view(rows.shape),
-        present.to(features.device, features.dtype),
-        present[:, 0].sum(dim=1),
-    )
+    taken_labels = labels.index_select(0, chosen).view(rows.shape)
+    if not is_padded:
+        return LocalBatches(taken, taken_labels, None, torch.full((len(rows),), rows.shape[2]))
+    present = _onto(features.device, rows >= 0)
+    # Whatever row stands there is another client's; weight 0 would not keep its infinities out.
+    taken[~present] = 0
+    return LocalBatches(taken, taken_labels, present.to(features.dtype), (rows[:, 0] >= 0).sum(dim=1))
 
 
 def whole(features: Tensor, labels: Tensor, *, local_steps: int) -> LocalBatches:
@@ -83,6 +101,11 @@ def whole(features: Tensor, labels: Tensor, *, local_steps: int) -> LocalBatches
     return LocalBatches(
         features.expand(1, local_steps, *features.shape),
         labels.expand(1, local_steps, *labels.shape),
-        torch.ones((), device=features.device, dtype=features.dtype).expand(1, local_steps, *labels.shape),
+        None,
         torch.tensor([len(labels)]),
     )
+
+
+def _onto(device: torch.device, drawn: Tensor) -> Tensor:
+    """``drawn``, made on the CPU, on the device; from pinned memory, a GPU fetches it without stopping its work."""
+    return drawn.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else drawn.to(device)

@@ -8,8 +8,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from flt.batches import LocalBatches, draw_rows, take_batches, whole
-from flt.clients import LocalTraining, LocalUpdates
+from flt.batches import LocalBatches, RowDraws, take_batches, whole
+from flt.clients import LocalTraining
 from flt.data.datamodule import FederatedDataModule
 from flt.hooks import Federation, Round
 from flt.processes import Processes
@@ -57,15 +57,18 @@ class Cohort:
         ids = sample_clients(
             federation.num_clients, federation.clients_per_round, seed=federation.seed, round_number=number
         )
-        rows = self._rows(self._starts[ids], self._sizes[ids], self.data.batch_size, "batches", number)
+        rows = self._row_draws(ids)(generator(federation.seed, "batches", number))
         draws = self._draws(rows.shape, "augmentation", number)
-        root = self._train_root(parameters, number, client_lr) if self.needs_root else None
-        parts = list(zip(*(torch.split(each, clients_per_part) for each in (ids, rows, draws)), strict=True))
-        mine = [part for position, part in enumerate(parts) if processes.has(position, len(parts))]
-        for some_ids, some_rows, some_draws in mine or [(ids[:0], rows[:0], draws[:0])]:
-            clients = federation.clients
-            batches = self._as_seen(take_batches(clients.features, clients.labels, some_rows), some_draws)
-            trained = self.training(parameters, batches, client_lr=client_lr)
+        of_server, root = [self._root_batches(number)] if self.needs_root else [], None
+        num_parts = -(-len(ids) // clients_per_part)
+        mine = [part for part in range(num_parts) if processes.has(part, num_parts)]
+        for part in mine or [num_parts]:  # which has no clients
+            some = slice(part * clients_per_part, (part + 1) * clients_per_part)
+            clients, some_ids = federation.clients, ids[some]
+            batches = self._as_seen(take_batches(clients.features, clients.labels, rows[some]), draws[some])
+            # The server trains like one more client, together with those of the first part.
+            trained, *roots = self.training.together(parameters, [batches, *of_server], client_lr=client_lr)
+            root, of_server = roots[0] if roots else root, []
             yield Round(
                 number=number,
                 client_ids=some_ids,
@@ -101,9 +104,15 @@ class Cohort:
     def _sizes(self) -> Tensor:
         return self.federation.clients.sizes.cpu()
 
-    def _rows(self, starts: Tensor, sizes: Tensor, batch_size: int, stream: str, number: int) -> Tensor:
-        draws = generator(self.federation.seed, stream, number)
-        return draw_rows(starts, sizes, local_steps=self.local_steps, batch_size=batch_size, generator=draws)
+    def _row_draws(self, ids: Tensor) -> RowDraws:
+        if len(ids) == self.federation.num_clients:
+            return self._row_draws_of_all
+        settings = {"local_steps": self.local_steps, "batch_size": self.data.batch_size}
+        return RowDraws(self._starts[ids], self._sizes[ids], **settings)
+
+    @cached_property
+    def _row_draws_of_all(self) -> RowDraws:
+        return RowDraws(self._starts, self._sizes, local_steps=self.local_steps, batch_size=self.data.batch_size)
 
     def _draws(self, shape: tuple[int, ...], stream: str, number: int) -> Tensor:
         """What augmentation needs for examples in this shape, a row for each client."""
@@ -113,17 +122,25 @@ class Cohort:
         draws = self.data.inputs.draw(clients * images, generator(self.federation.seed, stream, number))
         return draws.view(clients, images, -1)
 
-    def _train_root(self, parameters: Tensor, number: int, client_lr: float) -> LocalUpdates:
-        """The server's own update g_0, trained like a client's on the root dataset."""
+    def _root_batches(self, number: int) -> LocalBatches:
+        """What the server's own update g_0 is trained on."""
         root = self.data.root
         if self.root_batch_size is None:
-            batches = whole(root.features, root.labels, local_steps=self.local_steps)
+            batches = self._whole_root
         else:
-            start, size = torch.tensor([0]), torch.tensor([len(root)])
-            rows = self._rows(start, size, self.root_batch_size, "root batches", number)
+            rows = self._root_row_draws(generator(self.federation.seed, "root batches", number))
             batches = take_batches(root.features, root.labels, rows)
-        draws = self._draws(batches.labels.shape, "root augmentation", number)
-        return self.training(parameters, self._as_seen(batches, draws), client_lr=client_lr)
+        return self._as_seen(batches, self._draws(batches.labels.shape, "root augmentation", number))
+
+    @cached_property
+    def _whole_root(self) -> LocalBatches:
+        return whole(self.data.root.features, self.data.root.labels, local_steps=self.local_steps)
+
+    @cached_property
+    def _root_row_draws(self) -> RowDraws:
+        size = torch.tensor([len(self.data.root)])
+        batch_size = self.root_batch_size or len(self.data.root)
+        return RowDraws(torch.tensor([0]), size, local_steps=self.local_steps, batch_size=batch_size)
 
     def _as_seen(self, batches: LocalBatches, draws: Tensor) -> LocalBatches:
         """The batches as the network sees them: augmented, then normalised."""

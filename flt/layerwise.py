@@ -5,7 +5,8 @@ batch. A layer's weight gradient is a product of its input and the gradient at i
 by client gives each client's own gradient at the cost of one pass.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -31,54 +32,83 @@ def _is_supported(module: nn.Module) -> bool:
 
 
 def client_gradients(
-    network: nn.Module, features: Tensor, slope: Callable[[Tensor], tuple[Tensor, Tensor]]
-) -> tuple[Tensor, Tensor]:
+    network: nn.Module, groups: Sequence[Tensor], slope: Callable[[Tensor], tuple[Tensor, Tensor]]
+) -> tuple[list[Tensor], Tensor]:
     """Gradient of each client's own loss at the network's weights.
 
     Args:
         network: A network for which `supports` holds and which treats examples one by one.
-        features: Shape ``[num_clients, batch_size, *shape]``.
-        slope: From scores, shape ``[num_clients, batch_size, num_classes]``, to the gradient of the clients' losses
+        groups: The clients' features, those with batches of one size together, each of shape
+            ``[num_clients, batch_size, *shape]``.
+        slope: From the scores of all examples, shape ``[num_examples, num_classes]``, to the gradient of their losses
             with respect to them, of the same shape, and something to hand back.
 
     Returns:
-        Gradients, shape ``[num_clients, num_params]``, and what ``slope`` handed back.
+        Gradients of each group, shape ``[num_clients, num_params]``, and what ``slope`` handed back.
     """
-    num_clients, batch_size = features.shape[:2]
-    calls: list[tuple[nn.Linear, Tensor, Tensor]] = []
+    calls: list[list[_Call]] = []
 
     def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         assert isinstance(module, nn.Linear)
-        calls.append((module, inputs[0].detach(), output))
+        calls[-1].append(_Call(module, inputs[0].detach(), output))
 
     handles = [module.register_forward_hook(record) for module in network.modules() if _is_known(module)]
+    scores: list[Tensor] = []
     try:
         with torch.enable_grad():
-            scores = network(features.flatten(0, 1))
-            at_scores, extra = slope(scores.detach().unflatten(0, (num_clients, batch_size)))
-            at_scores = at_scores.flatten(0, 1)
-            # The last layer's output is the scores in most networks; autograd is for what lies before it.
-            inner = [output for _, _, output in calls if output is not scores]
-            found = iter(torch.autograd.grad(scores, inner, at_scores) if inner else ())
-            at_outputs = [at_scores if output is scores else next(found) for _, _, output in calls]
+            for features in groups:
+                calls.append([])
+                scores.append(network(features.flatten(0, 1)))
     finally:
         for handle in handles:
             handle.remove()
-    gradients: dict[int, Tensor] = {}
-    for (module, inputs, _), at_output in zip(calls, at_outputs, strict=True):
+    at_scores, extra = slope(torch.cat([each.detach() for each in scores]))
+    at_each = dict(zip(map(id, scores), torch.split(at_scores, [len(each) for each in scores]), strict=True))
+    # The last layer's output is the scores in most networks; autograd is for what lies before it.
+    inner = [call.output for group in calls for call in group if id(call.output) not in at_each]
+    if inner:
+        found = torch.autograd.grad(scores, inner, [at_each[id(each)] for each in scores])
+        at_each |= dict(zip(map(id, inner), found, strict=True))
+    sizes = {id(parameter): parameter.numel() for parameter in network.parameters()}
+    gradients = []
+    for features, group in zip(groups, calls, strict=True):
+        gradients.append(torch.empty(len(features), sum(sizes.values()), device=features.device))
+        places = dict(zip(sizes, torch.split(gradients[-1], list(sizes.values()), dim=1), strict=True))
+        written: set[int] = set()
+        for call in group:
+            written |= call.write_gradients(places, written, at_each[id(call.output)])
+        for unused in places.keys() - written:
+            places[unused].zero_()
+    return gradients, extra
+
+
+class _Call(NamedTuple):
+    """One use of a linear layer on all examples of a group."""
+
+    layer: nn.Linear
+    features: Tensor
+    output: Tensor
+
+    def write_gradients(self, places: dict[int, Tensor], written: set[int], at_output: Tensor) -> set[int]:
+        """Each client's gradient goes to the parameter's place, added to what was ``written`` before; says where."""
+        weight, bias = self.layer.weight, self.layer.bias
+        place = places[id(weight)].view(-1, *weight.shape)
         # All dimensions between batch and features are further examples to a linear layer.
-        left = at_output.reshape(num_clients, -1, module.out_features)
-        right = inputs.reshape(num_clients, -1, module.in_features).to(left.dtype)
-        _add(gradients, module.weight, torch.bmm(left.transpose(1, 2), right).flatten(1))
-        if module.bias is not None:
-            _add(gradients, module.bias, left.sum(dim=1))
-    return torch.cat([gradients[id(parameter)].float() for parameter in network.parameters()], dim=1), extra
+        left = at_output.reshape(len(place), -1, self.layer.out_features).transpose(1, 2)
+        right = self.features.reshape(len(place), -1, self.layer.in_features).to(left.dtype)
+        if left.dtype == place.dtype:
+            torch.baddbmm(place, left, right, beta=float(id(weight) in written), out=place)
+        else:
+            _write(place, torch.bmm(left, right), add=id(weight) in written)
+        if bias is None:
+            return {id(weight)}
+        _write(places[id(bias)], left.sum(dim=2), add=id(bias) in written)
+        return {id(weight), id(bias)}
+
+
+def _write(place: Tensor, gradient: Tensor, *, add: bool) -> None:
+    place.add_(gradient) if add else place.copy_(gradient)
 
 
 def _is_known(module: nn.Module) -> bool:
     return type(module) is nn.Linear  # a subclass may compute something else
-
-
-def _add(gradients: dict[int, Tensor], parameter: Tensor, gradient: Tensor) -> None:
-    key = id(parameter)
-    gradients[key] = gradients[key] + gradient if key in gradients else gradient

@@ -10,13 +10,14 @@ from torch import Tensor
 from torchmetrics import MeanMetric
 
 from flt.checks import check_milestones, check_network, check_precision, check_strategy, check_trainable
-from flt.clients import LocalTraining, LossReduction
+from flt.clients import LocalTraining
 from flt.cohort import Cohort
 from flt.data.datamodule import FederatedDataModule, data_of
 from flt.data.inputs import Normalization
 from flt.errors import InputError, check_choice, check_positive
 from flt.federation import form_federation
 from flt.hooks import Aggregate, Aggregation, Attack, Backdoor, call_hook, callbacks_of, only
+from flt.loss import LossReduction
 from flt.models import Network
 from flt.models.initialization import Initialization, initialize
 from flt.processes import Processes
@@ -185,7 +186,7 @@ class FederatedModule(LightningModule):
     def _server_step(self, update: Tensor | None) -> None:
         """``w <- w + server_lr * update``, or what the server's optimizer makes of it; None leaves w alone."""
         pieces = {} if update is None else self._training.unflatten(-update)
-        for name, parameter in self.network.named_parameters():
+        for name, parameter in self._training.trained.items():
             parameter.grad = pieces.get(name)  # an optimizer skips parameters without a gradient
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)

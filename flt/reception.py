@@ -95,28 +95,29 @@ class Reception:
             return None
         if aggregate.statistics is None and statistics is not None:
             aggregate = replace(aggregate, statistics=median(statistics))
-        tensors = {"update": aggregate.update, "statistics": aggregate.statistics}
-        agreed = {name: self.processes.agreed(tensor) for name, tensor in tensors.items() if tensor is not None}
-        is_finite = all(tensor.isfinite().all() for tensor in agreed.values())
+        parts = {"update": aggregate.update, "statistics": aggregate.statistics}
+        agreed = {name: self.processes.agreed(part) for name, part in parts.items() if part is not None and len(part)}
+        is_finite = all(finite_rows(part[None]).all() for part in agreed.values())
         return replace(aggregate, **agreed) if is_finite else None
 
     def _receive(self, round: Round) -> Round:
         """What reaches the rule of what the clients have trained."""
-        callbacks = self.callbacks
         if not len(round):
             return round
-        sent = _drop_unusable(call_hook(callbacks, "on_client_updates", round))
-        received = call_hook(callbacks, "on_updates_received", sent) if len(sent) else sent
+        sent = _drop_unusable(call_hook(self.callbacks, "on_client_updates", round))
+        received = call_hook(self.callbacks, "on_updates_received", sent) if len(sent) else sent
         return sent if received is sent else _drop_unusable(received)
 
 
 def _drop_unusable(round: Round) -> Round:
     """The round without the clients whose update or statistics hold a NaN or an infinity, which it counts."""
-    finite = (finite_rows(round.updates) & finite_rows(round.statistics)).cpu()
+    finite = finite_rows(round.updates)
+    if round.statistics.shape[1]:
+        finite &= finite_rows(round.statistics)
     if finite.all():
         return round
     rank_zero_warn("updates with a NaN or an infinity were dropped (column num_dropped counts them)")
-    return round.keep(finite)
+    return round.keep(finite.cpu())
 
 
 def _goes_client_by_client(callback: Callback) -> bool:

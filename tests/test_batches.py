@@ -126,5 +126,4 @@ def test_whole_is_every_example_in_every_step():
     for step in range(3):
         assert torch.equal(batches.features[0, step], features)
         assert torch.equal(batches.labels[0, step], labels)
-    assert batches.weights.shape == (1, 3, 5)
-    assert (batches.weights == 1).all()
+    assert batches.weights is None

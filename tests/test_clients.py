@@ -1,4 +1,5 @@
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -193,6 +194,63 @@ def test_any_chunk_gives_the_same_updates(name, local_steps, monkeypatch):
     results.append(LocalTraining(network)(training.flatten(), batches, client_lr=0.05))
     for result in results[1:]:
         torch.testing.assert_close(result, results[0], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("local_steps", [1, 3])
+def test_groups_trained_together_are_what_they_are_alone(name, local_steps):
+    """The server's root update joins the clients' pass; its batch has another size."""
+    network = made(name)
+    training = LocalTraining(network)
+    features, labels = torch.randn(1, local_steps, 11, NUM_FEATURES), torch.randint(NUM_CLASSES, (1, local_steps, 11))
+    groups = [sample(local_steps), LocalBatches(features, labels, None, torch.tensor([11]))]
+    together = training.together(training.flatten(), groups, client_lr=0.05)
+    assert len(together) == 2
+    for trained, batches in zip(together, groups, strict=True):
+        alone = training(training.flatten(), batches, client_lr=0.05)
+        torch.testing.assert_close(trained, alone, rtol=1e-6, atol=1e-6)
+    expected, losses, statistics = naive(network, groups[1]._replace(weights=torch.ones_like(labels)), 0.05, "sum")
+    torch.testing.assert_close(together[1].updates.double(), expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(together[1].losses, losses, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(together[1].statistics.double(), statistics.double(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture
+def threads():
+    """Sets torch's threads for a test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", ["convolution", "batch-norm", "batch-norm-convolution"])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_one_by_one_in_threads(name, precision, threads):
+    """However many there are, an update is the same to the last bit: each client has one thread."""
+    network, batches = made(name), sample(local_steps=2)
+    own = copy.deepcopy(network.state_dict())
+    results = []
+    for count in (1, 2, 3, 4):
+        threads(count)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
+            training = LocalTraining(network)
+            results.append([training(training.flatten(), batches, client_lr=0.05) for _ in range(2)])
+        assert torch.get_num_threads() == count
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == count
+    for first, second in results:
+        for trained, expected in zip((*first, *second), (*results[0][0], *results[0][0]), strict=True):
+            assert torch.equal(trained, expected)
+    assert all(torch.equal(value, own[key]) for key, value in network.state_dict().items())
+
+
+def test_an_error_in_a_thread_is_raised_and_threads_are_as_before(threads):
+    threads(2)
+    network = made("batch-norm")
+    training = LocalTraining(network)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        training(training.flatten(), sample()._replace(features=torch.ones(5, 1, 8, 2)), client_lr=0.1)
+    assert torch.get_num_threads() == 2
 
 
 @pytest.mark.parametrize("name", SOME)

@@ -49,7 +49,7 @@ class FLTrust(WeightedAggregation):
         """Weighs a part of the updates; see `flt.functional.fltrust`."""
         root_update = round.require_root_update()
         weights = fltrust_weights(round.updates, root_update, relu=self.variant != "NoReLU", rescale=self._rescale)
-        if self.variant == "FLTrust" and weights.trust_scores.any() and not weights.lengths.all():
+        if self.variant == "FLTrust" and not weights.lengths.all() and weights.trust_scores.any():
             rank_zero_warn("FLTrust: an update was zero in a round; its trust score is 0")
         share = 1.0 / round.federation.clients_per_round
         statistics = WeightedSum.of(round.statistics, weights.trust_scores.double() * share)
@@ -59,12 +59,13 @@ class FLTrust(WeightedAggregation):
         """Adds the root update where it takes part, and divides."""
         root_update, root_statistics = round.require_root_update(), round.require_root_statistics()
         scores = total.trust_scores
-        if not root_update.any():
-            rank_zero_warn("FLTrust: the root update was zero in a round, and so is its aggregate")
+        if scores is None or not scores.any():
+            if not root_update.any():
+                rank_zero_warn("FLTrust: the root update was zero in a round, and so is its aggregate")
+            elif scores is not None and self.variant != "Server":
+                rank_zero_warn("FLTrust: every trust score was 0 in a round; no client takes part in its aggregate")
         if self.variant == "Server":
             return Aggregate(root_update, scores, root_statistics)
-        if scores is not None and not scores.any():
-            rank_zero_warn("FLTrust: every trust score was 0 in a round; no client takes part in its aggregate")
         if self.variant == "withServer":
             root = root_sum(root_update, 1.0 / round.federation.clients_per_round)
             statistics = WeightedSum.of(root_statistics[None], root.total[None])

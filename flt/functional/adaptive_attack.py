@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import check_choice
-from flt.functional.distances import cosine_similarity, norms
-from flt.functional.fltrust import fltrust
+from flt.functional.fltrust import fltrust_weights
 from flt.functional.trim_attack import trim_attack
 
 Solver = Literal["zeroth_order", "exact"]
@@ -96,12 +95,10 @@ def adaptive_attack(
     else:
         start = trim_attack(updates, malicious, generator=generator)[malicious]
         directions = torch.nn.functional.normalize(start, dim=1)
+        noise = updates.new_empty(num_malicious, steps, updates.shape[1])  # by far the largest tensor: one for all sweeps
         for _ in range(sweeps):
-            noise = torch.randn(
-                num_malicious, steps, updates.shape[1], generator=generator, device=updates.device, dtype=updates.dtype
-            )
-            noise *= noise_variance**0.5
-            directions = _sweep(game, directions, noise, probe=probe, step_size=step_size)
+            noise.normal_(generator=generator)
+            directions = _sweep(game, directions, noise, noise_variance**0.5, probe=probe, step_size=step_size)
     sent = updates.clone()
     sent[malicious] = game.root_norm * directions
     return sent
@@ -133,11 +130,11 @@ def adaptive_objective(directions: Tensor, updates: Tensor, malicious: Tensor, r
 
 def _game(updates: Tensor, malicious: Tensor, root_update: Tensor) -> _Game:
     root_norm = float(torch.linalg.vector_norm(root_update))
-    aggregate = fltrust(updates, root_update)
+    weights = fltrust_weights(updates, root_update)
+    aggregate = weights.sum_of(updates, 1.0 / len(updates)).mean()
     sign = aggregate.sign()
-    trust = cosine_similarity(updates, root_update)[~malicious].double().clamp(min=0)
-    lengths = norms(updates[~malicious])
-    pulls = torch.where(lengths > 0, (updates[~malicious] @ sign) / lengths, 0.0)
+    trust, lengths = weights.trust_scores[~malicious].double(), weights.lengths[~malicious]
+    pulls = torch.where(lengths > 0, (updates @ sign)[~malicious] / lengths, 0.0)
     return _Game(
         sign=sign,
         root_direction=root_update / root_norm,
@@ -148,17 +145,20 @@ def _game(updates: Tensor, malicious: Tensor, root_update: Tensor) -> _Game:
     )
 
 
-def _sweep(game: _Game, directions: Tensor, noise: Tensor, *, probe: float, step_size: float) -> Tensor:
-    """One pass over the malicious clients; ``noise`` is ``[num_malicious, steps, num_params]``.
+def _sweep(
+    game: _Game, directions: Tensor, noise: Tensor, deviation: float, *, probe: float, step_size: float
+) -> Tensor:
+    """One pass over the malicious clients; ``noise``, ``[num_malicious, steps, num_params]``, times ``deviation`` is u.
 
     A client's vector stays a combination of its start and its noise vectors, so all inner products are taken at once
     and the steps themselves are arithmetic on a few numbers.
     """
     axes = torch.stack([game.sign, game.root_direction], dim=1)
     start_products = (directions @ axes).double().tolist()  # a_j and c_j of every client
-    noise_products = (noise @ axes).double().tolist()
-    overlaps = torch.bmm(noise, directions[:, :, None]).squeeze(2).double().tolist()
-    grams = torch.bmm(noise, noise.transpose(1, 2)).double().tolist()
+    # Scaling these few numbers instead of the noise saves a pass over it.
+    noise_products = ((noise @ axes).double() * deviation).tolist()
+    overlaps = (torch.bmm(noise, directions[:, :, None]).squeeze(2).double() * deviation).tolist()
+    grams = (torch.bmm(noise, noise.transpose(1, 2)).double() * deviation**2).tolist()
     pull = sum(max(c, 0.0) * a for a, c in start_products)
     trust = sum(max(c, 0.0) for _, c in start_products)
     keep, mix = [], []
@@ -171,7 +171,7 @@ def _sweep(game: _Game, directions: Tensor, noise: Tensor, *, probe: float, step
         keep.append(walk.keep)
         mix.append(walk.mix)
     moved = directions * directions.new_tensor(keep)[:, None]
-    moved += torch.bmm(directions.new_tensor(mix)[:, None, :], noise).squeeze(1)
+    moved += torch.bmm(directions.new_tensor(mix)[:, None, :] * deviation, noise).squeeze(1)
     # The bookkeeping is exact up to rounding; this keeps rounding from adding up over the passes.
     return torch.nn.functional.normalize(moved, dim=1)
 

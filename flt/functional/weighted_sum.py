@@ -28,9 +28,11 @@ class WeightedSum(NamedTuple):
             factors: What each is multiplied by, f_i, shape ``[num_clients]``.
             weights: What each counts in the mean, w_i, shape ``[num_clients]``; None for the factors.
         """
+        total = (factors if weights is None else weights).sum(dtype=torch.float64)
+        if not vectors.shape[1]:
+            return cls(vectors.new_zeros(0), total)
         # One matrix-vector product: the rescaled vectors are never written to memory.
-        weights = factors if weights is None else weights
-        return cls(factors.to(vectors.dtype) @ vectors, weights.sum(dtype=torch.float64))
+        return cls(factors.to(vectors.dtype) @ vectors, total)
 
     def plus(self, other: WeightedSum) -> WeightedSum:
         """The sum over the clients of both."""
@@ -38,5 +40,7 @@ class WeightedSum(NamedTuple):
 
     def mean(self) -> Tensor:
         """``sum_i f_i v_i / sum_i w_i``, shape ``[num_values]``; zero where the weights add up to 0."""
+        if not len(self.values):
+            return self.values
         # In float64: the reciprocal of a small total would overflow float32 where the mean does not.
         return torch.where(self.total != 0, self.values.double() / self.total, 0.0).to(self.values.dtype)

@@ -3,6 +3,7 @@ import reference
 import torch
 
 from flt import functional as F
+from flt.functional.distances import BLOCK, norms
 
 
 # Sums of up to 40 squares of order one to ten.
@@ -34,3 +35,33 @@ def test_one_huge_client_does_not_blur_the_distances_between_the_others():
     expected = F.pairwise_squared_distances(updates)[1:, 1:]
     updates[0] *= 1e12
     torch.testing.assert_close(F.pairwise_squared_distances(updates)[1:, 1:], expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("num_params", [1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 7])
+@pytest.mark.parametrize("scale", [1.0, 1e-12, 1e-25, 1e-38, 1e14, 1e25, 3e37])
+def test_norms_at_any_scale(num_params, scale):
+    updates = torch.randn(3, num_params, generator=torch.Generator().manual_seed(num_params)) * scale
+    updates[1] = 0
+    expected = updates.double().pow(2).sum(dim=1).sqrt()
+    assert norms(updates).dtype == torch.float64
+    torch.testing.assert_close(norms(updates), expected, rtol=1e-6, atol=0)
+
+
+def test_norms_of_updates_of_very_different_lengths():
+    updates = torch.ones(4, 2 * BLOCK) * torch.tensor([1e-30, 1.0, 1e30, 0.0])[:, None]
+    torch.testing.assert_close(norms(updates), updates[:, 0].double() * (2 * BLOCK) ** 0.5, rtol=1e-6, atol=0)
+
+
+def test_norms_of_long_updates_do_not_drift():
+    """A running sum of ten million equal squares in float32 would stop growing long before its end."""
+    updates = torch.full((1, 10_000_000), 0.1)
+    torch.testing.assert_close(norms(updates), updates[:, 0].double() * 10_000_000**0.5, rtol=3e-6, atol=0)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_the_norm_of_an_update_that_is_not_finite(bad):
+    updates = torch.ones(3, BLOCK + 5)
+    updates[1, BLOCK + 2] = bad
+    lengths = norms(updates)
+    assert not lengths[1].isfinite()
+    torch.testing.assert_close(lengths[[0, 2]], torch.full((2,), (BLOCK + 5) ** 0.5).double(), rtol=1e-6, atol=0)

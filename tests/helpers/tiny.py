@@ -3,13 +3,12 @@
 import logging
 import os
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 
-from flt.batches import LocalBatches, draw_rows, take_batches
+from flt.batches import LocalBatches, RowDraws, take_batches
 from flt.data import Examples, FeatureTrigger, FederatedDataModule, PixelTrigger, RawData
 from flt.data.inputs import InputPipeline
 from flt.hooks import Aggregate, FederatedCallback, Round
@@ -116,9 +115,12 @@ class Sending(FederatedCallback):
         return round.replace(updates=updates)
 
 
-def draw_batches(features: Tensor, labels: Tensor, starts: Tensor, sizes: Tensor, **settings: Any) -> LocalBatches:
-    """Draws the rows of a round's batches and takes them."""
-    return take_batches(features, labels, draw_rows(starts, sizes, **settings))
+def draw_batches(
+    features: Tensor, labels: Tensor, starts: Tensor, sizes: Tensor, *, generator: torch.Generator, **settings: int
+) -> LocalBatches:
+    """Draws the rows of a round's batches and takes them; with weights even where nothing is padded."""
+    batches = take_batches(features, labels, RowDraws(starts, sizes, **settings)(generator))
+    return batches._replace(weights=torch.ones(batches.labels.shape)) if batches.weights is None else batches
 
 
 def mlp() -> nn.Module:

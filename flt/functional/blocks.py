@@ -1,0 +1,26 @@
+"""Updates a few thousand parameters at a time, so that what is made of them stays in a processor's cache."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+NUM_COLUMNS = 4096  # with 100 clients 1.6 MB of float32: about a core's own cache
+
+
+def column_blocks(updates: Tensor) -> tuple[Tensor, ...]:
+    """Views of the updates that follow each other along the parameters, each of shape ``[num_clients, num_columns]``.
+
+    On a CPU they are `NUM_COLUMNS` wide, the last one maybe less. A GPU is fastest with all at once: one block.
+    """
+    if updates.device.type != "cpu":
+        return (updates,)
+    return updates.split(NUM_COLUMNS, dim=1)
+
+
+def float64_blocks(updates: Tensor) -> Iterator[Tensor]:
+    """Copies of the `column_blocks` in float64, each good until the next one takes its memory."""
+    blocks = column_blocks(updates)
+    buffer = torch.empty_like(blocks[0], dtype=torch.float64)
+    for block in blocks:
+        yield buffer[:, : block.shape[1]].copy_(block)

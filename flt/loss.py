@@ -1,0 +1,50 @@
+"""The loss that clients minimise: cross-entropy over a padded batch."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+LossReduction = Literal["sum", "mean"]
+
+
+def cross_entropy(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of each example and its gradient with respect to the scores, softmax minus one-hot.
+
+    Written out, because a backward pass for so little costs more than its arithmetic.
+
+    Args:
+        scores: Shape ``[..., num_classes]``.
+        labels: Shape ``[...]``.
+
+    Returns:
+        The gradient, float32 of the shape of ``scores``, and the losses, of the shape of ``labels``.
+    """
+    # Classes first: a softmax over a short last dimension does not use a processor's vector units.
+    logarithms = scores.float().movedim(-1, 0).log_softmax(dim=0).movedim(0, -1)
+    index = labels[..., None]
+    losses = -logarithms.gather(-1, index)[..., 0]
+    slope = logarithms.exp().scatter_add(-1, index, torch.full((), -1.0, device=scores.device).expand(index.shape))
+    return slope, losses
+
+
+def example_factors(weights: Tensor | None, reduction: LossReduction, *, batch_size: int) -> Tensor | float:
+    """What each example counts in its client's loss: a number, or a tensor of shape ``[..., batch_size, 1]``.
+
+    Args:
+        weights: 1 for an example, 0 for padding, shape ``[..., batch_size]``; None where nothing is padded.
+        reduction: Whether the loss is the "sum" over a batch or its "mean".
+        batch_size: Examples in a batch, with the padding.
+    """
+    if weights is None:
+        return 1.0 if reduction == "sum" else 1.0 / batch_size
+    return (weights if reduction == "sum" else weights / _count(weights)[..., None])[..., None]
+
+
+def mean_loss(losses: Tensor, weights: Tensor | None) -> Tensor:
+    """Mean of the ``losses`` of a batch without its padding, ``weights`` as above; 0 for an empty one."""
+    return losses.mean(dim=-1) if weights is None else (losses * weights).sum(dim=-1) / _count(weights)
+
+
+def _count(weights: Tensor) -> Tensor:
+    return weights.sum(dim=-1).clamp(min=1.0)
