@@ -1,23 +1,25 @@
 """Local training of all sampled clients at once."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import vjp, vmap
 
 from flt import layerwise
 from flt.batches import LocalBatches
+from flt.fastest import fastest
 from flt.flat_network import FlatNetwork
 from flt.loss import LossReduction, cross_entropy, example_factors, mean_loss
 from flt.one_by_one import LocalUpdates, OneByOne
 from flt.statistics import has_batch_statistics
 
-# Numbers held at once per chunk (gradients or inputs, whichever is more) when `clients_per_chunk` is "auto": on a CPU
-# what stays in its caches, on a GPU 1 GiB.
+# Numbers held at once per chunk (gradients or inputs, whichever is more), at most, when `clients_per_chunk` is "auto":
+# on a CPU what stays in its caches, on a GPU 1 GiB.
 AUTO_CHUNK = {"cpu": 2**20, "cuda": 2**28}
 
 
@@ -26,16 +28,16 @@ class LocalTraining(FlatNetwork):
     """Runs SGD on every client's batches from the same global model and returns the flat updates.
 
     ``w_i <- w_i - client_lr * grad Loss(batch; w_i)`` once per local step, from ``w_i = w``. There are three ways, with
-    the same result: all clients by layers, where a single step allows it (`flt.layerwise`); one client after the other
-    (`flt.one_by_one`), which batch normalisation needs and which is the fastest for convolutions on a CPU; all others
-    vectorised over clients with `torch.func`, in chunks.
+    the same result up to rounding: all clients by layers, where a single step allows it (`flt.layerwise`); one client
+    after the other (`flt.one_by_one`), which batch normalisation needs; and in chunks, vectorised over clients with
+    `torch.func`.
 
     Args:
         network: Module whose architecture is trained; it is not touched. Parameters with ``requires_grad=False`` stay
             as they are and are no part of an update.
         loss_reduction: Whether the batch loss is the "sum" over its examples (the paper's learning rates assume it) or
             their "mean".
-        clients_per_chunk: Clients trained at once, or "auto".
+        clients_per_chunk: Clients trained at once, 1 for one after the other; "auto" measures what is fastest.
 
     Reference:
         Cao et al., FLTrust, NDSS 2021, Algorithm 1.
@@ -46,17 +48,14 @@ class LocalTraining(FlatNetwork):
 
     def __call__(self, parameters: Tensor, batches: LocalBatches, *, client_lr: float) -> LocalUpdates:
         """Trains every client on its batches from the network's own ``parameters``, flat, shape ``[num_params]``."""
-        if not len(batches.labels) or self._goes_one_by_one(parameters.device):
+        if self.needs_one_by_one or not len(batches.labels):
             return self._one_by_one(parameters, batches, client_lr=client_lr)
-        chunk = self._chunk_size(parameters, batches)
         if self._goes_by_layers(batches):
+            chunk = self._chunk_of_layers(parameters, batches)
             starts = range(0, len(batches.labels), chunk)
             trained = [self._by_layers([batches.of(slice(i, i + chunk))], client_lr)[0] for i in starts]
             return trained[0] if len(trained) == 1 else LocalUpdates(*map(torch.cat, zip(*trained, strict=True)))
-        weights = torch.ones_like(batches.labels, dtype=torch.float32) if batches.weights is None else batches.weights
-        train = vmap(partial(self._train, parameters, client_lr), chunk_size=chunk)
-        updates, losses = train(batches.features, batches.labels, weights)
-        return LocalUpdates(updates, losses, updates.new_zeros(len(updates), 0))
+        return self._in_chunks(self._chunk(parameters, batches), parameters, batches, client_lr)
 
     def together(self, parameters: Tensor, groups: Sequence[LocalBatches], *, client_lr: float) -> list[LocalUpdates]:
         """Trains the clients of several groups, each with batches of its own size, in one pass where that is possible.
@@ -77,33 +76,56 @@ class LocalTraining(FlatNetwork):
 
     # How
 
-    def _goes_one_by_one(self, device: torch.device) -> bool:
-        # Vectorised over clients, a convolution with weights of each client's own becomes a grouped one: slow on a CPU.
-        return self.needs_one_by_one or (self._convolves and device.type == "cpu" and self.clients_per_chunk == "auto")
-
     def _goes_by_layers(self, batches: LocalBatches) -> bool:
         return batches.labels.shape[1] == 1 and self._has_known_layers
 
     def _fits_one_pass(self, parameters: Tensor, batches: LocalBatches) -> bool:
-        return self._goes_by_layers(batches) and 0 < len(batches.labels) <= self._chunk_size(parameters, batches)
+        return self._goes_by_layers(batches) and 0 < len(batches.labels) <= self._chunk_of_layers(parameters, batches)
 
     @cached_property
     def _has_known_layers(self) -> bool:
         return layerwise.supports(self.network)
 
     @cached_property
-    def _convolves(self) -> bool:
-        return any(isinstance(module, nn.modules.conv._ConvNd) for module in self.network.modules())
-
-    @cached_property
     def _one_by_one(self) -> OneByOne:
         return OneByOne(self.network, self.loss_reduction)
 
-    def _chunk_size(self, parameters: Tensor, batches: LocalBatches) -> int:
+    def _chunk_of_layers(self, parameters: Tensor, batches: LocalBatches) -> int:
+        return _largest_chunk(parameters, batches) if self.clients_per_chunk == "auto" else self.clients_per_chunk
+
+    def _chunk(self, parameters: Tensor, batches: LocalBatches) -> int:
         if self.clients_per_chunk != "auto":
             return self.clients_per_chunk
-        per_client = max(parameters.numel(), batches.features[0].numel())
-        return max(1, AUTO_CHUNK.get(parameters.device.type, AUTO_CHUNK["cpu"]) // per_client)
+        largest = min(len(batches.labels), _largest_chunk(parameters, batches))
+        choices = sorted({1, *(largest // 4**power for power in range(4))} - {0})
+        if len(choices) == 1 or torch.are_deterministic_algorithms_enabled():
+            return 1  # whatever a clock says
+        key = self._key(parameters, batches, choices)
+        if self.chosen_chunks.get(key) not in choices:
+            # The first clients of the round tell; what they are trained to here is not used.
+            probe = batches.of(slice(0, max(largest, 2 * torch.get_num_threads())))
+
+            def run(chunk: int) -> int:
+                self._in_chunks(chunk, parameters, probe, 0.0)
+                return len(probe.labels)
+
+            self.chosen_chunks[key] = fastest("clients_per_chunk", choices, run, key=key, device=parameters.device)
+        return self.chosen_chunks[key]
+
+    @cached_property
+    def chosen_chunks(self) -> dict[str, int]:
+        """What was chosen for "auto", by what it depends on; a resumed run keeps it, and so its exact numbers."""
+        return {}
+
+    def _key(self, parameters: Tensor, batches: LocalBatches, choices: list[int]) -> str:
+        device = parameters.device
+        where = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
+        precision = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else torch.float32
+        network = hashlib.blake2b(f"{self.network} {self.loss_reduction}".encode(), digest_size=8).hexdigest()
+        return (
+            f"torch {torch.__version__}, {where}, {torch.get_num_threads()} threads, {precision}, network {network} of"
+            f" {len(parameters)}, batches {list(batches.features.shape[1:])}, of {choices}"
+        )
 
     # By layers
 
@@ -129,7 +151,15 @@ class LocalTraining(FlatNetwork):
             for update, loss, batches in zip(updates, torch.split(losses, sizes), groups, strict=True)
         ]
 
-    # Vectorised over clients
+    # In chunks
+
+    def _in_chunks(self, chunk: int, parameters: Tensor, batches: LocalBatches, client_lr: float) -> LocalUpdates:
+        if chunk == 1:
+            return self._one_by_one(parameters, batches, client_lr=client_lr)
+        weights = torch.ones_like(batches.labels, dtype=torch.float32) if batches.weights is None else batches.weights
+        train = vmap(partial(self._train, parameters, client_lr), chunk_size=chunk)
+        updates, losses = train(batches.features, batches.labels, weights)
+        return LocalUpdates(updates, losses, updates.new_zeros(len(updates), 0))
 
     def _train(
         self, parameters: Tensor, client_lr: float, features: Tensor, labels: Tensor, weights: Tensor
@@ -148,3 +178,8 @@ class LocalTraining(FlatNetwork):
 
     def _flat_scores(self, flat: Tensor, features: Tensor) -> Tensor:
         return self.scores(self.unflatten(flat), features)
+
+
+def _largest_chunk(parameters: Tensor, batches: LocalBatches) -> int:
+    per_client = max(parameters.numel(), batches.features[0].numel())
+    return max(1, AUTO_CHUNK.get(parameters.device.type, AUTO_CHUNK["cpu"]) // per_client)

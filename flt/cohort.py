@@ -81,6 +81,7 @@ class Cohort:
                 root_statistics=None if root is None else root.statistics[0],
                 federation=federation,
             )
+            del batches, trained  # the next part takes their memory
 
     @property
     def clients_per_part(self) -> int:

@@ -130,7 +130,9 @@ class Round:
 
     def without_updates(self) -> "Round":
         """The round with neither updates nor statistics: no columns are left of them."""
-        return replace(self, updates=self.updates[:, :0], statistics=self.statistics[:, :0])
+        # New tensors: an empty view would keep all of the old ones in memory.
+        no_columns = self.updates.new_empty(len(self), 0)
+        return replace(self, updates=no_columns, statistics=no_columns)
 
     @classmethod
     def joined(cls, parts: "Sequence[Round]") -> "Round":

@@ -42,7 +42,8 @@ class FederatedModule(LightningModule):
             are for the sum.
         root_batch_size: Examples of the root dataset the server uses per step; null is all of them.
         clients_per_round: Clients sampled for each round (tau); null is all.
-        clients_per_chunk: Clients trained at once; bounds memory. "auto" chooses by device and model size.
+        clients_per_chunk: Clients trained at once; bounds memory. 1 is one after the other; "auto" measures what is
+            fastest in the first round and remembers it.
         server_lr: Learning rate of the server (alpha): ``w <- w + server_lr * aggregate``.
         server_optimizer: Torch optimizer on the server instead of plain SGD, with the aggregate as its negative
             gradient; null is SGD with ``server_lr``.
@@ -244,6 +245,8 @@ class FederatedModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what a resumed run is checked against."""
         checkpoint["flt"] = self._settings()
+        if self.trainer.state.fn == "fit":
+            checkpoint["flt_clients_per_chunk"] = self._training.chosen_chunks
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuses a checkpoint that this run cannot go on from, and warns of settings that differ from its own.
@@ -252,7 +255,10 @@ class FederatedModule(LightningModule):
             InputError: If the model, data set, seed, root dataset or server optimizer is another.
         """
         check_state(checkpoint.get("state_dict", {}), self.state_dict())
-        check_settings_kept(checkpoint.get("flt", {}), self._settings(), training=self.trainer.state.fn == "fit")
+        is_training = self.trainer.state.fn == "fit"
+        check_settings_kept(checkpoint.get("flt", {}), self._settings(), training=is_training)
+        if is_training:
+            self._training.chosen_chunks.update(checkpoint.get("flt_clients_per_chunk", {}))
 
     def on_train_start(self) -> None:
         """Lets the configured ``server_lr`` win over the one a checkpoint brings."""

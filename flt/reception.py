@@ -74,15 +74,22 @@ class Reception:
         total, rounds = None, []
         for part in parts:
             with torch.autocast(self._device_type, enabled=False):  # and not while the next part is trained
-                received = self._receive(part)
-                folded = self.rule.fold(received) if len(received) else PartialAggregate.of_nobody(received)
+                folded, rest = self._fold_part(part)
                 total = folded if total is None else total.plus(folded)
-                rounds.append(received.without_updates())
+                rounds.append(rest)
+            del part  # the next one takes its memory
         assert total is not None, "a process has at least one part, if an empty one"
         with torch.autocast(self._device_type, enabled=False):
             round, total = self.processes.joined(Round.joined(rounds)), self.processes.summed(total)
             aggregate = self.rule.finish(total, round)
             return round, self._usable(aggregate, total.statistics.mean()[None] if len(round) else None)
+
+    def _fold_part(self, part: Round) -> tuple[PartialAggregate, Round]:
+        """What is kept of a part, and the part without its updates."""
+        assert isinstance(self.rule, WeightedAggregation)
+        received = self._receive(part)
+        folded = self.rule.fold(received) if len(received) else PartialAggregate.of_nobody(received)
+        return folded, received.without_updates()
 
     def _usable(self, aggregate: Aggregate | None, statistics: Tensor | None) -> Aggregate | None:
         """The aggregate, the same in every process; None if it holds a NaN or an infinity, or nothing at all.

@@ -1,5 +1,7 @@
 """The lists of all rules and attacks, and what every test of a run needs; a new one is tested by being added here."""
 
+import os
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -27,6 +29,7 @@ from callbacks import (
 )
 from flt.hooks import Aggregation, Attack
 
+os.environ.setdefault("FLT_CACHE", tempfile.mkdtemp(prefix="flt-cache-"))  # tests leave nothing in the user's
 torch.set_num_threads(1)  # on tensors as small as these, threads would only wait for each other
 
 

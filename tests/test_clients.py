@@ -215,6 +215,38 @@ def test_groups_trained_together_are_what_they_are_alone(name, local_steps):
     torch.testing.assert_close(together[1].statistics.double(), statistics.double(), rtol=1e-5, atol=1e-6)
 
 
+def test_auto_measures_once_and_keeps_to_it(monkeypatch):
+    asked = []
+
+    def choose(name, values, run, *, key, device):
+        asked.append((values, key))
+        run(values[-1])
+        return values[-1]
+
+    monkeypatch.setattr(clients, "fastest", choose)
+    training, batches = LocalTraining(made("convolution")), sample(local_steps=2)
+    first, second = (training(training.flatten(), batches, client_lr=0.05) for _ in range(2))
+    ((values, key),) = asked
+    assert values == [1, 5]
+    assert training.chosen_chunks == {key: 5}
+    expected = LocalTraining(training.network, clients_per_chunk=5)(training.flatten(), batches, client_lr=0.05)
+    for trained in (first, second):
+        assert all(torch.equal(one, other) for one, other in zip(trained, expected, strict=True))
+    training(training.flatten(), sample(local_steps=3), client_lr=0.05)
+    assert len(asked) == 2  # another size
+
+
+@pytest.mark.parametrize("why", ["deterministic", "layers", "batch-norm", "one client", "given"])
+def test_auto_measures_nothing_where_there_is_no_choice(why, monkeypatch):
+    monkeypatch.setattr(clients, "fastest", lambda *args, **kwargs: pytest.fail("measured"))
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: why == "deterministic")
+    network = made({"layers": "mlp", "batch-norm": "batch-norm"}.get(why, "convolution"))
+    batches = sample(sizes=[9] if why == "one client" else SIZES)
+    training = LocalTraining(network, clients_per_chunk=3 if why == "given" else "auto")
+    updates, *_ = training(training.flatten(), batches, client_lr=0.05)
+    torch.testing.assert_close(updates.double(), naive(network, batches, 0.05, "sum")[0], rtol=1e-4, atol=1e-6)
+
+
 @pytest.fixture
 def threads():
     """Sets torch's threads for a test."""
@@ -233,7 +265,7 @@ def test_one_by_one_in_threads(name, precision, threads):
     for count in (1, 2, 3, 4):
         threads(count)
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
-            training = LocalTraining(network)
+            training = LocalTraining(network, clients_per_chunk=1)
             results.append([training(training.flatten(), batches, client_lr=0.05) for _ in range(2)])
         assert torch.get_num_threads() == count
         with ThreadPoolExecutor(1) as pool:

@@ -15,7 +15,7 @@ def column_blocks(updates: Tensor) -> tuple[Tensor, ...]:
     """
     if updates.device.type != "cpu":
         return (updates,)
-    return updates.split(NUM_COLUMNS, dim=1)
+    return torch.split(updates, NUM_COLUMNS, dim=1)
 
 
 def float64_blocks(updates: Tensor) -> Iterator[Tensor]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from flt import functional as F
+from flt.functional.blocks import NUM_COLUMNS
 
 # Rounding of a mean of up to 60 values of order one, which may nearly cancel.
 ROUNDING = {torch.float32: {"rtol": 1e-5, "atol": 1e-6}, torch.float64: {"rtol": 1e-12, "atol": 1e-13}}
@@ -96,3 +97,38 @@ def test_median_is_the_mean_trimmed_as_far_as_possible(updates):
     updates = torch.tensor(updates)
     trimmed = F.trimmed_mean(updates, trim=(len(updates) - 1) // 2)
     torch.testing.assert_close(F.median(updates), trimmed, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("num_clients", [1, 5, 6])
+@pytest.mark.parametrize("num_params", [0, 1, NUM_COLUMNS - 1, NUM_COLUMNS, NUM_COLUMNS + 1, 2 * NUM_COLUMNS + 3])
+def test_any_number_of_parameters(num_params, num_clients):
+    """They are sorted block by block; with one parameter a block is its own transpose, and must be left alone."""
+    updates = torch.tensor(reference.sample_updates(num_clients, num_params, seed=0)[0]).float()
+    ordered = np.sort(updates.double().numpy(), axis=0)
+    before, trim = updates.clone(), (num_clients - 1) // 2
+    expected = torch.tensor(ordered[trim : num_clients - trim].mean(axis=0)).float()
+    torch.testing.assert_close(F.median(updates), expected, **ROUNDING[torch.float32])
+    torch.testing.assert_close(F.trimmed_mean(updates, trim=trim), expected, **ROUNDING[torch.float32])
+    torch.testing.assert_close(updates, before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("rule", [F.median, lambda updates: F.trimmed_mean(updates, trim=3)], ids=["median", "trimmed"])
+def test_number_of_threads_does_not_matter(rule):
+    updates = torch.tensor(reference.sample_updates(10, 3 * NUM_COLUMNS + 5, seed=0)[0]).float()
+    threads, results = torch.get_num_threads(), []
+    try:
+        for num_threads in (1, 2, 5):
+            torch.set_num_threads(num_threads)
+            results.append(rule(updates))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(results[0], other) for other in results[1:])
+
+
+def test_infinite_and_missing_values_are_no_error():
+    """NaN counts as larger than all; opposite infinities in the middle have no mean."""
+    inf, nan = float("inf"), float("nan")
+    updates = torch.tensor([[1.0, -inf, nan], [2.0, -inf, 1.0], [4.0, inf, 2.0], [nan, inf, 3.0]])
+    expected = torch.tensor([3.0, nan, 2.5])
+    torch.testing.assert_close(F.median(updates), expected, equal_nan=True)
+    torch.testing.assert_close(F.trimmed_mean(updates, trim=1), expected, equal_nan=True)

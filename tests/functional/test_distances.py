@@ -3,7 +3,8 @@ import reference
 import torch
 
 from flt import functional as F
-from flt.functional.distances import BLOCK, norms
+from flt.functional.blocks import NUM_COLUMNS
+from flt.functional.distances import BLOCK, inner_products, norms
 
 
 # Sums of up to 40 squares of order one to ten.
@@ -65,3 +66,14 @@ def test_the_norm_of_an_update_that_is_not_finite(bad):
     lengths = norms(updates)
     assert not lengths[1].isfinite()
     torch.testing.assert_close(lengths[[0, 2]], torch.full((2,), (BLOCK + 5) ** 0.5).double(), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("num_params", [0, 1, NUM_COLUMNS - 1, NUM_COLUMNS, NUM_COLUMNS + 1, 2 * NUM_COLUMNS + 3])
+def test_products_and_distances_add_up_over_blocks(num_params, dtype):
+    updates = torch.tensor(reference.sample_updates(5, num_params, seed=0)[0], dtype=dtype)
+    before, wide = updates.clone(), updates.double()
+    distances = (wide[:, None] - wide[None]).square().sum(dim=2)
+    torch.testing.assert_close(F.pairwise_squared_distances(updates), distances, rtol=1e-12, atol=0)
+    torch.testing.assert_close(inner_products(updates[:2], updates), wide[:2] @ wide.T, rtol=1e-12, atol=1e-10)
+    torch.testing.assert_close(updates, before, rtol=0, atol=0)

@@ -5,6 +5,7 @@ import reference
 import torch
 
 from flt import functional as F
+from flt.functional.blocks import NUM_COLUMNS
 
 
 def sample(num_clients, num_malicious, num_params, seed, dtype=torch.float64):
@@ -129,3 +130,23 @@ def test_single_attacker_draws_nothing():
     generator = torch.Generator().manual_seed(3)
     F.krum_attack(updates, malicious, generator=generator)
     assert torch.equal(generator.get_state(), torch.Generator().manual_seed(3).get_state())
+
+
+@pytest.mark.parametrize("knowledge", ["full", "partial"])
+@pytest.mark.parametrize("num_params", [NUM_COLUMNS, 2 * NUM_COLUMNS + 1])
+def test_agrees_with_reference_over_several_blocks(num_params, knowledge):
+    updates, malicious = sample(12, 4, num_params, seed=0)
+    directions, radii, _ = draws(4, num_params, seed=0)
+    sent = F.krum_attack(updates, malicious, knowledge=knowledge, generator=torch.Generator().manual_seed(0))
+    given = (tensor.numpy() for tensor in (updates, malicious, directions, radii))
+    torch.testing.assert_close(sent, torch.tensor(reference.krum_attack(*given, knowledge)), rtol=1e-10, atol=1e-12)
+
+
+def test_search_looks_closely_at_nearly_equal_benign_updates():
+    """Their distances are a millionth of their length, and lambda's upper bound is hardly more than that length."""
+    updates, malicious = sample(10, 3, 50, seed=0)
+    updates = 1e6 + updates
+    directions, radii, _ = draws(3, 50, seed=0)
+    sent = F.krum_attack(updates, malicious, generator=torch.Generator().manual_seed(0))
+    given = (tensor.numpy() for tensor in (updates, malicious, directions, radii))
+    torch.testing.assert_close(sent, torch.tensor(reference.krum_attack(*given)), rtol=1e-9, atol=0)

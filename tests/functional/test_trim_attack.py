@@ -3,6 +3,7 @@ import reference
 import torch
 
 from flt import functional as F
+from flt.functional.blocks import NUM_COLUMNS
 
 # One coordinate per case; the mean over all four clients is negative, negative, positive, positive.
 BENIGN = torch.tensor([[1.0, -3.0, 1.0, -4.0], [2.0, -2.0, 6.0, 1.0], [1.5, -2.5, 2.0, -3.0]])
@@ -114,3 +115,21 @@ def test_draws_one_uniform_number_per_attacker_and_parameter():
     F.trim_attack(updates, malicious, generator=generator)
     torch.rand(3, 5, generator=expected, dtype=torch.float64)
     assert torch.equal(generator.get_state(), expected.get_state())
+
+
+@pytest.mark.parametrize("knowledge", ["full", "partial"])
+@pytest.mark.parametrize("num_params", [0, 1, NUM_COLUMNS, NUM_COLUMNS + 1])
+def test_any_number_of_parameters(num_params, knowledge):
+    updates, malicious = sample(5, 2, num_params, seed=0, dtype=torch.float32)
+    draws = torch.rand(2, num_params, generator=torch.Generator().manual_seed(0))
+    arrays = updates.double().numpy(), malicious.numpy(), draws.double().numpy()
+    expected = torch.tensor(reference.trim_attack(*arrays, knowledge)).float()
+    sent = F.trim_attack(updates, malicious, knowledge=knowledge, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(sent, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_own_updates_of_huge_deviation_stay_finite():
+    """The square of 1e25 is infinite in float32."""
+    updates = torch.tensor([[1e25], [-1e25], [0.0]])
+    sent = F.trim_attack(updates, torch.tensor([True, True, False]), knowledge="partial")
+    assert ((sent[:2] >= -4.01e25) & (sent[:2] <= -2.99e25)).all()
