@@ -1,137 +1,135 @@
-"""Rounds a second of one of the configurations under FLTrust beside a plain loop over clients, in alternating runs.
+"""Rounds a second of HAR and MNIST under FLTrust beside a plain loop over clients, and where a round's time goes.
 
-    python benchmarks/rounds.py [--config configs/har_fltrust.yaml] [--rounds 500] [--repeats 5]
-    python benchmarks/rounds.py --config configs/mnist_fltrust.yaml --rounds 20
+    python benchmarks/rounds.py
+    python benchmarks/rounds.py --config configs/cifar10_fltrust.yaml --rounds 3 --repeats 3
+    python benchmarks/rounds.py --config configs/mnist_fltrust.yaml --rounds 12 --attack trim
 
-The plain loop is Algorithm 1 as one would write it without this package, on the same data in memory: per round and
-client, the global model's weights, a random batch, `loss.backward()`, an SGD step, and the difference sent; then the
-root update, FLTrust and the server's step. The bare loop leaves out the copy, the step and the difference, which
-one local step can do without.
+Three kinds of runs take turns, on the same data in memory. "flt fit" is what the command does, without evaluation. The
+plain loop is Algorithm 1 as one would write it without this package: per round and client, the global model's weights,
+a random batch, loss.backward(), an SGD step, and the difference sent; then the root update, FLTrust and the server's
+step. The bare loop leaves out the copy, the step and the difference, which one local step can do without.
+
+Where the time goes is measured in a run of its own, peak memory in a process of its own. The limit is what the
+machine's own matrix product would take for the operations of a round.
 """
 
 import argparse
-import copy
 import statistics
-import tempfile
-import time
-import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from lightning.pytorch import Callback
-from torch.nn import functional as F
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from measure import GIB, RESULTS, describe_machine, matrix_product_limit, save, say
+from runs import CONFIGS, PARTS, PlainLoop, fit, operations, peak_memory_of, shares
 
-from flt.cli import FederatedCLI
-from flt.module import FederatedModule
-
-CONFIG = Path(__file__).parents[1] / "configs" / "har_fltrust.yaml"
+DEFAULTS = {CONFIGS / "har_fltrust.yaml": 500, CONFIGS / "mnist_fltrust.yaml": 12}
+LOOPS = ("plain loop", "bare loop")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", type=Path, default=CONFIG)
-    parser.add_argument("--rounds", type=int, default=500)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, help="one configuration in place of HAR's and MNIST's under FLTrust")
+    parser.add_argument("--rounds", type=int, help="rounds of a run (500 for HAR, 12 for others)")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each kind, after one to warm up (%(default)s)")
+    parser.add_argument("--attack", help="a file of configs/attack, such as trim; the loops go without it")
+    parser.add_argument("--stand-in", action="store_true", help="synthetic data even where the real ones are there")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results (%(default)s)")
     options = parser.parse_args()
-    warnings.filterwarnings("ignore")
-    measured: dict[str, list[float]] = {"flt fit": [], "plain loop": [], "bare loop": [], "share": []}
-    for repeat in range(options.repeats + 1):
-        module, seconds, inside = fit(options.config, options.rounds)
-        data = module.data
-        plain, bare = (plain_loop(module, options.rounds, bare=bare) for bare in (False, True))
-        if repeat:  # the first is a warm-up
-            for name, value in zip(measured, (seconds, plain, bare, 100 * (1 - inside / seconds)), strict=True):
-                measured[name].append(value)
-    print(f"{data.display_name}, {options.rounds} rounds, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    ours = measured["flt fit"]
-    for name in ("flt fit", "plain loop", "bare loop"):
-        show(name, [options.rounds / seconds for seconds in measured[name]], "rounds/s")
-    for name in ("plain loop", "bare loop"):
-        show("ratio", [loop / own for loop, own in zip(measured[name], ours, strict=True)], f"times the {name}")
-    show("Lightning", measured["share"], "% of a round")
+    settings = ["--trainer.accelerator=cpu"]
+    if options.stand_in:
+        settings.append("--data.stand_in=always")
+    if options.attack:
+        settings.append(f"--attack={CONFIGS / 'attack' / options.attack}.yaml")
+    say(describe_machine())
+    configs = [options.config.resolve()] if options.config else list(DEFAULTS)
+    results = []
+    for config in configs:
+        rounds = options.rounds or DEFAULTS.get(config, 12)
+        results.append(measure(config, rounds, options.repeats, settings))
+        show(results[-1])
+    special = [options.config.stem] if options.config else []
+    special += [options.attack] if options.attack else []
+    save(options.out, "_".join(["rounds", *special]), {"results": results})
 
 
-def show(name: str, values: list[float], unit: str) -> None:
-    print(f"{name:<12}{statistics.median(values):>9.2f} {unit}  ({min(values):.2f} to {max(values):.2f})")
+def measure(
+    config: Path, rounds: int, repeats: int, settings: Sequence[str], dtype: torch.dtype | None = None
+) -> dict[str, Any]:
+    """Everything about one configuration.
 
-
-def fit(config: Path, rounds: int) -> tuple[FederatedModule, float, float]:
-    """Trains with Lightning, without evaluation; seconds in all and seconds inside the rounds themselves."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = [
-            f"--trainer.max_steps={rounds}",
-            "--trainer.limit_val_batches=0",
-            "--trainer.logger.save_dir",
-            folder,
-        ]
-        cli = FederatedCLI(["--config", str(config), *settings], run=False)
-        return time_fit(cli)
-
-
-def time_fit(cli: FederatedCLI) -> tuple[FederatedModule, float, float]:
-    module, inside, total = cli.model, [0.0], [0.0]
-    step = module.training_step
-
-    def timed(*args: object) -> None:
-        start = time.perf_counter()
-        step(*args)
-        inside[0] += time.perf_counter() - start
-
-    module.training_step = timed
-    cli.trainer.callbacks.append(Clock(total))
-    cli.trainer.fit(module, cli.datamodule)
-    return module, total[0], inside[0]
-
-
-class Clock(Callback):
-    """Seconds from the first round to the last, without loading data and drawing the report."""
-
-    def __init__(self, total: list[float]) -> None:
-        self.total = total
-
-    def on_train_start(self, *args: object) -> None:
-        self.start = time.perf_counter()
-
-    def on_train_epoch_end(self, *args: object) -> None:
-        self.total[0] = time.perf_counter() - self.start
-
-
-def plain_loop(module: FederatedModule, rounds: int, *, bare: bool) -> float:
-    """Seconds that the rounds take when clients are trained one after another.
-
-    Each client does what Algorithm 1 says: takes over the global model, makes an SGD step after `loss.backward()` and
-    sends the difference. A ``bare`` loop keeps only the gradient and skips the copy, the step and the difference.
+    Args:
+        config: The configuration.
+        rounds: Rounds of a run.
+        repeats: Runs of each kind, after one to warm up.
+        settings: Further arguments of ``flt fit``.
+        dtype: What the loops cast to while training, if anything.
     """
-    data, network, lr = module.data, copy.deepcopy(module.network), module.client_lr
-    local = copy.deepcopy(network)
-    optimizer = torch.optim.SGD(local.parameters(), lr=lr)
-    clients = [data.clients.of(client) for client in range(data.num_clients)]
+    seconds: dict[str, list[float]] = {name: [] for name in ("flt fit", *LOOPS)}
+    for repeat in range(repeats + 1):
+        module, own = fit(config, rounds, settings)
+        loops = [PlainLoop(module, bare=bare, dtype=dtype).seconds(rounds) for bare in (False, True)]
+        if repeat:  # the first is a warm-up
+            for name, value in zip(seconds, (own, *loops), strict=True):
+                seconds[name].append(value)
+            shown = ", ".join(f"{name} {rounds / values[-1]:.2f}" for name, values in seconds.items())
+            say(f"  {module.data.display_name}, {repeat} of {repeats}: {shown} rounds/s")
+    device = module.data.root.features.device
+    count, limit = operations(module), matrix_product_limit(device, dtype or torch.float32)
+    rates = {name: spread([rounds / value for value in values]) for name, values in seconds.items()}
+    ratios = {
+        name: spread([loop / own for loop, own in zip(seconds[name], seconds["flt fit"], strict=True)])
+        for name in LOOPS
+    }
+    return {
+        "config": config.name,
+        "data": module.data.display_name,
+        "clients": module.federation.clients_per_round,
+        "batch_size": module.data.batch_size,
+        "parameters": sum(parameter.numel() for parameter in module.network.parameters()),
+        "aggregation": module.rule.label,
+        "malicious": module.federation.num_malicious,
+        "rounds": rounds,
+        "repeats": repeats,
+        "rounds_per_second": rates,
+        "ratio": ratios,
+        "shares": shares(config, rounds, settings, device),
+        "operations_per_round": count,
+        "limit_operations_per_second": limit,
+        "limit_rounds_per_second": limit / count,
+        "limit_reached": rates["flt fit"]["median"] / (limit / count),
+        "peak_memory_gib": peak_memory_of(config, settings) / GIB,
+    }
 
-    def update(features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        if not bare:
-            local.load_state_dict(network.state_dict())
-        model = network if bare else local
-        model.zero_grad()
-        F.cross_entropy(model(features), labels, reduction="sum").backward()
-        if bare:
-            return torch.cat([-lr * parameter.grad.flatten() for parameter in network.parameters()])
-        optimizer.step()
-        return parameters_to_vector(local.parameters()).detach() - parameters_to_vector(network.parameters()).detach()
 
-    start = time.perf_counter()
-    for _ in range(rounds):
-        updates = []
-        for client in clients:
-            rows = torch.randperm(len(client))[: data.batch_size]
-            updates.append(update(client.features[rows], client.labels[rows]))
-        root = update(data.root.features, data.root.labels)
-        stacked = torch.stack(updates)
-        norms = stacked.norm(dim=1)
-        trust = F.relu(stacked @ root / (norms * root.norm()))
-        aggregate = (trust[:, None] * stacked / norms[:, None] * root.norm()).sum(dim=0) / trust.sum()
-        vector_to_parameters(parameters_to_vector(network.parameters()).detach() + aggregate, network.parameters())
-    return time.perf_counter() - start
+def spread(values: list[float]) -> dict[str, float]:
+    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
+
+
+def show(result: dict[str, Any]) -> None:
+    """Prints what `measure` found."""
+    attacked = f", {result['malicious']} malicious" if result["malicious"] else ""
+    say(
+        f"{result['data']}: {result['clients']} clients{attacked} x {result['batch_size']} examples,"
+        f" {result['parameters']:,} parameters, {result['aggregation']}; medians of {result['repeats']} runs of"
+        f" {result['rounds']} rounds"
+    )
+    for name, rate in result["rounds_per_second"].items():
+        _line(name, rate, "rounds/s")
+    for name, ratio in result["ratio"].items():
+        _line("ratio", ratio, f"times the {name}")
+    parts = [f"{part} {100 * result['shares'][part]:.1f} %" for part in PARTS]
+    say(f"  {'of a round':<14}{', '.join(parts)}")
+    say(
+        f"  {'limit':<14}{result['limit_rounds_per_second']:.2f} rounds/s"
+        f" ({result['operations_per_round'] / 1e9:.3g} GFLOP a round at"
+        f" {result['limit_operations_per_second'] / 1e9:,.0f} GFLOP/s): {100 * result['limit_reached']:.1f} % reached"
+    )
+    say(f"  {'peak memory':<14}{result['peak_memory_gib']:.2f} GiB")
+
+
+def _line(name: str, values: dict[str, float], unit: str) -> None:
+    say(f"  {name:<14}{values['median']:.2f} {unit}  ({values['least']:.2f} to {values['most']:.2f})")
 
 
 if __name__ == "__main__":

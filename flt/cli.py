@@ -182,6 +182,9 @@ def main(args: ArgsType = None) -> int:
         sys.path.insert(0, "")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    own = logging.getLogger("flt")
+    own.setLevel(logging.INFO)
+    own.handlers = [_StandardError()]
     # Lightning 2.6 calls what torch 2.15 deprecates; nothing a user could do about it.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", module="lightning")
     # Lightning's word about its own record of best checkpoints whenever a run goes on in another folder.
@@ -204,6 +207,13 @@ def main(args: ArgsType = None) -> int:
         print(f"flt: error: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     return 0
+
+
+class _StandardError(logging.Handler):
+    """Prints to whatever standard error is at the time: a progress bar puts itself in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"flt: {record.getMessage()}", file=sys.stderr)
 
 
 def console() -> None:

@@ -2,12 +2,13 @@
 
 import contextlib
 import json
+import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_only
 
 from flt.data.cache import cache_folder
 from flt.files import write_atomically
@@ -41,10 +42,15 @@ def fastest(name: str, values: Sequence[int], run: Callable[[int], int], *, key:
         if seconds[value] > seconds[best] * GIVE_UP:
             break
     measured = ", ".join(f"{value}: {1e3 * each:.3g} ms" for value, each in seconds.items())
-    rank_zero_info(f"{name} auto: {best} is the fastest (a client takes, with {measured})")
+    _inform(f"{name} auto: {best} is the fastest (a client takes, with {measured})")
     with contextlib.suppress(OSError):  # a home that cannot be written to: it is measured again next time
         write_atomically(_path(), json.dumps({**_read(), key: best}, indent=1))
     return best
+
+
+@rank_zero_only
+def _inform(message: str) -> None:
+    logging.getLogger("flt").info(message)
 
 
 def _seconds(run: Callable[[int], int], value: int, device: torch.device) -> float:

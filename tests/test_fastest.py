@@ -6,7 +6,6 @@ import time
 import pytest
 import torch
 
-from flt import fastest as module
 from flt.fastest import fastest
 
 CPU = torch.device("cpu")
@@ -79,8 +78,7 @@ def test_a_cache_that_cannot_be_written_to(tmp_path, monkeypatch, clock):
     assert fastest("setting", [1, 4], Work(clock, {1: 2.0, 4: 1.0}), key="here", device=CPU) == 4
 
 
-def test_one_line_says_what_was_measured(cache, clock, monkeypatch):
-    lines = []
-    monkeypatch.setattr(module, "rank_zero_info", lines.append)
-    fastest("clients_per_chunk", [1, 4], Work(clock, {1: 0.2, 4: 0.1}), key="here", device=CPU)
-    assert lines == ["clients_per_chunk auto: 4 is the fastest (a client takes, with 1: 20 ms, 4: 10 ms)"]
+def test_one_line_says_what_was_measured(cache, clock, caplog):
+    with caplog.at_level("INFO", logger="flt"):
+        fastest("clients_per_chunk", [1, 4], Work(clock, {1: 0.2, 4: 0.1}), key="here", device=CPU)
+    assert caplog.messages == ["clients_per_chunk auto: 4 is the fastest (a client takes, with 1: 20 ms, 4: 10 ms)"]

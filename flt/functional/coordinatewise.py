@@ -85,6 +85,11 @@ def _of_sorted(updates: Tensor, statistic: Callable[[Any], Any]) -> Tensor:
 
     updates = updates.detach()
     results = updates.new_empty(1, updates.shape[1])
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(fill, column_blocks(results), column_blocks(updates)))
+    blocks = column_blocks(results), column_blocks(updates)
+    num_threads = min(torch.get_num_threads(), len(blocks[0]))
+    if num_threads < 2:
+        list(map(fill, *blocks))
+    else:
+        with ThreadPoolExecutor(num_threads) as pool:
+            list(pool.map(fill, *blocks))
     return results[0]

@@ -1,0 +1,100 @@
+"""The benchmarks run and write what they say, on tiny sizes; what they measure is no concern of the tests."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from command_line import FLTRUST
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+TINY = ("--rounds", "3", "--repeats", "1", "--stand-in")
+
+
+def run(script: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "FLT_CACHE": str(folder / "cache"), "COLUMNS": "120"}
+    for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
+        environment.pop(name, None)
+    command = [sys.executable, str(BENCHMARKS / script), *arguments]
+    return subprocess.run(  # noqa: S603  # its own commands
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+
+
+def results_of(script: str, *arguments: str, folder: Path, name: str) -> dict[str, Any]:
+    """Runs a benchmark into ``folder`` and returns the results it wrote there."""
+    ended = run(script, *arguments, "--out", str(folder), folder=folder)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    results = json.loads((folder / f"{name}.json").read_text())
+    assert isinstance(results, dict)
+    assert results["machine"]["threads"] == 1
+    assert results["versions"]["torch"] == torch.__version__
+    assert len(results["date"]) == len("2000-01-01")
+    return results
+
+
+def check_rounds(result: dict[str, Any]) -> None:
+    assert result["data"] == "HAR (stand-in)"
+    assert (result["clients"], result["parameters"], result["rounds"]) == (30, 3372, 3)
+    for rate in (*result["rounds_per_second"].values(), *result["ratio"].values()):
+        assert 0 < rate["least"] <= rate["median"] <= rate["most"]
+    assert sum(result["shares"].values()) == pytest.approx(1, abs=1e-3)
+    assert min(result["shares"][part] for part in ("data", "training", "rule", "server step")) > 0
+    # 30 batches of 32 and the root's 100 examples, forward and back, through 561 x 6 weights.
+    assert result["operations_per_round"] == 2 * 2 * (30 * 32 + 100) * 561 * 6
+    assert 0 < result["limit_reached"] < 1
+    assert result["peak_memory_gib"] > 0.1
+
+
+def test_rounds(tmp_path: Path) -> None:
+    arguments = ("--config", FLTRUST, "--attack", "trim", *TINY)
+    results = results_of("rounds.py", *arguments, folder=tmp_path, name="rounds_har_fltrust_trim")
+    (result,) = results["results"]
+    check_rounds(result)
+    assert result["malicious"] == 6
+    assert result["shares"]["attack"] > 0
+
+
+def test_rules(tmp_path: Path) -> None:
+    sizes = ("--clients", "10", "--malicious", "2", "--parameters", "300", "--config", FLTRUST)
+    results = results_of("rules.py", *sizes, *TINY, folder=tmp_path, name="rules")
+    assert results["round_seconds"] > 0
+    names = {"FLTrust", "Median", "Trim-mean", "Krum", "Trim attack", "Adaptive attack", "200 draws by themselves"}
+    assert names <= results["costs"].keys()
+    for cost in results["costs"].values():
+        assert cost["share_of_round"] == pytest.approx(cost["seconds"] / results["round_seconds"], rel=1e-3)
+
+
+def test_scaling(tmp_path: Path) -> None:
+    results = results_of("scaling.py", "--quick", folder=tmp_path, name="scaling")
+    clients = results["clients"]["logistic regression"]
+    assert [size["clients"] for size in clients["sizes"]] == [10, 30]
+    assert all(size["peak_gib"] > size["rounds_gib"] >= 0 for size in clients["sizes"])
+    assert all(len(found["sizes"]) == 2 for found in results["parameters"].values())
+    shared = results["processes"]["FLTrust"]
+    assert shared["ranks_are_equal"]
+    assert shared["largest_difference"] < 1e-6
+    assert shared["exchange_seconds"] > 0
+    figure = tmp_path / "scaling.png"
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    figure.unlink()
+    assert run("scaling_plot.py", str(tmp_path / "scaling.json"), folder=tmp_path).returncode == 0
+    assert figure.exists()
+
+
+def test_gpu_on_the_processor(tmp_path: Path) -> None:
+    arguments = ("--device", "cpu", "--only", "HAR", "--precision", "32-true", *TINY)
+    (result,) = results_of("gpu.py", *arguments, folder=tmp_path, name="gpu")["results"]
+    check_rounds(result)
+    assert "aten::addmm" in (tmp_path / "gpu_profiles.txt").read_text()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_gpu_without_one(tmp_path: Path) -> None:
+    ended = run("gpu.py", folder=tmp_path)
+    assert ended.returncode == 2
+    assert len(ended.stderr.splitlines()) == 1
