@@ -91,13 +91,13 @@ def synchronize(device: torch.device) -> None:
 
 
 def median_seconds(function: Callable[[], object], repeats: int) -> float:
-    """Median over ``repeats`` calls, after one to warm up."""
+    """Median over ``repeats`` calls, after as many in which the allocator learns what is asked of it."""
     seconds = []
-    for _ in range(repeats + 1):
+    for _ in range(2 * repeats):
         start = time.perf_counter()
         function()
         seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])
+    return statistics.median(seconds[repeats:])
 
 
 def matrix_product_limit(device: torch.device, dtype: torch.dtype = torch.float32) -> float:

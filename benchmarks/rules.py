@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=100, help="clients that send an update (%(default)s)")
     parser.add_argument("--malicious", type=int, default=20, help="malicious ones among them (%(default)s)")
     parser.add_argument("--parameters", type=int, default=139_960, help="length of an update (%(default)s)")
-    parser.add_argument("--repeats", type=int, default=7, help="calls of each, after one to warm up (%(default)s)")
+    parser.add_argument("--repeats", type=int, default=7, help="calls of each, after as many to warm up (%(default)s)")
     parser.add_argument(
         "--config", type=Path, default=CONFIGS / "mnist_fltrust.yaml", help="whose round to compare with"
     )

@@ -35,7 +35,7 @@ PER_CLIENT = 96  # numbers in a client's batch of 8 examples of 12 features; its
 @pytest.fixture
 def in_parts(monkeypatch):
     """Parts of so many clients from now on."""
-    return lambda clients: monkeypatch.setattr(cohort, "PART", clients * PER_CLIENT)
+    return lambda clients: monkeypatch.setitem(cohort.PART, "cpu", clients * PER_CLIENT)
 
 
 class Counting(FederatedCallback):
