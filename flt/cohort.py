@@ -15,9 +15,11 @@ from flt.hooks import Federation, Round
 from flt.processes import Processes
 from flt.random import generator, sample_clients
 
-# Numbers (updates or examples, whichever are more) that a part of a round may take. On a CPU 28 MiB: from 32 MiB on, the
-# C library's allocator asks the system for the memory of every part anew. On a GPU 1 GiB.
-PART = {"cpu": 7 * 2**20, "cuda": 2**28}
+# Numbers (updates or examples, whichever are more) in a part of a round: on a CPU 4 MiB, which the allocator keeps
+# and gives again to the next part; on a GPU 1 GiB.
+PART = {"cpu": 2**20, "cuda": 2**28}
+# But so many clients, to keep threads busy, as long as they take no more than 64 MiB.
+MIN_CLIENTS, LARGEST_PART = 64, 2**24
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ class Cohort:
         """How many clients to train at a time where they need not all be there at once."""
         batch = self.local_steps * self.data.batch_size * self.data.root.features[0].numel()
         device = self.federation.clients.features.device.type
-        return max(1, PART.get(device, PART["cpu"]) // max(self.training.flatten().numel(), batch))
+        per_client = max(self.training.flatten().numel(), batch)
+        return max(PART.get(device, PART["cpu"]) // per_client, min(MIN_CLIENTS, LARGEST_PART // per_client), 1)
 
     @property
     def smallest_batch(self) -> int:

@@ -1,5 +1,7 @@
 """Rounds that come in parts are the rounds that come as a whole."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from tiny import Recorder, Sending, TinyData, TinyImages, fit, parameters_of
@@ -35,7 +37,22 @@ PER_CLIENT = 96  # numbers in a client's batch of 8 examples of 12 features; its
 @pytest.fixture
 def in_parts(monkeypatch):
     """Parts of so many clients from now on."""
+    monkeypatch.setattr(cohort, "MIN_CLIENTS", 1)
     return lambda clients: monkeypatch.setitem(cohort.PART, "cpu", clients * PER_CLIENT)
+
+
+@pytest.mark.parametrize(
+    ("num_params", "expected"),
+    [(2**20 // 400, 400), (2**20 // 10, 64), (2**24 // 20, 20), (2**25, 1)],
+    ids=["small", "few threads' worth", "as large as may be", "huge"],
+)
+def test_clients_in_a_part(num_params, expected, monkeypatch):
+    training = SimpleNamespace(flatten=lambda: torch.empty(num_params, device="meta"))
+    features = torch.zeros(1, 1)
+    data = SimpleNamespace(batch_size=1, root=SimpleNamespace(features=features))
+    federation = SimpleNamespace(clients=SimpleNamespace(features=features))
+    own = cohort.Cohort(training, data, federation, local_steps=1, root_batch_size=None, needs_root=False)
+    assert own.clients_per_part == expected
 
 
 class Counting(FederatedCallback):

@@ -85,7 +85,7 @@ def outcome(name: str, folder: Path) -> dict[str, Any]:
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     if len(sys.argv) > 2:  # clients in a part, roughly
-        cohort.PART["cpu"] = int(sys.argv[2]) * 96
+        cohort.PART["cpu"], cohort.MIN_CLIENTS = int(sys.argv[2]) * 96, 1
     for name in CASES:
         result = outcome(name, target)
         rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
