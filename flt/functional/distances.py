@@ -77,7 +77,7 @@ def cosines_of_length(updates: Tensor, lengths: Tensor, root_update: Tensor, roo
     # Only with updates near the end of the float range could they still overflow; those get a shorter root.
     shrink = torch.where(lengths.max() > torch.finfo(updates.dtype).max / 4, 0.25 / len(root_update) ** 0.5, 1.0)
     along_root = updates @ (root_update.double() * (shrink / root_norm)).to(updates.dtype)
-    cosines = (along_root / (lengths * shrink)).nan_to_num(0.0, 0.0, 0.0)  # a length was 0
+    cosines = torch.where((lengths > 0) & (root_norm != 0), along_root / (lengths * shrink), 0.0)
     return cosines.clamp(-1.0, 1.0).to(updates.dtype)
 
 

@@ -110,5 +110,5 @@ def _scales(lengths: Tensor, root_norm: Tensor, rescale: Rescale) -> Tensor:
     if rescale == "none":
         # Without a root update there is no judgement either, and the aggregate stays zero.
         return torch.ones_like(lengths) * (root_norm > 0)
-    scales = (root_norm / lengths).nan_to_num(0.0, 0.0, 0.0)  # a length was 0
+    scales = torch.where(lengths > 0, root_norm / lengths, 0.0)
     return scales.clamp(max=1.0) if rescale == "longer" else scales
