@@ -24,7 +24,7 @@ class LocalBatches(NamedTuple):
     weights: Tensor | None
     sizes: Tensor
 
-    def of(self, clients: slice | Tensor) -> "LocalBatches":
+    def of(self, clients: slice) -> "LocalBatches":
         """The batches of some of the clients."""
         weights = None if self.weights is None else self.weights[clients]
         return LocalBatches(self.features[clients], self.labels[clients], weights, self.sizes[clients])

@@ -91,7 +91,7 @@ class Cohort:
         """How many clients to train at a time where they need not all be there at once."""
         batch = self.local_steps * self.data.batch_size * self.data.root.features[0].numel()
         device = self.federation.clients.features.device.type
-        per_client = max(self.training.flatten().numel(), batch)
+        per_client = max(self.training.num_params, batch)
         return max(PART.get(device, PART["cpu"]) // per_client, min(MIN_CLIENTS, LARGEST_PART // per_client), 1)
 
     @property
@@ -113,12 +113,14 @@ class Cohort:
     def _row_draws(self, ids: Tensor) -> RowDraws:
         if len(ids) == self.federation.num_clients:
             return self._row_draws_of_all
-        settings = {"local_steps": self.local_steps, "batch_size": self.data.batch_size}
-        return RowDraws(self._starts[ids], self._sizes[ids], **settings)
+        return self._row_draws_from(self._starts[ids], self._sizes[ids], self.data.batch_size)
 
     @cached_property
     def _row_draws_of_all(self) -> RowDraws:
-        return RowDraws(self._starts, self._sizes, local_steps=self.local_steps, batch_size=self.data.batch_size)
+        return self._row_draws_from(self._starts, self._sizes, self.data.batch_size)
+
+    def _row_draws_from(self, starts: Tensor, sizes: Tensor, batch_size: int) -> RowDraws:
+        return RowDraws(starts, sizes, local_steps=self.local_steps, batch_size=batch_size)
 
     def _draws(self, shape: tuple[int, ...], stream: str, number: int) -> Tensor:
         """What augmentation needs for examples in this shape, a row for each client."""
@@ -144,9 +146,8 @@ class Cohort:
 
     @cached_property
     def _root_row_draws(self) -> RowDraws:
-        size = torch.tensor([len(self.data.root)])
-        batch_size = self.root_batch_size or len(self.data.root)
-        return RowDraws(torch.tensor([0]), size, local_steps=self.local_steps, batch_size=batch_size)
+        size = len(self.data.root)
+        return self._row_draws_from(torch.tensor([0]), torch.tensor([size]), self.root_batch_size or size)
 
     def _as_seen(self, batches: LocalBatches, draws: Tensor) -> LocalBatches:
         """The batches as the network sees them: augmented, then normalised."""

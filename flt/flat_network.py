@@ -42,6 +42,11 @@ class FlatNetwork:
         return {name: weight for name, weight in self.network.named_parameters() if weight.requires_grad}
 
     @cached_property
+    def num_params(self) -> int:
+        """Length of the vector."""
+        return sum(self._sizes)
+
+    @cached_property
     def _sizes(self) -> list[int]:
         return [parameter.numel() for parameter in self.trained.values()]
 

@@ -95,9 +95,8 @@ def adaptive_attack(
     else:
         start = trim_attack(updates, malicious, generator=generator)[malicious]
         directions = torch.nn.functional.normalize(start, dim=1)
-        noise = updates.new_empty(
-            num_malicious, steps, updates.shape[1]
-        )  # by far the largest tensor: one for all sweeps
+        # By far the largest tensor: one for all sweeps.
+        noise = updates.new_empty(num_malicious, steps, updates.shape[1])
         for _ in range(sweeps):
             noise.normal_(generator=generator)
             directions = _sweep(game, directions, noise, noise_variance**0.5, probe=probe, step_size=step_size)
