@@ -25,7 +25,7 @@ from runs import CONFIGS, fit
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-from flt.cli import FederatedCLI
+from flt.training_cli import FederatedCLI
 from flt.files import write_atomically
 from flt.hooks import callbacks_of
 

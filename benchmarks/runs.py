@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from callbacks import MetricsLogger
 from flt import cohort, reception
 from flt.batches import RowDraws
-from flt.cli import FederatedCLI
+from flt.training_cli import FederatedCLI
 from flt.clients import LocalTraining
 from flt.hooks import Aggregation, Attack, callbacks_of
 from flt.module import FederatedModule

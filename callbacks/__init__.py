@@ -13,6 +13,7 @@ from callbacks.metrics import MetricsLogger
 from callbacks.predictions import PredictionWriter
 from callbacks.progress import RoundProgressBar
 from callbacks.report import RunReport
+from callbacks.wandb_report import WandbReport
 
 __all__ = [
     "AdaptiveAttack",
@@ -31,4 +32,5 @@ __all__ = [
     "ScalingAttack",
     "TrimAttack",
     "TrimmedMean",
+    "WandbReport",
 ]

@@ -4,9 +4,10 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.loggers import CSVLogger, WandbLogger
+from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
+from callbacks.wandb_runs import last_round
 from flt.data.datamodule import data_of
 from flt.hooks import Aggregate, FederatedCallback, Round
 
@@ -18,15 +19,14 @@ class MetricsLogger(FederatedCallback):
 
     A row holds the round, testing error rate and attack success rate (where evaluated), the benign clients' training
     loss, mean trust scores of benign and malicious clients, the length of aggregate and root update, and how many
-    updates were dropped. W&B gets the trust scores as histograms as well. The rows travel in checkpoints, so the log of
-    a resumed run is complete.
+    updates were dropped. The rows travel in checkpoints, so the log of a resumed run is complete.
     """
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
         self.num_dropped = 0
         self._pending: dict[str, float] = {}
-        self._histograms: dict[str, list[float]] = {}
+        self._last_rounds: list[int] = []
 
     def mean(self, name: str) -> float | None:
         """Mean of a metric over the logged rounds, None if it was never logged."""
@@ -34,7 +34,8 @@ class MetricsLogger(FederatedCallback):
         return sum(values) / len(values) if values else None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Gives the loggers of a resumed run the rows of the rounds before."""
+        """Gives the loggers of a resumed run the rows of the rounds before, unless they have them."""
+        self._last_rounds = [last_round(trainer, logger) for logger in trainer.loggers]
         for row in self.rows:
             self._send(trainer, row)
 
@@ -45,13 +46,10 @@ class MetricsLogger(FederatedCallback):
     def on_round_end(self, trainer: Trainer, round: Round, aggregate: Aggregate) -> None:
         """Starts the row of a round that is due."""
         self.num_dropped += round.num_dropped
-        if not _is_due(trainer, round.number + 1):
+        if not is_due(trainer, round.number + 1):
             return
         scores = None if aggregate.trust_scores is None else aggregate.trust_scores.float().cpu()
         self._pending = {"round": round.number + 1, **_measure(round, aggregate, scores)}
-        if scores is not None:
-            groups = {"benign": ~round.malicious, "malicious": round.malicious}
-            self._histograms = {who: scores[mask].tolist() for who, mask in groups.items()}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Completes the round's row with the evaluation and sends it."""
@@ -79,26 +77,22 @@ class MetricsLogger(FederatedCallback):
     def _flush(self, trainer: Trainer) -> None:
         if self._pending:
             self.rows.append(self._pending)
-            self._send(trainer, self._pending, self._histograms)
-            self._pending, self._histograms = {}, {}
+            self._send(trainer, self._pending)
+            self._pending = {}
 
-    def _send(self, trainer: Trainer, row: dict[str, float], histograms: dict[str, list[float]] | None = None) -> None:
-        for logger in trainer.loggers:
+    def _send(self, trainer: Trainer, row: dict[str, float]) -> None:
+        for logger, last in zip(trainer.loggers, self._last_rounds, strict=True):
+            if row["round"] <= last:
+                continue
             values: dict[str, Any] = dict(row)
             if isinstance(logger, CSVLogger):
                 values["data"] = data_of(trainer).display_name
-            elif isinstance(logger, WandbLogger) and histograms:
-                import wandb  # here, because it takes a second that runs without it need not wait
-
-                for who, scores in histograms.items():
-                    if scores:
-                        values[f"trust_scores/{who}"] = wandb.Histogram(scores)
             logger.log_metrics(values, step=int(row["round"]))
             if isinstance(logger, CSVLogger):
                 logger.save()  # a long run can be watched, and one that is killed has lost nothing
 
 
-def _is_due(trainer: Trainer, done: int) -> bool:
+def is_due(trainer: Trainer, done: int) -> bool:
     """Whether the round that completes ``done`` rounds is logged."""
     intervals = (trainer.log_every_n_steps, trainer.val_check_batch)  # type: ignore[attr-defined]
     return done == trainer.max_steps or any(interval and done % interval == 0 for interval in intervals)

@@ -34,6 +34,7 @@ class RunReport(Callback):
     def __init__(self, curves: bool = True) -> None:
         self.curves = curves
         self.seconds = 0.0
+        self.figure: bytes | None = None
         self._started: float | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -46,7 +47,7 @@ class RunReport(Callback):
         if trainer.is_global_zero:
             assert isinstance(pl_module, FederatedModule)
             _print_table("Run", _describe(trainer, pl_module))
-        self._started = time.monotonic()
+        self._started, self.figure = time.monotonic(), None
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints the summary and writes the files."""
@@ -62,11 +63,8 @@ class RunReport(Callback):
             return
         write_atomically(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
         if self.curves and has_curves(metrics.rows):
-            title = (
-                f"{summary['data']} · {summary['aggregation']} · {summary['attack']}"
-                f" ({summary['num_malicious']} of {summary['num_clients']} clients malicious)"
-            )
-            write_atomically(folder / "curves.png", draw_curves(metrics.rows, title))
+            self.figure = draw_run(trainer, pl_module, metrics)
+            write_atomically(folder / "curves.png", self.figure)
         Console(markup=False).print(f"Files in {folder}", highlight=False, soft_wrap=True)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -93,6 +91,22 @@ class RunReport(Callback):
         return self.seconds + (0.0 if self._started is None else time.monotonic() - self._started)
 
 
+def draw_run(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger) -> bytes:
+    """The curves of a run under a headline that says what was run, as a PNG file's content."""
+    federation = module.federation
+    title = (
+        f"{module.data.display_name} · {module.rule.label} · {attack_label(trainer)}"
+        f" ({federation.num_malicious} of {federation.num_clients} clients malicious)"
+    )
+    return draw_curves(metrics.rows, title)
+
+
+def attack_label(trainer: Trainer) -> str:
+    """What summaries and figures call the run's attack."""
+    attack = only(trainer, Attack)
+    return attack.label if attack else "NoAttack"
+
+
 def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
     """What is about to run, as lines of a table."""
     federation, data = module.federation, module.data
@@ -105,16 +119,11 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
         "root dataset": f"{len(data.root)} examples, {data.describe_root()}",
         "inputs": data.inputs.describe(),
         "aggregation": module.rule.describe(federation),
-        "attack": f"{_attack_label(trainer)}: {federation.num_malicious} of {clients} clients malicious",
+        "attack": f"{attack_label(trainer)}: {federation.num_malicious} of {clients} clients malicious",
         "step": module.describe_step(),
         "rounds": f"{trainer.max_steps:,}" + (f", from {trainer.global_step:,}" if trainer.global_step else ""),
     }
     return {name: line for name, line in lines.items() if line}
-
-
-def _attack_label(trainer: Trainer) -> str:
-    attack = only(trainer, Attack)
-    return attack.label if attack else "NoAttack"
 
 
 def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger, seconds: float) -> dict[str, Any]:
@@ -124,7 +133,7 @@ def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger
         "data": module.data.display_name,
         "stand_in": module.data.is_stand_in,
         "aggregation": module.rule.label,
-        "attack": _attack_label(trainer),
+        "attack": attack_label(trainer),
         **{name: None if rate is None else float(rate) for name, rate in rates.items()},
         "trust_score_benign": metrics.mean("trust_score_benign"),
         "trust_score_malicious": metrics.mean("trust_score_malicious"),

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 
 import torch
 from torch import Tensor
 
-from flt.batches import LocalBatches, RowDraws, take_batches, whole
+from flt.batches import LocalBatches, PairedRowDraws, RowDraws, take_batches, whole
 from flt.clients import LocalTraining
 from flt.data.datamodule import FederatedDataModule
 from flt.hooks import Federation, Round
@@ -60,8 +59,9 @@ class Cohort:
         ids = sample_clients(
             federation.num_clients, federation.clients_per_round, seed=federation.seed, round_number=number
         )
-        rows = self._row_draws(ids)(generator(federation.seed, "batches", number))
-        draws = self._draws(rows.shape, "augmentation", number)
+        row_draws = self._row_draws(ids)
+        rows = row_draws(generator(federation.seed, "batches", number))
+        draws = self._draws(rows.shape, "augmentation", number, first=row_draws.batch_size)
         of_server, root = [self._root_batches(number)] if self.needs_root else [], None
         num_parts = -(-len(ids) // clients_per_part)
         mine = [part for part in range(num_parts) if processes.has(part, num_parts)]
@@ -110,25 +110,42 @@ class Cohort:
     def _sizes(self) -> Tensor:
         return self.federation.clients.sizes.cpu()
 
-    def _row_draws(self, ids: Tensor) -> RowDraws:
-        if len(ids) == self.federation.num_clients:
-            return self._row_draws_of_all
-        return self._row_draws_from(self._starts[ids], self._sizes[ids], self.data.batch_size)
+    @cached_property
+    def _sizes_before(self) -> Tensor:
+        """Before any attack; not ``num_examples``, which is what the server knows and a client may lie about."""
+        return self.data.clients.sizes.cpu()
+
+    def _row_draws(self, ids: Tensor) -> PairedRowDraws:
+        return self._row_draws_of_all if len(ids) == self.federation.num_clients else self._row_draws_of(ids)
 
     @cached_property
-    def _row_draws_of_all(self) -> RowDraws:
-        return self._row_draws_from(self._starts, self._sizes, self.data.batch_size)
+    def _row_draws_of_all(self) -> PairedRowDraws:
+        return self._row_draws_of(slice(None))
 
-    def _row_draws_from(self, starts: Tensor, sizes: Tensor, batch_size: int) -> RowDraws:
-        return RowDraws(starts, sizes, local_steps=self.local_steps, batch_size=batch_size)
+    def _row_draws_of(self, ids: Tensor | slice) -> PairedRowDraws:
+        return PairedRowDraws(
+            self._starts[ids],
+            self._sizes[ids],
+            self._sizes_before[ids],
+            local_steps=self.local_steps,
+            batch_size=self.data.batch_size,
+        )
 
-    def _draws(self, shape: tuple[int, ...], stream: str, number: int) -> Tensor:
-        """What augmentation needs for examples in this shape, a row for each client."""
-        clients, images = shape[0], prod(shape[1:])
+    def _draws(self, shape: tuple[int, ...], stream: str, number: int, *, first: int | None = None) -> Tensor:
+        """What augmentation needs for examples in this shape, a row for each client.
+
+        What the ``first`` of each batch get does not depend on how many more there are; None for all of them.
+        """
+        clients, steps, width = shape
         if not self.data.inputs.augments:
-            return torch.empty(clients, images, 0)
-        draws = self.data.inputs.draw(clients * images, generator(self.federation.seed, stream, number))
-        return draws.view(clients, images, -1)
+            return torch.empty(clients, steps * width, 0)
+        source, first = generator(self.federation.seed, stream, number), first or width
+        draws = [
+            self.data.inputs.draw(clients * steps * examples, source).view(clients, steps, examples, -1)
+            for examples in (first, width - first)
+            if examples
+        ]
+        return torch.cat(draws, dim=2).flatten(1, 2)
 
     def _root_batches(self, number: int) -> LocalBatches:
         """What the server's own update g_0 is trained on."""
@@ -147,7 +164,8 @@ class Cohort:
     @cached_property
     def _root_row_draws(self) -> RowDraws:
         size = len(self.data.root)
-        return self._row_draws_from(torch.tensor([0]), torch.tensor([size]), self.root_batch_size or size)
+        batch_size = self.root_batch_size or size
+        return RowDraws(torch.tensor([0]), torch.tensor([size]), local_steps=self.local_steps, batch_size=batch_size)
 
     def _as_seen(self, batches: LocalBatches, draws: Tensor) -> LocalBatches:
         """The batches as the network sees them: augmented, then normalised."""

@@ -8,11 +8,12 @@ from rich.console import Console
 
 from flt.data.datamodule import FederatedDataModule
 from flt.data_overview import overview_of
-from flt.data_plots import as_file, check_figure_path, draw_overview
+from flt.data_plots import draw_overview
 from flt.data_table import print_overview
 from flt.files import write_atomically
 from flt.hooks import Attack, only
 from flt.parsing import FederatedArgumentParser
+from flt.plots import as_file, check_figure_path
 
 COMMANDS = {
     "fit": "Train a global model and measure it on the way.",
@@ -21,7 +22,14 @@ COMMANDS = {
     "predict": "Write a trained model's prediction of each example.",
     "data": "Show which client holds what, without training.",
 }
-"""Every subcommand and its line of help."""
+"""Every subcommand that is a method of the trainer, and its line of help."""
+
+TOOLS = {
+    "table": "Run a grid of settings and make its table; what is finished is not run again.",
+    "plot": "Draw the figure of a grid, or the curves of runs.",
+    "dashboard": "Lay out a W&B workspace for runs of this program.",
+}
+"""Every other subcommand; `flt.cli` runs them."""
 
 
 class CommandParser(FederatedArgumentParser):
@@ -41,7 +49,11 @@ class _DescribedCommands:
         self.commands = commands
 
     def add_subcommand(self, name: str, parser: FederatedArgumentParser, **kwargs: Any) -> Any:
-        return self.commands.add_subcommand(name, parser, **{**kwargs, "help": parser.description})
+        added = self.commands.add_subcommand(name, parser, **{**kwargs, "help": parser.description})
+        if name == list(COMMANDS)[-1]:
+            for tool, purpose in TOOLS.items():  # only to be listed
+                self.commands.add_subcommand(tool, FederatedArgumentParser(description=purpose), help=purpose)
+        return added
 
 
 class FederatedTrainer(Trainer):
@@ -71,7 +83,7 @@ class FederatedTrainer(Trainer):
         assert isinstance(datamodule, FederatedDataModule)
         path = None if plot is None else Path(plot).expanduser()
         if path is not None:
-            check_figure_path(path)
+            check_figure_path(path, "plot")
         overview = overview_of(datamodule, only(self, Attack))
         print_overview(overview)
         if path is not None:

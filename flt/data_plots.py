@@ -1,9 +1,6 @@
 """The figure of who holds what: clients by classes, the root dataset, and what a backdoor's trigger does."""
 
-import io
-import os
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +12,6 @@ from matplotlib.patches import Patch
 from torch import Tensor
 
 from flt.data_overview import DataOverview
-from flt.errors import InputError
 from flt.plots import BENIGN, ERROR, MALICIOUS
 from flt.trigger_plots import draw_trigger, shorten
 
@@ -138,25 +134,3 @@ def spread(count: int, most: int) -> list[int]:
     """
     steps = (factor * 10**power for power in range(19) for factor in (1, 2, 5))
     return list(range(0, count, next(step for step in steps if count <= step * most)))
-
-
-def check_figure_path(path: Path) -> None:
-    """Raises an `InputError` unless a figure can be written to ``path``, in the format that its ending names."""
-    if path.is_dir():
-        raise InputError(f"plot={str(path)!r} is a folder: name a file in it, such as {path / 'partition.png'}")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise InputError(f"plot={str(path)!r}: there is no folder {str(path.parent)!r} in which files can be written")
-    probe = Figure(figsize=(0.1, 0.1))
-    probe.text(0, 0, "x")
-    try:
-        as_file(probe, path)
-    except (ValueError, RuntimeError, OSError) as error:
-        formats = ", ".join(f".{name}" for name in sorted(probe.canvas.get_supported_filetypes()))
-        raise InputError(f"plot={str(path)!r} cannot be drawn: let it end in one of {formats}") from error
-
-
-def as_file(figure: Figure, path: Path) -> bytes:
-    """The content of a file called ``path`` with this figure."""
-    content = io.BytesIO()
-    figure.savefig(content, format=path.suffix.removeprefix(".").lower(), dpi=150)
-    return content.getvalue()

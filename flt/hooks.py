@@ -23,6 +23,7 @@ from torch import Tensor
 from flt.data.examples import ClientData
 from flt.data.triggers import Trigger
 from flt.errors import InputError
+from flt.judgement import Judgement
 from flt.random import generator
 
 Value = TypeVar("Value")
@@ -162,14 +163,19 @@ class Aggregate:
 
     Attributes:
         update: The aggregate g, shape ``[num_params]``.
-        trust_scores: The rule's judgement of each client of the round, shape ``[num_clients]``, if it has one.
         statistics: What the rule made of the round's ``statistics``, shape ``[num_statistics]``; None stands for their
             coordinate-wise median.
+        judgement: What the rule says of each client of the round.
     """
 
     update: Tensor
-    trust_scores: Tensor | None = None
     statistics: Tensor | None = None
+    judgement: Judgement = field(default_factory=Judgement)
+
+    @property
+    def trust_scores(self) -> Tensor | None:
+        """The judgement's trust scores, shape ``[num_clients]``; None for a rule without any."""
+        return self.judgement.trust_scores
 
 
 class FederatedCallback(Callback):

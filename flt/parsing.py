@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]  # listed in its documentation
 from lightning.pytorch.cli import LightningArgumentParser
 
 from flt.data import FederatedDataModule, Partition
@@ -31,6 +32,10 @@ TYPES = re.compile(r"<class '(?:\w+\.)*(\w+)'>")
 class FederatedArgumentParser(LightningArgumentParser):
     """Raises an `InputError` where its base prints the usage and exits."""
 
+    def add_config(self, help: str) -> None:
+        """Adds ``--config``, which reads settings from a file."""
+        self.add_argument("-c", "--config", action=ActionConfigFile, help=help)
+
     def parse_path(self, cfg_path: Any, **kwargs: Any) -> Any:
         """Reads a configuration file; its name precedes what is wrong with it."""
         try:
@@ -40,7 +45,7 @@ class FederatedArgumentParser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Reports a mistake on the command line or in a configuration file."""
-        hint = " (see flt fit --help)"
+        hint = f" (see {self.prog.replace(' [options]', '')} --help)"
         raise InputError(explain(message).removesuffix(hint) + hint) from ex
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, distributed
 from flt.errors import InputError
 from flt.functional.weighted_sum import WeightedSum
 from flt.hooks import BY_CLIENT, Round
+from flt.judgement import Judgement
 from flt.streaming import PartialAggregate
 
 WIDE = ("updates", "statistics")
@@ -55,11 +56,11 @@ class Processes:
         """The same over the clients of all processes."""
         if self.world_size == 1:
             return partial
-        scores = [each for each in self._objects(_on_cpu(partial.trust_scores)) if each is not None]
+        judgement = Judgement.joined(self._objects(Judgement.joined(partial.judgements).to("cpu")))
         return PartialAggregate(
             self._sum(partial.updates),
             self._sum(partial.statistics),
-            torch.cat(scores).to(partial.updates.values.device) if scores else None,
+            (judgement.to(partial.updates.values.device),),
         )
 
     def agreed(self, tensor: Tensor) -> Tensor:
@@ -98,8 +99,4 @@ def leave() -> None:
 
 def _small(round: Round) -> dict[str, Any]:
     names = [name for name in BY_CLIENT if name not in WIDE]
-    return {"num_dropped": round.num_dropped, **{name: _on_cpu(getattr(round, name)) for name in names}}
-
-
-def _on_cpu(tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.cpu()
+    return {"num_dropped": round.num_dropped, **{name: getattr(round, name).cpu() for name in names}}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback
@@ -103,7 +104,8 @@ class Reception:
         if aggregate.statistics is None and statistics is not None:
             aggregate = replace(aggregate, statistics=median(statistics))
         parts = {"update": aggregate.update, "statistics": aggregate.statistics}
-        agreed = {name: self.processes.agreed(part) for name, part in parts.items() if part is not None and len(part)}
+        known = {name: part for name, part in parts.items() if part is not None and len(part)}
+        agreed: dict[str, Any] = {name: self.processes.agreed(part) for name, part in known.items()}
         is_finite = all(finite_rows(part[None]).all() for part in agreed.values())
         return replace(aggregate, **agreed) if is_finite else None
 

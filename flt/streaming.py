@@ -5,11 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from flt.functional.weighted_sum import WeightedSum
 from flt.hooks import Aggregate, Aggregation, Round
+from flt.judgement import Judgement
 
 
 @dataclass(frozen=True)
@@ -19,12 +17,13 @@ class PartialAggregate:
     Attributes:
         updates: Their weighted updates.
         statistics: Their weighted statistics of batch normalisation.
-        trust_scores: The rule's judgement of each of them, shape ``[num_clients]``, if it has one.
+        judgements: What the rule says of each of them, in pieces that follow one another; weights are those in the
+            sum of the updates, not yet divided by their total.
     """
 
     updates: WeightedSum
     statistics: WeightedSum
-    trust_scores: Tensor | None = None
+    judgements: tuple[Judgement, ...] = ()
 
     @classmethod
     def of_nobody(cls, round: Round) -> PartialAggregate:
@@ -34,12 +33,14 @@ class PartialAggregate:
 
     def plus(self, other: PartialAggregate) -> PartialAggregate:
         """The same of both parts together, the other's clients last."""
-        scores = [scores for scores in (self.trust_scores, other.trust_scores) if scores is not None]
-        return PartialAggregate(
-            self.updates.plus(other.updates),
-            self.statistics.plus(other.statistics),
-            torch.cat(scores) if scores else None,
-        )
+        # Pieces, not one tensor: joining each part to all before it would copy those again and again.
+        judgements = (*self.judgements, *other.judgements)
+        return PartialAggregate(self.updates.plus(other.updates), self.statistics.plus(other.statistics), judgements)
+
+    @property
+    def judgement(self) -> Judgement:
+        """What the rule says of all clients, the weights as shares of the mean."""
+        return Judgement.joined(self.judgements).shared_out(self.updates.total)
 
 
 class WeightedAggregation(Aggregation):
@@ -54,7 +55,7 @@ class WeightedAggregation(Aggregation):
 
     def finish(self, total: PartialAggregate, round: Round) -> Aggregate:
         """The aggregate of all parts together; ``round`` has everything but the updates and their statistics."""
-        return Aggregate(total.updates.mean(), total.trust_scores, total.statistics.mean())
+        return Aggregate(total.updates.mean(), total.statistics.mean(), total.judgement)
 
     def aggregate(self, round: Round) -> Aggregate:
         """The rule on a round that is there as a whole."""

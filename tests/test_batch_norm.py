@@ -157,7 +157,7 @@ def train(network, batches, client_lr, loss_reduction):
     return parameters_of(local) - parameters_of(network), statistics_of(local) - statistics_of(network)
 
 
-def drawn(examples, offsets, ids, *, local_steps, batch_size, stream, number):
+def drawn(examples, offsets, ids, *, local_steps, batch_size, stream, number, before=None):
     """Each client's batches: a list of (features, labels) for each of ``ids``."""
     rows = draw_batches(
         torch.arange(len(examples.labels)),
@@ -167,6 +167,7 @@ def drawn(examples, offsets, ids, *, local_steps, batch_size, stream, number):
         local_steps=local_steps,
         batch_size=batch_size,
         generator=generator(0, stream, number),
+        before=before,
     )
     chosen = [[r[w == 1] for r, w in zip(*pair, strict=True)] for pair in zip(rows.features, rows.weights, strict=True)]
     for client, steps in zip(ids, chosen, strict=True):
@@ -260,7 +261,8 @@ def expected_states(
         ids = sample_clients(len(sizes), num_sampled, seed=0, round_number=number)
         draw = partial(drawn, local_steps=local_steps, number=number)
         poisoned = before.federation.clients
-        batches = draw(poisoned, poisoned.offsets, ids, batch_size=data.batch_size, stream="batches")
+        settings = {"batch_size": data.batch_size, "stream": "batches", "before": sizes[ids]}
+        batches = draw(poisoned, poisoned.offsets, ids, **settings)
         trained = [train(network, own, client_lr, loss_reduction) for own in batches]
         updates, statistics = (np.stack(rows) for rows in zip(*trained, strict=True))
         with np.errstate(invalid="ignore", over="ignore"):

@@ -2,7 +2,8 @@ import pytest
 import torch
 from tiny import draw_batches
 
-from flt.batches import whole
+from flt import batches as flt_batches
+from flt.batches import PairedRowDraws, RowDraws, whole
 
 SIZES = torch.tensor([3, 0, 10, 20])
 STARTS = torch.tensor([0, 3, 3, 13])
@@ -127,3 +128,81 @@ def test_whole_is_every_example_in_every_step():
         assert torch.equal(batches.features[0, step], features)
         assert torch.equal(batches.labels[0, step], labels)
     assert batches.weights is None
+
+
+# Drawn when clients' draws were first paired: a change would change the result of every run.
+DRAWN = {
+    "equal": ([5, 9, 6], 4, [[0, 1, 3, 4], [6, 8, 11, 12], [15, 16, 17, 19]]),
+    "short": ([5, 2, 6], 4, [[0, 1, 3, 4], [-1, -1, 5, 6], [7, 8, 10, 12]]),
+    "narrow": ([3, 0, 2], 8, [[0, 1, 2], [-1, -1, -1], [-1, 3, 4]]),
+    "large": (
+        [40, 300, 70],
+        6,
+        [[1, 13, 17, 19, 29, 39], [58, 99, 106, 168, 191, 202], [353, 372, 376, 394, 405, 408]],
+    ),
+}
+
+
+def starts_of(sizes):
+    return sizes.cumsum(0) - sizes
+
+
+@pytest.mark.parametrize("block", [1, 2**24], ids=["a client a block", "one block"])
+@pytest.mark.parametrize(("sizes", "batch_size", "expected"), DRAWN.values(), ids=DRAWN)
+def test_a_seed_draws_what_it_always_drew(sizes, batch_size, expected, block, monkeypatch):
+    monkeypatch.setattr(flt_batches, "BLOCK", block)
+    sizes = torch.tensor(sizes)
+    settings = {"local_steps": 2, "batch_size": batch_size}
+    rows = RowDraws(starts_of(sizes), sizes, **settings)(seeded(7))
+    assert rows[:, 0].sort().values.tolist() == expected  # what order topk leaves them in is up to PyTorch
+    assert torch.equal(PairedRowDraws(starts_of(sizes), sizes, sizes, **settings)(seeded(7)), rows)
+
+
+ATTACKED = {
+    "the largest grows": ([6, 30, 12, 9], [6, 60, 12, 9]),
+    "a small one becomes the largest": ([6, 30, 12, 9], [48, 30, 12, 9]),
+    "several grow": ([6, 30, 12, 9], [12, 60, 12, 9]),
+    "one was too small for a batch": ([2, 30, 12, 9], [40, 30, 12, 9]),
+    "a benign one is too small for a batch": ([6, 30, 2, 9], [6, 60, 2, 9]),
+    "all were too small for a batch": ([2, 3, 1, 0], [2, 30, 1, 0]),
+    "one with nothing gets something": ([6, 0, 12, 9], [6, 2, 12, 9]),
+    "one loses examples": ([6, 30, 12, 9], [6, 3, 12, 9]),
+    "one loses all": ([6, 30, 12, 9], [6, 0, 12, 9]),
+}
+
+
+@pytest.mark.parametrize("block", [1, 70, 2**24], ids=["a client a block", "few clients a block", "one block"])
+@pytest.mark.parametrize(("before", "after"), ATTACKED.values(), ids=ATTACKED)
+def test_who_has_as_many_examples_as_before_draws_the_same(before, after, block, monkeypatch):
+    monkeypatch.setattr(flt_batches, "BLOCK", block)
+    before, after = torch.tensor(before), torch.tensor(after)
+    settings = {"local_steps": 3, "batch_size": 4}
+    clean = RowDraws(starts_of(before), before, **settings)(seeded())
+    draws = PairedRowDraws(starts_of(after), after, before, **settings)
+    attacked = draws(seeded())
+    assert draws.batch_size == clean.shape[2]
+    assert attacked.shape[2] == max(clean.shape[2], min(4, int(after.max())))
+    own = torch.where(clean < 0, -1, clean - starts_of(before)[:, None, None])
+    own_attacked = torch.where(attacked < 0, -1, attacked - starts_of(after)[:, None, None])
+    same = before == after
+    assert torch.equal(own_attacked[same][:, :, : clean.shape[2]], own[same])
+    assert (own_attacked[same][:, :, clean.shape[2] :] == -1).all()
+    for size, steps in zip(after[~same].tolist(), own_attacked[~same].tolist(), strict=True):
+        for rows in steps:
+            count = min(size, 4)
+            assert len(set(rows[:count])) == count
+            assert all(0 <= row < size for row in rows[:count])
+            assert set(rows[count:]) <= {-1}  # padding comes last
+
+
+@pytest.mark.parametrize("before", [6, 2, 0])
+def test_a_client_that_has_grown_draws_uniformly_from_all_it_has(before):
+    """Chi-square for counts of draws without replacement, at its 99.9 % quantile for 10 degrees of freedom."""
+    size, batch, num_draws = 11, 4, 8000
+    before, after = torch.tensor([9, before, 20]), torch.tensor([9, size, 20])
+    draws = PairedRowDraws(starts_of(after), after, before, local_steps=num_draws, batch_size=batch)
+    counts = (draws(seeded(1))[1] - 9).flatten().bincount(minlength=size).double()
+    assert len(counts) == size
+    chance = batch / size
+    squares = ((counts - num_draws * chance) ** 2).sum() / (num_draws * chance * (1 - chance))
+    assert float(squares * (size - 1) / size) < 29.6

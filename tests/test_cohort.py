@@ -20,6 +20,7 @@ from callbacks import (
     TrimAttack,
 )
 from flt import cohort
+from flt.clients import LocalTraining
 from flt.data.inputs import InputPipeline
 from flt.errors import InputError
 from flt.hooks import FederatedCallback
@@ -169,6 +170,66 @@ def test_draws_do_not_depend_on_the_parts(tmp_path):
     )
     assert [len(part) for part in parts] == [3, 3, 3, 1]
     torch.testing.assert_close(torch.cat([part.updates for part in parts]), whole[0].updates, rtol=1e-6, atol=1e-7)
+
+
+@pytest.fixture
+def batches_of(tmp_path, monkeypatch):
+    """Runs three rounds; returns the server, who took part in each, and their batches as the network saw them."""
+    seen, train = [], LocalTraining.together
+
+    def together(self, parameters, groups, *, client_lr):
+        seen.append(groups[0])
+        return train(self, parameters, groups, client_lr=client_lr)
+
+    monkeypatch.setattr(LocalTraining, "together", together)
+
+    def start(attack, data, batch_size, **settings):
+        seen.clear()
+        recorder = Recorder()
+        data.batch_size = batch_size
+        server = fit(tmp_path, FedAvg(), attack, recorder, data=data, network=flat(data), **settings)
+        return server, [round.client_ids for round in recorder.honest], list(seen)
+
+    def flat(data):
+        return nn.Sequential(nn.Flatten(), nn.Linear(48, 3)) if isinstance(data, TinyImages) else None
+
+    return start
+
+
+@pytest.mark.parametrize(
+    "make_data",
+    [TinyData, lambda: TinyImages(InputPipeline(crop_padding=1, flip=True))],
+    ids=["vectors", "augmented images"],
+)
+@pytest.mark.parametrize("batch_size", [5, 8, 40], ids=["full", "one too small", "all too small"])
+@pytest.mark.parametrize("clients_per_round", [None, 6])
+@pytest.mark.parametrize("local_steps", [1, 3])
+def test_benign_clients_train_on_the_same_with_and_without_an_attack(
+    batches_of, make_data, batch_size, clients_per_round, local_steps
+):
+    settings = {"clients_per_round": clients_per_round, "local_steps": local_steps}
+    clean_server, clean_ids, clean = batches_of(NoAttack(), make_data(), batch_size, **settings)
+    server, ids, attacked = batches_of(ScalingAttack(0.5), make_data(), batch_size, **settings)
+    assert server.federation.clients.sizes.max() > clean_server.federation.clients.sizes.max()
+    for who, same_who, before, after in zip(clean_ids, ids, clean, attacked, strict=True):
+        assert torch.equal(who, same_who)
+        benign = ~server.federation.malicious[who]
+        width = before.labels.shape[2]
+        assert torch.equal(after.labels[benign, :, :width], before.labels[benign])
+        assert torch.equal(after.features[benign, :, :width], before.features[benign])
+        assert torch.equal(after.sizes[benign], before.sizes[benign])
+        assert not torch.equal(after.labels[~benign, :, :width], before.labels[~benign])
+        if after.labels.shape[2] > width:
+            assert not after.weights[benign, :, width:].any()
+
+
+def test_a_lie_about_the_number_of_examples_changes_no_batch(batches_of):
+    class Lying(FederatedCallback):
+        def on_federation(self, federation):
+            return federation.replace(num_examples=10**12 * federation.num_examples)
+
+    (_, _, clean), (_, _, lied) = (batches_of(attack, TinyData(), 8) for attack in (NoAttack(), Lying()))
+    assert all(torch.equal(one.features, other.features) for one, other in zip(clean, lied, strict=True))
 
 
 def test_what_a_class_says_of_its_hooks_is_not_said_of_derived_ones(tmp_path, in_parts):

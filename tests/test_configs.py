@@ -10,11 +10,15 @@ import pytest
 from command_line import CONFIGS, FLTRUST, STAND_IN, expected_warnings, parameters_of, parse, summary_of, train, workdir  # noqa: F401
 
 from callbacks import FLTrust
-from flt.cli import FederatedCLI
 from flt.data import chmnist, cifar10, fashion_mnist, mnist
 from flt.data.images import Images
 from flt.data.stand_in_images import synthetic_images
+from flt.grid.commands import request
+from flt.grid.figures import check_figure
+from flt.grid.grid import arguments_of
+from flt.grid.reference import published
 from flt.module import FederatedModule
+from flt.training_cli import FederatedCLI, SettingsReader
 
 pytestmark = [
     *expected_warnings,
@@ -22,7 +26,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:model.lr_milestones holds 1750, and training ends after"),
 ]
 
-FILES = sorted(CONFIGS.rglob("*.yaml"))
+GRIDS = sorted([*CONFIGS.glob("tables/*.yaml"), *CONFIGS.glob("studies/*.yaml")])
+OTHERS = ("sweeps", "tables", "studies", "axes")  # not of flt fit; the first are tested in test_sweeps.py
+FILES = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent.name not in OTHERS)
 EXPERIMENTS = sorted(CONFIGS.glob("*.yaml"))
 ATTACKS = sorted(CONFIGS.glob("attack/*.yaml"))
 RULES = sorted(CONFIGS.glob("aggregation/*.yaml"))
@@ -186,3 +192,25 @@ def test_wandb_comes_second_and_offline() -> None:
     loggers = parse("fit", "--config", FLTRUST, "--config", str(CONFIGS / "logger" / "wandb.yaml"))["trainer"]["logger"]
     assert [logger["class_path"].split(".")[-1] for logger in loggers] == ["CSVLogger", "WandbLogger"]
     assert loggers[1]["init_args"]["offline"] is True
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=name_of)
+def test_grid_is_understood(path: Path) -> None:
+    """Its settings are those of ``flt fit``, its figure and its reference fit its axes; it says how to start it."""
+    grid = request(["--config", str(path), "--out", "results"]).grid
+    reader = SettingsReader()
+    seeds = {cell.name: cell for cell in grid.cells}
+    for cell in (next(iter(seeds.values())), *list(seeds.values())[-1:]):
+        assert reader.read(arguments_of(grid, cell)).trainer.max_steps >= 1000
+    if grid.outline.figure is not None:
+        check_figure(grid.outline, grid.outline.figure)
+    if grid.reference is not None:
+        found = published(grid.reference, list(grid.outline.axes))
+        assert sum(bool(found.of(cell.labels)) for cell in seeds.values()) >= 0.8 * len(seeds)
+    assert f"flt table --config configs/{path.parent.name}/{path.name} --out results/{path.stem}" in path.read_text()
+    assert grid.seeds == [0, 1, 2]
+
+
+def test_each_file_of_axes_is_used() -> None:
+    used = "".join(path.read_text() for path in GRIDS)
+    assert all(f"../axes/{path.name}" in used for path in CONFIGS.glob("axes/*.yaml"))

@@ -14,9 +14,9 @@ from matplotlib.patches import StepPatch
 
 from flt.data.triggers import FeatureTrigger, PixelTrigger, Trigger
 from flt.data_overview import DataOverview, TriggerExamples
-from flt.data_plots import MOST_COLUMNS, as_file, check_figure_path, draw_counts, draw_overview, spread
+from flt.data_plots import MOST_COLUMNS, draw_counts, draw_overview, spread
 from flt.errors import InputError
-from flt.plots import BENIGN, MALICIOUS, SUCCESS
+from flt.plots import BENIGN, MALICIOUS, SUCCESS, as_file, check_figure_path
 from flt.trigger_plots import draw_trigger
 
 
@@ -224,7 +224,7 @@ def test_spread(count: int, expected: list[int]) -> None:
 
 @pytest.mark.parametrize("name", ["a.png", "a.PDF", "a.svg", "a.b.jpg"])
 def test_formats(tmp_path: Path, name: str) -> None:
-    check_figure_path(tmp_path / name)
+    check_figure_path(tmp_path / name, "plot")
     start = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml", "jpg": b"\xff\xd8"}[name[-3:].lower()]
     assert as_file(Figure(figsize=(1, 1)), Path(name)).startswith(start)
     assert list(tmp_path.iterdir()) == []
@@ -233,7 +233,7 @@ def test_formats(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["a.foo", "a", ".png", "a.", "nope/a.png", ""])
 def test_paths_that_no_figure_can_have(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="plot="):
-        check_figure_path(tmp_path / name)
+        check_figure_path(tmp_path / name, "plot")
 
 
 def test_no_figure_stays_open() -> None:

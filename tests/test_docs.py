@@ -2,12 +2,17 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from command_line import SMALL, expected_warnings, parse, run, workdir  # noqa: F401
+
+from flt.dashboard import dashboard_parser
+from flt.grid.commands import plot_parser, request
 
 pytestmark = [
     *expected_warnings,
@@ -19,6 +24,7 @@ pytestmark = [
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+ENDINGS = {"python": "py", "yaml": "yaml"}
 SHELLS = ("bash", "sh", "shell", "console")
 
 
@@ -60,22 +66,25 @@ COMMANDS = [
     for words in commands_in(block.text)
     if words[0] == "flt"
 ]
+READERS = {"table": request, "plot": plot_parser().parse_args, "dashboard": dashboard_parser().parse_args}
 HELP = [command for command in COMMANDS if any(word.endswith((".help", "--help")) for word in command.arguments)]
-OWN = [command for command in COMMANDS if " my_" in str(command).replace("=", " ") and command not in HELP]
+OWN = [
+    own for own in COMMANDS if " my_" in str(own).replace("=", " ") and own not in HELP and own.arguments[0] == "fit"
+]
 
 
 def unpack(page: Path) -> None:
     """Puts into the working directory what a page's commands refer to.
 
-    These are ``configs`` and every Python block that the paragraph before or after it calls a file.
+    These are ``configs`` and every block of Python or YAML that the paragraph before or after it calls a file.
     """
     Path("configs").symlink_to(ROOT / "configs")
     text = page.read_text()
     for found in FENCE.finditer(text):
         before, after = text[: found.start()].rstrip(), text[found.end() :].lstrip()
         around = before.split("\n\n")[-1], after.split("\n\n")[0]
-        names = [name for paragraph in around for name in re.findall(r"`(\w+\.py)`", paragraph)]
-        if names and found[1] == "python":
+        names = [name for paragraph in around for name in re.findall(rf"`(\w+\.{ENDINGS.get(found[1])})`", paragraph)]
+        if names:
             Path(names[0]).write_text(found[2])
 
 
@@ -95,10 +104,27 @@ def test_marked_commands(marker: str) -> None:
     assert all((ROOT / name).is_file() for name in files)
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in HELP], ids=str)
+def of_tool(command: Command) -> bool:
+    return command.arguments[0] in READERS
+
+
+@pytest.mark.parametrize("command", [own for own in COMMANDS if own not in HELP and not of_tool(own)], ids=str)
 def test_command_is_understood(command: Command) -> None:
     unpack(command.page)
     assert parse(*command.arguments)
+
+
+@pytest.mark.parametrize("command", [own for own in COMMANDS if own not in HELP and of_tool(own)], ids=str)
+def test_command_of_a_tool_is_understood(command: Command) -> None:
+    unpack(command.page)
+    tool, *arguments = command.arguments
+    assert READERS[tool](arguments)
+
+
+def test_settings_page_is_what_the_classes_say() -> None:
+    command = [sys.executable, ROOT / "docs" / "make_settings.py"]
+    made = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    assert (ROOT / "docs" / "settings.md").read_text() == made.stdout, "python docs/make_settings.py > docs/settings.md"
 
 
 @pytest.mark.parametrize("command", HELP, ids=str)

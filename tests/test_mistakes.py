@@ -166,7 +166,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "trimming half": (rule("TrimmedMean", "--aggregation.trim", "15"), ["trim=15", "30", "14"]),
     "negative trim": (rule("TrimmedMean", "--aggregation.trim", "-1"), ["trim=-1", "0"]),
     "trimming as many as are malicious": (rule("TrimmedMean", *TRIM, "--attack.fraction", "0.5"), ["trim=15", "14"]),
-    "too few clients for Krum": (rule("Krum", "--aggregation.num_byzantine", "14"), ["num_byzantine=14", "30", "13"]),
+    "too few clients for Krum": (rule("Krum", "--aggregation.num_byzantine", "28"), ["num_byzantine=28", "30", "27"]),
     "negative num_byzantine": (rule("Krum", "--aggregation.num_byzantine", "-1"), ["num_byzantine=-1"]),
     "unknown variant": (fit("--aggregation.variant", "Best"), ["variant", "Best", "withServer", "ParNorm"]),
     # The data

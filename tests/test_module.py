@@ -335,14 +335,19 @@ def test_arguments_out_of_range(settings, message):
         FederatedModule(mlp(), **settings)
 
 
+def test_krum_beyond_its_proof_warns(fit):
+    with pytest.warns(UserWarning, match="proven to tolerate 4 malicious among 11 clients"):
+        fit(Krum(4))
+
+
 @pytest.mark.parametrize(
     ("callbacks", "settings", "message"),
     [
         ([FedAvg], {"clients_per_round": 11}, r"model\.clients_per_round=11 exceeds the 10 clients of the data"),
         ([FLTrust], {"root_batch_size": 16}, r"model\.root_batch_size=16 exceeds data\.root_size=15; null takes all"),
-        ([partial(Krum, 4)], {}, r"num_byzantine=4: Krum needs num_clients >= 2 \* num_byzantine \+ 3.*10.*at most 3"),
+        ([partial(Krum, 8)], {}, r"num_byzantine=8: Krum needs num_clients >= num_byzantine \+ 3.*10.*at most 7"),
         ([partial(Krum, -1)], {}, "num_byzantine=-1"),
-        ([Krum, partial(TrimAttack, 0.4)], {}, "num_byzantine=4: Krum needs"),
+        ([Krum, partial(TrimAttack, 0.8)], {}, "num_byzantine=8: Krum needs"),
         ([Krum], {"clients_per_round": 2}, "num_byzantine=0: Krum needs .* there are 2 clients"),
         ([partial(TrimmedMean, 5)], {}, r"trim=5 must be at least 0 and less than half of the 10 clients \(at most 4"),
         ([partial(TrimmedMean, -1)], {}, "trim=-1 must be at least 0"),

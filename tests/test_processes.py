@@ -49,6 +49,10 @@ def test_the_same_run(shared: tuple[int, Path], tmp_path: Path, name: str) -> No
         assert result["dropped"] == alone["dropped"]
         for row, own in zip(result["rows"], alone["rows"], strict=True):
             assert row == pytest.approx(own, rel=1e-4, abs=1e-6)
+        for judged, own in zip(result["judgements"], alone["judgements"], strict=True):
+            assert judged.keys() == own.keys()
+            for key, vector in own.items():
+                torch.testing.assert_close(judged[key], vector, rtol=1e-4, atol=1e-6, equal_nan=True)
 
 
 def test_the_command_line_starts_them_itself(tmp_path: Path) -> None:

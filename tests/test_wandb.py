@@ -1,16 +1,21 @@
 """A run that logs to Weights & Biases, offline, and what it left on disk."""
 
 import csv
+import json
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from command_line import CONFIGS, FLTRUST, STAND_IN, expected_warnings, parameters_of, run, working_in
-from offline_wandb import OfflineRun, read_offline_run, records
+from offline_wandb import Definition, OfflineRun, end_wandb, read_offline_run, records
+from PIL import Image
+
+from callbacks.distributions import DISTRIBUTIONS
 
 pytestmark = expected_warnings
 
 ROUNDS = 20
+CLIENTS = {"benign": 24, "malicious": 6}
 ARGUMENTS = (
     *("fit", "--config", FLTRUST, "--config", str(CONFIGS / "logger" / "wandb.yaml"), "--data.stand_in", "always"),
     *("--attack", "ScalingAttack", "--trainer.max_steps", str(ROUNDS), "--trainer.log_every_n_steps", "5"),
@@ -24,17 +29,19 @@ class Logged(NamedTuple):
 
 @pytest.fixture(scope="module")
 def logged(tmp_path_factory: pytest.TempPathFactory) -> Logged:
-    """The finished run's folder and what W&B wrote."""
-    import wandb
+    """A run under an attack."""
+    return log(tmp_path_factory.mktemp("wandb"))
 
-    base = tmp_path_factory.mktemp("wandb")
+
+def log(base: Path, *arguments: str) -> Logged:
+    """A finished run's folder and what W&B wrote."""
     with working_in(base, base), pytest.MonkeyPatch.context() as patched:
         patched.setenv("WANDB_MODE", "offline")
         patched.setenv("WANDB_SILENT", "true")
         try:
-            ended = run(*ARGUMENTS)
+            ended = run(*ARGUMENTS, *arguments)
         finally:
-            wandb.finish()
+            end_wandb()
         assert ended.status == 0, ended.errors
         return Logged(base / "runs/har/version_0", read_offline_run(base / "runs" / "wandb"))
 
@@ -46,7 +53,9 @@ def metrics_of(folder: Path) -> list[dict[str, str]]:
 
 def test_every_metric_is_there(logged: Logged) -> None:
     rows = metrics_of(logged.folder)
-    history = {int(entry["round"]): entry for entry in logged.offline.history if "round" in entry}
+    steps = logged.offline.with_key("training_loss")
+    history = {int(entry["round"]): entry for entry in steps}
+    assert len(history) == len(steps)
     assert sorted(history) == [int(row["round"]) for row in rows] == [5, 10, 15, 20]
     assert any(row["attack_success_rate"] for row in rows)
     for row in rows:
@@ -55,16 +64,96 @@ def test_every_metric_is_there(logged: Logged) -> None:
         assert {name: entry[name] for name in given} == given
 
 
-def test_trust_scores_are_there_as_histograms(logged: Logged) -> None:
-    clients = {"benign": 24, "malicious": 6}
-    for who, count in clients.items():
-        histograms = [
-            entry[f"trust_scores/{who}"] for entry in logged.offline.history if f"trust_scores/{who}" in entry
-        ]
-        assert len(histograms) == len(metrics_of(logged.folder))
-        for histogram in histograms:
-            assert histogram["_type"] == "histogram"
-            assert sum(histogram["values"]) == count
+@pytest.mark.parametrize("who", CLIENTS)
+@pytest.mark.parametrize("name", ["trust_scores", "weights", "cosine_to_root", "norm_ratio_to_root"])
+def test_distributions_are_there(logged: Logged, name: str, who: str) -> None:
+    steps = logged.offline.with_key(f"{name}/{who}")
+    assert [step["round"] for step in steps] == [5, 10, 15, 20]
+    assert all("training_loss" in step for step in steps)
+    for step in steps:
+        histogram = step[f"{name}/{who}"]
+        assert histogram["_type"] == "histogram"
+        assert sum(histogram["values"]) == CLIENTS[who]
+        low, high = histogram["bins"][0], histogram["bins"][-1]
+        if name == "trust_scores":
+            total = step[f"trust_score_{who}"] * CLIENTS[who]
+            edges = zip(histogram["values"], histogram["bins"], histogram["bins"][1:], strict=False)
+            bounds = [(count * left, count * right) for count, left, right in edges]
+            assert sum(left for left, _ in bounds) <= total <= sum(right for _, right in bounds)
+        elif name == "cosine_to_root":
+            assert -1 <= low < high <= 1
+        elif name == "norm_ratio_to_root":
+            assert (0 < low < high < 10) if who == "benign" else (low > 10)  # the Scaling attack's
+
+
+def test_nothing_is_compared_with_the_aggregate_where_there_is_a_root_update(logged: Logged) -> None:
+    assert not [name for step in logged.offline.history for name in step if "_to_aggregate" in name]
+
+
+@pytest.fixture(scope="module")
+def without_root(tmp_path_factory: pytest.TempPathFactory) -> Logged:
+    """The same under Krum, without a malicious client."""
+    return log(tmp_path_factory.mktemp("krum"), "--aggregation", "Krum", "--attack", "NoAttack")
+
+
+def test_distributions_without_a_root_update(without_root: Logged) -> None:
+    names = {name for step in without_root.offline.history for name in step if "/" in name}
+    expected = {"weights/benign", "cosine_to_aggregate/benign", "norm_ratio_to_aggregate/benign"}
+    assert names == {*expected, "trainer/global_step"}
+    for step in without_root.offline.with_key("weights/benign"):
+        weights, cosines = step["weights/benign"], step["cosine_to_aggregate/benign"]
+        assert (weights["values"][0], weights["values"][-1]) == (29, 1)  # one client is the aggregate
+        assert cosines["bins"][-1] == pytest.approx(1)
+
+
+def test_the_x_axis_is_the_round(logged: Logged) -> None:
+    offline = logged.offline
+    summary = frozenset(["min", "max", "last"])
+    for name in metrics_of(logged.folder)[0]:
+        if name not in ("data", "step", "round"):
+            assert offline.definitions[name] == Definition("round", summary), name
+    for name in (*(f"{name}/*" for name in DISTRIBUTIONS), "clients", "curves"):
+        assert offline.definitions[name].x_axis == "round"
+
+
+def test_the_summary_has_the_smallest_and_the_last_error(logged: Logged) -> None:
+    errors = [float(row["testing_error_rate"]) for row in metrics_of(logged.folder) if row["testing_error_rate"]]
+    assert len(errors) == 2
+    found = logged.offline.summary["testing_error_rate"]
+    assert (found["min"], found["last"]) == (min(errors), errors[-1])
+
+
+def test_the_table_of_clients(logged: Logged) -> None:
+    (step,) = logged.offline.with_key("clients")
+    table = json.loads((logged.offline.files / step["clients"]["path"]).read_text())
+    classes = ["walking", "walking upstairs", "walking downstairs", "sitting", "standing", "laying"]
+    assert table["columns"] == [
+        *("client", "examples", *(f"class {name}" for name in classes)),
+        *("malicious", "mean trust score", "mean weight"),
+    ]
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert [row["client"] for row in rows] == list(range(30))
+    assert all(row["examples"] == sum(row[f"class {name}"] for name in classes) > 0 for row in rows)
+    assert sum(row["malicious"] for row in rows) == CLIENTS["malicious"]
+    assert sum(row["mean weight"] for row in rows) == pytest.approx(1)
+    for who in CLIENTS:
+        means = [row["mean trust score"] for row in rows if row["malicious"] == (who == "malicious")]
+        logged_means = [float(row[f"trust_score_{who}"]) for row in metrics_of(logged.folder)]
+        assert sum(means) / len(means) == pytest.approx(sum(logged_means) / len(logged_means), rel=1e-5)
+
+
+def test_the_curves_are_those_of_the_run(logged: Logged) -> None:
+    (step,) = logged.offline.with_key("curves")
+    path = logged.offline.files / step["curves"]["path"]
+    with Image.open(path) as sent, Image.open(logged.folder / "curves.png") as own:
+        assert sent.size == own.size
+        assert sent.tobytes() == own.tobytes()
+
+
+def test_what_runs_are_grouped_by(logged: Logged, without_root: Logged) -> None:
+    names = ("data_used", "rule_used", "attack_used", "seed_used")
+    found = [[run.offline.config[name] for name in names] for run in (logged, without_root)]
+    assert found == [[STAND_IN, "FLTrust", "ScalingAttack", 0], [STAND_IN, "Krum", "NoAttack", 0]]
 
 
 def test_the_configuration_is_there(logged: Logged) -> None:

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from flt.functional.weighted_sum import WeightedSum
 from flt.hooks import Round
+from flt.judgement import Judgement
 from flt.streaming import PartialAggregate, WeightedAggregation
 
 
@@ -17,7 +18,8 @@ class FedAvg(WeightedAggregation):
     def fold(self, round: Round) -> PartialAggregate:
         """Adds up a part's updates; see `flt.functional.fedavg`."""
         shares = shares_of(round)
-        return PartialAggregate(WeightedSum.of(round.updates, shares), WeightedSum.of(round.statistics, shares))
+        updates, statistics = WeightedSum.of(round.updates, shares), WeightedSum.of(round.statistics, shares)
+        return PartialAggregate(updates, statistics, (Judgement(weights=shares),))
 
 
 def shares_of(round: Round) -> Tensor:

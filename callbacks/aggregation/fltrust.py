@@ -1,13 +1,16 @@
 """FLTrust and its variants as a callback."""
 
+from dataclasses import replace
 from typing import Literal
 
+import torch
 from lightning.pytorch.utilities import rank_zero_warn
 
 from flt.errors import check_choice
 from flt.functional.fltrust import Rescale, fltrust_weights, root_sum
 from flt.functional.weighted_sum import WeightedSum
 from flt.hooks import Aggregate, Round
+from flt.judgement import Judgement
 from flt.streaming import PartialAggregate, WeightedAggregation
 
 Variant = Literal["FLTrust", "Server", "withServer", "NoReLU", "NoNorm", "ParNorm"]
@@ -52,22 +55,28 @@ class FLTrust(WeightedAggregation):
         if self.variant == "FLTrust" and not weights.lengths.all() and weights.trust_scores.any():
             rank_zero_warn("FLTrust: an update was zero in a round; its trust score is 0")
         share = 1.0 / round.federation.clients_per_round
-        statistics = WeightedSum.of(round.statistics, weights.trust_scores.double() * share)
-        return PartialAggregate(weights.sum_of(round.updates, share), statistics, weights.trust_scores)
+        counts = weights.trust_scores.double() * share
+        norm_ratios = weights.lengths / weights.root_norm
+        judgement = Judgement(weights.trust_scores, counts, weights.cosines, norm_ratios)
+        statistics = WeightedSum.of(round.statistics, counts)
+        return PartialAggregate(weights.weighted(round.updates, counts), statistics, (judgement,))
 
     def finish(self, total: PartialAggregate, round: Round) -> Aggregate:
         """Adds the root update where it takes part, and divides."""
         root_update, root_statistics = round.require_root_update(), round.require_root_statistics()
-        scores = total.trust_scores
+        judgement = total.judgement
+        scores = judgement.trust_scores
         if scores is None or not scores.any():
             if not root_update.any():
                 rank_zero_warn("FLTrust: the root update was zero in a round, and so is its aggregate")
             elif scores is not None and self.variant != "Server":
                 rank_zero_warn("FLTrust: every trust score was 0 in a round; no client takes part in its aggregate")
         if self.variant == "Server":
-            return Aggregate(root_update, scores, root_statistics)
+            nothing = None if judgement.weights is None else torch.zeros_like(judgement.weights)
+            return Aggregate(root_update, root_statistics, replace(judgement, weights=nothing))
         if self.variant == "withServer":
             root = root_sum(root_update, 1.0 / round.federation.clients_per_round)
             statistics = WeightedSum.of(root_statistics[None], root.total[None])
             total = total.plus(PartialAggregate(root, statistics))
-        return Aggregate(total.updates.mean(), scores, total.statistics.mean())
+            judgement = total.judgement
+        return Aggregate(total.updates.mean(), total.statistics.mean(), judgement)

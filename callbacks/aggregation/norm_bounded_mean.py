@@ -5,6 +5,7 @@ from flt.errors import check_positive
 from flt.functional.norm_bounded_mean import norm_bounded_sum
 from flt.functional.weighted_sum import WeightedSum
 from flt.hooks import Federation, Round
+from flt.judgement import Judgement
 from flt.streaming import PartialAggregate, WeightedAggregation
 
 
@@ -33,4 +34,4 @@ class NormBoundedMean(WeightedAggregation):
         """Adds up a part's updates; see `flt.functional.norm_bounded_mean`."""
         shares = shares_of(round)
         updates = norm_bounded_sum(round.updates, shares, max_norm=self.max_norm)
-        return PartialAggregate(updates, WeightedSum.of(round.statistics, shares))
+        return PartialAggregate(updates, WeightedSum.of(round.statistics, shares), (Judgement(weights=shares),))

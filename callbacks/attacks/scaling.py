@@ -14,7 +14,8 @@ class ScalingAttack(Attack):
     """A backdoor: malicious clients train on triggered copies of their data as well and scale up what they send.
 
     Each malicious client copies a fraction of its examples, embeds the trigger in the copies, labels them with the
-    target class, trains on the union and multiplies its update by ``scale``.
+    target class, trains on the union and multiplies its update by ``scale``. Benign clients draw the batches
+    that they draw without the attack.
 
     Args:
         fraction: Fraction of the clients that are malicious.

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import socket
 import ssl
 import sys
 import time
@@ -69,6 +70,8 @@ def download(url: str, target: Path, *, attempts: int = 3, timeout: float = 10.0
                 failure: Exception = error
             except NETWORK_ERRORS as error:
                 failure = error
+                if isinstance(getattr(error, "reason", None), socket.gaierror):
+                    break  # no network, or no such server: it will not be there in a second either
         if not target.exists():
             _remove_if_empty(part)
             raise Unreachable(f"{url} cannot be reached ({failure})") from failure

@@ -19,15 +19,22 @@ class FLTrustWeights(NamedTuple):
         trust_scores: What each client counts in the mean, shape ``[num_clients]``.
         scales: Factor that brings each update to the length of the root update, shape ``[num_clients]``.
         lengths: Norm of each update, float64, shape ``[num_clients]``; 0 for one that is as good as zero.
+        cosines: Cosine of each update with the root update, shape ``[num_clients]``.
+        root_norm: Norm of the root update, a float64 scalar.
     """
 
     trust_scores: Tensor
     scales: Tensor
     lengths: Tensor
+    cosines: Tensor
+    root_norm: Tensor
 
     def sum_of(self, updates: Tensor, share: float) -> WeightedSum:
         """The rescaled ``updates``, shape ``[num_clients, num_params]``, weighted by ``share`` times trust score."""
-        weights = self.trust_scores.double() * share
+        return self.weighted(updates, self.trust_scores.double() * share)
+
+    def weighted(self, updates: Tensor, weights: Tensor) -> WeightedSum:
+        """The rescaled ``updates`` with ``weights``, float64 of shape ``[num_clients]``, in place of trust scores."""
         return WeightedSum.of(updates, weights * self.scales, weights)
 
 
@@ -80,7 +87,7 @@ def fltrust_weights(
     lengths = torch.where(is_short, 0.0, lengths)
     cosines = cosines_of_length(updates, lengths, root_update, root_norm)
     scores = cosines.clamp(min=0.0) if relu else cosines
-    return FLTrustWeights(scores, _scales(lengths, root_norm, rescale), lengths)
+    return FLTrustWeights(scores, _scales(lengths, root_norm, rescale), lengths, cosines, root_norm)
 
 
 def root_sum(root_update: Tensor, share: float) -> WeightedSum:

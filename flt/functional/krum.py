@@ -11,7 +11,8 @@ def krum(updates: Tensor, *, num_byzantine: int) -> Tensor:
 
     Args:
         updates: Client updates, shape ``[num_clients, num_params]``.
-        num_byzantine: Malicious clients to tolerate, the paper's f; ``num_clients >= 2 f + 3``.
+        num_byzantine: Malicious clients to tolerate, the paper's f; ``num_clients >= f + 3``. That it does
+            tolerate them is proven for ``num_clients >= 2 f + 3``.
 
     Returns:
         A copy of the selected update, shape ``[num_params]``.
@@ -50,8 +51,8 @@ def nearest_sums(squared_distances: Tensor, *, num_neighbours: int) -> Tensor:
 
 def check_num_byzantine(num_byzantine: int, num_clients: int) -> None:
     """Raises an `InputError` unless Krum is defined for ``num_byzantine`` among ``num_clients``."""
-    if num_byzantine < 0 or num_clients < 2 * num_byzantine + 3:
+    if num_byzantine < 0 or num_clients < num_byzantine + 3:
         raise InputError(
-            f"num_byzantine={num_byzantine}: Krum needs num_clients >= 2 * num_byzantine + 3, "
-            f"and there are {num_clients} clients (at most {max(0, (num_clients - 3) // 2)})"
+            f"num_byzantine={num_byzantine}: Krum needs num_clients >= num_byzantine + 3, "
+            f"and there are {num_clients} clients (at most {max(0, num_clients - 3)})"
         )

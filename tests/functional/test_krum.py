@@ -25,7 +25,7 @@ def test_picks_by_squared_distances_to_the_nearest_others():
 
 # Distances are sums of up to 40 squares of order one to ten.
 @pytest.mark.parametrize(("dtype", "rtol"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
-@pytest.mark.parametrize(("num_clients", "num_byzantine"), [(3, 0), (5, 1), (9, 3), (20, 4)])
+@pytest.mark.parametrize(("num_clients", "num_byzantine"), [(3, 0), (4, 1), (5, 1), (9, 3), (20, 4), (20, 17)])
 def test_scores_agree_with_reference(num_clients, num_byzantine, dtype, rtol):
     for seed in range(3):
         updates = torch.tensor(reference.sample_updates(num_clients, 40, seed)[0], dtype=dtype)
@@ -80,7 +80,7 @@ def test_huge_client_does_not_open_the_door_for_another():
 
 
 @pytest.mark.parametrize("rule", [F.krum, F.krum_scores, F.krum_select])
-@pytest.mark.parametrize(("num_clients", "num_byzantine"), [(2, 0), (4, 1), (10, 4), (1, 0), (5, -1)])
+@pytest.mark.parametrize(("num_clients", "num_byzantine"), [(2, 0), (3, 1), (10, 8), (1, 0), (5, -1)])
 def test_too_many_byzantine_clients_are_refused(rule, num_clients, num_byzantine):
     with pytest.raises(ValueError, match=f"num_byzantine.*{num_byzantine}"):
         rule(torch.zeros(num_clients, 2), num_byzantine=num_byzantine)

@@ -27,6 +27,7 @@ from callbacks import (
 )
 from flt import cohort
 from flt.data.inputs import InputPipeline
+from flt.hooks import Aggregate, FederatedCallback
 from flt.processes import leave
 
 AUGMENTED = InputPipeline(crop_padding=1, flip=True, normalize=True)
@@ -41,6 +42,16 @@ def normalised() -> nn.Module:
 
 def images() -> dict[str, Any]:
     return {"data": TinyImages(AUGMENTED), "network": normalised()}
+
+
+class Judgements(FederatedCallback):
+    """Keeps what the rule says of each client."""
+
+    def __init__(self) -> None:
+        self.vectors: list[dict[str, torch.Tensor]] = []
+
+    def on_round_end(self, trainer: Any, round: Any, aggregate: Aggregate) -> None:
+        self.vectors.append(aggregate.judgement.vectors)
 
 
 class NaNs(Sending):
@@ -77,9 +88,14 @@ def outcome(name: str, folder: Path) -> dict[str, Any]:
     """The global model, the metrics of every round and the evaluation of one of the cases."""
     warnings.filterwarnings("ignore")
     callbacks, settings = CASES[name]()
-    metrics = MetricsLogger()
-    server = fit(folder, *callbacks, metrics, **settings)
-    return {"state": server.state_dict(), "rows": metrics.rows, "dropped": metrics.num_dropped}
+    metrics, judgements = MetricsLogger(), Judgements()
+    server = fit(folder, *callbacks, metrics, judgements, **settings)
+    return {
+        "state": server.state_dict(),
+        "rows": metrics.rows,
+        "dropped": metrics.num_dropped,
+        "judgements": judgements.vectors,
+    }
 
 
 if __name__ == "__main__":

@@ -7,10 +7,11 @@ length, kind; 7 bytes) and data; a record that does not fit into its block is co
 import json
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import wandb
 from wandb.proto.wandb_internal_pb2 import Record
 
 BLOCK, HEADER = 32768, 7
@@ -18,29 +19,60 @@ WHOLE, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
+class Definition:
+    """What ``define_metric`` said of a metric: its x axis, and what of it goes into the run's summary."""
+
+    x_axis: str
+    summary: frozenset[str]
+
+
+@dataclass(frozen=True)
 class OfflineRun:
-    """One run: its configuration, its project and its history, a dictionary for each step."""
+    """One run: its configuration, its project and its history, a dictionary for each step.
+
+    ``definitions`` has a `Definition` by the metric's name or pattern; ``summary`` is the last one written; ``files``
+    is the folder of tables and images.
+    """
 
     project: str
+    files: Path
     config: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
+    definitions: dict[str, Definition] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def with_key(self, name: str) -> list[dict[str, Any]]:
+        """The steps that hold this metric."""
+        return [step for step in self.history if name in step]
+
+
+def end_wandb() -> None:
+    """Ends the run and waits until it is on disk; ends W&B's service, too, whose folder stays that of its first run."""
+    wandb.finish()
+    wandb.teardown()
 
 
 def read_offline_run(folder: Path) -> OfflineRun:
     """The one run below ``folder``."""
     (path,) = folder.glob("**/*.wandb")
-    project, config, history = "", {}, []
+    run = OfflineRun("", path.parent / "files")
     for content in records(path.read_bytes()):
         record = Record.FromString(content)
         kind = record.WhichOneof("record_type")
         if kind == "run":
-            project = record.run.project
-            config |= _items(record.run.config.update)
+            run = replace(run, project=record.run.project)
+            run.config.update(_items(record.run.config.update))
         elif kind == "config":
-            config |= _items(record.config.update)
+            run.config.update(_items(record.config.update))
         elif kind == "history":
-            history.append(_items(record.history.item))
-    return OfflineRun(project, config, history)
+            run.history.append(_items(record.history.item))
+        elif kind == "summary":
+            run.summary.update(_items(record.summary.update))
+        elif kind == "metric":
+            metric = record.metric
+            wanted = frozenset(name for name in ("min", "max", "last", "mean") if getattr(metric.summary, name))
+            run.definitions[metric.name or metric.glob_name] = Definition(metric.step_metric, wanted)
+    return run
 
 
 def records(log: bytes) -> Iterator[bytes]:

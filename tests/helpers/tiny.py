@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 
-from flt.batches import LocalBatches, RowDraws, take_batches
+from flt.batches import LocalBatches, PairedRowDraws, take_batches
 from flt.data import Examples, FeatureTrigger, FederatedDataModule, PixelTrigger, RawData
 from flt.data.inputs import InputPipeline
 from flt.hooks import Aggregate, FederatedCallback, Round
@@ -116,10 +116,21 @@ class Sending(FederatedCallback):
 
 
 def draw_batches(
-    features: Tensor, labels: Tensor, starts: Tensor, sizes: Tensor, *, generator: torch.Generator, **settings: int
+    features: Tensor,
+    labels: Tensor,
+    starts: Tensor,
+    sizes: Tensor,
+    *,
+    generator: torch.Generator,
+    before: Tensor | None = None,
+    **settings: int,
 ) -> LocalBatches:
-    """Draws the rows of a round's batches and takes them; with weights even where nothing is padded."""
-    batches = take_batches(features, labels, RowDraws(starts, sizes, **settings)(generator))
+    """Draws the rows of a round's batches and takes them; with weights even where nothing is padded.
+
+    ``before`` are the clients' sizes before an attack changed them, None for no such attack.
+    """
+    draws = PairedRowDraws(starts, sizes, sizes if before is None else before, **settings)
+    batches = take_batches(features, labels, draws(generator))
     return batches._replace(weights=torch.ones(batches.labels.shape)) if batches.weights is None else batches
 
 

@@ -1,0 +1,163 @@
+"""``flt table`` and ``flt plot``."""
+
+import inspect
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from rich.console import Console
+
+from flt.commands import TOOLS
+from flt.errors import InputError
+from flt.files import write_atomically
+from flt.grid.figures import draw_curves
+from flt.grid.grid import Grid
+from flt.grid.launchers import Launcher, Local, Ray, Slurm
+from flt.grid.markdown import as_rich
+from flt.grid.outline import Figure
+from flt.grid.run import run_grid
+from flt.grid.study import Results
+from flt.parsing import FederatedArgumentParser
+from flt.plots import as_file, check_figure_path
+from flt.run_metrics import summary_of
+
+LAUNCHERS = {"local": Local, "ray": Ray, "slurm": Slurm}
+
+
+def table_parser() -> FederatedArgumentParser:
+    """The parser of ``flt table``."""
+    parser = FederatedArgumentParser(
+        prog="flt table",
+        description=TOOLS["table"],
+    )
+    parser.add_config("The grid, such as configs/tables/table3_har.yaml.")
+    parser.add_argument("--out", type=str, required=True, help="Folder of the results.")
+    parser.add_argument(
+        "--jobs",
+        type=int | None,
+        default=None,
+        help="Runs at a time. Null is one for local, and as many as there is room for on a cluster.",
+    )
+    parser.add_argument("--launcher", type=Literal[tuple(LAUNCHERS)], default="local", help="Where the runs happen.")
+    parser.add_class_arguments(Grid, help="The grid:")
+    for name, launcher in LAUNCHERS.items():
+        parser.add_class_arguments(launcher, name)
+    return parser
+
+
+class Request(NamedTuple):
+    """What ``flt table`` is asked for."""
+
+    grid: Grid
+    out: Path
+    jobs: int | None
+    launcher: Launcher
+
+
+def request(args: Sequence[str]) -> Request:
+    """Reads the arguments of ``flt table``.
+
+    Raises:
+        InputError: If they do not make a grid.
+    """
+    parser = table_parser()
+    settings = parser.parse_args(list(args))
+    made = parser.instantiate(settings)
+    grid = Grid(**{name: made[name] for name in inspect.signature(Grid).parameters})
+    return Request(grid, Path(settings.out), settings.jobs, made[settings.launcher])
+
+
+def table(args: Sequence[str]) -> int:
+    """Runs ``flt table``.
+
+    Args:
+        args: Its arguments.
+
+    Returns:
+        0, or 1 if a cell failed, or 130 if it was interrupted.
+
+    Raises:
+        InputError: If the grid cannot be run.
+    """
+    grid, out, jobs, launcher = request(args)
+    try:
+        results = run_grid(grid, out, jobs=jobs, launcher=launcher)
+    except KeyboardInterrupt:
+        print("flt: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130  # as shells have it
+    console = Console()
+    for panel in as_rich(grid.outline, results.rows):
+        console.print(panel)
+    for name, error in results.failures.items():
+        console.print(f"failed: {name}: {error}", style="red", markup=False, highlight=False)
+    Console(markup=False).print(f"Results in {out}", highlight=False, soft_wrap=True)
+    return 1 if results.failures else 0
+
+
+def plot_parser() -> FederatedArgumentParser:
+    """The parser of ``flt plot``."""
+    parser = FederatedArgumentParser(prog="flt plot", description=TOOLS["plot"])
+    parser.add_argument("results", type=str, nargs="+", help="A folder of flt table, or folders of runs of flt fit.")
+    parser.add_argument(
+        "--out", type=str | None, default=None, help="The file, such as curves.pdf; null is figure.png."
+    )
+    parser.add_argument("--kind", type=Literal["lines", "curves"] | None, default=None, help="Over an axis, or rounds.")
+    parser.add_argument("--x", type=str | None, default=None, help="The axis along which lines run.")
+    parser.add_argument("--lines", type=str | None, default=None, help="The axis of which each level is a line.")
+    parser.add_argument("--panels", type=str | None, default=None, help="The axis of which each level is a panel.")
+    parser.add_argument("--y", type=list[str] | None, default=None, help="Measures, such as [training_loss].")
+    return parser
+
+
+def plot(args: Sequence[str]) -> None:
+    """Runs ``flt plot``.
+
+    Args:
+        args: Its arguments.
+
+    Raises:
+        InputError: If there is nothing to draw.
+    """
+    settings = plot_parser().parse_args(list(args))
+    folders = [Path(name).expanduser() for name in settings.results]
+    is_grid = (folders[0] / "grid.yaml").is_file()
+    path = Path(settings.out or (folders[0] if is_grid else Path()) / "figure.png")
+    check_figure_path(path, "out")
+    if is_grid:
+        if len(folders) > 1:
+            raise InputError(f"{folders[0]} holds a grid: draw each grid by itself")
+        results = Results.read(folders[0])
+        given = {name: getattr(settings, name) for name in ("kind", "x", "lines", "panels", "y")}
+        changes = {name: value for name, value in given.items() if value is not None}
+        canvas = results.draw(replace(results.outline.figure or Figure(), **changes) if changes else None)
+    else:
+        if settings.x or settings.lines or settings.panels or settings.kind == "lines":
+            raise InputError(
+                f"{folders[0]} has no grid.yaml: of single runs there are curves alone, --y chooses of what"
+            )
+        canvas = draw_curves("", grouped(folders), settings.y)
+    write_atomically(path, as_file(canvas, path))
+    Console(markup=False).print(f"Figure in {path}", highlight=False, soft_wrap=True)
+
+
+def grouped(folders: Sequence[Path]) -> dict[tuple[str, str], list[Path]]:
+    """Runs by their data, and by rule and attack; those that differ in their seed alone are one line."""
+    groups: dict[tuple[str, str], list[tuple[int, Path]]] = {}
+    for folder in folders:
+        summary = summary_of(folder)
+        attack = "no attack" if summary["attack"] == "NoAttack" else summary["attack"]
+        groups.setdefault((summary["data"], f"{summary['aggregation']}, {attack}"), []).append(
+            (summary["seed"], folder)
+        )
+    made = {}
+    for (data, line), runs in groups.items():
+        if len({seed for seed, _ in runs}) == len(runs):
+            made[data, line] = [folder for _, folder in runs]
+        else:  # they differ in something else
+            names = [folder.name for _, folder in runs]
+            for _, folder in runs:
+                name = folder if names.count(folder.name) > 1 else folder.name
+                made[data, f"{line} ({name})"] = [folder]
+    return made

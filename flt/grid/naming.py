@@ -1,0 +1,65 @@
+"""What levels, axes and measures are called, in files and for people."""
+
+import re
+from typing import Any
+
+MEASURES = {"testing_error_rate": "testing error rate", "attack_success_rate": "attack success rate"}
+"""The rates on the test set, with their names for people."""
+
+NAMES = {
+    **MEASURES,
+    "root_size": "examples in the root dataset",
+    "root_batch_size": "examples of the root dataset per step",
+    "bias_probability": "bias probability of the root dataset",
+    "num_clients": "number of clients",
+    "fraction": "fraction of malicious clients",
+    "noniid_degree": "degree of non-IID (q)",
+    "local_steps": "local steps",
+    "client_lr": "clients' learning rate",
+    "training_loss": "benign clients' training loss",
+    "trust_score_benign": "mean trust score, benign clients",
+    "trust_score_malicious": "mean trust score, malicious clients",
+    "rule": "aggregation rule",
+}
+
+
+def column_of(axis: str) -> str:
+    """The column of an axis: the last part of a dotted setting.
+
+    Example:
+        >>> column_of("data.root_size")
+        'root_size'
+    """
+    return axis.rsplit(".", 1)[-1]
+
+
+def label_of(value: Any) -> str:
+    """A level's value as its label.
+
+    Example:
+        >>> label_of(0.20), label_of(None), label_of("Krum")
+        ('0.2', 'null', 'Krum')
+    """
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def readable(column: str) -> str:
+    """A column's name for people.
+
+    Example:
+        >>> readable("bias_probability"), readable("server_lr")
+        ('bias probability of the root dataset', 'server lr')
+    """
+    return NAMES.get(column, column.replace("_", " "))
+
+
+def slug(label: str) -> str:
+    """A label as part of a folder's name.
+
+    Example:
+        >>> slug("Adaptive attack, exact"), slug("1/M"), slug("0.2")
+        ('adaptive_attack_exact', '1_m', '0.2')
+    """
+    return re.sub(r"[^a-z0-9.]+", "_", label.lower()).strip("_.") or "_"

@@ -1,0 +1,198 @@
+"""Lightning's part of the command line: ``flt fit | validate | test | predict | data``."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger
+
+import flt
+import flt.models  # noqa: F401  # makes its networks known by short name
+from callbacks import MetricsLogger, PredictionWriter, RoundProgressBar, RunReport, WandbReport
+from flt.checks import check_settings
+from flt.commands import COMMANDS, CommandParser, FederatedTrainer
+from flt.data import FederatedDataModule
+from flt.errors import InputError
+from flt.files import write_atomically
+from flt.hooks import Aggregation, Attack
+from flt.module import FederatedModule
+from flt.resume import check_checkpoint
+from flt.run_folder import claim_run_folder, remove_if_empty, run_folder
+
+
+class ConfigWriter(SaveConfigCallback):
+    """Writes ``config.yaml`` into the run's folder and gives it to the loggers, once nothing can go wrong any more."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Waits for `on_fit_start`: a run whose settings are refused leaves no folder behind."""
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Removes the run's folder, which loggers make before any setting is looked at, if nothing is in it."""
+        remove_if_empty(trainer)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """The same after an evaluation, which writes nothing."""
+        remove_if_empty(trainer)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Writes and logs the configuration."""
+        folder = run_folder(trainer)
+        if not trainer.is_global_zero or folder is None:
+            return
+        data = pl_module.data.display_name  # type: ignore[union-attr]
+        text = self.parser.dump(self.config, skip_none=False)
+        write_atomically(folder / self.config_filename, f"# Data of this run: {data}\n{text}")
+        for logger in trainer.loggers:
+            if not isinstance(logger, CSVLogger):  # which would write the same once more as hparams.yaml
+                logger.log_hyperparams(
+                    {**json.loads(self.parser.dump(self.config, format="json", skip_none=False)), "data_used": data}
+                )
+
+
+class FederatedCLI(LightningCLI):
+    """LightningCLI with the rule and the attack as keys of their own.
+
+    Args:
+        args: Arguments instead of those of the process.
+        run: Whether to run a subcommand; False only builds ``model``, ``datamodule`` and ``trainer``.
+    """
+
+    def __init__(self, args: ArgsType = None, *, run: bool = True) -> None:
+        self._first = args[0] if isinstance(args, list) and args else None
+        super().__init__(
+            FederatedModule,
+            FederatedDataModule,
+            subclass_mode_data=True,
+            save_config_callback=ConfigWriter,
+            trainer_class=FederatedTrainer,
+            trainer_defaults={
+                "logger": {"class_path": "CSVLogger", "init_args": {"save_dir": "runs", "name": "flt"}},
+                "num_sanity_val_steps": 0,
+                "check_val_every_n_epoch": None,
+                "enable_model_summary": False,
+            },
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            load_from_checkpoint_support=False,  # a checkpoint must not quietly override the configuration
+            parser_class=CommandParser,
+            parser_kwargs={
+                "description": "Federated learning under attack.",
+                **{command: {"description": COMMANDS[command]} for command in self.subcommands()},
+            },
+            args=args,
+            run=run,
+        )
+
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]  # Lightning calls it on the instance
+        """Lightning's and ``data``, with the arguments that are no options; of a known command's, only its own."""
+        every = {**LightningCLI.subcommands(), "data": {"model", "datamodule"}}
+        # Each has a parser of all settings, which takes a tenth of a second to make.
+        return {self._first: every[self._first]} if self._first in every else every
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds ``--aggregation`` and ``--attack``."""
+        parser.add_lightning_class_args(Aggregation, "aggregation", subclass_mode=True, required=False)
+        parser.add_lightning_class_args(Attack, "attack", subclass_mode=True, required=False)
+        parser.set_defaults({"aggregation": {"class_path": "FLTrust"}, "attack": {"class_path": "NoAttack"}})
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parses, and looks at the checkpoint before anything is built."""
+        super().parse_arguments(parser, args)
+        command = self.config.get("subcommand")
+        config = self.config[command] if command else self.config
+        if command == "data":  # which takes a run's config.yaml, but nothing from its checkpoint
+            config["ckpt_path"] = None
+        path = config.get("ckpt_path")
+        if path is None and command not in (None, "fit", "data"):
+            raise InputError(f"flt {command} needs a trained model: pass --ckpt_path runs/.../checkpoints/last.ckpt")
+        if path is not None:
+            check_checkpoint(Path(path), config.trainer.max_steps if command == "fit" else None)
+        check_settings(config, command)
+
+    def before_instantiate_classes(self) -> None:
+        """Drops what records and shows a run where there is none."""
+        if self.subcommand == "data":
+            trainer = self.config["data"]["trainer"]
+            trainer["logger"], trainer["callbacks"] = False, None
+
+    def validate(self, **kwargs: Any) -> None:
+        """Evaluates; `RunReport` prints the rates, with the data they are of, instead of Lightning."""
+        self.trainer.validate(**{**kwargs, "verbose": False})
+
+    def test(self, **kwargs: Any) -> None:
+        """As `validate`."""
+        self.trainer.test(**{**kwargs, "verbose": False})
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Adds the callbacks every run has."""
+        if self.subcommand == "data":  # which runs on no device
+            attack = self._get(self.config_init, "attack")
+            return FederatedTrainer(devices=1, logger=False, callbacks=[attack], enable_checkpointing=False)
+        if self.subcommand in ("validate", "test"):
+            kwargs["logger"] = False  # an evaluation leaves no files
+        settings = self._get(self.config_init, "trainer")
+        given = settings.get("callbacks") or []
+        given = list(given) if isinstance(given, list) else [given]
+        callbacks = given + _standard_callbacks(settings, given)
+        try:
+            trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)
+        except (TypeError, ValueError, ImportError, MisconfigurationException) as error:  # Lightning's, of its settings
+            chosen = ", ".join(f"{name}={settings[name]}" for name in ("accelerator", "devices", "strategy"))
+            raise InputError(f"the trainer ({chosen}) cannot be made: {error}") from error
+        if self.subcommand == "fit":
+            claim_run_folder(trainer)
+        return trainer
+
+
+def _standard_callbacks(settings: Any, given: list[Callback]) -> list[Callback]:
+    """What records and shows a run, less what the user brought or turned off."""
+    standard: list[Callback] = [MetricsLogger(), RunReport(), WandbReport(), PredictionWriter()]
+    if settings.get("enable_progress_bar") is not False:
+        standard.insert(0, RoundProgressBar())  # first, so that the finished bar stands above the summary
+    wants_checkpoint = settings.get("enable_checkpointing") is not False and settings.get("logger") is not False
+    if wants_checkpoint and not any(isinstance(own, Checkpoint) for own in given):
+        # After the evaluation, so that a resumed run has its row; `every_n_epochs` counts evaluations here.
+        standard.append(
+            ModelCheckpoint(
+                filename="last", every_n_epochs=1, save_on_train_epoch_end=False, enable_version_counter=False
+            )
+        )
+    kinds = tuple(type(own) for own in given)
+    return [callback for callback in standard if not isinstance(callback, kinds)]
+
+
+class SettingsReader(FederatedCLI):
+    """Reads the settings of ``flt fit`` as the command does, but neither makes nor runs anything."""
+
+    def __init__(self) -> None:
+        super().__init__(["fit", "--model.network=LogisticRegression", "--data=HAR", "--trainer.max_steps=1"])
+
+    def read(self, args: Sequence[str]) -> Namespace:
+        """The settings that the arguments of ``flt fit`` make.
+
+        Raises:
+            InputError: As ``flt fit`` would.
+        """
+        self.parse_arguments(self.parser, ["fit", *args])
+        settings: Namespace = self.config.fit
+        return settings
+
+    def dump(self, settings: Namespace) -> str:
+        """The settings as the content of a configuration file."""
+        text: str = self._parser("fit").dump(settings, skip_none=False)
+        return text
+
+    def _set_seed(self) -> None:
+        """Leaves the process's generators alone."""
+
+    def instantiate_classes(self) -> None:
+        """Makes nothing."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Runs nothing."""

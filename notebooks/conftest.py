@@ -1,0 +1,16 @@
+"""The notebooks as tests, through nbmake: few rounds on the stand-in, and nothing is left behind."""
+
+import os
+import shutil
+import tempfile
+from functools import partial
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tells the kernels, which inherit this environment, that it is a test, and where to leave their files."""
+    folder = tempfile.mkdtemp(prefix="flt-notebooks-")
+    config.add_cleanup(partial(shutil.rmtree, folder, ignore_errors=True))
+    os.environ["FLT_NOTEBOOK_QUICK"] = folder
+    os.environ["FLT_CACHE"] = os.path.join(folder, "cache")

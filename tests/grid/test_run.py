@@ -1,0 +1,305 @@
+"""Running a grid: what is run, what is not run again, and what is refused."""
+
+import multiprocessing
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from command_line import FLTRUST, Finished, expected_warnings, files_in, run, summary_of, working_in
+from filelock import FileLock
+from grids import FEW_ROUNDS, RULES, Here, Nowhere, kept, make_grid, write_grid, write_own_rules
+
+from flt.errors import InputError
+from flt.grid import Figure, Reference, run_grid
+
+pytestmark = expected_warnings
+
+NAMES = ["no_attack-fedavg", "no_attack-fltrust", "scaling_attack-fedavg", "scaling_attack-fltrust"]
+COLUMNS = (
+    "attack,rule,seed,data_used,testing_error_rate,attack_success_rate,trust_score_benign,trust_score_malicious,"
+    "num_clients,num_malicious,num_dropped,rounds,reference_testing_error_rate,reference_attack_success_rate"
+)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """An empty working directory."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    with working_in(folder, tmp_path):
+        yield folder
+
+
+@pytest.fixture
+def again(place: Path, small: tuple[Path, Finished]) -> Path:
+    """A copy of the finished grid under ``out``, and the configuration that made it."""
+    shutil.copytree(small[0], "out")
+    write_grid()
+    return place / "out"
+
+
+def table(*arguments: str, config: str = "grid.yaml") -> Finished:
+    return run("table", "--config", config, "--out", "out", *arguments)
+
+
+def test_files(small: tuple[Path, Finished]) -> None:
+    folder, _ = small
+    assert {path.name for path in folder.iterdir()} == {
+        *("table.csv", "table.md", "table.png", "grid.yaml", "cells", ".lock")
+    }
+    assert sorted(path.name for path in (folder / "cells").iterdir()) == NAMES
+    for name in NAMES:
+        names = {path.name for path in (folder / "cells" / name).iterdir()}
+        assert {"seed_0", "seed_0.yaml", "seed_0.log", "seed_1", "seed_1.yaml", "seed_1.log"} <= names
+        for seed in (0, 1):
+            assert summary_of(folder / "cells" / name / f"seed_{seed}")["seed"] == seed
+    assert (folder / "table.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_table(small: tuple[Path, Finished]) -> None:
+    header, *rows = (small[0] / "table.csv").read_text().splitlines()
+    assert header == COLUMNS
+    assert [row.split(",")[:3] for row in rows] == [
+        [attack, rule, seed] for attack in ("No attack", "Scaling attack") for rule in RULES for seed in "01"
+    ]
+    assert [row.split(",")[-2:] for row in rows[::2]] == [
+        ["0.03", ""],
+        ["0.04", ""],
+        ["0.04", "0.81"],
+        ["0.05", "0.01"],
+    ]
+    for row in rows:
+        attack, rule, seed, data, error, success, *_ = row.split(",")
+        name = f"{attack}-{rule}".lower().replace(" ", "_")
+        summary = summary_of(small[0] / "cells" / name / f"seed_{seed}")
+        assert data == "HAR (stand-in)"
+        assert float(error) == summary["testing_error_rate"]
+        assert (float(success) if success else None) == summary["attack_success_rate"]
+        assert (attack == "Scaling attack") == bool(success)
+
+
+def test_settings_of_the_runs(place: Path) -> None:
+    launcher = Nowhere()
+    settings = {**FEW_ROUNDS, "trainer.enable_progress_bar": True, "trainer.max_steps": 7}
+    results = run_grid(make_grid(settings=settings, seeds=[0, 5]), "out", launcher=launcher)
+    assert len(launcher.noted) == 8
+    for job, name in zip(launcher.noted, [name for name in NAMES for _ in range(2)], strict=True):
+        made = yaml.safe_load(job.settings)
+        assert job.folder == place / "out" / "cells" / name / f"seed_{made['seed_everything']}"
+        (logger,) = made["trainer"]["logger"]
+        assert logger["class_path"] == "lightning.pytorch.loggers.CSVLogger"
+        where = Path(logger["init_args"]["save_dir"]) / logger["init_args"]["name"] / logger["init_args"]["version"]
+        assert where == job.folder
+        assert (job.rounds, job.workdir) == (7, place)
+        assert made["trainer"]["enable_progress_bar"] is False
+        assert made["aggregation"]["class_path"].endswith("FLTrust" if name.endswith("fltrust") else "FedAvg")
+    assert [yaml.safe_load(job.settings)["seed_everything"] for job in launcher.noted] == 4 * [0, 5]
+    assert results.rows == []
+    assert set(results.failures.values()) == {"not run"}
+    assert len(results.failures) == 8
+
+
+def test_wandb_runs_are_a_group_of_their_grid(place: Path) -> None:
+    launcher = Nowhere()
+    loggers = [
+        {"class_path": "CSVLogger", "init_args": {"save_dir": "runs"}},
+        {"class_path": "WandbLogger", "init_args": {"project": "mine", "offline": True}},
+    ]
+    settings = {**FEW_ROUNDS, "trainer": {**FEW_ROUNDS["trainer"], "logger": loggers}}
+    run_grid(make_grid(settings=settings), "out", launcher=launcher)
+    for job in launcher.noted:
+        own, wandb = yaml.safe_load(job.settings)["trainer"]["logger"]
+        assert own["class_path"].endswith("CSVLogger")
+        assert wandb["class_path"].endswith("WandbLogger")
+        assert wandb["init_args"]["project"] == "mine"
+        assert wandb["init_args"]["save_dir"] == str(job.folder)
+        assert (wandb["init_args"]["group"], wandb["init_args"]["job_type"]) == ("Small", "table")
+    names = [yaml.safe_load(job.settings)["trainer"]["logger"][1]["init_args"]["name"] for job in launcher.noted]
+    assert names[::3] == ["No attack · FedAvg · seed 0", "Scaling attack · FLTrust · seed 0"]
+
+
+@pytest.mark.parametrize("jobs", [None, 3])
+def test_how_many_at_once(place: Path, jobs: int | None) -> None:
+    launcher = Nowhere()
+    run_grid(make_grid({"rule": RULES}), "out", jobs=jobs, launcher=launcher)
+    assert launcher.at_once == jobs
+
+
+# A second start
+
+
+def test_what_is_finished_is_not_run_again(again: Path, here: Here) -> None:
+    table_before = (again / "table.csv").read_bytes()
+    with kept(again / "cells"):
+        ended = table()
+    assert (ended.status, here.ran) == (0, [])
+    assert (again / "table.csv").read_bytes() == table_before
+
+
+def test_new_seeds_run_alone(again: Path, here: Here) -> None:
+    earlier = [again / "cells" / name / f"seed_{seed}" for name in NAMES for seed in (0, 1)]
+    with kept(*earlier):
+        ended = table("--seeds", "[1, 2, 0]", "--exclude", "[{attack: Scaling attack}]")
+    assert ended.status == 0
+    assert [(job.folder.parent.name, job.folder.name) for job in here.ran] == [(name, "seed_2") for name in NAMES[:2]]
+    rows = (again / "table.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[2] for row in rows] == 2 * ["1", "2", "0"]
+
+
+def test_an_unfinished_run_is_run(again: Path, here: Here) -> None:
+    before = (again / "table.csv").read_bytes()
+    shutil.rmtree(again / "cells" / NAMES[1] / "seed_0")
+    (again / "cells" / NAMES[2] / "seed_1" / "summary.json").write_text("{")
+    with pytest.warns(UserWarning, match="exists and is not empty"):  # Lightning's
+        assert table().status == 0
+    assert [job.folder.parent.name for job in here.ran] == [NAMES[1], NAMES[2]]
+    assert (again / "table.csv").read_bytes() == before
+
+
+def test_a_part_of_a_grid(again: Path, here: Here) -> None:
+    whole = (again / "table.csv").read_text().splitlines()
+    write_grid(axes={"attack": {"No attack": "NoAttack"}, "rule": RULES})
+    with kept(again / "cells"):
+        assert table().status == 0
+    assert here.ran == []
+    assert (again / "table.csv").read_text().splitlines() == whole[:5]
+
+
+def test_other_settings_are_refused(again: Path, here: Here) -> None:
+    before = files_in(again)
+    ended = table("--settings", str({**FEW_ROUNDS, "model.client_lr": 0.5}))
+    (line,) = ended.errors.splitlines()
+    assert ended.status == 2
+    for words in (
+        "no_attack-fedavg/seed_0",
+        "No attack · FedAvg · seed 0 with other settings (model.client_lr was 0.003, is 0.5)",
+        "choose another folder with --out, or remove that one",
+    ):
+        assert words in line
+    assert here.ran == []
+    assert files_in(again) == before
+
+
+def test_a_second_instance_is_refused(again: Path, here: Here) -> None:
+    with FileLock(again / ".lock"), kept(again):
+        ended = table("--seeds", "[7]")
+    (line,) = ended.errors.splitlines()
+    assert (ended.status, here.ran) == (2, [])
+    assert "out=out: another flt table is at work there" in line
+
+
+def test_ctrl_c(place: Path, here: Here, small: tuple[Path, Finished]) -> None:
+    here.stop_after = 3
+    write_grid()
+    ended = table()
+    assert ended.status == 130
+    assert ended.errors.splitlines()[-1] == "flt: interrupted; the same command goes on from here"
+    assert "Traceback" not in ended.errors
+    assert multiprocessing.active_children() == []
+    finished = [job.folder for job in here.ran]
+    assert len(list(Path("out").rglob("summary.json"))) == 3
+    here.stop_after = None
+    with kept(*finished):
+        assert table().status == 0
+    assert len(here.ran) == 8
+    assert Path("out/table.csv").read_bytes() == (small[0] / "table.csv").read_bytes()
+
+
+# Failures
+
+
+def test_a_failing_cell_stops_no_other(place: Path, here: Here) -> None:
+    write_own_rules()
+    rules = {"FedAvg": "FedAvg", "own": "own_rules.Raising", "FLTrust": "FLTrust"}
+    config = write_grid(axes={"aggregation": rules}, seeds=[0], reference=None)
+    ended = table()
+    assert ended.status == 1
+    log = place / "out" / "cells" / "own" / "seed_0.log"
+    reason = f"RuntimeError: a mistake in somebody's own code (see {log})"
+    assert f"own · seed 0: {reason}" in ended.output
+    assert f"failed: own · seed 0: {reason}" in " ".join(ended.output.split())
+    rows = Path("out/table.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == ["FedAvg", "FLTrust"]
+    markdown = Path("out/table.md").read_text()
+    assert "| own         | -  " in markdown
+    assert f"1 run failed:\n\n- own · seed 0: {reason}\n" in markdown
+    Path("repaired").touch()
+    with pytest.warns(UserWarning, match="exists and is not empty"):  # Lightning's
+        assert table(config=config).status == 0
+    assert [job.folder.parent.name for job in here.ran] == ["fedavg", "own", "fltrust", "own"]
+    assert "failed" not in Path("out/table.md").read_text()
+
+
+def test_all_cells_fail(place: Path, here: Here) -> None:
+    write_grid(axes={"attack": ATTACK}, settings={**FEW_ROUNDS, "attack.fraction": 0.99}, seeds=[0], reference=None)
+    ended = table()
+    assert ended.status == 1
+    assert "nothing finished" in Path("out/table.md").read_text()
+    assert Path("out/table.csv").read_text() == ""
+
+
+ATTACK = {"LF": "LabelFlippingAttack"}
+
+
+def test_drawn_where_the_configuration_says_so(place: Path) -> None:
+    axes = {"data.root_size": [50, 100], "rule": RULES}
+    figure = Figure(x="root_size", lines="rule")
+    results = run_grid(make_grid(axes, figure=figure), "out", launcher=Here())
+    assert Path("out/figure.png").read_bytes().startswith(b"\x89PNG")
+    assert [axis.get_xlabel() for axis in results.draw().axes] == ["examples in the root dataset"]
+
+
+# Mistakes, before anything is made
+
+
+@pytest.mark.parametrize(
+    ("grid", "mentioned"),
+    [
+        ({"settings": {"model.client_lrr": 1}}, ["No attack · FedAvg · seed 0", "model.client_lrr"]),
+        ({"axes": {"attack": {"none": "NoAttack", "own": "Nope"}}}, ["own · seed 0", "attack=Nope is unknown"]),
+        ({"settings": {"trainer.max_steps": 0}}, ["No attack · FedAvg · seed 0", "trainer.max_steps=0"]),
+        ({"settings": {"ckpt_path": "last.ckpt"}}, ["ckpt_path"]),
+        ({"reference": Reference({"table": "VI"})}, ["reference.where", "VI"]),
+        ({"figure": Figure("lines", "rule", "rule")}, ["figure", "one axis", "rule"]),
+        ({"figure": Figure("lines", "rule", y=["accuracy"])}, ["figure.y=accuracy"]),
+        (
+            {"axes": {name: {"x": {}} for name in "abcd"}, "figure": Figure("lines", "a")},
+            ["figure", "fourth axis"],
+        ),
+        ({"axes": {name: {"x": {}} for name in "abc"}, "figure": Figure("curves")}, ["several levels of c"]),
+    ],
+)
+def test_mistake(place: Path, grid: dict[str, Any], mentioned: list[str]) -> None:
+    settings = {**FEW_ROUNDS, **grid.get("settings", {})}
+    launcher = Nowhere()
+    given = {key: value for key, value in grid.items() if key not in ("axes", "settings")}
+    with pytest.raises(InputError) as caught:
+        run_grid(make_grid(grid.get("axes"), settings=settings, **given), "out", launcher=launcher)
+    assert [each for each in mentioned if each not in str(caught.value)] == []
+    assert launcher.noted == []
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("jobs", [0, -1])
+def test_no_jobs_at_a_time(place: Path, jobs: int) -> None:
+    with pytest.raises(InputError, match=f"jobs={jobs} must be at least 1"):
+        run_grid(make_grid(), "out", jobs=jobs, launcher=Nowhere())
+    assert list(place.iterdir()) == []
+
+
+def test_no_checkpoint(place: Path, small: tuple[Path, Finished]) -> None:
+    path = small[0] / "cells" / NAMES[0] / "seed_0" / "checkpoints" / "last.ckpt"
+    settings = {**FEW_ROUNDS, "trainer.max_steps": 4, "ckpt_path": str(path)}
+    with pytest.raises(InputError, match="the runs of a grid start from the beginning"):
+        run_grid(make_grid(settings=settings), "out", launcher=Nowhere())
+
+
+def test_files_of_levels(place: Path) -> None:
+    Path("trim.yaml").write_text("attack:\n  class_path: TrimAttack\n  init_args: {fraction: 0.3}\n")
+    launcher = Nowhere()
+    run_grid(make_grid({"setting": {"Trim": {"config": "trim.yaml"}}}, base=[FLTRUST]), "out", launcher=launcher)
+    (job,) = launcher.noted
+    assert yaml.safe_load(job.settings)["attack"]["init_args"]["fraction"] == 0.3

@@ -1,0 +1,103 @@
+"""The notebooks as they are committed; nbmake runs them, in `pytest` itself."""
+
+import ast
+import importlib.util
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import expected_warnings, parse, run, workdir  # noqa: F401
+
+from flt.grid.commands import table_parser
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NAMES = ["bias", "extend", "malicious_fraction", "quickstart", "root_size"]
+FILE_CELL = re.compile(r"%%writefile \{OUT\}/(\w+\.py)\n")
+SHELL_BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def cells_of(name: str, kind: str) -> list[dict[str, Any]]:
+    content = json.loads((FOLDER / f"{name}.ipynb").read_text())
+    return [cell for cell in content["cells"] if cell["cell_type"] == kind]
+
+
+def sources_of(name: str, kind: str) -> list[str]:
+    return ["".join(cell["source"]) for cell in cells_of(name, kind)]
+
+
+def files_of(name: str) -> dict[str, str]:
+    """The Python files that a notebook writes."""
+    cells = [(FILE_CELL.match(source), source) for source in sources_of(name, "code")]
+    return {found[1]: source[found.end() :] for found, source in cells if found}
+
+
+def commands_in(name: str) -> list[list[str]]:
+    blocks = [block for source in sources_of(name, "markdown") for block in SHELL_BLOCK.findall(source)]
+    return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+
+
+COMMANDS = [pytest.param(name, words, id=f"{name}: {' '.join(words)}") for name in NAMES for words in commands_in(name)]
+
+
+def test_all_are_there() -> None:
+    assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_outputs_are_kept(name: str) -> None:
+    """As `nbstripout` leaves them."""
+    assert [cell["outputs"] for cell in cells_of(name, "code") if cell["outputs"]] == []
+    assert {cell["execution_count"] for cell in cells_of(name, "code")} == {None}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_in_the_environment_that_runs_jupyter(name: str) -> None:
+    content = json.loads((FOLDER / f"{name}.ipynb").read_text())
+    assert content["metadata"]["kernelspec"]["name"] == "python3"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_imports_only_what_is_installed(name: str) -> None:
+    written, imported = files_of(name), set[str]()
+    for source in sources_of(name, "code"):
+        for node in ast.walk(ast.parse(re.sub(r"^%.*$", "", source, flags=re.MULTILINE))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module)
+    outside = {module for module in imported if f"{module}.py" not in written}
+    assert outside
+    assert [module for module in outside if importlib.util.find_spec(module.split(".")[0]) is None] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_lead_somewhere(name: str) -> None:
+    targets = re.findall(r"\]\(([^)#:\s]+)\)", "\n".join(sources_of(name, "markdown")))
+    assert [target for target in targets if not (FOLDER / target).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["geometric_median", "inner_product"])
+def test_an_extension_is_short(name: str) -> None:
+    lines = files_of("extend")[f"{name}.py"].splitlines()
+    assert len([line for line in lines if line.strip()]) <= 20
+
+
+@expected_warnings[0]
+@expected_warnings[1]
+@pytest.mark.usefixtures("workdir")
+@pytest.mark.parametrize(("name", "words"), COMMANDS)
+def test_command_is_understood(name: str, words: list[str]) -> None:
+    Path("configs").symlink_to(FOLDER.parent / "configs")
+    for file, content in files_of(name).items():
+        Path(file).write_text(content)
+    program, command, *arguments = words
+    assert program == "flt"
+    if command == "table":
+        assert table_parser().parse_args(arguments)
+    elif any(word.endswith(".help") for word in arguments):
+        assert run(command, *arguments).status == 0
+    else:
+        assert parse(command, *arguments)
