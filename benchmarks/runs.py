@@ -19,10 +19,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from callbacks import MetricsLogger
 from flt import cohort, reception
 from flt.batches import RowDraws
-from flt.training_cli import FederatedCLI
 from flt.clients import LocalTraining
 from flt.hooks import Aggregation, Attack, callbacks_of
 from flt.module import FederatedModule
+from flt.training_cli import FederatedCLI
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 PARTS = ("Lightning", "data", "training", "attack", "checks", "rule", "server step", "metrics", "other")

@@ -1,6 +1,7 @@
 """From a command to its exit status: what goes wrong is told in one line."""
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -37,9 +38,10 @@ def exit_status(command: Callable[[], int | None]) -> int:
 
 def _set_up() -> None:
     """Settles what is said where, and where a user's own classes are looked for."""
-    # A console script does not look for modules in the working directory, where a user's own rule lies.
-    if "" not in sys.path:
-        sys.path.insert(0, "")
+    # A console script does not look for modules in the working directory, where a user's own rule lies. In full, as the
+    # folder of a configuration file is the working directory while it is read.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     own = logging.getLogger("flt")
@@ -49,8 +51,6 @@ def _set_up() -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", module="lightning")
     # Lightning's word about its own record of best checkpoints whenever a run goes on in another folder.
     warnings.filterwarnings("ignore", message="The dirpath has changed")
-    # The arguments of a grid's runs are not those of the process.
-    warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
     # Short runs log their last round whatever the interval.
     warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
     warnings.formatwarning = lambda message, *_, **__: f"flt: warning: {message}\n"

@@ -103,7 +103,9 @@ class FederatedCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses, and looks at the checkpoint before anything is built."""
-        super().parse_arguments(parser, args)
+        assert args is None or isinstance(args, list)
+        # Lightning's would warn that these are not the arguments of the process; those of a grid's runs never are.
+        self.config = parser.parse_args(args)
         command = self.config.get("subcommand")
         config = self.config[command] if command else self.config
         if command == "data":  # which takes a run's config.yaml, but nothing from its checkpoint
@@ -139,6 +141,8 @@ class FederatedCLI(LightningCLI):
         settings = self._get(self.config_init, "trainer")
         given = settings.get("callbacks") or []
         given = list(given) if isinstance(given, list) else [given]
+        if settings.get("logger") is False and not any(isinstance(own, Checkpoint) for own in given):
+            kwargs["enable_checkpointing"] = False  # Lightning's own would go to the working directory
         callbacks = given + _standard_callbacks(settings, given)
         try:
             trainer = super().instantiate_trainer(callbacks=callbacks, **kwargs)

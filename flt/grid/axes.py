@@ -19,6 +19,8 @@ else:
 RESERVED = ("config", "seed", "data_used", "rounds", *MEASURES)
 """Names that are taken: of a level's file, and of columns of ``table.csv``."""
 
+ENDINGS = (".yaml", ".yml")
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -71,9 +73,7 @@ def _axis(name: str, levels: Any, folder: Path) -> Axis:
 
 def _settings_of(name: str, value: Any, folder: Path) -> dict[str, Any]:
     settings = flat(value) if isinstance(value, dict) and "class_path" not in value else {name: value}
-    files = {
-        key: given for key, given in settings.items() if isinstance(given, str) and given.endswith((".yaml", ".yml"))
-    }
+    files = {key: given for key, given in settings.items() if isinstance(given, str) and given.endswith(ENDINGS)}
     return settings | {key: str(file_named(f"axes: {key}", given, folder)) for key, given in files.items()}
 
 
@@ -101,3 +101,15 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         nested = isinstance(value, dict) and "class_path" not in value and value
         found |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
     return found
+
+
+def anchored(axes: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Axes in which the names of files that lie in ``folder`` are full paths."""
+
+    def full(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: full(nested) for key, nested in value.items()}
+        is_file = isinstance(value, str) and value.endswith(ENDINGS) and (folder / value).is_file()
+        return str((folder / value).absolute()) if is_file else value
+
+    return {name: full(levels) for name, levels in axes.items()}

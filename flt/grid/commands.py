@@ -12,6 +12,7 @@ from rich.console import Console
 from flt.commands import TOOLS
 from flt.errors import InputError
 from flt.files import write_atomically
+from flt.grid.axes import anchored
 from flt.grid.figures import draw_curves
 from flt.grid.grid import Grid
 from flt.grid.launchers import Launcher, Local, Ray, Slurm
@@ -65,6 +66,8 @@ def request(args: Sequence[str]) -> Request:
     parser = table_parser()
     settings = parser.parse_args(list(args))
     made = parser.instantiate(settings)
+    if settings.config and isinstance(made.axes, dict):  # as what jsonargparse knows to be files
+        made.axes = anchored(made.axes, Path(settings.config[-1].absolute).parent)
     grid = Grid(**{name: made[name] for name in inspect.signature(Grid).parameters})
     return Request(grid, Path(settings.out), settings.jobs, made[settings.launcher])
 
@@ -91,7 +94,7 @@ def table(args: Sequence[str]) -> int:
     for panel in as_rich(grid.outline, results.rows):
         console.print(panel)
     for name, error in results.failures.items():
-        console.print(f"failed: {name}: {error}", style="red", markup=False, highlight=False)
+        console.print(f"failed: {name}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
     Console(markup=False).print(f"Results in {out}", highlight=False, soft_wrap=True)
     return 1 if results.failures else 0
 
@@ -131,7 +134,10 @@ def plot(args: Sequence[str]) -> None:
         results = Results.read(folders[0])
         given = {name: getattr(settings, name) for name in ("kind", "x", "lines", "panels", "y")}
         changes = {name: value for name, value in given.items() if value is not None}
-        canvas = results.draw(replace(results.outline.figure or Figure(), **changes) if changes else None)
+        usual = results.outline.figure or Figure()
+        if settings.kind == "curves":
+            usual = replace(usual, x=None)  # they run over the rounds
+        canvas = results.draw(replace(usual, **changes) if changes else None)
     else:
         if settings.x or settings.lines or settings.panels or settings.kind == "lines":
             raise InputError(

@@ -73,7 +73,7 @@ def draw_lines(outline: Outline, rows: Sequence[Row], figure: Figure) -> Canvas:
                     drawn[line or readable(y)] = points
             if drawn:
                 made.append(Panel(panel or "", y, drawn))
-    canvas = _draw(outline.title, made, readable(figure.x), outline.source)
+    canvas = _draw(outline.title, made, readable(figure.x), outline.source, lines=readable(lines) if lines else "")
     ticks = list(places.values()), list(places)
     for axis in canvas.axes:
         axis.set_xticks(*ticks)
@@ -149,6 +149,8 @@ def _axes_of(outline: Outline, figure: Figure) -> tuple[str | None, str | None]:
     left = [column for column in outline.axes if column not in given]
     lines = figure.lines or (left.pop(0) if left else None)
     panels = figure.panels or (left.pop(0) if left else None)
+    if figure.kind == "curves" and figure.x is not None:
+        raise InputError(f"figure.x={figure.x} has no effect with kind=curves, which run over the rounds: leave it out")
     if left and x is None:
         raise InputError(
             f"figure: a line would stand for several levels of {left[0]}: a grid of one or two axes has curves"
@@ -178,7 +180,7 @@ def _points(rows: Sequence[Row], labels: Labels, x: str, places: Mapping[str, fl
 
 
 @rc_context({"text.parse_math": False})  # a label may hold a $
-def _draw(title: str, panels: Sequence[Panel], x: str, source: str | None) -> Canvas:
+def _draw(title: str, panels: Sequence[Panel], x: str, source: str | None, *, lines: str = "") -> Canvas:
     if not panels:
         raise InputError("nothing to draw: no run of these is finished")
     measures = list(dict.fromkeys(panel.y for panel in panels))
@@ -196,12 +198,14 @@ def _draw(title: str, panels: Sequence[Panel], x: str, source: str | None) -> Ca
     for axis in places[len(panels) :]:
         axis.remove()
     handles = [Line2D([], [], color=colour, linestyle=style, label=line) for line, (colour, style) in styles.items()]
-    if source is not None:
+    points = [point for panel in panels for line in panel.lines.values() for point in line]
+    if any(point.published is not None for point in points):
         handles.append(Line2D([], [], color="grey", linestyle="", marker="x", label=f"{source} value"))
     if len(handles) > 1:
-        canvas.legend(handles=handles, loc="outside right upper", frameon=False)
-    seeds = max(len(point.values) for panel in panels for line in panel.lines.values() for point in line)
-    canvas.suptitle(title + (f"\nmean and range over {seeds} seeds" if seeds > 1 else ""), fontsize=11)
+        canvas.legend(handles=handles, loc="outside right upper", frameon=False, title=lines, alignment="left")
+    seeds = max(len(point.values) for point in points)
+    subtitle = f"\nmean and range over {seeds} seeds" if seeds > 1 else ""
+    canvas.suptitle(title + subtitle, fontsize=11, x=0.01, horizontalalignment="left")  # clear of the legend
     return canvas
 
 

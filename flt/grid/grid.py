@@ -95,6 +95,8 @@ class Grid:
         if not all(0 <= seed < 2**32 for seed in self.seeds):
             raise InputError(f"seeds={self.seeds}: each must be from 0 to {2**32 - 1}")
         self.settings = flat(settings or {})
+        if "seed_everything" in self.settings:
+            raise InputError(f"settings: seed_everything={self.settings['seed_everything']} has no effect: set seeds")
         self.reference = reference
         for value in tolerance.values() if isinstance(tolerance, dict) else [tolerance]:
             check_positive("tolerance", value)

@@ -23,6 +23,7 @@ from flt.processes import leave
 from flt.training_cli import FederatedCLI
 
 OWN = ("logger", "enable_progress_bar", "default_root_dir")  # of the trainer: where and how, not what
+REFUSED = 2  # exit status after a mistake in the input
 
 
 class Outcome(NamedTuple):
@@ -114,14 +115,15 @@ def run(job: Job) -> Outcome:
         if job.summary() is not None:  # by someone else, while this process waited for the lock
             return Outcome(None, 0.0)
         write_atomically(job.config, job.settings)
-        error = _fit(job, [f"--ckpt_path={job.checkpoint}"]) if job.checkpoint.is_file() else "no checkpoint"
-        if error is not None:  # nothing to go on from, or nothing that can be gone on from
-            error = _fit(job, [])
+        resume = [f"--ckpt_path={job.checkpoint}"] if job.checkpoint.is_file() else []
+        status, error = _fit(job, resume)
+        if status == REFUSED and resume:  # the checkpoint is damaged
+            _, error = _fit(job, [])
     return Outcome(error, time.monotonic() - start)
 
 
-def _fit(job: Job, further: list[str]) -> str | None:
-    """Runs ``flt fit``; what went wrong, in one line."""
+def _fit(job: Job, further: list[str]) -> tuple[int, str | None]:
+    """Runs ``flt fit``; its exit status, and what went wrong in one line."""
     arguments = ["fit", f"--config={job.config}", *further]
 
     def command() -> None:
@@ -133,13 +135,13 @@ def _fit(job: Job, further: list[str]) -> str | None:
             status = exit_status(command)
         except (Exception, SystemExit) as error:
             traceback.print_exc()
-            return f"{type(error).__name__}: {' '.join(str(error).split())} (see {job.log})"
+            return 1, f"{type(error).__name__}: {' '.join(str(error).split())} (see {job.log})"
         finally:
             if "wandb" in sys.modules:
                 sys.modules["wandb"].finish()  # or the next run in this process would log into the same one
     if status:
-        return job.log.read_text().splitlines()[-1].removeprefix("flt: error: ")
-    return None
+        return status, job.log.read_text().splitlines()[-1].removeprefix("flt: error: ")
+    return 0, None
 
 
 @contextlib.contextmanager
