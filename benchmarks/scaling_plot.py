@@ -10,10 +10,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from curves import COLOURS
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from flt.plots import COLOURS
 
 
 def main() -> None:

@@ -126,6 +126,7 @@ def test_a_sweeps_run_keeps_its_configuration(
     assert Path(os.environ["WANDB_SWEEP_PARAM_PATH"]).is_file()
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
+    end_wandb()  # what an earlier test made of W&B would not look at these again
     try:
         ended = run(*words[2:], *SMALL)
     finally:

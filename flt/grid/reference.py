@@ -19,10 +19,12 @@ class Published(NamedTuple):
     Attributes:
         columns: The grid's axes that the reference knows.
         values: The measures that are given, by the labels of those axes.
+        is_papers: Whether they are the paper's, which tell nothing of a stand-in for its data.
     """
 
     columns: list[str]
     values: dict[tuple[str, ...], dict[str, float]]
+    is_papers: bool = False
 
     def of(self, labels: Labels) -> dict[str, float]:
         """What the reference gives for a cell; nothing, if it has no such cell."""
@@ -59,7 +61,7 @@ def published(reference: Reference | None, columns: list[str]) -> Published:
         if labels in values:
             raise InputError(f"reference: {name} has several rows for {', '.join(labels)}: narrow reference.where")
         values[labels] = {measure: _number(name, row[measure]) for measure in MEASURES if row.get(measure)}
-    return Published(shared, values)
+    return Published(shared, values, reference.file is None)
 
 
 def _read(reference: Reference) -> tuple[str, list[dict[str, str]]]:

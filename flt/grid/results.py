@@ -43,7 +43,7 @@ class Value:
 
 def row_of(cell: Cell, summary: Mapping[str, Any], published: Published) -> Row:
     """The row of a finished run."""
-    expected = {} if summary["stand_in"] else published.of(cell.labels)  # nobody has published numbers of a stand-in
+    expected = {} if published.is_papers and summary["stand_in"] else published.of(cell.labels)
     return {
         **cell.labels,
         "seed": cell.seed,

@@ -57,6 +57,13 @@ def test_row_with_a_reference() -> None:
     assert row["reference_testing_error_rate"] is None
 
 
+def test_the_papers_numbers_are_not_those_of_a_stand_in() -> None:
+    expected = Published(["rule"], {("FedAvg",): {"testing_error_rate": 0.2}}, is_papers=True)
+    for stand_in, found in ((True, None), (False, 0.2)):
+        row = row_of(Cell(LABELS, 3, {}), SUMMARY | {"stand_in": stand_in}, expected)
+        assert row["reference_testing_error_rate"] == found
+
+
 def test_an_axis_of_the_number_of_clients_keeps_its_labels() -> None:
     cell = Cell({"num_clients": "100"}, 0, {})
     row = row_of(cell, SUMMARY, Published([], {}))

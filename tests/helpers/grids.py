@@ -9,11 +9,13 @@ from typing import Any
 import yaml
 from command_line import FLTRUST
 
+import flt.paper
 from flt.grid import Figure, Grid, Launcher, Outline
 from flt.grid.job import Job, Outcome, run
 from flt.grid.launchers import Ended
 from flt.grid.results import Row
 
+PAPER = Path(flt.paper.__file__).with_name("tables.csv")
 FEW_ROUNDS: dict[str, Any] = {
     "data.stand_in": "always",
     "trainer": {"max_steps": 2, "val_check_interval": 1, "log_every_n_steps": 1},
@@ -26,7 +28,8 @@ SMALL: dict[str, Any] = {
     "axes": {"attack": ATTACKS, "rule": RULES},
     "seeds": [0, 1],
     "settings": FEW_ROUNDS,
-    "reference": {"where": {"table": "III", "data": "HAR"}},
+    # As a file of somebody's own: the paper's numbers are not compared with those of a stand-in.
+    "reference": {"where": {"table": "III", "data": "HAR"}, "file": str(PAPER)},
 }
 
 OWN_RULES = """
