@@ -1,6 +1,7 @@
 """Local training of all sampled clients at once."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -46,28 +47,27 @@ class LocalTraining(FlatNetwork):
     loss_reduction: LossReduction = "sum"
     clients_per_chunk: int | Literal["auto"] = "auto"
 
-    def __call__(self, parameters: Tensor, batches: LocalBatches, *, client_lr: float) -> LocalUpdates:
-        """Trains every client on its batches from the network's own ``parameters``, flat, shape ``[num_params]``."""
+    def __call__(self, batches: LocalBatches, *, client_lr: float) -> LocalUpdates:
+        """Trains every client on its batches, from the network's own parameters."""
         if self.needs_one_by_one or not len(batches.labels):
-            return self._one_by_one(parameters, batches, client_lr=client_lr)
+            return self._one_by_one(batches, client_lr=client_lr)
         if self._goes_by_layers(batches):
-            chunk = self._chunk_of_layers(parameters, batches)
+            chunk = self._chunk_of_layers(batches)
             starts = range(0, len(batches.labels), chunk)
             trained = [self._by_layers([batches.of(slice(i, i + chunk))], client_lr)[0] for i in starts]
             return trained[0] if len(trained) == 1 else LocalUpdates(*map(torch.cat, zip(*trained, strict=True)))
-        return self._in_chunks(self._chunk(parameters, batches), parameters, batches, client_lr)
+        return self._in_chunks(self._chunk(batches), batches, client_lr)
 
-    def together(self, parameters: Tensor, groups: Sequence[LocalBatches], *, client_lr: float) -> list[LocalUpdates]:
+    def together(self, groups: Sequence[LocalBatches], *, client_lr: float) -> list[LocalUpdates]:
         """Trains the clients of several groups, each with batches of its own size, in one pass where that is possible.
 
         Args:
-            parameters: The network's own, flat, shape ``[num_params]``.
             groups: The batches of each group.
             client_lr: The clients' learning rate.
         """
-        if all(self._fits_one_pass(parameters, batches) for batches in groups):
+        if all(self._fits_one_pass(batches) for batches in groups):
             return self._by_layers(groups, client_lr)
-        return [self(parameters, batches, client_lr=client_lr) for batches in groups]
+        return [self(batches, client_lr=client_lr) for batches in groups]
 
     @cached_property
     def needs_one_by_one(self) -> bool:
@@ -79,8 +79,8 @@ class LocalTraining(FlatNetwork):
     def _goes_by_layers(self, batches: LocalBatches) -> bool:
         return batches.labels.shape[1] == 1 and self._has_known_layers
 
-    def _fits_one_pass(self, parameters: Tensor, batches: LocalBatches) -> bool:
-        return self._goes_by_layers(batches) and 0 < len(batches.labels) <= self._chunk_of_layers(parameters, batches)
+    def _fits_one_pass(self, batches: LocalBatches) -> bool:
+        return self._goes_by_layers(batches) and 0 < len(batches.labels) <= self._chunk_of_layers(batches)
 
     @cached_property
     def _has_known_layers(self) -> bool:
@@ -90,26 +90,31 @@ class LocalTraining(FlatNetwork):
     def _one_by_one(self) -> OneByOne:
         return OneByOne(self.network, self.loss_reduction)
 
-    def _chunk_of_layers(self, parameters: Tensor, batches: LocalBatches) -> int:
-        return _largest_chunk(parameters, batches) if self.clients_per_chunk == "auto" else self.clients_per_chunk
+    def _chunk_of_layers(self, batches: LocalBatches) -> int:
+        return self._largest_chunk(batches) if self.clients_per_chunk == "auto" else self.clients_per_chunk
 
-    def _chunk(self, parameters: Tensor, batches: LocalBatches) -> int:
+    def _largest_chunk(self, batches: LocalBatches) -> int:
+        per_client = max(self.num_params, math.prod(batches.features.shape[1:]))
+        return max(1, AUTO_CHUNK.get(batches.features.device.type, AUTO_CHUNK["cpu"]) // per_client)
+
+    def _chunk(self, batches: LocalBatches) -> int:
         if self.clients_per_chunk != "auto":
             return self.clients_per_chunk
-        largest = min(len(batches.labels), _largest_chunk(parameters, batches))
+        largest = min(len(batches.labels), self._largest_chunk(batches))
         choices = sorted({1, *(largest // 4**power for power in range(4))} - {0})
         if len(choices) == 1 or torch.are_deterministic_algorithms_enabled():
             return 1  # whatever a clock says
-        key = self._key(parameters, batches, choices)
+        key = self._key(batches, choices)
         if self.chosen_chunks.get(key) not in choices:
             # The first clients of the round tell; what they are trained to here is not used.
             probe = batches.of(slice(0, max(largest, 2 * torch.get_num_threads())))
 
             def run(chunk: int) -> int:
-                self._in_chunks(chunk, parameters, probe, 0.0)
+                self._in_chunks(chunk, probe, 0.0)
                 return len(probe.labels)
 
-            self.chosen_chunks[key] = fastest("clients_per_chunk", choices, run, key=key, device=parameters.device)
+            device = batches.features.device
+            self.chosen_chunks[key] = fastest("clients_per_chunk", choices, run, key=key, device=device)
         return self.chosen_chunks[key]
 
     @cached_property
@@ -117,14 +122,14 @@ class LocalTraining(FlatNetwork):
         """What was chosen for "auto", by what it depends on; a resumed run keeps it, and so its exact numbers."""
         return {}
 
-    def _key(self, parameters: Tensor, batches: LocalBatches, choices: list[int]) -> str:
-        device = parameters.device
+    def _key(self, batches: LocalBatches, choices: list[int]) -> str:
+        device = batches.features.device
         where = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
         precision = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else torch.float32
         network = hashlib.blake2b(f"{self.network} {self.loss_reduction}".encode(), digest_size=8).hexdigest()
         return (
             f"torch {torch.__version__}, {where}, {torch.get_num_threads()} threads, {precision}, network {network} of"
-            f" {len(parameters)}, batches {list(batches.features.shape[1:])}, of {choices}"
+            f" {self.num_params}, batches {list(batches.features.shape[1:])}, of {choices}"
         )
 
     # By layers
@@ -143,7 +148,7 @@ class LocalTraining(FlatNetwork):
             return at_scores.to(scores.dtype), losses
 
         features = [batches.features[:, 0] for batches in groups]
-        updates, losses = layerwise.client_gradients(self.network, features, slope)
+        updates, losses = layerwise.client_gradients(self.network, list(self.trained.values()), features, slope)
         return [
             LocalUpdates(
                 update, mean_loss(loss.view_as(batches.labels), batches.weights)[:, 0], update.new_zeros(len(update), 0)
@@ -153,11 +158,11 @@ class LocalTraining(FlatNetwork):
 
     # In chunks
 
-    def _in_chunks(self, chunk: int, parameters: Tensor, batches: LocalBatches, client_lr: float) -> LocalUpdates:
+    def _in_chunks(self, chunk: int, batches: LocalBatches, client_lr: float) -> LocalUpdates:
         if chunk == 1:
-            return self._one_by_one(parameters, batches, client_lr=client_lr)
+            return self._one_by_one(batches, client_lr=client_lr)
         weights = torch.ones_like(batches.labels, dtype=torch.float32) if batches.weights is None else batches.weights
-        train = vmap(partial(self._train, parameters, client_lr), chunk_size=chunk)
+        train = vmap(partial(self._train, self.flatten(), client_lr), chunk_size=chunk)
         updates, losses = train(batches.features, batches.labels, weights)
         return LocalUpdates(updates, losses, updates.new_zeros(len(updates), 0))
 
@@ -178,8 +183,3 @@ class LocalTraining(FlatNetwork):
 
     def _flat_scores(self, flat: Tensor, features: Tensor) -> Tensor:
         return self.scores(self.unflatten(flat), features)
-
-
-def _largest_chunk(parameters: Tensor, batches: LocalBatches) -> int:
-    per_client = max(parameters.numel(), batches.features[0].numel())
-    return max(1, AUTO_CHUNK.get(parameters.device.type, AUTO_CHUNK["cpu"]) // per_client)

@@ -55,7 +55,7 @@ class Cohort:
         Yields:
             This process's parts; at least one, which may have no clients.
         """
-        federation, parameters = self.federation, self.training.flatten()
+        federation = self.federation
         ids = sample_clients(
             federation.num_clients, federation.clients_per_round, seed=federation.seed, round_number=number
         )
@@ -68,9 +68,10 @@ class Cohort:
         for part in mine or [num_parts]:  # which has no clients
             some = slice(part * clients_per_part, (part + 1) * clients_per_part)
             clients, some_ids = federation.clients, ids[some]
-            batches = self._as_seen(take_batches(clients.features, clients.labels, rows[some]), draws[some])
+            batches = take_batches(clients.features, clients.labels, rows[some])
+            batches = self._as_seen(batches, None if draws is None else draws[some])
             # The server trains like one more client, together with those of the first part.
-            trained, *roots = self.training.together(parameters, [batches, *of_server], client_lr=client_lr)
+            trained, *roots = self.training.together([batches, *of_server], client_lr=client_lr)
             root, of_server = roots[0] if roots else root, []
             yield Round(
                 number=number,
@@ -86,7 +87,7 @@ class Cohort:
             )
             del batches, trained  # the next part takes their memory
 
-    @property
+    @cached_property
     def clients_per_part(self) -> int:
         """How many clients to train at a time where they need not all be there at once."""
         batch = self.local_steps * self.data.batch_size * self.data.root.features[0].numel()
@@ -131,14 +132,14 @@ class Cohort:
             batch_size=self.data.batch_size,
         )
 
-    def _draws(self, shape: tuple[int, ...], stream: str, number: int, *, first: int | None = None) -> Tensor:
-        """What augmentation needs for examples in this shape, a row for each client.
+    def _draws(self, shape: tuple[int, ...], stream: str, number: int, *, first: int | None = None) -> Tensor | None:
+        """What augmentation needs for examples in this shape, a row for each client; None where there is none.
 
         What the ``first`` of each batch get does not depend on how many more there are; None for all of them.
         """
-        clients, steps, width = shape
         if not self.data.inputs.augments:
-            return torch.empty(clients, steps * width, 0)
+            return None
+        clients, steps, width = shape
         source, first = generator(self.federation.seed, stream, number), first or width
         draws = [
             self.data.inputs.draw(clients * steps * examples, source).view(clients, steps, examples, -1)
@@ -167,9 +168,10 @@ class Cohort:
         batch_size = self.root_batch_size or size
         return RowDraws(torch.tensor([0]), torch.tensor([size]), local_steps=self.local_steps, batch_size=batch_size)
 
-    def _as_seen(self, batches: LocalBatches, draws: Tensor) -> LocalBatches:
+    def _as_seen(self, batches: LocalBatches, draws: Tensor | None) -> LocalBatches:
         """The batches as the network sees them: augmented, then normalised."""
-        features = self.data.inputs.augment(batches.features, draws.flatten(0, 1))
+        if draws is not None:
+            batches = batches._replace(features=self.data.inputs.augment(batches.features, draws.flatten(0, 1)))
         if self.data.normalization is not None:
-            features = self.data.normalization(features, channel_dim=3)
-        return batches._replace(features=features)
+            batches = batches._replace(features=self.data.normalization(batches.features, channel_dim=3))
+        return batches

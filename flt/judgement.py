@@ -51,12 +51,11 @@ class Judgement:
             return cls()
         return cls(**{name: torch.cat([vectors[name] for vectors in said]) for name in said[0]})
 
-    def shared_out(self, total: Tensor) -> Judgement:
-        """The same with the weights w_i divided by their ``total``, a scalar; 0 where that is 0."""
+    def shared_out(self, divisor: Tensor) -> Judgement:
+        """The same with the weights w_i divided by a scalar."""
         if self.weights is None:
             return self
-        shares = self.weights / total.masked_fill(total == 0, torch.inf)
-        return Judgement(self.trust_scores, shares, self.cosines, self.norm_ratios)
+        return Judgement(self.trust_scores, self.weights / divisor, self.cosines, self.norm_ratios)
 
     def to(self, device: torch.device | str) -> Judgement:
         """The same on a device."""

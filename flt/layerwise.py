@@ -6,10 +6,12 @@ by client gives each client's own gradient at the cost of one pass.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
+from torch.overrides import TorchFunctionMode
 
 # Layers without parameters that treat examples one by one and leave their input as it is.
 PLAIN = (nn.Flatten, nn.Identity, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus)
@@ -32,12 +34,16 @@ def _is_supported(module: nn.Module) -> bool:
 
 
 def client_gradients(
-    network: nn.Module, groups: Sequence[Tensor], slope: Callable[[Tensor], tuple[Tensor, Tensor]]
+    network: nn.Module,
+    parameters: Sequence[nn.Parameter],
+    groups: Sequence[Tensor],
+    slope: Callable[[Tensor], tuple[Tensor, Tensor]],
 ) -> tuple[list[Tensor], Tensor]:
     """Gradient of each client's own loss at the network's weights.
 
     Args:
         network: A network for which `supports` holds and which treats examples one by one.
+        parameters: Its parameters, in the order in which their gradients are wanted.
         groups: The clients' features, those with batches of one size together, each of shape
             ``[num_clients, batch_size, *shape]``.
         slope: From the scores of all examples, shape ``[num_examples, num_classes]``, to the gradient of their losses
@@ -46,30 +52,22 @@ def client_gradients(
     Returns:
         Gradients of each group, shape ``[num_clients, num_params]``, and what ``slope`` handed back.
     """
-    calls: list[list[_Call]] = []
-
-    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        assert isinstance(module, nn.Linear)
-        calls[-1].append(_Call(module, inputs[0].detach(), output))
-
-    handles = [module.register_forward_hook(record) for module in network.modules() if _is_known(module)]
+    record = _Record()
     scores: list[Tensor] = []
-    try:
-        with torch.enable_grad():
-            for features in groups:
-                calls.append([])
-                scores.append(network(features.flatten(0, 1)))
-    finally:
-        for handle in handles:
-            handle.remove()
-    at_scores, extra = slope(torch.cat([each.detach() for each in scores]))
+    calls: list[list[_Call]] = []
+    with torch.enable_grad(), record:
+        for features in groups:
+            scores.append(network(features.flatten(0, 1)))
+            calls.append(record.taken())
+    classes_first = torch.cat([each.detach().movedim(-1, 0) for each in scores], dim=1)
+    at_scores, extra = slope(classes_first.movedim(0, -1))
     at_each = dict(zip(map(id, scores), torch.split(at_scores, [len(each) for each in scores]), strict=True))
     # The last layer's output is the scores in most networks; autograd is for what lies before it.
     inner = [call.output for group in calls for call in group if id(call.output) not in at_each]
     if inner:
         found = torch.autograd.grad(scores, inner, [at_each[id(each)] for each in scores])
         at_each |= dict(zip(map(id, inner), found, strict=True))
-    sizes = {id(parameter): parameter.numel() for parameter in network.parameters()}
+    sizes = {id(parameter): parameter.numel() for parameter in parameters}
     gradients = []
     for features, group in zip(groups, calls, strict=True):
         gradients.append(torch.empty(len(features), sum(sizes.values()), device=features.device))
@@ -85,25 +83,55 @@ def client_gradients(
 class _Call(NamedTuple):
     """One use of a linear layer on all examples of a group."""
 
-    layer: nn.Linear
+    weight: Tensor
+    bias: Tensor | None
     features: Tensor
     output: Tensor
 
     def write_gradients(self, places: dict[int, Tensor], written: set[int], at_output: Tensor) -> set[int]:
         """Each client's gradient goes to the parameter's place, added to what was ``written`` before; says where."""
-        weight, bias = self.layer.weight, self.layer.bias
-        place = places[id(weight)].view(-1, *weight.shape)
+        num_outputs, num_inputs = self.weight.shape
+        place = places[id(self.weight)].view(-1, num_outputs, num_inputs)
         # All dimensions between batch and features are further examples to a linear layer.
-        left = at_output.reshape(len(place), -1, self.layer.out_features).transpose(1, 2)
-        right = self.features.reshape(len(place), -1, self.layer.in_features).to(left.dtype)
+        left = at_output.reshape(len(place), -1, num_outputs).transpose(1, 2)
+        right = self.features.reshape(len(place), -1, num_inputs).to(left.dtype)
         if left.dtype == place.dtype:
-            torch.baddbmm(place, left, right, beta=float(id(weight) in written), out=place)
+            torch.baddbmm(place, left, right, beta=float(id(self.weight) in written), out=place)
         else:
-            _write(place, torch.bmm(left, right), add=id(weight) in written)
-        if bias is None:
-            return {id(weight)}
-        _write(places[id(bias)], left.sum(dim=2), add=id(bias) in written)
-        return {id(weight), id(bias)}
+            _write(place, torch.bmm(left, right), add=id(self.weight) in written)
+        if self.bias is None:
+            return {id(self.weight)}
+        _write(places[id(self.bias)], left.sum(dim=2), add=id(self.bias) in written)
+        return {id(self.weight), id(self.bias)}
+
+
+class _Record(TorchFunctionMode):
+    """While it is entered, notes what every linear layer does, and lets it do so with the outputs' dimension first.
+
+    A product with few rows is up to twice as fast on a CPU as one with few columns, and no slower with many.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: list[_Call] = []
+
+    def taken(self) -> list[_Call]:
+        """What was noted since this was called last."""
+        calls, self._calls = self._calls, []
+        return calls
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Called by torch in the place of each of its functions."""
+        if func is not linear:
+            return func(*args, **(kwargs or {}))
+        features, weight, bias = args
+        rows = features.reshape(-1, weight.shape[1]).t()
+        outputs = weight @ rows if bias is None else torch.addmm(bias[:, None], weight, rows)
+        output = outputs.t().view(*features.shape[:-1], -1)
+        self._calls.append(_Call(weight, bias, features.detach(), output))
+        return output
 
 
 def _write(place: Tensor, gradient: Tensor, *, add: bool) -> None:

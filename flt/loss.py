@@ -21,11 +21,11 @@ def cross_entropy(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         The gradient, float32 of the shape of ``scores``, and the losses, of the shape of ``labels``.
     """
     # Classes first: a softmax over a short last dimension does not use a processor's vector units.
-    logarithms = scores.float().movedim(-1, 0).log_softmax(dim=0).movedim(0, -1)
-    index = labels[..., None]
-    losses = -logarithms.gather(-1, index)[..., 0]
-    slope = logarithms.exp().scatter_add(-1, index, torch.full((), -1.0, device=scores.device).expand(index.shape))
-    return slope, losses
+    logarithms = scores.float().movedim(-1, 0).log_softmax(dim=0)
+    losses = -logarithms.gather(0, labels[None])[0]
+    classes = torch.arange(len(logarithms), device=scores.device).view(-1, *[1] * labels.dim())
+    slope = logarithms.exp().add_(classes == labels, alpha=-1)
+    return slope.movedim(0, -1), losses
 
 
 def example_factors(weights: Tensor | None, reduction: LossReduction, *, batch_size: int) -> Tensor | float:

@@ -169,6 +169,13 @@ class FederatedModule(LightningModule):
 
     # One round
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As torch's own, which looks for parameters and modules; Lightning notes its hooks twenty times a round."""
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """One round: local training, attack, aggregation and the server's step (Algorithm 2)."""
         # The loader's position may be one off after a crash; the optimizer's step count, saved with it, never is.

@@ -46,9 +46,9 @@ class OneByOne:
     network: nn.Module
     loss_reduction: LossReduction
 
-    def __call__(self, parameters: Tensor, batches: LocalBatches, *, client_lr: float) -> LocalUpdates:
-        """Trains every client from the flat ``parameters``, shape ``[num_params]``, and the network's own buffers."""
-        own = statistics_of(self.network)
+    def __call__(self, batches: LocalBatches, *, client_lr: float) -> LocalUpdates:
+        """Trains every client from the network's own parameters and buffers."""
+        parameters, own = self._replicas[0].flatten(), statistics_of(self.network)
         before = flatten_statistics(own, parameters.device)
         num_clients = len(batches.labels)
         job = _Job(

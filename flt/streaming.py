@@ -40,7 +40,7 @@ class PartialAggregate:
     @property
     def judgement(self) -> Judgement:
         """What the rule says of all clients, the weights as shares of the mean."""
-        return Judgement.joined(self.judgements).shared_out(self.updates.total)
+        return Judgement.joined(self.judgements).shared_out(self.updates.divisor)
 
 
 class WeightedAggregation(Aggregation):

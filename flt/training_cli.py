@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.profilers import PassThroughProfiler
 
 import flt
 import flt.models  # noqa: F401  # makes its networks known by short name
@@ -22,6 +23,7 @@ from flt.errors import InputError
 from flt.files import write_atomically
 from flt.hooks import Aggregation, Attack
 from flt.module import FederatedModule
+from flt.no_profiler import NoProfiler
 from flt.resume import check_checkpoint
 from flt.run_folder import claim_run_folder, remove_if_empty, run_folder
 
@@ -149,6 +151,8 @@ class FederatedCLI(LightningCLI):
         except (TypeError, ValueError, ImportError, MisconfigurationException) as error:  # Lightning's, of its settings
             chosen = ", ".join(f"{name}={settings[name]}" for name in ("accelerator", "devices", "strategy"))
             raise InputError(f"the trainer ({chosen}) cannot be made: {error}") from error
+        if type(trainer.profiler) is PassThroughProfiler:  # type: ignore[attr-defined]
+            trainer.profiler = NoProfiler()  # type: ignore[attr-defined]
         if self.subcommand == "fit":
             claim_run_folder(trainer)
         return trainer

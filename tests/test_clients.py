@@ -171,7 +171,7 @@ def running(network):
 def test_agrees_with_one_client_after_the_other(name, local_steps, loss_reduction):
     network, batches = made(name), sample(local_steps)
     training = LocalTraining(network, loss_reduction)
-    updates, losses, statistics = training(training.flatten(), batches, client_lr=0.05)
+    updates, losses, statistics = training(batches, client_lr=0.05)
     expected, expected_losses, expected_statistics = naive(network, batches, 0.05, loss_reduction)
     assert updates.dtype == statistics.dtype == torch.float32
     torch.testing.assert_close(updates.double(), expected, rtol=1e-4, atol=1e-6)
@@ -189,9 +189,9 @@ def test_any_chunk_gives_the_same_updates(name, local_steps, monkeypatch):
     results = []
     for chunk in ("auto", 1, 2, 5, 7):
         training = LocalTraining(network, clients_per_chunk=chunk)
-        results.append(training(training.flatten(), batches, client_lr=0.05))
+        results.append(training(batches, client_lr=0.05))
     monkeypatch.setattr(clients, "AUTO_CHUNK", {"cpu": 1})  # then "auto" is one client at a time
-    results.append(LocalTraining(network)(training.flatten(), batches, client_lr=0.05))
+    results.append(LocalTraining(network)(batches, client_lr=0.05))
     for result in results[1:]:
         torch.testing.assert_close(result, results[0], rtol=1e-6, atol=1e-6)
 
@@ -204,10 +204,10 @@ def test_groups_trained_together_are_what_they_are_alone(name, local_steps):
     training = LocalTraining(network)
     features, labels = torch.randn(1, local_steps, 11, NUM_FEATURES), torch.randint(NUM_CLASSES, (1, local_steps, 11))
     groups = [sample(local_steps), LocalBatches(features, labels, None, torch.tensor([11]))]
-    together = training.together(training.flatten(), groups, client_lr=0.05)
+    together = training.together(groups, client_lr=0.05)
     assert len(together) == 2
     for trained, batches in zip(together, groups, strict=True):
-        alone = training(training.flatten(), batches, client_lr=0.05)
+        alone = training(batches, client_lr=0.05)
         torch.testing.assert_close(trained, alone, rtol=1e-6, atol=1e-6)
     expected, losses, statistics = naive(network, groups[1]._replace(weights=torch.ones_like(labels)), 0.05, "sum")
     torch.testing.assert_close(together[1].updates.double(), expected, rtol=1e-4, atol=1e-6)
@@ -225,14 +225,14 @@ def test_auto_measures_once_and_keeps_to_it(monkeypatch):
 
     monkeypatch.setattr(clients, "fastest", choose)
     training, batches = LocalTraining(made("convolution")), sample(local_steps=2)
-    first, second = (training(training.flatten(), batches, client_lr=0.05) for _ in range(2))
+    first, second = (training(batches, client_lr=0.05) for _ in range(2))
     ((values, key),) = asked
     assert values == [1, 5]
     assert training.chosen_chunks == {key: 5}
-    expected = LocalTraining(training.network, clients_per_chunk=5)(training.flatten(), batches, client_lr=0.05)
+    expected = LocalTraining(training.network, clients_per_chunk=5)(batches, client_lr=0.05)
     for trained in (first, second):
         assert all(torch.equal(one, other) for one, other in zip(trained, expected, strict=True))
-    training(training.flatten(), sample(local_steps=3), client_lr=0.05)
+    training(sample(local_steps=3), client_lr=0.05)
     assert len(asked) == 2  # another size
 
 
@@ -243,7 +243,7 @@ def test_auto_measures_nothing_where_there_is_no_choice(why, monkeypatch):
     network = made({"layers": "mlp", "batch-norm": "batch-norm"}.get(why, "convolution"))
     batches = sample(sizes=[9] if why == "one client" else SIZES)
     training = LocalTraining(network, clients_per_chunk=3 if why == "given" else "auto")
-    updates, *_ = training(training.flatten(), batches, client_lr=0.05)
+    updates, *_ = training(batches, client_lr=0.05)
     torch.testing.assert_close(updates.double(), naive(network, batches, 0.05, "sum")[0], rtol=1e-4, atol=1e-6)
 
 
@@ -266,7 +266,7 @@ def test_one_by_one_in_threads(name, precision, threads):
         threads(count)
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
             training = LocalTraining(network, clients_per_chunk=1)
-            results.append([training(training.flatten(), batches, client_lr=0.05) for _ in range(2)])
+            results.append([training(batches, client_lr=0.05) for _ in range(2)])
         assert torch.get_num_threads() == count
         with ThreadPoolExecutor(1) as pool:
             assert pool.submit(torch.get_num_threads).result() == count
@@ -281,7 +281,7 @@ def test_an_error_in_a_thread_is_raised_and_threads_are_as_before(threads):
     network = made("batch-norm")
     training = LocalTraining(network)
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        training(training.flatten(), sample()._replace(features=torch.ones(5, 1, 8, 2)), client_lr=0.1)
+        training(sample()._replace(features=torch.ones(5, 1, 8, 2)), client_lr=0.1)
     assert torch.get_num_threads() == 2
 
 
@@ -300,8 +300,8 @@ def test_padding_has_no_influence(name, local_steps, filler):
         batches.sizes,
     )
     training = LocalTraining(network)
-    trained = training(training.flatten(), batches, client_lr=0.05)
-    again = training(training.flatten(), others, client_lr=0.05)
+    trained = training(batches, client_lr=0.05)
+    again = training(others, client_lr=0.05)
     torch.testing.assert_close(again, trained, rtol=1e-6, atol=1e-7)
 
 
@@ -312,8 +312,8 @@ def test_a_client_with_a_nan_spoils_its_own_update_only(name, local_steps):
     features = batches.features.clone()
     features[3] = float("nan")
     training = LocalTraining(network)
-    clean = training(training.flatten(), batches, client_lr=0.05)
-    spoiled = training(training.flatten(), batches._replace(features=features), client_lr=0.05)
+    clean = training(batches, client_lr=0.05)
+    spoiled = training(batches._replace(features=features), client_lr=0.05)
     others = torch.tensor([0, 1, 2, 4])
     for result, expected in zip(spoiled, clean, strict=True):
         torch.testing.assert_close(result[others], expected[others], rtol=1e-6, atol=1e-7)
@@ -327,7 +327,7 @@ def test_the_network_itself_is_left_alone(name, local_steps):
     network = made(name)
     before, own = copy.deepcopy(network.state_dict()), network.state_dict(keep_vars=True)
     training = LocalTraining(network)
-    updates, losses, statistics = training(training.flatten(), sample(local_steps), client_lr=0.05)
+    updates, losses, statistics = training(sample(local_steps), client_lr=0.05)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(value is own[name] for name, value in network.state_dict(keep_vars=True).items())
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -342,7 +342,7 @@ def test_one_step_lowers_the_loss():
     network, batches = made("mlp"), sample()
     training = LocalTraining(network, "mean")
     parameters = training.flatten()
-    updates, losses, _ = training(parameters, batches, client_lr=0.1)
+    updates, losses, _ = training(batches, client_lr=0.1)
     moved = copy.deepcopy(network)
     for client in (0, 1, 3, 4):
         nn.utils.vector_to_parameters(parameters + updates[client], moved.parameters())
@@ -357,8 +357,8 @@ def test_a_small_step_from_large_parameters_keeps_its_digits():
         network.weight += 1000.0
     training = LocalTraining(network)
     batches = sample(local_steps=3)
-    updates, *_ = training(training.flatten(), batches, client_lr=1e-6)
-    longer, *_ = training(training.flatten(), batches, client_lr=1e-4)
+    updates, *_ = training(batches, client_lr=1e-6)
+    longer, *_ = training(batches, client_lr=1e-4)
     torch.testing.assert_close(updates * 100, longer, rtol=1e-2, atol=1e-6)
     assert updates[0].any()
 
@@ -380,9 +380,9 @@ def test_flatten_and_unflatten_are_inverse():
 def test_updates_are_float32_under_autocast(name, local_steps):
     training = LocalTraining(made(name))
     batches = sample(local_steps)
-    exact, _, exact_statistics = training(training.flatten(), batches, client_lr=0.05)
+    exact, _, exact_statistics = training(batches, client_lr=0.05)
     with torch.autocast("cpu", torch.bfloat16):
-        updates, losses, statistics = training(training.flatten(), batches, client_lr=0.05)
+        updates, losses, statistics = training(batches, client_lr=0.05)
     assert updates.dtype == losses.dtype == statistics.dtype == torch.float32
     torch.testing.assert_close(updates, exact, rtol=0.05, atol=0.02)
     assert not torch.equal(updates, exact)
@@ -394,9 +394,9 @@ def test_clients_know_nothing_of_each_other(name):
     """A client's statistics start where the network's are, whoever trained before it."""
     network, batches = made(name), sample(local_steps=2)
     training = LocalTraining(network)
-    together = training(training.flatten(), batches, client_lr=0.05)
+    together = training(batches, client_lr=0.05)
     order = torch.tensor([4, 2, 0, 3, 1])
-    shuffled = training(training.flatten(), LocalBatches(*(tensor[order] for tensor in batches)), client_lr=0.05)
+    shuffled = training(LocalBatches(*(tensor[order] for tensor in batches)), client_lr=0.05)
     for result, expected in zip(shuffled, together, strict=True):
         assert torch.equal(result, expected[order])
 
@@ -415,5 +415,5 @@ def test_a_layer_with_two_names(norm, clients_per_chunk):
     network = nn.Sequential(TwoNames(), norm(NUM_CLASSES))
     own = network.state_dict(keep_vars=True)
     training = LocalTraining(network, clients_per_chunk=clients_per_chunk)
-    training(training.flatten(), sample(local_steps=2), client_lr=0.05)
+    training(sample(local_steps=2), client_lr=0.05)
     assert all(value is own[name] for name, value in network.state_dict(keep_vars=True).items())

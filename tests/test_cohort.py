@@ -177,9 +177,9 @@ def batches_of(tmp_path, monkeypatch):
     """Runs three rounds; returns the server, who took part in each, and their batches as the network saw them."""
     seen, train = [], LocalTraining.together
 
-    def together(self, parameters, groups, *, client_lr):
+    def together(self, groups, *, client_lr):
         seen.append(groups[0])
-        return train(self, parameters, groups, client_lr=client_lr)
+        return train(self, groups, client_lr=client_lr)
 
     monkeypatch.setattr(LocalTraining, "together", together)
 

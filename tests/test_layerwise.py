@@ -5,8 +5,9 @@ import torch
 from tiny import mlp
 from torch import nn
 from torch.nn.utils.parametrize import register_parametrization
+from torch.overrides import _get_current_function_mode_stack
 
-from flt.layerwise import client_gradients, supports
+from flt.layerwise import _Record, client_gradients, supports
 
 
 class Scaled(nn.Linear):
@@ -44,8 +45,16 @@ def test_any_other_parameter_is_not(network):
     assert not supports(network)
 
 
-def test_an_error_leaves_no_hook_behind():
+def test_an_error_leaves_torch_as_it_was():
     network = nn.Sequential(nn.Linear(4, 3), nn.Linear(5, 3))
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        client_gradients(network, torch.ones(2, 3, 4), lambda scores: scores.sum(dim=(1, 2)))
-    assert not any(module._forward_hooks for module in network.modules())
+    with pytest.raises(RuntimeError, match="size"):
+        client_gradients(network, list(network.parameters()), [torch.ones(2, 3, 4)], lambda scores: (scores, scores))
+    assert not _get_current_function_mode_stack()
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 4), (5, 2, 4)])
+def test_outputs_are_those_of_linear_whatever_lies_before_the_features(shape):
+    features, layer = torch.randn(*shape[:-1], 4), nn.Linear(4, 3)
+    with _Record():
+        outputs = layer(features)
+    torch.testing.assert_close(outputs, layer(features))

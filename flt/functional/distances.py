@@ -6,6 +6,7 @@ from torch import Tensor
 from flt.functional.blocks import float64_blocks
 
 BLOCK = 4096  # entries of an update whose squares are added in float32
+FEW = 2**15  # numbers that are copied to float64 in no time
 SHORTEST, LONGEST = 1e-15, 1e18  # lengths whose squares, and those of their parts that matter, float32 holds
 
 
@@ -34,10 +35,10 @@ def finite_rows(updates: Tensor) -> Tensor:
 
 def norms(updates: Tensor) -> Tensor:
     """Euclidean norm of each update, float64 of shape ``[num_clients]``; cannot overflow."""
-    if updates.device.type != "cpu" or updates.dtype != torch.float32:
+    if updates.device.type != "cpu" or updates.dtype != torch.float32 or updates.numel() <= FEW:
         return _float64_norms(updates)
     # Torch takes a norm in float64 of a copy in float64. In float32, short pieces at a time, it is as good to some 1e-6
-    # and twenty times as fast, but for lengths whose squares float32 cannot hold.
+    # and, of many numbers, twenty times as fast, but for lengths whose squares float32 cannot hold.
     num_blocks = updates.shape[1] // BLOCK
     lengths: Tensor = torch.linalg.vector_norm(updates[:, num_blocks * BLOCK :], dim=1).double()
     if num_blocks:

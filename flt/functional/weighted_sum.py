@@ -43,4 +43,9 @@ class WeightedSum(NamedTuple):
         if not len(self.values):
             return self.values
         # In float64: the reciprocal of a small total would overflow float32 where the mean does not.
-        return torch.where(self.total != 0, self.values.double() / self.total, 0.0).to(self.values.dtype)
+        return (self.values.double() / self.divisor).to(self.values.dtype)
+
+    @property
+    def divisor(self) -> Tensor:
+        """What makes a share of something weighted: ``total``, or infinity where that is 0."""
+        return self.total.masked_fill(self.total == 0, torch.inf)
