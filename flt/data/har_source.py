@@ -3,11 +3,11 @@
 import hashlib
 import io
 import zipfile
-import zlib
 from pathlib import Path
 
 from flt.data.cache import cache_folder
 from flt.data.download import Unreachable, download
+from flt.data.fetch import read_whole
 from flt.errors import InputError
 
 URL = "https://archive.ics.uci.edu/static/public/240/human+activity+recognition+using+smartphones.zip"
@@ -39,20 +39,26 @@ def find_source(data_dir: Path) -> Path:
             return candidate
     for target in targets:
         try:
-            download(URL, target)
+            download(URL, target, accept=_is_intact)
         except Unreachable:
             raise
         except OSError as error:
             failure = error
         else:
-            if not zipfile.is_zipfile(target):  # a login page in the archive's place must not stay and be found again
-                target.unlink()
-                raise Unreachable(f"{URL} yields something else than a zip archive")
             return target
     raise InputError(
         f"data_dir={str(data_dir)!r} has no {ARCHIVE!r}, and neither it nor {cache_folder()} can be written to"
         f" ({failure}): set FLT_DATA or FLT_CACHE to a writable folder"
     )
+
+
+def _is_intact(path: Path) -> bool:
+    # No checksum is published, but each file in an archive has one.
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except Exception:  # a damaged archive can make the reader raise anything
+        return False
 
 
 def remedy(source: Path) -> str:
@@ -93,14 +99,18 @@ def read_members(source: Path) -> dict[str, bytes]:
         InputError: If the archive is damaged or a file is missing or absurdly large.
     """
     if source.is_dir():
-        return {member: (source / member).read_bytes() for member in MEMBERS}
+        return {
+            member: read_whole(source / member, max_bytes=MAX_MEMBER_BYTES, remedy=remedy(source)) for member in MEMBERS
+        }
     try:
         with zipfile.ZipFile(source) as archive:
             if _find(archive, ARCHIVE) is None:
                 return _extract_all(archive, source)
             with zipfile.ZipFile(io.BytesIO(_extract(archive, ARCHIVE, source))) as nested:
                 return _extract_all(nested, source)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive can make the reader raise anything
         raise InputError(f"{source} is not a readable zip archive (truncated?): {remedy(source)}") from error
 
 

@@ -33,10 +33,10 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     shutil.rmtree(tmp_path / "cache", ignore_errors=True)
 
 
-def _local_download(url: str, target: Path, *, attempts: int) -> None:
+def _local_download(url: str, target: Path, *, accept: Callable[[Path], bool], attempts: int) -> None:
     if not url.startswith("http://127.0.0.1:"):
         raise Unreachable(f"{url} cannot be reached (this is a test)")
-    download(url, target, attempts=attempts, backoff=0)
+    download(url, target, accept=accept, attempts=attempts, backoff=0)
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,4 @@
+import functools
 import http.server
 import threading
 from pathlib import Path
@@ -5,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from flt.data import download as module
-from flt.data.download import Unreachable, download
+from flt.data.download import Unreachable
 from flt.errors import InputError
+
+download = functools.partial(module.download, accept=Path.is_file)
 
 
 def test_writes_the_file_and_leaves_no_part(server, tmp_path: Path):

@@ -45,7 +45,7 @@ def zipped(text: str) -> bytes:
 
 def test_a_download_that_is_no_archive_does_not_stay(server, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(har_source, "URL", server.url)
-    with pytest.raises(Unreachable, match="yields something else than a zip archive"):
+    with pytest.raises(Unreachable, match="yields another file than the published one, or a damaged one"):
         find_source(tmp_path)
     assert not list(tmp_path.glob("*.zip"))
 
