@@ -137,9 +137,9 @@ def _unpickle(content: bytes, name: str, source: Path) -> tuple[NDArray[np.uint8
         warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
         try:
             batch = _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
-        except pickle.UnpicklingError as error:
-            raise InputError(f"{name} cannot be unpickled ({error}): {_remedy(source)}") from error
-    images, labels = np.asarray(batch["data"]).reshape(-1, *SHAPE), np.array(batch["labels"], dtype=np.int64)
+            images, labels = np.asarray(batch["data"]).reshape(-1, *SHAPE), np.array(batch["labels"], dtype=np.int64)
+        except Exception as error:  # a damaged file can make the unpickler raise anything
+            raise InputError(f"{name} has no images and labels ({error}): {_remedy(source)}") from error
     if images.dtype != np.uint8 or len(images) != len(labels) or not set(labels.tolist()) <= set(range(NUM_CLASSES)):
         raise InputError(f"{name} has not one label from 0 to {NUM_CLASSES - 1} for each image: {_remedy(source)}")
     return images, labels

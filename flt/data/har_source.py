@@ -104,7 +104,7 @@ def read_members(source: Path) -> dict[str, bytes]:
         }
     try:
         with zipfile.ZipFile(source) as archive:
-            if _find(archive, ARCHIVE) is None:
+            if _find(archive, ARCHIVE, source) is None:
                 return _extract_all(archive, source)
             with zipfile.ZipFile(io.BytesIO(_extract(archive, ARCHIVE, source))) as nested:
                 return _extract_all(nested, source)
@@ -119,7 +119,7 @@ def _extract_all(archive: zipfile.ZipFile, source: Path) -> dict[str, bytes]:
 
 
 def _extract(archive: zipfile.ZipFile, member: str, source: Path) -> bytes:
-    info = _find(archive, member)
+    info = _find(archive, member, source)
     if info is None:
         raise InputError(f"{source} has no file {member}: {remedy(source)}")
     if info.file_size > MAX_MEMBER_BYTES:
@@ -127,6 +127,9 @@ def _extract(archive: zipfile.ZipFile, member: str, source: Path) -> bytes:
     return archive.read(info)
 
 
-def _find(archive: zipfile.ZipFile, member: str) -> zipfile.ZipInfo | None:
+def _find(archive: zipfile.ZipFile, member: str, source: Path) -> zipfile.ZipInfo | None:
     matches = (info for info in archive.infolist() if f"/{info.filename}".endswith(f"/{member}"))
-    return next((info for info in matches if not info.filename.startswith("__MACOSX/")), None)
+    found = [info for info in matches if not info.filename.startswith("__MACOSX/")]
+    if len(found) > 1:
+        raise InputError(f"{source} has the file {member} twice: {remedy(source)}")
+    return found[0] if found else None

@@ -1,10 +1,10 @@
 import gzip
 import hashlib
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from official import packed
 
 from flt.data import MNIST, FashionMNIST, idx
 from flt.data.cache import cache_folder
@@ -13,11 +13,6 @@ from flt.data.idx import STEMS, Published, parse_idx, read_idx_images
 from flt.errors import InputError
 
 TRAIN, TEST = 30, 20
-
-
-def packed(array: np.ndarray) -> bytes:
-    """The array in the official format."""
-    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
 class Site:
