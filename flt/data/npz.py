@@ -51,7 +51,7 @@ def array_names(path: Path) -> list[str]:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             names = list(file.files)
     except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
+        raise InputError(f"{path}: there is no such file: write it with numpy.savez, or correct the path") from error
     except Exception as error:  # a damaged archive can make the reader raise anything
         raise InputError(f"{path} is not an .npz file of numpy.savez: {_first_line(error)}") from error
     twice = next((name for name in names if names.count(name) > 1), None)

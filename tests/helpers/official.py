@@ -161,3 +161,38 @@ def har_folder(**changes: bytes) -> Files:
 def har_files(content: Files | None = None) -> Files:
     """The archive of that folder, or of other content."""
     return {har_source.ARCHIVE: zipped(har_folder() if content is None else content)}
+
+
+@functools.cache
+def arrays() -> dict[str, np.ndarray]:
+    draw = np.random.default_rng(0)
+    content = {}
+    for part, count in (("train", 20), ("test", 8)):
+        content |= {f"x_{part}": draw.integers(256, size=(count, 6, 6), dtype=np.uint8)}
+        content |= {f"y_{part}": np.arange(count) % 2}
+    return content
+
+
+def npz(**changes: np.ndarray | None) -> bytes:
+    """A user's own arrays, some of them changed or left out."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: value for name, value in (arrays() | changes).items() if value is not None})
+    return buffer.getvalue()
+
+
+def picture(pixels: np.ndarray) -> bytes:
+    """A PNG image."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def pictures() -> Files:
+    """A user's own images, below the folder pets."""
+    draw = np.random.default_rng(0)
+    return {
+        f"pets/{part}/{name}/{number}.png": picture(draw.integers(256, size=(8, 9, 3), dtype=np.uint8))
+        for part in ("train", "test")
+        for name in ("cat", "dog")
+        for number in range(3)
+    }
