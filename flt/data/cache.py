@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -64,10 +65,12 @@ def load(
         The tensors; None if there are none, or, with a warning, if the file cannot be used.
     """
     path = cache_file(name, digest)
+    if not os.path.isfile(path):  # which, unlike its method, is false too where one may not look
+        return None
     try:
-        if not path.is_file():
-            return None
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, of files that it did not write
+            content = torch.load(path, map_location="cpu", weights_only=True)
         problem = _problem(content, digest, expected)
     except Exception as error:  # a damaged file can make the unpickler raise anything
         problem = f"it cannot be read ({type(error).__name__})"

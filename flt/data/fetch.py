@@ -37,7 +37,7 @@ def find_or_download(name: str, urls: Sequence[str], *, digest: str, folders: Se
             failure = error
     raise InputError(
         f"{name} is in none of the folders {', '.join(map(str, folders))}, and none can be written to ({failure}):"
-        " set FLT_DATA or FLT_CACHE to a writable folder"
+        " set FLT_DATA or FLT_CACHE to a writable folder with space for it"
     )
 
 

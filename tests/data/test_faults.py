@@ -46,6 +46,7 @@ IMAGES_28 = np.zeros((official.NUM_TRAIN, 28, 28), np.uint8)
 CIFAR_IMAGES = official.cifar10_arrays()[0][1]
 CSV_TABLE = official.chmnist_table()
 CSV_BYTES = official.csv(CSV_TABLE).encode()
+CSV_FLIPPED = CSV_BYTES[:-2] + bytes([CSV_BYTES[-2] ^ 64, 10])
 ESCAPED = str(Path(tempfile.gettempdir()) / "flt-escaped.txt")
 HAR_LINES = official.har_members()["train/X_train.txt"]
 
@@ -325,7 +326,7 @@ FAULTS = {
     "CHMNIST-csv-truncated": Fault("CHMNIST-csv", cut(CSV), CSV, "line 15 has .* values instead of 4097", TILES_AGAIN),
     "CHMNIST-csv-bit-flipped": Fault(
         "CHMNIST-csv",
-        put(CSV, CSV_BYTES[:-2] + bytes([CSV_BYTES[-2] ^ 64, 10])),
+        put(CSV, CSV_FLIPPED),
         CSV,
         "line 25 has 'x', which is not a number",
         TILES_AGAIN,

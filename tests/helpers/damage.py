@@ -1,9 +1,11 @@
 """Ways to damage the files of a data set: each makes a function from good files to bad ones."""
 
+import resource
 import struct
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import official
@@ -98,3 +100,14 @@ def tiff_of(width: int) -> bytes:
     tag = struct.pack("<HHII", 256, 4, 1, 150)
     assert content.count(tag) == 1
     return content.replace(tag, struct.pack("<HHII", 256, 4, 1, width))
+
+
+@contextmanager
+def small_disk(num_bytes: int) -> Iterator[None]:
+    """No file of this process can grow larger, as if the disk were full then."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
