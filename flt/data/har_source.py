@@ -56,7 +56,8 @@ def _is_intact(path: Path) -> bool:
     # No checksum is published, but each file in an archive has one.
     try:
         with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
+            sizes = [info.file_size for info in archive.infolist()]
+            return max(sizes, default=0) <= MAX_MEMBER_BYTES and archive.testzip() is None
     except Exception:  # a damaged archive can make the reader raise anything
         return False
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from damage import declared
 
 from flt.data import har_source
 from flt.data.cache import cache_folder
@@ -48,6 +49,15 @@ def test_a_download_that_is_no_archive_does_not_stay(server, tmp_path: Path, mon
     with pytest.raises(Unreachable, match="yields another file than the published one, or a damaged one"):
         find_source(tmp_path)
     assert not list(tmp_path.glob("*.zip"))
+
+
+def test_a_download_that_would_unpack_to_too_much_does_not_stay(server, tmp_path: Path, monkeypatch):
+    server.content = declared("x.zip", "file", 1 << 30)({"x.zip": zipped("data")})["x.zip"]
+    monkeypatch.setattr(har_source, "URL", server.url)
+    monkeypatch.setattr(zipfile.ZipFile, "testzip", None)  # which would unpack it
+    with pytest.raises(Unreachable, match="yields another file than the published one, or a damaged one"):
+        find_source(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_downloads_into_the_data_folder(server, tmp_path: Path, monkeypatch):
