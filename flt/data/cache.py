@@ -14,7 +14,7 @@ from torch import Tensor
 
 from flt.files import write_atomically
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def cache_folder() -> Path:

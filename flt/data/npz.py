@@ -1,5 +1,6 @@
 """NumPy's .npz files of a user's own: reading them with every check."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
@@ -54,7 +55,7 @@ def array_names(path: Path) -> list[str]:
         raise InputError(f"{path}: there is no such file: write it with numpy.savez, or correct the path") from error
     except Exception as error:  # a damaged archive can make the reader raise anything
         raise InputError(f"{path} is not an .npz file of numpy.savez: {_first_line(error)}") from error
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice:
         raise InputError(f"{path} has the array {twice} twice: write the file anew with numpy.savez")
     return names
