@@ -1,8 +1,9 @@
 """Parsed data sets kept on disk, so that a second run need not parse them again. A cache may always be deleted."""
 
 import hashlib
+import io
 import os
-import tempfile
+import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +12,9 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-FORMAT_VERSION = 1
+from flt.files import write_atomically
+
+FORMAT_VERSION = 2
 
 
 def cache_folder() -> Path:
@@ -40,19 +43,12 @@ def save(name: str, digest: str, tensors: Mapping[str, Tensor]) -> None:
         "checksum": _checksum(tensors),
         "tensors": {key: tensor.contiguous() for key, tensor in tensors.items()},
     }
-    path = cache_file(name, digest)
+    path, buffer = cache_file(name, digest), io.BytesIO()
+    torch.save(content, buffer)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".tmp", delete=False) as file:
-            try:
-                torch.save(content, file)
-                file.close()
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        _warn_unwritable(str(path.parent), str(error))
+        write_atomically(path, buffer.getvalue())
+    except OSError as error:  # without the name of the temporary file, which differs each time
+        _warn_unwritable(str(path.parent), error.strerror or str(error))
 
 
 def load(
@@ -69,10 +65,12 @@ def load(
         The tensors; None if there are none, or, with a warning, if the file cannot be used.
     """
     path = cache_file(name, digest)
-    if not path.is_file():
+    if not os.path.isfile(path):  # which, unlike its method, is false too where one may not look
         return None
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, of files that it did not write
+            content = torch.load(path, map_location="cpu", weights_only=True)
         problem = _problem(content, digest, expected)
     except Exception as error:  # a damaged file can make the unpickler raise anything
         problem = f"it cannot be read ({type(error).__name__})"

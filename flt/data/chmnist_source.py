@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-import zlib
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from flt.data import cache
 from flt.data.examples import Examples
-from flt.data.fetch import file_digest, find_or_download
+from flt.data.fetch import file_digest, find_or_download, read_whole
 from flt.data.tables import parse_table
 from flt.errors import InputError
 
@@ -24,7 +24,7 @@ ARCHIVE = "Kather_texture_2016_image_tiles_5000.zip"
 SHA256 = "936d0b95ae0f04f1f7b18a2b7e8c55776c3e887d102f645bcee752d1a6626a32"
 CLASSES = ("01_TUMOR", "02_STROMA", "03_COMPLEX", "04_LYMPHO", "05_DEBRIS", "06_MUCOSA", "07_ADIPOSE", "08_EMPTY")
 NUM_TILES, SIZE, TILE_SIZE = 5_000, 64, 150
-MAX_TILE_BYTES = 1 << 20
+MAX_TILE_BYTES, MAX_CSV_BYTES = 1 << 20, 256 << 20
 
 
 def read_chmnist(data_dir: Path) -> Examples:
@@ -60,7 +60,8 @@ def _find_source(data_dir: Path) -> Path:
 
 
 def _parse_csv(source: Path) -> tuple[Tensor, Tensor]:
-    header, _, rows = source.read_bytes().partition(b"\n")
+    content = read_whole(source, max_bytes=MAX_CSV_BYTES, remedy=_remedy(source))
+    header, _, rows = content.partition(b"\n")
     # An empty line in place of the header keeps the line numbers of messages right.
     text = (b"" if header.startswith(b"pixel") else header) + b"\n" + rows
     table = parse_table(
@@ -80,15 +81,27 @@ def _parse_archive(source: Path) -> tuple[Tensor, Tensor]:
     images, labels = [], []
     try:
         with zipfile.ZipFile(source) as archive:
-            for name in sorted(archive.namelist()):
-                folder = Path(name).parent.name
-                if folder in CLASSES and name.endswith(".tif") and not name.startswith("__MACOSX/"):
-                    images.append(_grey_tile(archive, name, source))
-                    labels.append(CLASSES.index(folder))
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+            for name in _tile_names(archive, source):
+                images.append(_grey_tile(archive, name, source))
+                labels.append(CLASSES.index(Path(name).parent.name))
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive can make the reader raise anything
         raise InputError(f"{source} is not a readable zip archive (truncated?): {_remedy(source)}") from error
     stacked = np.stack(images) if images else np.empty((0, SIZE, SIZE), np.uint8)
     return torch.from_numpy(stacked)[:, None], torch.tensor(labels, dtype=torch.int64)
+
+
+def _tile_names(archive: zipfile.ZipFile, source: Path) -> list[str]:
+    names = sorted(
+        name
+        for name in archive.namelist()
+        if Path(name).parent.name in CLASSES and name.endswith(".tif") and not name.startswith("__MACOSX/")
+    )
+    twice = next((name for name, following in pairwise(names) if name == following), None)
+    if twice:
+        raise InputError(f"{source} has the file {twice} twice: {_remedy(source)}")
+    return names
 
 
 def _grey_tile(archive: zipfile.ZipFile, name: str, source: Path) -> np.ndarray:
@@ -99,9 +112,16 @@ def _grey_tile(archive: zipfile.ZipFile, name: str, source: Path) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(archive.read(name)), formats=["TIFF"]) as tile:
             if tile.size != (TILE_SIZE, TILE_SIZE):
-                raise InputError(f"{source}: {name} has {tile.width}x{tile.height} pixels, not {TILE_SIZE}x{TILE_SIZE}")
+                raise InputError(
+                    f"{source}: {name} has {tile.width}x{tile.height} pixels, not {TILE_SIZE}x{TILE_SIZE}:"
+                    f" {_remedy(source)}"
+                )
+            if tile.mode != "RGB":
+                raise InputError(f"{source}: {name} has pixels of mode {tile.mode}, not RGB: {_remedy(source)}")
             grey = tile.convert("L").resize((SIZE, SIZE), Image.Resampling.BILINEAR)
-    except (OSError, SyntaxError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # a damaged image can make the reader raise anything
         raise InputError(f"{source}: {name} is not a readable TIFF image: {_remedy(source)}") from error
     return np.asarray(grey)
 

@@ -1,10 +1,10 @@
 """The official CIFAR-10 files, found where torchvision keeps them; nothing is unpacked to disk."""
 
 import hashlib
+import io
 import pickle
 import tarfile
 import warnings
-import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,13 +13,15 @@ import torch
 from numpy.typing import NDArray
 
 from flt.data import cache
-from flt.data.fetch import file_digest, find_or_download
+from flt.data.fetch import file_digest, find_or_download, read_whole
 from flt.data.images import Images, layout
 from flt.errors import InputError
 
 NUM_TRAIN, NUM_TEST, NUM_CLASSES, SHAPE = 50_000, 10_000, 10, (3, 32, 32)
 FOLDER = "cifar-10-batches-py"
 ARCHIVE = "cifar-10-python.tar.gz"
+MAX_MEMBER_BYTES = 64 << 20
+ARRAY_PARTS = {("numpy", "dtype"), ("numpy", "ndarray"), ("numpy.core.multiarray", "_reconstruct")}
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 
 
@@ -81,15 +83,24 @@ def _find_source(data_dir: Path) -> Path:
 
 def _read_batches(source: Path) -> dict[str, bytes]:
     if source.is_dir():
-        return {batch: (source / batch).read_bytes() for batch in BATCHES}
+        return {
+            batch: read_whole(source / batch, max_bytes=MAX_MEMBER_BYTES, remedy=_remedy(source)) for batch in BATCHES
+        }
     found = {}
     try:
-        with tarfile.open(source) as archive:
+        with tarfile.open(source, "r:gz") as archive:
             for member in archive:
+                if member.size > MAX_MEMBER_BYTES:  # before it is unpacked on the way to the next one
+                    raise InputError(
+                        f"{source} has a file {member.name} of {member.size >> 20} MiB, far too large:"
+                        f" {_remedy(source)}"
+                    )
                 name = Path(member.name).name
-                if name in BATCHES and (file := archive.extractfile(member)):
+                if name in BATCHES and member.isreg() and (file := archive.extractfile(member)):
                     found[name] = file.read()
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive can make the reader raise anything
         raise InputError(f"{source} is not a readable archive (truncated?): {_remedy(source)}") from error
     missing = [batch for batch in BATCHES if batch not in found]
     if missing:
@@ -111,12 +122,24 @@ def _parse(batches: dict[str, bytes], source: Path) -> dict[str, torch.Tensor]:
     }
 
 
+class _ArrayUnpickler(pickle.Unpickler):
+    """Knows NumPy arrays beside Python's own values; no other class or function is even looked up."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in ARRAY_PARTS:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return super().find_class(module, name)
+
+
 def _unpickle(content: bytes, name: str, source: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     with warnings.catch_warnings():
         # Python 2 wrote these files, with a number where numpy wants a truth value.
         warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
-        batch: Any = pickle.loads(content, encoding="latin1")  # noqa: S301  # its checksum is the published one
-    images, labels = np.asarray(batch["data"]).reshape(-1, *SHAPE), np.array(batch["labels"], dtype=np.int64)
+        try:
+            batch = _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
+            images, labels = np.asarray(batch["data"]).reshape(-1, *SHAPE), np.array(batch["labels"], dtype=np.int64)
+        except Exception as error:  # a damaged file can make the unpickler raise anything
+            raise InputError(f"{name} has no images and labels ({error}): {_remedy(source)}") from error
     if images.dtype != np.uint8 or len(images) != len(labels) or not set(labels.tolist()) <= set(range(NUM_CLASSES)):
         raise InputError(f"{name} has not one label from 0 to {NUM_CLASSES - 1} for each image: {_remedy(source)}")
     return images, labels

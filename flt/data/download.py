@@ -22,6 +22,7 @@ if sys.platform != "win32":
     import fcntl
 
 CHUNK_BYTES = 1 << 18
+MAX_BYTES = 1 << 30
 NETWORK_ERRORS = (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException)
 
 
@@ -29,23 +30,34 @@ class Unreachable(OSError):
     """The network or the server is not there: no name, no connection, or no complete answer in time."""
 
 
-def download(url: str, target: Path, *, attempts: int = 3, timeout: float = 10.0, backoff: float = 1.0) -> None:
-    """Fetch ``url`` into the file ``target``, which appears whole or not at all.
+def download(
+    url: str,
+    target: Path,
+    *,
+    accept: Callable[[Path], bool],
+    attempts: int = 3,
+    timeout: float = 10.0,
+    backoff: float = 1.0,
+) -> None:
+    """Fetch ``url`` into the file ``target``, which appears whole and accepted or not at all.
 
     An interrupted download stays beside the target as ``.part`` and is resumed by the next attempt or the next run.
+    What is not accepted is thrown away; if it had been resumed, the next attempt starts from the beginning.
     If another process is downloading the same file, this one waits for it.
 
     Args:
         url: Address, ``http`` or ``https``.
         target: File to write; if it exists, nothing is done.
+        accept: Says of the complete file, before it is put in its place, whether it is the right one.
         attempts: How often to try, at least 1.
         timeout: Seconds to wait for a connection and for each piece of the answer.
         backoff: Seconds to wait before the second attempt, doubled for each further one.
 
     Raises:
         InputError: If the address cannot be used.
-        Unreachable: If the server refuses the file, or the last attempt found no network or no complete answer.
-        OSError: If the folder cannot be written to.
+        Unreachable: If the server refuses the file or has another one, or the last attempt found no network or no
+            complete answer.
+        OSError: If the folder cannot be written to or is full.
     """
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise InputError(f"url={url!r}: only http and https addresses can be downloaded")
@@ -53,28 +65,55 @@ def download(url: str, target: Path, *, attempts: int = 3, timeout: float = 10.0
     if target.exists():
         return
     part = target.with_name(target.name + ".part")
-    with _one_at_a_time(part):
-        for attempt in range(attempts):
-            if target.exists():
-                break
-            if attempt:
-                time.sleep(backoff * 2 ** (attempt - 1))
-            try:
-                _resume(url, part, timeout=timeout)
-                os.replace(part, target)
-            except urllib.error.HTTPError as error:
-                error.close()
-                if error.code < 500 and error.code not in (408, 416, 429):
-                    _remove_if_empty(part)
-                    raise Unreachable(f"{url} cannot be downloaded (HTTP {error.code})") from error
-                failure: Exception = error
-            except NETWORK_ERRORS as error:
-                failure = error
-                if isinstance(getattr(error, "reason", None), socket.gaierror):
-                    break  # no network, or no such server: it will not be there in a second either
-        if not target.exists():
+    with _one_at_a_time(part, target):
+        try:
+            _fetch(url, part, target, accept=accept, attempts=attempts, timeout=timeout, backoff=backoff)
+        except NETWORK_ERRORS as error:
+            raise Unreachable(f"{url} cannot be reached ({error})") from error
+        finally:
             _remove_if_empty(part)
-            raise Unreachable(f"{url} cannot be reached ({failure})") from failure
+
+
+def _fetch(
+    url: str,
+    part: Path,
+    target: Path,
+    *,
+    accept: Callable[[Path], bool],
+    attempts: int,
+    timeout: float,
+    backoff: float,
+) -> None:
+    for attempt in range(attempts):
+        if target.exists():
+            return
+        if attempt:
+            time.sleep(backoff * 2 ** (attempt - 1))
+        is_last = attempt == attempts - 1
+        had = part.stat().st_size
+        try:
+            _resume(url, part, timeout=timeout)
+        except NETWORK_ERRORS as error:
+            _check_refusal(url, error)
+            if is_last or isinstance(getattr(error, "reason", None), socket.gaierror):
+                raise  # no network, or no such server: it will not be there in a second either
+        except OSError:  # a full disk, say: the rest will go elsewhere
+            os.truncate(part, 0)
+            raise
+        else:
+            if accept(part):
+                os.replace(part, target)
+                return
+            os.truncate(part, 0)
+            if is_last or not had:
+                raise Unreachable(f"{url} yields another file than the published one, or a damaged one")
+
+
+def _check_refusal(url: str, error: Exception) -> None:
+    if isinstance(error, urllib.error.HTTPError):
+        error.close()
+        if error.code < 500 and error.code not in (408, 416, 429):
+            raise Unreachable(f"{url} cannot be downloaded (HTTP {error.code})") from error
 
 
 def _remove_if_empty(part: Path) -> None:
@@ -99,27 +138,48 @@ def _resume(url: str, part: Path, *, timeout: float) -> None:
             start = 0
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             raise ConnectionError(f"the server was asked to go on from byte {start} and did not")
-        length = response.headers.get("Content-Length")
-        total = None if length is None else start + int(length)
+        length = response.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdecimal() else None
         with part.open("r+b") as file, _progress(part.stem, start, total) as advance:
             file.truncate(start)
             file.seek(start)
-            while chunk := response.read(CHUNK_BYTES):
+            for chunk in _chunks(response):
+                _check_size(url, max(total or 0, file.tell() + len(chunk)))
                 file.write(chunk)
                 advance(len(chunk))
             received = file.tell()
+            file.flush()
+            os.fsync(file.fileno())
     if total is not None and received != total:
         raise ConnectionError(f"the connection broke off after {received} of {total} bytes; run again to resume")
 
 
+def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    try:
+        while chunk := response.read(CHUNK_BYTES):
+            yield chunk
+    except OSError as error:  # which must not be taken for a problem with the file that is written
+        raise ConnectionError(f"the connection broke off: {error}") from error
+
+
+def _check_size(url: str, size: int) -> None:
+    if size > MAX_BYTES:
+        raise Unreachable(f"{url} yields {size >> 20} MiB or more, far too large for the published file")
+
+
 @contextmanager
-def _one_at_a_time(part: Path) -> Iterator[None]:
-    with part.open("ab") as handle:
-        if sys.platform == "win32":
-            handle.close()  # an open file could not be renamed there
-        else:
+def _one_at_a_time(part: Path, target: Path) -> Iterator[None]:
+    while True:
+        with part.open("ab") as handle:
+            if sys.platform == "win32":
+                handle.close()  # an open file could not be renamed there
+                yield
+                return
             fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+            # Whoever had the lock before may have moved or removed the file that it is a lock of.
+            if target.exists() or (part.exists() and os.path.samestat(os.fstat(handle.fileno()), part.stat())):
+                yield
+                return
 
 
 @contextmanager

@@ -8,12 +8,20 @@ from flt.data.stand_in import real_or_stand_in
 from flt.data.stand_in_images import synthetic_images
 from flt.data.triggers import MNIST_TRIGGER, Trigger
 
+UNPACKED_MD5 = {
+    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+}
+
 
 class FashionMNIST(FederatedDataModule):
     """Fashion-MNIST: ten kinds of clothing, 60,000 training and 10,000 test images of 28x28 grey pixels from 0 to 1.
 
     The data are read from ``data_dir/FashionMNIST/raw``, where torchvision keeps them: the four official files, packed
-    (``.gz``) or not. What is missing is downloaded and checked against torchvision's checksums.
+    (``.gz``) or not. What is missing is downloaded; a file with another checksum than the published one is
+    refused.
 
     Its arguments are those of `FederatedDataModule`.
 
@@ -67,4 +75,4 @@ class FashionMNIST(FederatedDataModule):
 def _published() -> Published:
     from torchvision.datasets import FashionMNIST as Official  # type: ignore[import-untyped]  # slow to import
 
-    return Published(tuple(Official.mirrors), dict(Official.resources))
+    return Published(tuple(Official.mirrors), dict(Official.resources) | UNPACKED_MD5)

@@ -37,7 +37,7 @@ def find_or_download(name: str, urls: Sequence[str], *, digest: str, folders: Se
             failure = error
     raise InputError(
         f"{name} is in none of the folders {', '.join(map(str, folders))}, and none can be written to ({failure}):"
-        " set FLT_DATA or FLT_CACHE to a writable folder"
+        " set FLT_DATA or FLT_CACHE to a writable folder with space for it"
     )
 
 
@@ -45,15 +45,33 @@ def _download_intact(urls: Sequence[str], target: Path, digest: str) -> Path:
     failures, algorithm = [], "md5" if len(digest) == 32 else "sha256"
     for url in urls:
         try:
-            download(url, target, attempts=2)
+            download(url, target, accept=lambda part: file_digest([part], algorithm) == digest, attempts=2)
         except (Unreachable, InputError) as error:
             failures.append(str(error))
-            continue
-        if file_digest([target], algorithm) == digest:
+        else:
             return target
-        target.unlink(missing_ok=True)
-        failures.append(f"{url} yields another file than the published one")
     raise Unreachable("; ".join(failures))
+
+
+def read_whole(path: Path, *, max_bytes: int, remedy: str) -> bytes:
+    """The content of a file that has a known size, roughly.
+
+    Args:
+        path: The file.
+        max_bytes: The most that it can reasonably have.
+        remedy: What the user can do about a bad file, for messages.
+
+    Raises:
+        InputError: If it cannot be read or is larger.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): {remedy}") from error
+    if len(content) > max_bytes:
+        raise InputError(f"{path} has more than {max_bytes >> 20} MiB, far too large: {remedy}")
+    return content
 
 
 def file_digest(paths: Sequence[Path], algorithm: str = "sha256") -> str:

@@ -3,11 +3,11 @@
 import hashlib
 import io
 import zipfile
-import zlib
 from pathlib import Path
 
 from flt.data.cache import cache_folder
 from flt.data.download import Unreachable, download
+from flt.data.fetch import read_whole
 from flt.errors import InputError
 
 URL = "https://archive.ics.uci.edu/static/public/240/human+activity+recognition+using+smartphones.zip"
@@ -39,20 +39,27 @@ def find_source(data_dir: Path) -> Path:
             return candidate
     for target in targets:
         try:
-            download(URL, target)
+            download(URL, target, accept=_is_intact)
         except Unreachable:
             raise
         except OSError as error:
             failure = error
         else:
-            if not zipfile.is_zipfile(target):  # a login page in the archive's place must not stay and be found again
-                target.unlink()
-                raise Unreachable(f"{URL} yields something else than a zip archive")
             return target
     raise InputError(
         f"data_dir={str(data_dir)!r} has no {ARCHIVE!r}, and neither it nor {cache_folder()} can be written to"
-        f" ({failure}): set FLT_DATA or FLT_CACHE to a writable folder"
+        f" ({failure}): set FLT_DATA or FLT_CACHE to a writable folder with space for it"
     )
+
+
+def _is_intact(path: Path) -> bool:
+    # No checksum is published, but each file in an archive has one.
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = [info.file_size for info in archive.infolist()]
+            return max(sizes, default=0) <= MAX_MEMBER_BYTES and archive.testzip() is None
+    except Exception:  # a damaged archive can make the reader raise anything
+        return False
 
 
 def remedy(source: Path) -> str:
@@ -93,14 +100,18 @@ def read_members(source: Path) -> dict[str, bytes]:
         InputError: If the archive is damaged or a file is missing or absurdly large.
     """
     if source.is_dir():
-        return {member: (source / member).read_bytes() for member in MEMBERS}
+        return {
+            member: read_whole(source / member, max_bytes=MAX_MEMBER_BYTES, remedy=remedy(source)) for member in MEMBERS
+        }
     try:
         with zipfile.ZipFile(source) as archive:
-            if _find(archive, ARCHIVE) is None:
+            if _find(archive, ARCHIVE, source) is None:
                 return _extract_all(archive, source)
             with zipfile.ZipFile(io.BytesIO(_extract(archive, ARCHIVE, source))) as nested:
                 return _extract_all(nested, source)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive can make the reader raise anything
         raise InputError(f"{source} is not a readable zip archive (truncated?): {remedy(source)}") from error
 
 
@@ -109,7 +120,7 @@ def _extract_all(archive: zipfile.ZipFile, source: Path) -> dict[str, bytes]:
 
 
 def _extract(archive: zipfile.ZipFile, member: str, source: Path) -> bytes:
-    info = _find(archive, member)
+    info = _find(archive, member, source)
     if info is None:
         raise InputError(f"{source} has no file {member}: {remedy(source)}")
     if info.file_size > MAX_MEMBER_BYTES:
@@ -117,6 +128,9 @@ def _extract(archive: zipfile.ZipFile, member: str, source: Path) -> bytes:
     return archive.read(info)
 
 
-def _find(archive: zipfile.ZipFile, member: str) -> zipfile.ZipInfo | None:
+def _find(archive: zipfile.ZipFile, member: str, source: Path) -> zipfile.ZipInfo | None:
     matches = (info for info in archive.infolist() if f"/{info.filename}".endswith(f"/{member}"))
-    return next((info for info in matches if not info.filename.startswith("__MACOSX/")), None)
+    found = [info for info in matches if not info.filename.startswith("__MACOSX/")]
+    if len(found) > 1:
+        raise InputError(f"{source} has the file {member} twice: {remedy(source)}")
+    return found[0] if found else None

@@ -30,7 +30,7 @@ class Published(NamedTuple):
 
     Attributes:
         mirrors: Addresses of folders, each with all files.
-        md5: Checksum of each file by its name.
+        md5: Checksum of each file by its name, packed (``.gz``) and not.
     """
 
     mirrors: tuple[str, ...]
@@ -82,12 +82,13 @@ def _find(stem: str, folders: list[Path], published: Callable[[], Published]) ->
 
 
 def _read(source: Path, published: Callable[[], Published]) -> NDArray[np.uint8]:
-    if source.suffix != ".gz":
-        return parse_idx(source.read_bytes(), source)
     if file_digest([source], "md5") != published().md5[source.name]:
         raise InputError(f"{source} is not the published file (truncated?): {_remedy(source)}")
+    content = source.read_bytes()
+    if source.suffix != ".gz":
+        return parse_idx(content, source)
     try:
-        return parse_idx(gzip.decompress(source.read_bytes()), source)
+        return parse_idx(gzip.decompress(content), source)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{source} cannot be unpacked: {_remedy(source)}") from error
 

@@ -1,7 +1,12 @@
 """Image files on disk: finding them by class, and reading them."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -9,6 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flt.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -57,27 +65,39 @@ def read_images(files: Sequence[Path], channels: int, *, size: tuple[int, int] |
     Raises:
         InputError: If a file cannot be read or has another size.
     """
-    shape = _read(files[0], channels).shape if size is None else (channels, *size)
-    images = np.empty((len(files), *shape), np.uint8)
+    size = size or _size(files[0])
+    images = np.empty((len(files), channels, *size), np.uint8)
     for row, file in enumerate(files):
-        image = _read(file, channels)
-        if image.shape != shape:
-            there, wanted = f"{image.shape[2]}x{image.shape[1]}", f"{shape[2]}x{shape[1]}"
-            raise InputError(f"{file} has {there} pixels instead of {wanted}: bring all images to one size")
-        images[row] = image
+        images[row] = _read(file, channels, size)
     return torch.from_numpy(images)
 
 
-def _read(file: Path, channels: int) -> NDArray[np.uint8]:
+def _size(file: Path) -> tuple[int, int]:
+    with _opened(file) as image:
+        return image.height, image.width
+
+
+def _read(file: Path, channels: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    with _opened(file) as image:
+        if (image.height, image.width) != size:  # before it is unpacked
+            there, wanted = f"{image.width}x{image.height}", f"{size[1]}x{size[0]}"
+            raise InputError(f"{file} has {there} pixels instead of {wanted}: bring all images to one size")
+        if image.mode.startswith(("I", "F")):  # which a conversion would clip at 255
+            raise InputError(f"{file} has pixels of more than 8 bits (mode {image.mode}): convert it to 8 bits")
+        pixels = np.asarray(image.convert(MODES[channels]))
+    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Image.Image]:
     from PIL import Image  # slow to import
 
     try:
-        with Image.open(file) as image:
-            if image.mode.startswith(("I", "F")):  # which a conversion would clip at 255
-                raise InputError(f"{file} has pixels of more than 8 bits (mode {image.mode}): convert it to 8 bits")
-            pixels = np.asarray(image.convert(MODES[channels]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file) as image:
+                yield image
     except InputError:
         raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # a damaged image can make the reader raise anything
         raise InputError(f"{file} is not a readable image: replace it or move it away") from error
-    return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)

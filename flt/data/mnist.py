@@ -8,12 +8,20 @@ from flt.data.stand_in import real_or_stand_in
 from flt.data.stand_in_images import synthetic_images
 from flt.data.triggers import MNIST_TRIGGER, Trigger
 
+UNPACKED_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+
 
 class MNIST(FederatedDataModule):
     """MNIST: ten handwritten digits, 60,000 training and 10,000 test images of 28x28 grey pixels from 0 to 1.
 
     The data are read from ``data_dir/MNIST/raw``, where torchvision keeps them: the four official files, packed
-    (``.gz``) or not. What is missing is downloaded and checked against torchvision's checksums.
+    (``.gz``) or not. What is missing is downloaded; a file with another checksum than the published one is
+    refused.
 
     Its arguments are those of `FederatedDataModule`.
 
@@ -50,4 +58,4 @@ class MNIST(FederatedDataModule):
 def _published() -> Published:
     from torchvision.datasets import MNIST as Official  # type: ignore[import-untyped]  # slow to import
 
-    return Published(tuple(Official.mirrors), dict(Official.resources))
+    return Published(tuple(Official.mirrors), dict(Official.resources) | UNPACKED_MD5)

@@ -1,6 +1,6 @@
 """NumPy's .npz files of a user's own: reading them with every check."""
 
-import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
@@ -50,11 +50,15 @@ def array_names(path: Path) -> list[str]:
     """
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
-            return list(file.files)
+            names = list(file.files)
     except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: there is no such file: write it with numpy.savez, or correct the path") from error
+    except Exception as error:  # a damaged archive can make the reader raise anything
         raise InputError(f"{path} is not an .npz file of numpy.savez: {_first_line(error)}") from error
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice:
+        raise InputError(f"{path} has the array {twice} twice: write the file anew with numpy.savez")
+    return names
 
 
 def read_array(path: Path, name: str) -> NDArray[np.generic]:

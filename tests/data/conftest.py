@@ -1,5 +1,6 @@
 """Data sets to test with: the real one where the machine has it, and a copy in the official format where not."""
 
+import contextlib
 import functools
 import os
 import shutil
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from loaders import Site
 
+from flt import exit_status
 from flt.data import cache, fetch, har_source
 from flt.data.download import Unreachable, download
 from flt.data.stand_in import synthetic_har
@@ -33,10 +36,10 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     shutil.rmtree(tmp_path / "cache", ignore_errors=True)
 
 
-def _local_download(url: str, target: Path, *, attempts: int) -> None:
+def _local_download(url: str, target: Path, *, accept: Callable[[Path], bool], attempts: int) -> None:
     if not url.startswith("http://127.0.0.1:"):
         raise Unreachable(f"{url} cannot be reached (this is a test)")
-    download(url, target, attempts=attempts, backoff=0)
+    download(url, target, accept=accept, attempts=attempts, backoff=0)
 
 
 @pytest.fixture(scope="session")
@@ -101,6 +104,7 @@ class FileServer(ThreadingHTTPServer):
     content = bytes(range(256)) * 40
     ignores_range = False
     drops = 0
+    length: str | None = None
     statuses: tuple[int, ...] = ()
 
     def __init__(self) -> None:
@@ -132,7 +136,7 @@ class FileHandler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(size - start))
+        self.send_header("Content-Length", server.length or str(size - start))
         if start:
             self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
         self.end_headers()
@@ -140,7 +144,8 @@ class FileHandler(BaseHTTPRequestHandler):
         if server.drops:
             server.drops -= 1
             body = body[: len(body) // 2]
-        self.wfile.write(body)
+        with contextlib.suppress(ConnectionError):  # a client that has seen enough
+            self.wfile.write(body)
 
 
 @pytest.fixture
@@ -152,3 +157,10 @@ def server() -> Iterator[FileServer]:
         yield running
         running.shutdown()
         thread.join(5)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """An empty folder, and where small data sets are published."""
+    monkeypatch.setattr(exit_status, "_set_up", lambda: None)  # what it settles is settled by pytest
+    return Site(tmp_path / "data", monkeypatch)

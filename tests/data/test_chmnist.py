@@ -1,58 +1,23 @@
 import hashlib
-import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from official import NUM_TILES as TILES
+from official import chmnist_table as table
+from official import csv, tiff
+from official import tiles as tile_content
+from official import zipped as archive
 
 from flt.data import CHMNIST, chmnist_source
-from flt.data.chmnist_source import ARCHIVE, CLASSES, CSV, read_chmnist
+from flt.data.chmnist_source import ARCHIVE, CSV, read_chmnist
 from flt.errors import InputError
-
-TILES = 24
-HEADER = ",".join([*(f"pixel{number:04d}" for number in range(4096)), "label"])
 
 
 @pytest.fixture(autouse=True)
 def few_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chmnist_source, "NUM_TILES", TILES)
-
-
-def table() -> np.ndarray:
-    pixels = np.random.default_rng(0).integers(256, size=(TILES, 4096))
-    return np.concatenate([pixels, np.arange(TILES)[:, None] % 8 + 1], axis=1)
-
-
-def csv(rows: np.ndarray) -> str:
-    return "\n".join([HEADER, *(",".join(map(str, row)) for row in rows.tolist())]) + "\n"
-
-
-def tiff(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "TIFF")
-    return buffer.getvalue()
-
-
-def tile_content() -> dict[str, bytes]:
-    """The archive's files: tiles that brighten with their class, and what else lies around."""
-    folder = "Kather_texture_2016_image_tiles_5000"
-    content = {f"{folder}/": b"", f"__MACOSX/{folder}/01_TUMOR/._1.tif": b"shadow", f"{folder}/readme.txt": b"hello"}
-    for number in range(TILES):
-        pixels = np.full((150, 150, 3), 30 * (number % 8), np.uint8)
-        pixels[:, 75:] += number // 8
-        content[f"{folder}/{CLASSES[number % 8]}/{number}_CRC.tif_Row_1_Col_{number}.tif"] = tiff(pixels)
-    return content
-
-
-def archive(content: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, data in content.items():
-            file.writestr(name, data)
-    return buffer.getvalue()
 
 
 def test_reads_the_table(tmp_path: Path):

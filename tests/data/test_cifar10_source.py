@@ -1,35 +1,19 @@
 import hashlib
 import io
 import pickle
-import struct
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from official import IMAGES_PER_BATCH as PER_BATCH
+from official import cifar10_batch as official_batch
 
 from flt.data import cifar10_source
 from flt.data.cache import cache_folder
 from flt.data.cifar10_source import ARCHIVE, BATCHES, FOLDER, Published, published, read_cifar10
 from flt.data.download import Unreachable
 from flt.errors import InputError
-
-PER_BATCH = 8
-
-
-def text(value: bytes) -> bytes:
-    return b"U" + bytes([len(value)]) + value
-
-
-def official_batch(images: np.ndarray, labels: list[int]) -> bytes:
-    """A batch as Python 2 pickled it: byte strings, and an array of a dtype with a number for `align`."""
-    dtype = b"cnumpy\ndtype\n" + text(b"u1") + b"K\x00K\x01\x87R(K\x03" + text(b"|")
-    dtype += b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + text(b"b") + b"\x87R"
-    array += b"(K\x01" + b"".join(b"M" + struct.pack("<H", size) for size in images.shape) + b"\x86" + dtype
-    array += b"\x89T" + struct.pack("<I", images.size) + images.tobytes() + b"tb"
-    numbers = b"](" + b"".join(b"K" + bytes([label]) for label in labels) + b"e"
-    return b"\x80\x02}(" + text(b"labels") + numbers + text(b"data") + array + b"u."
 
 
 class Site:

@@ -1,12 +1,19 @@
+import errno
+import fcntl
+import functools
+import http.client
 import http.server
 import threading
 from pathlib import Path
 
 import pytest
+from damage import small_disk
 
 from flt.data import download as module
-from flt.data.download import Unreachable, download
+from flt.data.download import Unreachable
 from flt.errors import InputError
+
+download = functools.partial(module.download, accept=Path.is_file)
 
 
 def test_writes_the_file_and_leaves_no_part(server, tmp_path: Path):
@@ -118,3 +125,55 @@ def test_two_downloads_at_once_share_one_transfer(server, tmp_path: Path):
         thread.join(10)
     assert (tmp_path / "file.zip").read_bytes() == server.content
     assert server.ranges == [None]
+
+
+def test_what_is_not_accepted_is_not_kept(server, tmp_path: Path):
+    seen = []
+
+    def refuse(part: Path) -> bool:
+        seen.append((part.read_bytes() == server.content, (tmp_path / "file.zip").exists()))
+        return False
+
+    with pytest.raises(Unreachable, match="yields another file than the published one, or a damaged one"):
+        download(server.url, tmp_path / "file.zip", accept=refuse)
+    assert seen == [(True, False)]  # whole, and not in its place yet
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_waited_for_a_download_that_was_given_up_starts_anew(server, tmp_path: Path):
+    part = tmp_path / "file.zip.part"
+    with part.open("ab") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=download, args=(server.url, tmp_path / "file.zip"))
+        waiting.start()
+        waiting.join(0.1)  # until it waits, or nearly always
+        part.unlink()
+    waiting.join(10)
+    assert (tmp_path / "file.zip").read_bytes() == server.content
+    assert [path.name for path in tmp_path.iterdir()] == ["file.zip"]
+
+
+def test_who_comes_just_after_a_download_leaves_nothing_behind(server, tmp_path: Path, monkeypatch):
+    def flock(handle, _: int) -> None:
+        (tmp_path / "file.zip").write_bytes(b"another's")
+
+    monkeypatch.setattr(module.fcntl, "flock", flock)
+    download(server.url, tmp_path / "file.zip")
+    assert server.ranges == []
+    assert [path.name for path in tmp_path.iterdir()] == ["file.zip"]
+
+
+def test_a_full_disk_leaves_nothing_behind(server, tmp_path: Path):
+    with small_disk(5000), pytest.raises(OSError, match="File too large"):
+        download(server.url, tmp_path / "file.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_of_the_network_is_not_taken_for_one_of_the_disk(server, tmp_path: Path, monkeypatch):
+    def no_route(self, _: int) -> bytes:
+        raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read", no_route)
+    with pytest.raises(Unreachable, match=r"broke off: .*No route to host"):
+        download(server.url, tmp_path / "file.zip", backoff=0)
+    assert len(server.ranges) == 3

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from damage import declared
 
 from flt.data import har_source
 from flt.data.cache import cache_folder
@@ -45,9 +46,18 @@ def zipped(text: str) -> bytes:
 
 def test_a_download_that_is_no_archive_does_not_stay(server, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(har_source, "URL", server.url)
-    with pytest.raises(Unreachable, match="yields something else than a zip archive"):
+    with pytest.raises(Unreachable, match="yields another file than the published one, or a damaged one"):
         find_source(tmp_path)
     assert not list(tmp_path.glob("*.zip"))
+
+
+def test_a_download_that_would_unpack_to_too_much_does_not_stay(server, tmp_path: Path, monkeypatch):
+    server.content = declared("x.zip", "file", 1 << 30)({"x.zip": zipped("data")})["x.zip"]
+    monkeypatch.setattr(har_source, "URL", server.url)
+    monkeypatch.setattr(zipfile.ZipFile, "testzip", None)  # which would unpack it
+    with pytest.raises(Unreachable, match="yields another file than the published one, or a damaged one"):
+        find_source(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_downloads_into_the_data_folder(server, tmp_path: Path, monkeypatch):

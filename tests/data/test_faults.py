@@ -1,0 +1,530 @@
+"""Every loader under every fault of its files: one line names file, problem and remedy; nothing is changed."""
+
+import os
+import pickle
+import re
+import shutil
+import stat
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import official
+import pytest
+from damage import (
+    Change,
+    bomb_png,
+    cut,
+    declared,
+    entry,
+    flip,
+    npy_header,
+    put,
+    rebatch,
+    retar,
+    rezip,
+    tiff_of,
+    twice,
+    without,
+)
+from loaders import ARRAYS, CIFAR, CSV, LOADERS, TILES, Site, content_of, equal, fails_in_one_line, read
+from official import har_files, idx_files, npz, picture, tarred
+
+from flt.data import cache, chmnist_source, cifar10_source, har_source, idx
+
+IMAGES, LABELS = (f"MNIST/raw/train-{what}-ubyte.gz" for what in ("images-idx3", "labels-idx1"))
+PLAIN_IMAGES = IMAGES.removesuffix(".gz")
+FASHION, FASHION_LABELS = (f"FashionMNIST/raw/t10k-{what}-ubyte.gz" for what in ("images-idx3", "labels-idx1"))
+BATCH = f"{cifar10_source.FOLDER}/data_batch_2"
+TILE = next(name for name in official.tiles() if "/0_CRC" in name)
+HAR_ZIP, HAR_X, HAR_Y = har_source.ARCHIVE, f"{har_source.FOLDER}/train/X_train.txt", "train/y_train.txt"
+PICTURE = "pets/train/cat/1.png"
+IMAGES_28 = np.zeros((official.NUM_TRAIN, 28, 28), np.uint8)
+CIFAR_IMAGES = official.cifar10_arrays()[0][1]
+CSV_TABLE = official.chmnist_table()
+CSV_BYTES = official.csv(CSV_TABLE).encode()
+CSV_FLIPPED = CSV_BYTES[:-2] + bytes([CSV_BYTES[-2] ^ 64, 10])
+ESCAPED = str(Path(tempfile.gettempdir()) / "flt-escaped.txt")
+HAR_LINES = official.har_members()["train/X_train.txt"]
+
+
+class Exploit:
+    """What must not be unpickled."""
+
+    def __reduce__(self):
+        return os.system, ("exit 3",)
+
+
+def changed_csv(column: int, value: int) -> bytes:
+    table = CSV_TABLE.copy()
+    table[3, column] = value
+    return official.csv(table).encode()
+
+
+def har_with(name: str, old: bytes, new: bytes) -> Change:
+    member = f"{har_source.FOLDER}/{name}"
+    return rezip(HAR_ZIP, lambda files: files | {member: files[member].replace(old, new, 1)})
+
+
+def first_label(value: bytes) -> Change:
+    member = f"{har_source.FOLDER}/{HAR_Y}"
+    return rezip(HAR_ZIP, lambda files: files | {member: value + files[member][1:]})
+
+
+def as_fashion(files: official.Files) -> official.Files:
+    return {name.replace("MNIST", "FashionMNIST"): content for name, content in files.items()}
+
+
+class Fault(NamedTuple):
+    """A fault that must end in one line.
+
+    ``message`` is what the line holds between the file and the remedy. ``is_published`` makes the checksums right, so
+    that what lies behind them is tested too.
+    """
+
+    loader: str
+    change: Change
+    file: str
+    message: str
+    remedy: str
+    is_published: bool = False
+
+
+AGAIN = "delete it and run again to download it, or put"
+TILES_AGAIN = f"delete it to have {TILES} downloaded, or put a good copy in its place"
+RESTORE = "or move it away to have that downloaded"
+UNREADABLE = r"is not a readable zip archive \(truncated\?\)"
+NOT_PUBLISHED = r"is not the published file \(truncated\?\)"
+
+FAULTS = {
+    "HAR-truncated": Fault("HAR", cut(HAR_ZIP), HAR_ZIP, UNREADABLE, AGAIN),
+    "HAR-bit-flipped": Fault("HAR", flip(HAR_ZIP), HAR_ZIP, UNREADABLE, AGAIN),
+    "HAR-empty": Fault("HAR", put(HAR_ZIP, b""), HAR_ZIP, UNREADABLE, AGAIN),
+    "HAR-wrong-shape": Fault("HAR", har_with("train/X_train.txt", b" ", b"0"), HAR_ZIP, "line 1 has 6 values", AGAIN),
+    "HAR-wrong-dtype": Fault("HAR", har_with("train/X_train.txt", b"0.", b"a."), HAR_ZIP, "is not a number", AGAIN),
+    "HAR-label-out-of-range": Fault("HAR", first_label(b"7"), HAR_ZIP, "has 7 in column 1, .* from 1 to 6", AGAIN),
+    "HAR-missing-file": Fault("HAR", rezip(HAR_ZIP, without(HAR_X)), HAR_ZIP, "has no file train/X_train.txt", AGAIN),
+    "HAR-file-twice": Fault(
+        "HAR", rezip(HAR_ZIP, twice(HAR_X, b"0.1")), HAR_ZIP, "has the file train/X_train.txt twice", AGAIN
+    ),
+    "HAR-bomb": Fault(
+        "HAR", declared(HAR_ZIP, HAR_X, 3 << 30), HAR_ZIP, "has a file train/X_train.txt of 3072 MiB, far too", AGAIN
+    ),
+    "HAR-bomb-that-lies": Fault("HAR", declared(HAR_ZIP, HAR_X, 100), HAR_ZIP, UNREADABLE, AGAIN),
+    "HAR-a-folder-in-its-place": Fault(
+        "HAR", lambda _: {f"{HAR_ZIP}/x": b""}, HAR_ZIP, "cannot be read", "restore|move it away"
+    ),
+    "HAR-missing": Fault("HAR", without(HAR_ZIP), "", "cannot be reached", f"copy '{HAR_ZIP}' to data_dir"),
+    "HAR-folder-truncated": Fault("HAR-folder", cut(HAR_X), HAR_X.replace("set/", "set: "), "", RESTORE),
+    "HAR-folder-bit-flipped": Fault(
+        "HAR-folder",
+        put(HAR_X, HAR_LINES.replace(b".", b"*", 1)),
+        HAR_X.replace("set/", "set: "),
+        "line 1 has .*which is not a number",
+        RESTORE,
+    ),
+    "HAR-folder-missing-file": Fault("HAR-folder", without(HAR_X), HAR_X, r"cannot be read \(No such file", RESTORE),
+    "HAR-folder-broken-beside-archive": Fault(
+        "HAR-folder", lambda files: without(HAR_X)(files) | har_files(), HAR_X, "cannot be read", RESTORE
+    ),
+    "MNIST-truncated": Fault("MNIST", cut(IMAGES), IMAGES, NOT_PUBLISHED, AGAIN),
+    "MNIST-bit-flipped": Fault("MNIST", flip(IMAGES), IMAGES, NOT_PUBLISHED, AGAIN),
+    "MNIST-wrong-shape": Fault(
+        "MNIST",
+        lambda _: idx_files("MNIST", train_images=IMAGES_28[:, :27]),
+        IMAGES,
+        r"shape \[20, 27, 28\] instead of \[20, 28, 28\]",
+        AGAIN,
+        is_published=True,
+    ),
+    "MNIST-wrong-dtype": Fault(
+        "MNIST-unpacked",
+        lambda files: files | {PLAIN_IMAGES: files[PLAIN_IMAGES].replace(b"\0\0\x08", b"\0\0\x0d", 1)},
+        PLAIN_IMAGES,
+        "is not an IDX file of bytes",
+        AGAIN,
+        is_published=True,
+    ),
+    "MNIST-label-out-of-range": Fault(
+        "MNIST",
+        lambda _: idx_files("MNIST", train_labels=np.full(official.NUM_TRAIN, 10, np.uint8)),
+        LABELS,
+        "has the label 10, where labels go from 0 to 9",
+        AGAIN,
+        is_published=True,
+    ),
+    "MNIST-bomb": Fault("MNIST", put(IMAGES, idx.gzip.compress(bytes(1 << 24))), IMAGES, NOT_PUBLISHED, AGAIN),
+    "MNIST-missing": Fault("MNIST", without(IMAGES), "", "cannot be reached", r"copy the four official \.gz files to"),
+    "MNIST-packed-broken-beside-unpacked": Fault(
+        "MNIST", lambda files: cut(IMAGES)(files) | idx_files("MNIST", suffix=""), IMAGES, NOT_PUBLISHED, AGAIN
+    ),
+    "MNIST-unpacked-truncated": Fault("MNIST-unpacked", cut(PLAIN_IMAGES), PLAIN_IMAGES, NOT_PUBLISHED, AGAIN),
+    "MNIST-unpacked-bit-flipped": Fault("MNIST-unpacked", flip(PLAIN_IMAGES), PLAIN_IMAGES, NOT_PUBLISHED, AGAIN),
+    "FashionMNIST-truncated": Fault("FashionMNIST", cut(FASHION), FASHION, NOT_PUBLISHED, AGAIN),
+    "FashionMNIST-bit-flipped": Fault("FashionMNIST", flip(FASHION), FASHION, NOT_PUBLISHED, AGAIN),
+    "FashionMNIST-wrong-shape": Fault(
+        "FashionMNIST",
+        lambda _: idx_files("FashionMNIST", test_images=np.zeros((9, 28, 28), np.uint8)),
+        FASHION,
+        r"shape \[9, 28, 28\] instead of \[10, 28, 28\]",
+        AGAIN,
+        is_published=True,
+    ),
+    "FashionMNIST-label-out-of-range": Fault(
+        "FashionMNIST",
+        lambda _: idx_files("FashionMNIST", test_labels=np.full(official.NUM_TEST, 255, np.uint8)),
+        FASHION_LABELS,
+        "has the label 255",
+        AGAIN,
+        is_published=True,
+    ),
+    "FashionMNIST-missing": Fault("FashionMNIST", without(FASHION), "", "cannot be reached", "copy the four official"),
+    "FashionMNIST-is-MNIST": Fault(
+        "FashionMNIST",
+        lambda _: as_fashion(idx_files("MNIST", test_labels=np.zeros(10, np.uint8))),
+        FASHION_LABELS,
+        NOT_PUBLISHED,
+        AGAIN,
+    ),
+    "CIFAR10-truncated": Fault("CIFAR10", cut(CIFAR), CIFAR, r"is not a readable archive \(truncated\?\)", AGAIN),
+    "CIFAR10-bit-flipped": Fault("CIFAR10", flip(CIFAR), CIFAR, "is not (a readable archive|the published)", AGAIN),
+    "CIFAR10-wrong-shape": Fault(
+        "CIFAR10",
+        rebatch(BATCH, official.cifar10_batch(CIFAR_IMAGES[:, 1:], [1] * 8)),
+        CIFAR,
+        r"data_batch_2 has no images and labels \(cannot reshape",
+        AGAIN,
+        is_published=True,
+    ),
+    "CIFAR10-too-few": Fault(
+        "CIFAR10",
+        rebatch(BATCH, official.cifar10_batch(CIFAR_IMAGES[1:], [1] * 7)),
+        CIFAR,
+        "has not 40 training and 8 test images",
+        AGAIN,
+        is_published=True,
+    ),
+    "CIFAR10-wrong-dtype": Fault(
+        "CIFAR10",
+        rebatch(BATCH, official.cifar10_batch(CIFAR_IMAGES.view(np.int8), [1] * 8)),
+        CIFAR,
+        "data_batch_2 has not one label from 0 to 9 for each image",
+        AGAIN,
+        is_published=True,
+    ),
+    "CIFAR10-label-out-of-range": Fault(
+        "CIFAR10",
+        rebatch(BATCH, official.cifar10_batch(CIFAR_IMAGES, [10] * 8)),
+        CIFAR,
+        "data_batch_2 has not one label from 0 to 9 for each image",
+        AGAIN,
+        is_published=True,
+    ),
+    "CIFAR10-forbidden-class": Fault(
+        "CIFAR10", rebatch(BATCH, pickle.dumps(Exploit())), CIFAR, "data_batch_2 is not the published file", AGAIN
+    ),
+    "CIFAR10-forbidden-class-with-the-right-checksum": Fault(
+        "CIFAR10",
+        rebatch(BATCH, pickle.dumps(Exploit())),
+        CIFAR,
+        r"data_batch_2 has no images and labels \(it asks for posix.system\)",
+        AGAIN,
+        is_published=True,
+    ),
+    "CIFAR10-missing-file": Fault("CIFAR10", retar(leave_out=BATCH), CIFAR, "has no file data_batch_2", AGAIN),
+    "CIFAR10-file-twice": Fault(
+        "CIFAR10",
+        lambda _: {CIFAR: tarred([*official.cifar10_folder().items(), (BATCH, b"another")])},
+        CIFAR,
+        "data_batch_2 is not the published file",
+        AGAIN,
+    ),
+    "CIFAR10-bomb": Fault(
+        "CIFAR10",
+        retar((entry("zeros", size=5 << 30), b"")),
+        CIFAR,
+        "has a file zeros of 5120 MiB, far too large",
+        AGAIN,
+    ),
+    "CIFAR10-symlink": Fault(
+        "CIFAR10",
+        retar((entry(BATCH, tarfile.SYMTYPE, "/etc/passwd"), b""), leave_out=BATCH),
+        CIFAR,
+        "has no file data_batch_2",
+        AGAIN,
+    ),
+    "CIFAR10-hard-link": Fault(
+        "CIFAR10",
+        retar((entry(BATCH, tarfile.LNKTYPE, "../../etc/passwd"), b""), leave_out=BATCH),
+        CIFAR,
+        "has no file data_batch_2",
+        AGAIN,
+    ),
+    "CIFAR10-device": Fault(
+        "CIFAR10",
+        retar((entry(BATCH, tarfile.CHRTYPE), b""), leave_out=BATCH),
+        CIFAR,
+        "has no file data_batch_2",
+        AGAIN,
+    ),
+    "CIFAR10-missing": Fault("CIFAR10", without(CIFAR), "", "cannot be reached", f"copy '{CIFAR}' to data_dir"),
+    "CIFAR10-folder-truncated": Fault("CIFAR10-folder", cut(BATCH), "data_batch_2", NOT_PUBLISHED, RESTORE),
+    "CIFAR10-folder-bit-flipped": Fault("CIFAR10-folder", flip(BATCH), "data_batch_2", NOT_PUBLISHED, RESTORE),
+    "CIFAR10-folder-missing-file": Fault("CIFAR10-folder", without(BATCH), BATCH, "cannot be read", "move it away"),
+    "CIFAR10-folder-broken-beside-archive": Fault(
+        "CIFAR10-folder",
+        lambda files: flip(BATCH)(files) | official.cifar10_files(),
+        "data_batch_2",
+        NOT_PUBLISHED,
+        RESTORE,
+    ),
+    "CHMNIST-truncated": Fault("CHMNIST", cut(TILES), TILES, UNREADABLE, TILES_AGAIN),
+    "CHMNIST-bit-flipped": Fault("CHMNIST", flip(TILES, 0.3), TILES, "is not a readable", TILES_AGAIN),
+    "CHMNIST-wrong-shape": Fault(
+        "CHMNIST",
+        rezip(TILES, put(TILE, official.tiff(np.zeros((150, 149, 3), np.uint8)))),
+        TILES,
+        "0_CRC.* has 149x150 pixels, not 150x150",
+        TILES_AGAIN,
+    ),
+    "CHMNIST-wrong-dtype": Fault(
+        "CHMNIST",
+        rezip(TILES, put(TILE, official.tiff(np.zeros((150, 150), np.uint16)))),
+        TILES,
+        "0_CRC.* has pixels of mode I;16, not RGB",
+        TILES_AGAIN,
+    ),
+    "CHMNIST-of-no-class": Fault(
+        "CHMNIST",
+        rezip(TILES, lambda files: {name.replace("08_EMPTY", "09_OTHER"): data for name, data in files.items()}),
+        TILES,
+        "has 21 tiles instead of 24",
+        TILES_AGAIN,
+    ),
+    "CHMNIST-missing-tile": Fault(
+        "CHMNIST", rezip(TILES, without(TILE)), TILES, "has 23 tiles instead of 24", TILES_AGAIN
+    ),
+    "CHMNIST-tile-twice-for-another": Fault(
+        "CHMNIST",
+        rezip(TILES, lambda files: [*list(without(TILE)(files).items()), list(files.items())[-1]]),
+        TILES,
+        "has the file .* twice",
+        TILES_AGAIN,
+    ),
+    "CHMNIST-bomb": Fault("CHMNIST", declared(TILES, TILE, 1 << 31), TILES, "is far too large for a tile", TILES_AGAIN),
+    "CHMNIST-bomb-of-pixels": Fault(
+        "CHMNIST",
+        rezip(TILES, put(TILE, tiff_of(1 << 31))),
+        TILES,
+        "0_CRC.* is not a readable TIFF image",
+        TILES_AGAIN,
+    ),
+    "CHMNIST-missing": Fault("CHMNIST", without(TILES), "", "cannot be reached", f"copy '{CSV}' or '{TILES}' to"),
+    "CHMNIST-csv-truncated": Fault("CHMNIST-csv", cut(CSV), CSV, "line 15 has .* values instead of 4097", TILES_AGAIN),
+    "CHMNIST-csv-bit-flipped": Fault(
+        "CHMNIST-csv",
+        put(CSV, CSV_FLIPPED),
+        CSV,
+        "line 25 has 'x', which is not a number",
+        TILES_AGAIN,
+    ),
+    "CHMNIST-csv-wrong-shape": Fault(
+        "CHMNIST-csv",
+        put(CSV, official.csv(CSV_TABLE[:, 1:]).encode()),
+        CSV,
+        "line 2 has 4096 values instead of 4097",
+        TILES_AGAIN,
+    ),
+    "CHMNIST-csv-wrong-dtype": Fault(
+        "CHMNIST-csv", put(CSV, changed_csv(5, 256)), CSV, "line 5 has 256 in column 6, where values are", TILES_AGAIN
+    ),
+    "CHMNIST-csv-label-out-of-range": Fault(
+        "CHMNIST-csv", put(CSV, changed_csv(-1, 9)), CSV, r"has the classes .*9\], not 1 to 8", TILES_AGAIN
+    ),
+    "CHMNIST-csv-broken-beside-archive": Fault(
+        "CHMNIST-csv",
+        lambda files: cut(CSV)(files) | LOADERS["CHMNIST"].files,
+        CSV,
+        "values instead of 4097",
+        TILES_AGAIN,
+    ),
+    "Arrays-truncated": Fault("Arrays", cut(ARRAYS), ARRAYS, "is not an .npz file", "numpy.savez"),
+    "Arrays-bit-flipped": Fault("Arrays", flip(ARRAYS, 0.1), ARRAYS, "x_train cannot be read", "store it as an array"),
+    "Arrays-wrong-shape": Fault(
+        "Arrays", put(ARRAYS, npz(x_test=np.zeros((8, 5, 6), np.uint8))), ARRAYS, "x_test of shape", "store them alike"
+    ),
+    "Arrays-wrong-dtype": Fault(
+        "Arrays", put(ARRAYS, npz(x_train=np.zeros((20, 6, 6), int))), ARRAYS, "x_train is int64", "store bytes"
+    ),
+    "Arrays-label-out-of-range": Fault(
+        "Arrays", put(ARRAYS, npz(y_test=np.full(8, 2))), ARRAYS, "y_test has class 2, but", "use the same classes"
+    ),
+    "Arrays-negative-label": Fault(
+        "Arrays", put(ARRAYS, npz(y_test=np.full(8, -1))), ARRAYS, "y_test has values from -1", "count classes from 0"
+    ),
+    "Arrays-missing-array": Fault(
+        "Arrays", put(ARRAYS, npz(x_test=None)), ARRAYS, "has no array x_test", "add it with numpy.savez"
+    ),
+    "Arrays-missing": Fault("Arrays", without(ARRAYS), ARRAYS, "there is no such file", "write it with numpy.savez"),
+    "Arrays-array-twice": Fault(
+        "Arrays", rezip(ARRAYS, twice("y_train.npy", b"")), ARRAYS, "has the array y_train twice", "write the file anew"
+    ),
+    "Arrays-of-objects": Fault(
+        "Arrays",
+        put(ARRAYS, npz(x_train=np.array([Exploit()] * 20))),
+        ARRAYS,
+        r"x_train cannot be read \(it holds Python objects\)",
+        "store it as an array of plain numbers",
+    ),
+    "Arrays-bomb": Fault(
+        "Arrays",
+        rezip(ARRAYS, put("x_train.npy", npy_header("(1000000000, 1000000000)"))),
+        ARRAYS,
+        "x_train cannot be read",
+        "store it as an array",
+    ),
+    "ImageFolder-truncated": Fault("ImageFolder", cut(PICTURE), PICTURE, "is not a readable image", "replace it"),
+    "ImageFolder-bit-flipped": Fault("ImageFolder", flip(PICTURE), PICTURE, "is not a readable image", "replace it"),
+    "ImageFolder-wrong-shape": Fault(
+        "ImageFolder",
+        put(PICTURE, picture(np.zeros((8, 8, 3), np.uint8))),
+        PICTURE,
+        "has 8x8 pixels instead of 9x8",
+        "bring all images to one size",
+    ),
+    "ImageFolder-wrong-dtype": Fault(
+        "ImageFolder",
+        put(PICTURE, picture(np.zeros((8, 9), np.uint16))),
+        PICTURE,
+        "has pixels of more than 8 bits",
+        "convert it to 8 bits",
+    ),
+    "ImageFolder-of-no-class": Fault(
+        "ImageFolder",
+        put("pets/test/eel/1.png", picture(np.zeros((8, 9, 3), np.uint8))),
+        "pets",
+        "train and test differ in the class 'eel', which train lacks",
+        "give both the same folders",
+    ),
+    "ImageFolder-missing-class": Fault(
+        "ImageFolder",
+        lambda files: {name: data for name, data in files.items() if "test/dog" not in name},
+        "pets",
+        "train and test differ in the class 'dog', which test lacks",
+        "give both the same folders",
+    ),
+    "ImageFolder-missing": Fault("ImageFolder", lambda _: {}, "", "there is no folder .*pets/train", "put a folder of"),
+    "ImageFolder-no-image": Fault("ImageFolder", put(PICTURE, b"text"), PICTURE, "is not a readable image", "replace"),
+    "ImageFolder-bomb": Fault("ImageFolder", put(PICTURE, bomb_png()), PICTURE, "is not a readable image", "replace"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_fault(name: str, site: Site, capsys: pytest.CaptureFixture[str]):
+    fault = FAULTS[name]
+    files = fault.change(LOADERS[fault.loader].files)
+    if fault.is_published:
+        site.publish(files)
+    site.write(files)
+    before = content_of(site.folder)
+    said = fails_in_one_line(fault.loader, site.folder, capsys)
+    assert re.search(f"{fault.file}.*{fault.message}.*({fault.remedy})", said), said
+    assert content_of(site.folder) == before
+    assert not list(cache.cache_folder().rglob("*.pt*"))
+
+
+SURVIVED: dict[str, tuple[str, Change]] = {
+    "HAR-folder-beside-archive": ("HAR-folder", lambda files: files | har_files()),
+    "HAR-folder-beside-broken-archive": ("HAR-folder", put(HAR_ZIP, b"broken")),
+    "HAR-parent-path": ("HAR", rezip(HAR_ZIP, twice("../escaped.txt", b"x"))),
+    "HAR-absolute-path": ("HAR", rezip(HAR_ZIP, twice(ESCAPED, b"x"))),
+    "HAR-all-files-by-parent-paths": (
+        "HAR",
+        rezip(HAR_ZIP, lambda files: {f"../../{name}": content for name, content in files.items()}),
+    ),
+    "HAR-symlink": ("HAR", rezip(HAR_ZIP, lambda files: [(zip_symlink("link"), b"/etc/passwd"), *files.items()])),
+    "MNIST-packed-beside-broken-unpacked": ("MNIST", put(PLAIN_IMAGES, b"broken")),
+    "CIFAR10-folder-beside-archive": ("CIFAR10-folder", lambda files: files | official.cifar10_files()),
+    "CIFAR10-parent-path": ("CIFAR10", retar(("../escaped.txt", b"x"))),
+    "CIFAR10-absolute-path": ("CIFAR10", retar((ESCAPED, b"x"))),
+    "CIFAR10-batch-by-parent-path": (
+        "CIFAR10",
+        retar((f"../../{BATCH}", official.cifar10_folder()[BATCH]), leave_out=BATCH),
+    ),
+    "CIFAR10-further-symlink": ("CIFAR10", retar((entry("link", tarfile.SYMTYPE, "/etc"), b""), ("link/x", b"x"))),
+    "CIFAR10-further-hard-link": ("CIFAR10", retar((entry("link", tarfile.LNKTYPE, "/etc/passwd"), b""))),
+    "CIFAR10-further-device": ("CIFAR10", retar((entry("null", tarfile.CHRTYPE), b""))),
+    "CIFAR10-link-in-place-of-a-second-batch": ("CIFAR10", retar((entry(BATCH, tarfile.SYMTYPE, BATCH), b""))),
+    "CHMNIST-csv-beside-archive": ("CHMNIST-csv", put(TILES, b"broken")),
+    "CHMNIST-parent-path": ("CHMNIST", rezip(TILES, twice("../escaped.txt", b"x"))),
+    "CHMNIST-absolute-path": ("CHMNIST", rezip(TILES, twice(ESCAPED, b"x"))),
+    "CHMNIST-symlink": ("CHMNIST", rezip(TILES, lambda files: [(zip_symlink("link"), b"/etc/passwd"), *files.items()])),
+    "Arrays-parent-path": ("Arrays", rezip(ARRAYS, twice("../escaped.npy", b"x"))),
+}
+
+
+def zip_symlink(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+@pytest.mark.parametrize("name", SURVIVED)
+def test_what_lies_beside_does_no_harm(name: str, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    loader, change = SURVIVED[name]
+    site.write(LOADERS[loader].files)
+    expected = read(loader, site.folder)
+    shutil.rmtree(site.folder)
+    site.write(change(LOADERS[loader].files))
+    monkeypatch.setenv("FLT_CACHE", str(tmp_path / "other" / "cache"))
+    before = content_of(tmp_path)
+    assert equal(read(loader, site.folder), expected)
+    after = {path: content for path, content in content_of(tmp_path).items() if not path.startswith("other")}
+    assert after == before
+    assert not Path(ESCAPED).exists()
+
+
+@pytest.mark.parametrize("link", ["nowhere", "1.png"])
+def test_links_that_lead_nowhere(link: str, site: Site, capsys: pytest.CaptureFixture[str]):
+    site.write(without(PICTURE)(LOADERS["ImageFolder"].files))
+    (site.folder / PICTURE).symlink_to(link)
+    said = fails_in_one_line("ImageFolder", site.folder, capsys)
+    assert re.search(rf"{PICTURE} is no image file .*: move it away", said)
+    assert (site.folder / PICTURE).is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("loader", "name", "limit"),
+    [
+        ("HAR-folder", HAR_X, (har_source, "MAX_MEMBER_BYTES")),
+        ("CIFAR10-folder", BATCH, (cifar10_source, "MAX_MEMBER_BYTES")),
+        ("CHMNIST-csv", CSV, (chmnist_source, "MAX_CSV_BYTES")),
+    ],
+)
+def test_absurdly_large_files(loader: str, name: str, limit, site: Site, monkeypatch, capsys):
+    monkeypatch.setattr(*limit, 1 << 20)
+    site.write(LOADERS[loader].files)
+    os.truncate(site.folder / name, 2 << 20)
+    said = fails_in_one_line(loader, site.folder, capsys)
+    assert re.search(rf"{name} has more than 1 MiB, far too large: (restore|delete)", said)
+
+
+class Writes:
+    """A pickle that would leave a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_a_pickle_with_a_forbidden_class_does_nothing(site: Site, tmp_path: Path, capsys):
+    files = rebatch(BATCH, pickle.dumps(Writes(tmp_path / "ran")))({})
+    site.publish(files)
+    site.write(files)
+    assert "it asks for io.open" in fails_in_one_line("CIFAR10", site.folder, capsys)
+    assert not (tmp_path / "ran").exists()
