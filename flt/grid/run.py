@@ -57,7 +57,7 @@ def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: 
                 summaries = view.summaries
                 rows = [row_of(cell, summaries[job], expected) for job, cell in runs.items() if job in summaries]
                 failures = {runs[job].describe(): error for job, error in view.errors.items()}
-                results = Results(folder, grid.outline, rows, failures)
+                results = Results(folder, grid.outline, rows, failures, len(runs) - len(rows) - len(failures))
                 results.write()
     except Timeout as error:
         raise InputError(
