@@ -50,6 +50,21 @@ class Panel(NamedTuple):
     lines: Lines
 
 
+class Legend(NamedTuple):
+    """What a legend says of lines as a whole.
+
+    Attributes:
+        title: What they are; empty where one line alone needs no name.
+        labels: All that a grid has, drawn or not: the same line looks the same in all figures of it.
+    """
+
+    title: str
+    labels: list[str]
+
+
+NO_LEGEND = Legend("", [])
+
+
 def draw_lines(outline: Outline, rows: Sequence[Row], figure: Figure) -> Canvas:
     """Rates over an axis of a grid: a line for each level of another, a band from the least to the largest seed.
 
@@ -76,7 +91,7 @@ def draw_lines(outline: Outline, rows: Sequence[Row], figure: Figure) -> Canvas:
                     drawn[line or readable(y)] = points
             if drawn:
                 made.append(Panel(titled(panels, panel) if panels and panel else "", y, drawn))
-    canvas = _draw(outline.title, made, readable(figure.x), outline.source, lines=readable(lines) if lines else "")
+    canvas = _draw(outline.title, made, readable(figure.x), outline.source, legend=_legend(outline, lines))
     at = list(places.values())
     dense = min(np.diff(at), default=1.0) < DENSE * (at[-1] - at[0])
     for axis in canvas.axes:
@@ -85,7 +100,11 @@ def draw_lines(outline: Outline, rows: Sequence[Row], figure: Figure) -> Canvas:
 
 
 def draw_curves(
-    title: str, runs: Mapping[tuple[str, str], Sequence[Path]], y: Sequence[str] | None = None, *, lines: str = ""
+    title: str,
+    runs: Mapping[tuple[str, str], Sequence[Path]],
+    y: Sequence[str] | None = None,
+    *,
+    legend: Legend = NO_LEGEND,
 ) -> Canvas:
     """Metrics over the rounds, a band from the least to the largest seed.
 
@@ -93,7 +112,7 @@ def draw_curves(
         title: Headline.
         runs: Folders of runs, one for each seed, by the titles of panel and line.
         y: Metrics, a row of panels each; None is the testing error rate.
-        lines: Headline of the legend.
+        legend: What the legend says of the lines as a whole.
 
     Raises:
         InputError: If a run has no ``metrics.csv``, or no such metric.
@@ -113,7 +132,7 @@ def draw_curves(
     if not made:
         known = sorted({key for seeds in metrics.values() for rows in seeds for row in rows for key in row} - {"round"})
         raise InputError(f"y={', '.join(wanted)}: the runs have no such metric; choose of {', '.join(known)}")
-    return _draw(title, made, "round", None, lines=lines)
+    return _draw(title, made, "round", None, legend=legend)
 
 
 def curves_of(outline: Outline, folder: Path, figure: Figure) -> Canvas:
@@ -136,7 +155,11 @@ def curves_of(outline: Outline, folder: Path, figure: Figure) -> Canvas:
                 runs[titled(panels, panel) if panels else "", line or "mean"] = finished
     if not runs:
         raise InputError(f"{folder} holds no finished run: flt table makes them")
-    return draw_curves(outline.title, runs, figure.y, lines=readable(lines) if lines else "")
+    return draw_curves(outline.title, runs, figure.y, legend=_legend(outline, lines))
+
+
+def _legend(outline: Outline, lines: str | None) -> Legend:
+    return Legend(readable(lines), outline.axes[lines]) if lines else NO_LEGEND
 
 
 def check_figure(outline: Outline, figure: Figure) -> None:
@@ -187,14 +210,15 @@ def _points(rows: Sequence[Row], labels: Labels, x: str, places: Mapping[str, fl
 
 
 @rc_context({"text.parse_math": False})  # a label may hold a $
-def _draw(title: str, panels: Sequence[Panel], x: str, source: str | None, *, lines: str = "") -> Canvas:
+def _draw(title: str, panels: Sequence[Panel], x: str, source: str | None, *, legend: Legend) -> Canvas:
     if not panels:
         raise InputError("nothing to draw: no run of these is finished")
     across = min(MOST_ACROSS, len({panel.title for panel in panels}))
     down = math.ceil(len(panels) / across)
     canvas = Canvas(figsize=(3.9 * across, 0.9 + 2.9 * down), layout="constrained")
     grid = canvas.subplots(down, across, squeeze=False)
-    styles = dict(zip(dict.fromkeys(line for panel in panels for line in panel.lines), cycle(_looks()), strict=False))
+    drawn = dict.fromkeys(line for panel in panels for line in panel.lines)
+    styles = dict(zip([*dict.fromkeys([*legend.labels, *drawn])], cycle(_looks()), strict=False))
     places = list(grid.flat)
     for axis, panel in zip(places, panels, strict=False):
         _draw_panel(axis, panel, styles)
@@ -204,18 +228,22 @@ def _draw(title: str, panels: Sequence[Panel], x: str, source: str | None, *, li
     for axis in places[len(panels) :]:
         axis.remove()
     _share_scales(canvas.axes, panels)
-    handles = [Line2D([], [], color=colour, linestyle=style, label=line) for line, (colour, style) in styles.items()]
+    handles = [Line2D([], [], color=styles[line][0], linestyle=styles[line][1], label=line) for line in drawn]
     points = [point for panel in panels for line in panel.lines.values() for point in line]
     if any(point.published is not None for point in points):
         handles.append(Line2D([], [], color="grey", linestyle="", marker="x", label=f"{source} value"))
-    if len(handles) > 1:
-        legend = canvas.legend(handles=handles, loc="outside right upper", frameon=False, title=lines, alignment="left")
-        room = legend.get_window_extent().width / canvas.dpi
-        canvas.set_figwidth(canvas.get_figwidth() + room)  # so that the panels keep theirs
+    if legend.title or len(handles) > 1:
+        _add_legend(canvas, handles, legend.title)
     seeds = max(len(point.values) for point in points)
     subtitle = f"\nmean and range over {seeds} seeds" if seeds > 1 else ""
     canvas.suptitle(title + subtitle, fontsize=11, x=0.01, horizontalalignment="left")  # clear of the legend
     return canvas
+
+
+def _add_legend(canvas: Canvas, handles: Sequence[Line2D], title: str) -> None:
+    """Puts a legend beside the panels, and widens the figure by as much."""
+    made = canvas.legend(handles=handles, loc="outside right upper", frameon=False, title=title, alignment="left")
+    canvas.set_figwidth(canvas.get_figwidth() + made.get_window_extent().width / canvas.dpi)
 
 
 def _share_scales(axes: Sequence[Axes], panels: Sequence[Panel]) -> None:

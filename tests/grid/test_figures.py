@@ -149,6 +149,21 @@ def test_panels_of_a_third_axis(num_panels: int) -> None:
         assert lines_of(axis) == 2 * [([50.0, 100.0, 300.0], pytest.approx(3 * [place / 10]))]
 
 
+def test_a_line_looks_the_same_whatever_else_is_drawn() -> None:
+    """FLTrust alone has trust scores, and is named where it is the one line."""
+    levels = {"rule": ["FedAvg", "FLTrust"], "root_size": ["50", "100"]}
+    rows = [make_row(dict(zip(levels, labels, strict=True)), 0.5) for labels in product(*levels.values())]
+    for row in rows:
+        row["trust_score_benign"] = 0.5 if row["rule"] == "FLTrust" else None
+    errors, trust = (draw_lines(make_outline(levels), rows, Figure(x="root_size", y=y)) for y in (None, [TRUST]))
+    assert (legend_of(errors), legend_of(trust)) == (["FedAvg", "FLTrust"], ["FLTrust"])
+    fltrust, alone = errors.axes[0].lines[1], trust.axes[0].lines[0]
+    assert (fltrust.get_color(), fltrust.get_linestyle()) == (alone.get_color(), alone.get_linestyle())
+
+
+TRUST = "trust_score_benign"
+
+
 def test_a_panel_of_a_number_names_its_axis() -> None:
     levels = {"root_size": ["50", "100"], "attack": ["LF", "Trim"]}
     figure = Figure(x="attack", panels="root_size")
