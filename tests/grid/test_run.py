@@ -115,7 +115,7 @@ def test_wandb_runs_are_a_group_of_their_grid(place: Path) -> None:
         assert own["class_path"].endswith("CSVLogger")
         assert wandb["class_path"].endswith("WandbLogger")
         assert wandb["init_args"]["project"] == "mine"
-        assert wandb["init_args"]["save_dir"] == str(job.folder)
+        assert wandb["init_args"]["save_dir"] == str(place / "out")
         assert (wandb["init_args"]["group"], wandb["init_args"]["job_type"]) == ("Small", "table")
     names = [yaml.safe_load(job.settings)["trainer"]["logger"][1]["init_args"]["name"] for job in launcher.noted]
     assert names[::3] == ["No attack · FedAvg · seed 0", "Scaling attack · FLTrust · seed 0"]
