@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 from command_line import SMALL, expected_warnings, parse, run, workdir  # noqa: F401
+from wandb.cli.cli import cli as wandb_commands
 
 from flt.dashboard import dashboard_parser
 from flt.grid.commands import plot_parser, request
@@ -73,6 +74,16 @@ OWN = [
 ]
 
 
+OTHERS = [
+    Command(page, words)
+    for page in PAGES
+    for block in blocks_of(page)
+    if block.language in SHELLS
+    for words in commands_in(block.text)
+    if words[0] != "flt"
+]
+
+
 def unpack(page: Path) -> None:
     """Puts into the working directory what a page's commands refer to.
 
@@ -119,6 +130,42 @@ def test_command_of_a_tool_is_understood(command: Command) -> None:
     unpack(command.page)
     tool, *arguments = command.arguments
     assert READERS[tool](arguments)
+
+
+@pytest.mark.parametrize("command", OTHERS, ids=str)
+def test_other_commands_name_what_is_there(command: Command) -> None:
+    """Programs, files and extras; what they do takes a network, or minutes."""
+    program, *words = command.arguments
+    assert program in {"python", ".", "pip", "pytest", "wandb"}
+    files = [word for word in words if word.endswith((".py", ".yaml"))]
+    assert [name for name in files if not (ROOT / name).is_file()] == []
+    extras = {extra for word in words for extra in re.findall(r"\[(\w+)\]", word)}
+    assert all(f"\n{extra} = [" in (ROOT / "pyproject.toml").read_text() for extra in extras)
+    if program == "wandb":
+        assert words[0] in wandb_commands.commands
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_settings_in_yaml_are_understood(page: Path) -> None:
+    """Blocks that no command on the page names are settings of ``flt fit``."""
+    unpack(page)
+    named = {path.read_text() for path in Path().glob("*.yaml")}
+    for block in blocks_of(page):
+        if block.language == "yaml" and block.text not in named:
+            Path("settings.yaml").write_text(block.text)
+            assert parse("fit", "--config", "configs/har_fltrust.yaml", "--config", "settings.yaml")
+
+
+def test_the_tutorial_leads_from_one_command_to_the_next() -> None:
+    """Its runs, with few rounds, and the figure of those that it names by number."""
+    page = ROOT / "docs" / "tutorial.md"
+    unpack(page)
+    ran = [own for own in COMMANDS if own.page == page and own.arguments[0] in ("fit", "plot")]
+    for command in ran:
+        ended = run(*command.arguments, *(SMALL if command.arguments[0] == "fit" else ()))
+        assert ended.status == 0, ended.errors
+    assert ran[-1].arguments[0] == "plot"
+    assert Path("figure.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_settings_page_is_what_the_classes_say() -> None:

@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import pytest
 from command_line import CONFIGS, FLTRUST, STAND_IN, expected_warnings, parameters_of, run, working_in
+from grids import Here, make_grid
 from offline_wandb import Definition, OfflineRun, end_wandb, read_offline_run, records
 from PIL import Image
 
 from callbacks.distributions import DISTRIBUTIONS
+from flt.grid import run_grid
 
 pytestmark = expected_warnings
 
@@ -171,6 +173,25 @@ def test_the_configuration_is_there(logged: Logged) -> None:
 def test_the_run_itself_is_as_without_wandb(logged: Logged) -> None:
     assert {path.name for path in logged.folder.iterdir()} >= {"metrics.csv", "config.yaml", "summary.json"}
     assert parameters_of(logged.folder)
+
+
+def test_a_grid_is_one_group(tmp_path: Path) -> None:
+    base = [FLTRUST, str(CONFIGS / "logger" / "wandb.yaml")]
+    grid = make_grid({"aggregation": ["FedAvg", "FLTrust"]}, base=base, title="A grid")
+    with working_in(tmp_path, tmp_path), pytest.MonkeyPatch.context() as patched:
+        patched.setenv("WANDB_SILENT", "true")
+        try:
+            assert run_grid(grid, "out", launcher=Here()).failures == {}
+        finally:
+            end_wandb()
+    runs = [read_offline_run(folder) for folder in (tmp_path / "out" / "wandb").glob("offline-run-*")]
+    by_rule = {offline.config["rule_used"]: offline for offline in runs}
+    assert sorted(by_rule) == ["FLTrust", "FedAvg"]  # a run each, though one process made both
+    for rule, offline in by_rule.items():
+        assert (offline.group, offline.job_type, offline.project) == ("A grid", "table", "flt")
+        assert offline.name == f"{rule} · seed 0"
+        assert [step["round"] for step in offline.with_key("training_loss")] == [1, 2]
+        assert len(offline.with_key("clients")) == len(offline.with_key("curves")) == 1
 
 
 def test_records_across_blocks() -> None:

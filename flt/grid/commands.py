@@ -16,7 +16,7 @@ from flt.grid.axes import anchored
 from flt.grid.figures import draw_curves
 from flt.grid.grid import Grid
 from flt.grid.launchers import Launcher, Local, Ray, Slurm
-from flt.grid.markdown import as_rich
+from flt.grid.markdown import as_rich, explanation
 from flt.grid.outline import Figure
 from flt.grid.run import run_grid
 from flt.grid.study import Results
@@ -29,10 +29,7 @@ LAUNCHERS = {"local": Local, "ray": Ray, "slurm": Slurm}
 
 def table_parser() -> FederatedArgumentParser:
     """The parser of ``flt table``."""
-    parser = FederatedArgumentParser(
-        prog="flt table",
-        description=TOOLS["table"],
-    )
+    parser = FederatedArgumentParser(prog="flt table", description=TOOLS["table"])
     parser.add_config("The grid, such as configs/tables/table3_har.yaml.")
     parser.add_argument("--out", type=str, required=True, help="Folder of the results.")
     parser.add_argument(
@@ -42,7 +39,7 @@ def table_parser() -> FederatedArgumentParser:
         help="Runs at a time. Null is one for local, and as many as there is room for on a cluster.",
     )
     parser.add_argument("--launcher", type=Literal[tuple(LAUNCHERS)], default="local", help="Where the runs happen.")
-    parser.add_class_arguments(Grid, help="The grid:")
+    parser.add_class_arguments(Grid, help="The grid")
     for name, launcher in LAUNCHERS.items():
         parser.add_class_arguments(launcher, name)
     return parser
@@ -93,6 +90,7 @@ def table(args: Sequence[str]) -> int:
     console = Console()
     for panel in as_rich(grid.outline, results.rows):
         console.print(panel)
+    console.print(explanation(grid.outline, results.rows, below=True), markup=False, highlight=False)
     for name, error in results.failures.items():
         console.print(f"failed: {name}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
     Console(markup=False).print(f"Results in {out}", highlight=False, soft_wrap=True)

@@ -6,13 +6,14 @@ from itertools import cycle
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from flt.errors import InputError
-from flt.grid.naming import MEASURES, readable, slug
+from flt.grid.naming import MEASURES, readable, slug, titled
 from flt.grid.outline import Figure, Labels, Outline
 from flt.grid.results import KEPT, Row
 from flt.plots import COLOURS
@@ -20,6 +21,8 @@ from flt.run_metrics import metrics_of
 
 Style = Literal["-", "--", "-.", ":"]
 STYLES: tuple[Style, ...] = get_args(Style)
+MOST_ACROSS = 3  # panels beside one another
+DENSE = 0.08  # of the axis: places closer than that have upright labels
 
 
 class Point(NamedTuple):
@@ -47,6 +50,21 @@ class Panel(NamedTuple):
     lines: Lines
 
 
+class Legend(NamedTuple):
+    """What a legend says of lines as a whole.
+
+    Attributes:
+        title: What they are; empty where one line alone needs no name.
+        labels: All that a grid has, drawn or not: the same line looks the same in all figures of it.
+    """
+
+    title: str
+    labels: list[str]
+
+
+NO_LEGEND = Legend("", [])
+
+
 def draw_lines(outline: Outline, rows: Sequence[Row], figure: Figure) -> Canvas:
     """Rates over an axis of a grid: a line for each level of another, a band from the least to the largest seed.
 
@@ -72,21 +90,29 @@ def draw_lines(outline: Outline, rows: Sequence[Row], figure: Figure) -> Canvas:
                 if points:
                     drawn[line or readable(y)] = points
             if drawn:
-                made.append(Panel(panel or "", y, drawn))
-    canvas = _draw(outline.title, made, readable(figure.x), outline.source, lines=readable(lines) if lines else "")
-    ticks = list(places.values()), list(places)
+                made.append(Panel(titled(panels, panel) if panels and panel else "", y, drawn))
+    canvas = _draw(outline.title, made, readable(figure.x), outline.source, legend=_legend(outline, lines))
+    at = list(places.values())
+    dense = min(np.diff(at), default=1.0) < DENSE * (at[-1] - at[0])
     for axis in canvas.axes:
-        axis.set_xticks(*ticks)
+        axis.set_xticks(at, list(places), rotation=90 if dense else 0)
     return canvas
 
 
-def draw_curves(title: str, runs: Mapping[tuple[str, str], Sequence[Path]], y: Sequence[str] | None = None) -> Canvas:
+def draw_curves(
+    title: str,
+    runs: Mapping[tuple[str, str], Sequence[Path]],
+    y: Sequence[str] | None = None,
+    *,
+    legend: Legend = NO_LEGEND,
+) -> Canvas:
     """Metrics over the rounds, a band from the least to the largest seed.
 
     Args:
         title: Headline.
         runs: Folders of runs, one for each seed, by the titles of panel and line.
         y: Metrics, a row of panels each; None is the testing error rate.
+        legend: What the legend says of the lines as a whole.
 
     Raises:
         InputError: If a run has no ``metrics.csv``, or no such metric.
@@ -96,17 +122,17 @@ def draw_curves(title: str, runs: Mapping[tuple[str, str], Sequence[Path]], y: S
     wanted = y or ["testing_error_rate"]
     for name in wanted:
         panels: dict[str, Lines] = {}
-        for (panel, line), seeds in metrics.items():
+        for (panel, label), seeds in metrics.items():
             found = [{row["round"]: row[name] for row in rows if name in row} for rows in seeds]
             rounds = sorted(set.intersection(*map(set, found)))
             if rounds:
                 points = [Point(number, [seed[number] for seed in found]) for number in rounds]
-                panels.setdefault(panel, {})[line] = points
-        made += [Panel(panel, name, lines) for panel, lines in panels.items()]
+                panels.setdefault(panel, {})[label] = points
+        made += [Panel(panel, name, drawn) for panel, drawn in panels.items()]
     if not made:
         known = sorted({key for seeds in metrics.values() for rows in seeds for row in rows for key in row} - {"round"})
         raise InputError(f"y={', '.join(wanted)}: the runs have no such metric; choose of {', '.join(known)}")
-    return _draw(title, made, "round", None)
+    return _draw(title, made, "round", None, legend=legend)
 
 
 def curves_of(outline: Outline, folder: Path, figure: Figure) -> Canvas:
@@ -126,10 +152,14 @@ def curves_of(outline: Outline, folder: Path, figure: Figure) -> Canvas:
             folders = [folder / "cells" / name / f"seed_{seed}" for seed in outline.seeds]
             finished = [folder for folder in folders if (folder / "summary.json").is_file()]
             if finished:
-                runs[panel, line or "mean"] = finished
+                runs[titled(panels, panel) if panels else "", line or "mean"] = finished
     if not runs:
         raise InputError(f"{folder} holds no finished run: flt table makes them")
-    return draw_curves(outline.title, runs, figure.y)
+    return draw_curves(outline.title, runs, figure.y, legend=_legend(outline, lines))
+
+
+def _legend(outline: Outline, lines: str | None) -> Legend:
+    return Legend(readable(lines), outline.axes[lines]) if lines else NO_LEGEND
 
 
 def check_figure(outline: Outline, figure: Figure) -> None:
@@ -180,15 +210,15 @@ def _points(rows: Sequence[Row], labels: Labels, x: str, places: Mapping[str, fl
 
 
 @rc_context({"text.parse_math": False})  # a label may hold a $
-def _draw(title: str, panels: Sequence[Panel], x: str, source: str | None, *, lines: str = "") -> Canvas:
+def _draw(title: str, panels: Sequence[Panel], x: str, source: str | None, *, legend: Legend) -> Canvas:
     if not panels:
         raise InputError("nothing to draw: no run of these is finished")
-    measures = list(dict.fromkeys(panel.y for panel in panels))
-    titles = list(dict.fromkeys(panel.title for panel in panels))
-    across, down = (len(titles), len(measures)) if len(titles) <= 3 else (3, math.ceil(len(titles) / 3) * len(measures))
-    canvas = Canvas(figsize=(1.6 + 3.9 * across, 0.9 + 2.9 * down), layout="constrained")
+    across = min(MOST_ACROSS, len({panel.title for panel in panels}))
+    down = math.ceil(len(panels) / across)
+    canvas = Canvas(figsize=(3.9 * across, 0.9 + 2.9 * down), layout="constrained")
     grid = canvas.subplots(down, across, squeeze=False)
-    styles = dict(zip(dict.fromkeys(line for panel in panels for line in panel.lines), cycle(_looks()), strict=False))
+    drawn = dict.fromkeys(line for panel in panels for line in panel.lines)
+    styles = dict(zip([*dict.fromkeys([*legend.labels, *drawn])], cycle(_looks()), strict=False))
     places = list(grid.flat)
     for axis, panel in zip(places, panels, strict=False):
         _draw_panel(axis, panel, styles)
@@ -197,16 +227,32 @@ def _draw(title: str, panels: Sequence[Panel], x: str, source: str | None, *, li
         axis.set_ylabel(readable(panel.y))
     for axis in places[len(panels) :]:
         axis.remove()
-    handles = [Line2D([], [], color=colour, linestyle=style, label=line) for line, (colour, style) in styles.items()]
+    _share_scales(canvas.axes, panels)
+    handles = [Line2D([], [], color=styles[line][0], linestyle=styles[line][1], label=line) for line in drawn]
     points = [point for panel in panels for line in panel.lines.values() for point in line]
     if any(point.published is not None for point in points):
         handles.append(Line2D([], [], color="grey", linestyle="", marker="x", label=f"{source} value"))
-    if len(handles) > 1:
-        canvas.legend(handles=handles, loc="outside right upper", frameon=False, title=lines, alignment="left")
+    if legend.title or len(handles) > 1:
+        _add_legend(canvas, handles, legend.title)
     seeds = max(len(point.values) for point in points)
     subtitle = f"\nmean and range over {seeds} seeds" if seeds > 1 else ""
     canvas.suptitle(title + subtitle, fontsize=11, x=0.01, horizontalalignment="left")  # clear of the legend
     return canvas
+
+
+def _add_legend(canvas: Canvas, handles: Sequence[Line2D], title: str) -> None:
+    """Puts a legend beside the panels, and widens the figure by as much."""
+    made = canvas.legend(handles=handles, loc="outside right upper", frameon=False, title=title, alignment="left")
+    canvas.set_figwidth(canvas.get_figwidth() + made.get_window_extent().width / canvas.dpi)
+
+
+def _share_scales(axes: Sequence[Axes], panels: Sequence[Panel]) -> None:
+    """Gives all panels of a rate one scale, by which they can be compared."""
+    for measure in MEASURES:
+        own = [axis for axis, panel in zip(axes, panels, strict=True) if panel.y == measure]
+        top = max((axis.get_ylim()[1] for axis in own), default=1.0)
+        for axis in own:
+            axis.set_ylim(-0.02, max(0.2, min(1.02, top)))
 
 
 def _looks() -> list[tuple[str, Style]]:
@@ -225,7 +271,5 @@ def _draw_panel(axis: Axes, panel: Panel, styles: Mapping[str, tuple[str, Style]
         if published:
             axis.plot(*zip(*published, strict=True), color=colour, linestyle="", marker="x", markersize=6)
     axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
-    if panel.y in MEASURES:
-        axis.set_ylim(-0.02, max(0.2, min(1.02, axis.get_ylim()[1])))
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)

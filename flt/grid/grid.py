@@ -64,7 +64,7 @@ class Grid:
         settings: Further settings of all cells, by their dotted names.
         exclude: Cells to leave out: each entry gives levels of some axes, a label or a list of them.
         reference: Published numbers to compare with.
-        tolerance: Largest difference from them that goes unmarked; by a label of the column axis, or one for all.
+        tolerance: Largest difference from them that goes unmarked; one for all cells, or by labels of an axis.
         rows: Axis of the table's rows; null is the first.
         columns: Axis of the table's columns; null is the second.
         figure: How `flt plot` draws it; null is the table's heat maps alone.

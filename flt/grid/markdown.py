@@ -8,20 +8,22 @@ from rich.table import Table
 from rich.text import Text
 
 from flt.grid.naming import MEASURES, readable
-from flt.grid.outline import DEFAULT_TOLERANCE, Labels, Outline
+from flt.grid.outline import Labels, Outline
 from flt.grid.results import Row, Value, exceeds, panel_title, values_of
 
 
-def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, str]) -> str:
+def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, str], *, left: int = 0) -> str:
     """The content of ``table.md``.
 
     Args:
         outline: The grid's outline.
         rows: Its finished runs.
         failures: What went wrong in others, by what they are called.
+        left: How many were not run to their end.
     """
-    data = ", ".join(dict.fromkeys(row["data_used"] for row in rows)) or "nothing finished"
-    lines = [f"# {outline.title}", "", *_explanation(outline, rows, data)]
+    lines = [f"# {outline.title}", "", explanation(outline, rows)]
+    if left:
+        lines += ["", f"Incomplete: {left} of {len(rows) + len(failures) + left} runs are still to be made."]
     for panel in outline.panels:
         lines += ["", f"## {panel_title(panel)}"] if panel else []
         header = [readable(outline.rows), *(label or MEASURES["testing_error_rate"] for label in outline.column_labels)]
@@ -37,9 +39,8 @@ def as_rich(outline: Outline, rows: Sequence[Row]) -> list[Table]:
     """The means for a terminal, a table for each panel; what is far from the reference stands out."""
     tables = []
     for panel in outline.panels:
-        data = ", ".join(dict.fromkeys(row["data_used"] for row in rows))
         title = " · ".join(part for part in (outline.title, panel_title(panel)) if part)
-        table = Table(title=escape(f"{title} ({data})"), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+        table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
         table.add_column(escape(readable(outline.rows)), style="cyan", no_wrap=True)
         for label in outline.column_labels:
             table.add_column(escape(label or ""))
@@ -51,11 +52,12 @@ def as_rich(outline: Outline, rows: Sequence[Row]) -> list[Table]:
 
 
 def _compact(outline: Outline, values: Mapping[str, Value], labels: Labels) -> Text:
-    lines = [
-        f"{value.mean:.3f}" + ("" if value.published is None else f" ({value.published:.2f})")
-        for value in values.values()
-    ]
-    return Text("\n".join(lines) or "-", style="bold yellow" if exceeds(values, outline.tolerance_of(labels)) else "")
+    lines, tolerance = [], outline.tolerance_of(labels)
+    for value in values.values():
+        published = "" if value.published is None else f" ({value.published:.2f})"
+        mark = " *" if value.is_beyond(tolerance) else ""
+        lines.append(Text(f"{value.mean:.3f}{published}{mark}", style="bold yellow" if mark else ""))
+    return Text("\n").join(lines) if lines else Text("-")
 
 
 def text_of(values: Mapping[str, Value]) -> str:
@@ -80,22 +82,27 @@ def _body(outline: Outline, rows: Sequence[Row], panel: dict[str, str]) -> dict[
     return body
 
 
-def _explanation(outline: Outline, rows: Sequence[Row], data: str) -> list[str]:
-    counts = dict.fromkeys(f"{int(row['rounds']):,}" for row in rows)
+def explanation(outline: Outline, rows: Sequence[Row], *, below: bool = False) -> str:
+    """What was run, and what the numbers and marks of a table are.
+
+    Args:
+        outline: The grid's outline.
+        rows: Its finished runs.
+        below: Whether the measures of a cell stand below one another, as in a terminal.
+    """
+    data = ", ".join(dict.fromkeys(row["data_used"] for row in rows)) or "nothing finished"
+    rounds = " or ".join(dict.fromkeys(f"{int(row['rounds']):,}" for row in rows)) or "no"
     seeds = ", ".join(map(str, outline.seeds))
-    over = "mean ± standard deviation over the seeds" if len(outline.seeds) > 1 else "seed"
-    lines = [
-        f"{data}; {' or '.join(counts) or 'no'} rounds; {over} {seeds}. Each cell: {MEASURES['testing_error_rate']}"
-    ]
+    statistic = "mean" if below else "mean ± standard deviation"
+    over = f"{statistic} over the seeds" if len(outline.seeds) > 1 else "seed"
+    text = f"{data}; {rounds} rounds; {over} {seeds}. Each cell: {MEASURES['testing_error_rate']}"
     if any(row["attack_success_rate"] is not None for row in rows):
-        lines[0] += f", after the slash {MEASURES['attack_success_rate']} where there is a backdoor"
+        where = "below it" if below else "after the slash"
+        text += f", {where} {MEASURES['attack_success_rate']} where there is a backdoor"
     if outline.source is not None:
-        lines[0] += f"; in brackets {outline.source} value"
-        given = outline.tolerance
-        tolerance = {**given, "others": DEFAULT_TOLERANCE} if isinstance(given, dict) else {"": given}
-        text = ", ".join(f"{value:g}" + (f" ({label})" if label else "") for label, value in tolerance.items())
-        lines[0] += f". Bold: further from it than {text}"
-    return [lines[0] + "."]
+        mark = "*" if below else "Bold"
+        text += f"; in brackets {outline.source} value. {mark}: further from it than {outline.limits}"
+    return f"{text}."
 
 
 def _escaped(word: str) -> str:

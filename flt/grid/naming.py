@@ -16,6 +16,8 @@ NAMES = {
     "noniid_degree": "degree of non-IID (q)",
     "local_steps": "local steps",
     "client_lr": "clients' learning rate",
+    "update_norm": "length of the aggregate",
+    "root_update_norm": "length of the root update",
     "training_loss": "benign clients' training loss",
     "trust_score_benign": "mean trust score, benign clients",
     "trust_score_malicious": "mean trust score, malicious clients",
@@ -53,6 +55,17 @@ def readable(column: str) -> str:
         ('bias probability of the root dataset', 'server lr')
     """
     return NAMES.get(column, column.replace("_", " "))
+
+
+def titled(column: str, label: str) -> str:
+    """A level as a title: with its axis, unless words speak for themselves.
+
+    Example:
+        >>> titled("data", "Fashion-MNIST"), titled("root_size", "50"), titled("root_batch_size", "null")
+        ('Fashion-MNIST', 'examples in the root dataset: 50', 'examples of the root dataset per step: null')
+    """
+    speaks = re.search(r"[^\W\d_]{2}", label) and label not in ("null", "true", "false")
+    return label if speaks else f"{readable(column)}: {label}"
 
 
 def slug(label: str) -> str:

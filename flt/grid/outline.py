@@ -82,6 +82,14 @@ class Outline:
             )
         return self.tolerance
 
+    @property
+    def limits(self) -> str:
+        """The tolerances, for people."""
+        given = self.tolerance
+        if not isinstance(given, dict):
+            return f"{given:g}"
+        return ", ".join(f"{value:g} ({label})" for label, value in {**given, "others": DEFAULT_TOLERANCE}.items())
+
     def as_yaml(self) -> str:
         """The content of ``grid.yaml``."""
         text: str = yaml.safe_dump(asdict(self), sort_keys=False, allow_unicode=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flt.grid.grid import Cell
-from flt.grid.naming import MEASURES
+from flt.grid.naming import MEASURES, titled
 from flt.grid.outline import Labels
 from flt.grid.reference import Published
 
@@ -39,6 +39,10 @@ class Value:
     def difference(self) -> float | None:
         """How far the mean is above the reference's value."""
         return None if self.published is None else self.mean - self.published
+
+    def is_beyond(self, tolerance: float) -> bool:
+        """Whether it is further from the reference's value than that."""
+        return self.difference is not None and abs(self.difference) > tolerance + 1e-9
 
 
 def row_of(cell: Cell, summary: Mapping[str, Any], published: Published) -> Row:
@@ -91,10 +95,9 @@ def values_of(rows: Sequence[Row], labels: Labels) -> dict[str, Value]:
 
 def exceeds(values: Mapping[str, Value], tolerance: float) -> bool:
     """Whether a measure is further from the reference than the tolerance."""
-    differences = [value.difference for value in values.values()]
-    return any(difference is not None and abs(difference) > tolerance + 1e-9 for difference in differences)
+    return any(value.is_beyond(tolerance) for value in values.values())
 
 
 def panel_title(labels: Labels) -> str:
     """What a panel is called."""
-    return " · ".join(labels.values())
+    return " · ".join(titled(column, label) for column, label in labels.items())

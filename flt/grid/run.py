@@ -57,7 +57,7 @@ def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: 
                 summaries = view.summaries
                 rows = [row_of(cell, summaries[job], expected) for job, cell in runs.items() if job in summaries]
                 failures = {runs[job].describe(): error for job, error in view.errors.items()}
-                results = Results(folder, grid.outline, rows, failures)
+                results = Results(folder, grid.outline, rows, failures, len(runs) - len(rows) - len(failures))
                 results.write()
     except Timeout as error:
         raise InputError(
@@ -112,12 +112,12 @@ def _csv_logger(place: Path) -> dict[str, Any]:
 
 
 def _wandb_loggers(settings: Namespace, grid: Grid, cell: Cell, place: Path) -> list[Namespace]:
-    """The W&B loggers among a run's, which make one group of the grid."""
+    """The W&B loggers among a run's, which make one group of the grid and leave their files in one folder."""
     given = settings.trainer.logger
     loggers = [logger for logger in (given if isinstance(given, list) else [given]) if isinstance(logger, Namespace)]
     found = [logger for logger in loggers if logger.class_path.endswith("WandbLogger")]
     for logger in found:
-        logger.init_args.save_dir = str(place)
+        logger.init_args.save_dir = str(place.parents[2])
         logger.init_args.name = cell.describe()
         logger.init_args.group, logger.init_args.job_type = grid.outline.title, "table"
     return found

@@ -23,13 +23,15 @@ class Results:
         folder: Where it lies.
         outline: The grid's outline.
         rows: A row for each finished run, in the grid's order.
-        failures: What went wrong in the others, by what they are called.
+        failures: What went wrong in others, by what they are called.
+        left: How many were not run to their end, as the grid was interrupted.
     """
 
     folder: Path
     outline: Outline
     rows: list[Row]
     failures: dict[str, str] = field(default_factory=dict)
+    left: int = 0
 
     @classmethod
     def read(cls, folder: Path) -> "Results":
@@ -47,7 +49,8 @@ class Results:
     def write(self) -> None:
         """Writes ``table.csv``, ``table.md``, ``table.png`` and, where the grid describes one, ``figure.png``."""
         write_atomically(self.folder / "table.csv", as_csv(self.rows))
-        write_atomically(self.folder / "table.md", as_markdown(self.outline, self.rows, self.failures))
+        text = as_markdown(self.outline, self.rows, self.failures, left=self.left)
+        write_atomically(self.folder / "table.md", text)
         if self.rows:
             write_atomically(self.folder / "table.png", draw_heat_maps(self.outline, self.rows))
             if self.outline.figure is not None:

@@ -18,6 +18,7 @@ from flt.grid.outline import Outline
 from flt.grid.results import panel_title
 
 TALLEST = 24  # rows of tables shown at once
+LEGEND = "a cell's mean testing error rate, until then its seeds: ● finished, % under way, ✗ failed, · waiting"
 
 
 class GridView:
@@ -81,7 +82,7 @@ class GridView:
         progress = {job: self._progress(job) for job in self.jobs}
         done = sum(progress.values())
         self._bar.update(self._task, completed=len(self.summaries) + len(self.errors), left=self._time_left(done))
-        self._live.update(Group(*self._tables(progress), self._bar), refresh=True)
+        self._live.update(Group(*self._tables(progress), Text(LEGEND, style="dim"), self._bar), refresh=True)
 
     def _progress(self, job: Job) -> float:
         """Rounds of a run that are behind it."""

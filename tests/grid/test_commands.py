@@ -53,11 +53,12 @@ def test_a_line_for_each_run_and_the_table_at_the_end(small: tuple[Path, Finishe
         rows = list(csv.DictReader(file))
     for line, row in zip(lines, rows, strict=False):
         assert f"testing error {float(row['testing_error_rate']):.4f}" in line
-    assert lines[8].strip() == "Small (HAR (stand-in))"
+    assert lines[8].strip() == "Small"
     means = [sum(float(row["testing_error_rate"]) for row in rows[at : at + 2]) / 2 for at in range(0, len(rows), 2)]
     shown = [words(line) for line in lines[9:]]
-    assert f"No attack {means[0]:.3f} (0.03) {means[1]:.3f} (0.04)" in shown
-    assert f"Scaling attack {means[2]:.3f} (0.04) {means[3]:.3f} (0.05)" in shown
+    assert f"No attack {means[0]:.3f} (0.03) * {means[1]:.3f} (0.04) *" in shown
+    assert f"Scaling attack {means[2]:.3f} (0.04) * {means[3]:.3f} (0.05) *" in shown
+    assert "in brackets the reference's value. *: further from it than 0.03." in words(ended.output)
     assert lines[-1] == "Results in out"
     assert ended.errors == ""
 
@@ -109,6 +110,7 @@ def test_help() -> None:
     assert ended.status == 0
     assert [name for name in HELP if name not in ended.output] == []
     assert "what is finished is not run again" in words(ended.output)
+    assert "\nThe grid:\n" in ended.output
     assert "--kind" in run("plot", "--help").output
 
 

@@ -1,5 +1,6 @@
 """The figures: where lines, bands and marks lie."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def test_unfinished_places_are_left_out() -> None:
 
 @pytest.mark.parametrize("num_panels", [1, 2, 3, 4, 7])
 def test_panels_of_a_third_axis(num_panels: int) -> None:
-    panels = [f"p{number}" for number in range(num_panels)]
+    panels = [f"data {number}" for number in range(num_panels)]
     levels = {"panel": panels, **LEVELS}
     rows = [
         make_row({"panel": panel, "attack": attack, "root_size": size}, place / 10)
@@ -146,6 +147,73 @@ def test_panels_of_a_third_axis(num_panels: int) -> None:
     assert [axis.get_title() for axis in canvas.axes] == panels
     for place, axis in enumerate(canvas.axes):
         assert lines_of(axis) == 2 * [([50.0, 100.0, 300.0], pytest.approx(3 * [place / 10]))]
+
+
+def test_a_line_looks_the_same_whatever_else_is_drawn() -> None:
+    """FLTrust alone has trust scores, and is named where it is the one line."""
+    levels = {"rule": ["FedAvg", "FLTrust"], "root_size": ["50", "100"]}
+    rows = [make_row(dict(zip(levels, labels, strict=True)), 0.5) for labels in product(*levels.values())]
+    for row in rows:
+        row["trust_score_benign"] = 0.5 if row["rule"] == "FLTrust" else None
+    errors, trust = (draw_lines(make_outline(levels), rows, Figure(x="root_size", y=y)) for y in (None, [TRUST]))
+    assert (legend_of(errors), legend_of(trust)) == (["FedAvg", "FLTrust"], ["FLTrust"])
+    fltrust, alone = errors.axes[0].lines[1], trust.axes[0].lines[0]
+    assert (fltrust.get_color(), fltrust.get_linestyle()) == (alone.get_color(), alone.get_linestyle())
+
+
+TRUST = "trust_score_benign"
+
+
+def test_a_panel_of_a_number_names_its_axis() -> None:
+    levels = {"root_size": ["50", "100"], "attack": ["LF", "Trim"]}
+    figure = Figure(x="attack", panels="root_size")
+    canvas = draw_lines(make_outline(levels), rows_of({**LEVELS, **levels}), figure)
+    assert [axis.get_title() for axis in canvas.axes] == [
+        f"examples in the root dataset: {size}" for size in levels["root_size"]
+    ]
+
+
+def test_panels_of_a_rate_have_one_scale() -> None:
+    levels = {"attack": ["LF", "Trim"], "root_size": ["50", "100"]}
+    rows = [
+        make_row({"attack": attack, "root_size": size}, error, error / 2)
+        for attack, error in {"LF": 0.1, "Trim": 0.6}.items()
+        for size in levels["root_size"]
+    ]
+    canvas = draw_lines(make_outline(levels), rows, Figure(x="root_size", panels="attack"))
+    errors, success = canvas.axes[:2], canvas.axes[2:]
+    assert len({axis.get_ylim() for axis in errors}) == len({axis.get_ylim() for axis in success}) == 1
+    assert errors[0].get_ylim()[1] > 0.6 > success[0].get_ylim()[1] > 0.3
+
+
+def test_a_measure_of_few_panels_leaves_no_gap() -> None:
+    levels = {"attack": [*"ABCD"], "root_size": ["50", "100"]}
+    rows = [
+        make_row({"attack": attack, "root_size": size}, 0.5, 0.5 if attack == "D" else None)
+        for attack in levels["attack"]
+        for size in levels["root_size"]
+    ]
+    canvas = draw_lines(make_outline(levels), rows, Figure(x="root_size", panels="attack"))
+    grid = canvas.axes[0].get_gridspec()
+    assert (grid.nrows, grid.ncols, len(canvas.axes)) == (2, 3, 5)
+
+
+@pytest.mark.parametrize("name", ["", "a rule with a name as long as this one is"])
+def test_a_long_legend_leaves_the_panels_their_width(name: str) -> None:
+    levels = {"attack": [f"{name}A", f"{name}B"], "root_size": ["50", "100"]}
+    rows = [make_row(dict(zip(levels, labels, strict=True)), 0.5) for labels in product(*levels.values())]
+    canvas = draw_lines(make_outline(levels), rows, ALONG)
+    canvas.draw_without_rendering()
+    panel, legend = canvas.axes[0].get_window_extent(), canvas.legends[0].get_window_extent()
+    assert panel.width / canvas.dpi > 2.5
+    assert panel.x1 <= legend.x0
+
+
+@pytest.mark.parametrize(("sizes", "rotation"), [(["50", "100", "300"], 0), (["0", "0.9", "0.95"], 90)])
+def test_places_close_to_one_another_have_upright_labels(sizes: list[str], rotation: int) -> None:
+    rows = [make_row({"fraction": size}, 0.5) for size in sizes]
+    (axis,) = draw_lines(make_outline({"fraction": sizes}), rows, Figure(x="fraction")).axes
+    assert {label.get_rotation() for label in axis.get_xticklabels()} == {rotation}
 
 
 def test_which_axis_is_which() -> None:
@@ -301,6 +369,7 @@ def test_curves_of_a_grid_the_other_way_round(results: Path) -> None:
     canvas = curves_of(make_outline(GRID), results, Figure("curves"))
     assert [axis.get_title() for axis in canvas.axes] == ["FedAvg", "Krum"]
     assert legend_of(canvas) == ["LF", "Trim"]
+    assert canvas.legends[0].get_title().get_text() == "attack"
 
 
 def test_curves_of_a_grid_of_one_axis(tmp_path: Path) -> None:

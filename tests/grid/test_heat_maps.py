@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from grids import make_outline, make_row
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from flt.grid import heat_maps
@@ -41,6 +42,12 @@ def texts(axis: Axes) -> dict[tuple[int, int], str]:
     return {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in axis.texts}
 
 
+def luminance(colour: tuple[float, ...]) -> float:
+    """Relative luminance, written down from WCAG 2."""
+    linear = np.array([c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]])
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
 def test_a_png() -> None:
     content = draw_heat_maps(make_outline(LEVELS), ROWS)
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
@@ -67,6 +74,34 @@ def test_every_number_stands_in_its_cell(drawn: list[Figure]) -> None:
     }
 
 
+@pytest.mark.parametrize(("tolerance", "bold"), [(0.03, {(1, 0), (1, 1)}), (0.6, {(1, 1)}), (0.9, set())])
+def test_differences_beyond_the_tolerance_are_bold(
+    drawn: list[Figure], tolerance: float, bold: set[tuple[int, int]]
+) -> None:
+    draw_heat_maps(make_outline(LEVELS, source="the paper's", tolerance=tolerance), ROWS)
+    *others, difference = drawn[0].axes
+    found = {
+        place for place, text in zip(texts(difference), difference.texts, strict=True) if text.get_weight() == "bold"
+    }
+    assert found == bold
+    assert {text.get_weight() for axis in others for text in axis.texts} == {"normal"}
+    assert drawn[0].get_suptitle().endswith(f"; bold: differs by more than {tolerance:g}")
+
+
+@pytest.mark.parametrize("mean", [0.09996, 0.10004])
+def test_hardly_a_difference_has_no_sign_of_its_own(drawn: list[Figure], mean: float) -> None:
+    rows = [make_row({"rule": "FedAvg"}, mean, published=(0.1, None))]
+    draw_heat_maps(make_outline({"rule": ["FedAvg"]}, source="the paper's"), rows)
+    assert texts(drawn[0].axes[2]) == {(0, 0): "+0.000"}
+
+
+@pytest.mark.parametrize(("label", "rotation"), [("Trim-mean", 0), ("Adaptive attack", 30)])
+def test_long_labels_of_columns_are_turned(drawn: list[Figure], label: str, rotation: int) -> None:
+    draw_heat_maps(make_outline({"attack": ["LF"], "rule": [label]}), [])
+    (shown,) = drawn[0].axes[0].get_xticklabels()
+    assert shown.get_rotation() == rotation
+
+
 def test_colours_are_of_the_testing_error_rate(drawn: list[Figure]) -> None:
     draw_heat_maps(make_outline(LEVELS, source="the paper's"), ROWS)
     measured, published, difference = (axis.images[0] for axis in drawn[0].axes)
@@ -87,9 +122,17 @@ def test_small_rates_stay_pale(drawn: list[Figure]) -> None:
 
 
 def test_numbers_can_be_read_on_their_colours(drawn: list[Figure]) -> None:
-    rows = [make_row({"rule": "low"}, 0.0), make_row({"rule": "high"}, 1.0)]
-    draw_heat_maps(make_outline({"rule": ["low", "high"]}), rows)
-    assert [text.get_color() for text in drawn[0].axes[0].texts] == ["black", "white"]
+    rates = np.linspace(0, 1, 21)
+    rules = [f"{rate:.2f}" for rate in rates]
+    draw_heat_maps(
+        make_outline({"rule": rules}), [make_row({"rule": rule}, rate) for rule, rate in zip(rules, rates, strict=True)]
+    )
+    (axis,) = drawn[0].axes
+    assert [axis.texts[place].get_color() for place in (0, 10, -1)] == ["black", "black", "white"]
+    (image,) = axis.images
+    for text, rate in zip(axis.texts, rates, strict=True):
+        on, number = luminance(image.cmap(image.norm(rate))), luminance(to_rgba(text.get_color()))
+        assert (max(on, number) + 0.05) / (min(on, number) + 0.05) > 4.5  # what WCAG 2 asks of text
 
 
 def test_labels_of_rows_and_columns(drawn: list[Figure]) -> None:
@@ -122,7 +165,7 @@ def test_a_line_of_maps_for_each_panel(drawn: list[Figure]) -> None:
     ]
     draw_heat_maps(make_outline(levels, source="the paper's"), rows)
     axes = drawn[0].axes
-    assert [axis.get_title() for axis in axes[::3]] == ["0.1 · measured", "0.5 · measured"]
+    assert [axis.get_title() for axis in axes[::3]] == ["q: 0.1 · measured", "q: 0.5 · measured"]
     assert [texts(axis)[0, 1] for axis in axes] == ["0.100", "0.30", "-0.200", "0.500", "0.30", "+0.200"]
     for axis in axes[3:]:
         assert [label.get_text() for label in axis.get_xticklabels()] == LEVELS["rule"]

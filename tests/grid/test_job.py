@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 import yaml
 from command_line import expected_warnings, same_parameters, working_in
+from filelock import FileLock
 from grids import FEW_ROUNDS, kept, make_grid, write_own_rules
 
 from flt.grid.job import Job, Outcome, run
@@ -232,6 +234,22 @@ def test_a_job_comes_back_from_its_working_directory(place: Path, tmp_path: Path
     assert run(job).error is None
     assert Path.cwd() == tmp_path
     assert same_run(job, undisturbed)
+
+
+def test_a_run_that_still_goes_on_elsewhere_is_waited_for(place: Path, undisturbed: Job) -> None:
+    """As under Slurm, where runs outlive a killed ``flt table``: two never write into one folder."""
+    job = job_of("out")
+    job.folder.mkdir(parents=True)
+    with ThreadPoolExecutor(1) as pool:
+        with FileLock(job.lock):
+            second = pool.submit(run, job)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.3)
+            assert not job.config.exists()
+            shutil.copytree(undisturbed.folder, job.folder, dirs_exist_ok=True)
+        with kept(job.folder):
+            assert second.result(timeout=60) == Outcome(None, 0.0)
+    assert not job.log.exists()
 
 
 # Failing

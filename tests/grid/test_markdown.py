@@ -9,7 +9,7 @@ from grids import make_outline, make_row
 from rich.console import Console
 
 from flt.grid import Outline
-from flt.grid.markdown import as_markdown, as_rich, text_of
+from flt.grid.markdown import as_markdown, as_rich, explanation, text_of
 from flt.grid.results import Row, Value
 
 LEVELS = {"attack": ["No attack", "Scaling attack"], "rule": ["FedAvg", "Krum"]}
@@ -105,7 +105,7 @@ def test_a_panel_for_each_level_of_a_third_axis() -> None:
     rows = [make_row({"attack": "No attack", "rule": "Krum", "q": q}, float(q)) for q in levels["q"]]
     first, *panels = as_markdown(make_outline(levels), rows, {}).split("\n## ")
     assert "|" not in first
-    assert [panel.split("\n", 1)[0] for panel in panels] == ["0.1", "0.5"]
+    assert [panel.split("\n", 1)[0] for panel in panels] == ["q: 0.1", "q: 0.5"]
     assert [body_of(panel)[1] for panel in panels] == [["No attack", "-", "0.100"], ["No attack", "-", "0.500"]]
 
 
@@ -119,6 +119,12 @@ def test_failures_are_listed() -> None:
     text = as_markdown(make_outline(LEVELS), ROWS, {"Trim · seed 1": "it broke", "LF · seed 0": "that, too"})
     assert text.endswith("\n\n2 runs failed:\n\n- Trim · seed 1: it broke\n- LF · seed 0: that, too\n")
     assert "\n1 run failed:\n" in as_markdown(make_outline(LEVELS), ROWS, {"Trim · seed 1": "it broke"})
+
+
+def test_what_is_left_is_told() -> None:
+    text = as_markdown(make_outline(LEVELS), ROWS, {"Trim · seed 1": "it broke"}, left=3)
+    assert "\n\nIncomplete: 3 of 8 runs are still to be made.\n\n|" in text
+    assert "Incomplete" not in as_markdown(make_outline(LEVELS), ROWS, {})
 
 
 def test_nothing_finished() -> None:
@@ -138,13 +144,13 @@ def test_text_of() -> None:
 
 
 def test_terminal() -> None:
-    lines = shown(make_outline(LEVELS, source="the paper's"), ROWS).splitlines()
-    assert lines[0].strip() == "Small (HAR (stand-in))"
+    lines = shown(make_outline(LEVELS, source="the paper's", tolerance=0.05), ROWS).splitlines()
+    assert lines[0].strip() == "Small"
     words = [line.split() for line in lines if line.strip()]
     assert words[1] == ["attack", "FedAvg", "Krum"]
     assert words[3:] == [
         *(["No", "attack", "0.150", "(0.12)", "-"],),
-        *(["Scaling", "attack", "0.250", "(0.25)", "0.500", "(0.50)"], ["1.000", "(0.50)", "0.000", "(0.00)"]),
+        *(["Scaling", "attack", "0.250", "(0.25)", "0.500", "(0.50)"], ["1.000", "(0.50)", "*", "0.000", "(0.00)"]),
     ]
 
 
@@ -156,8 +162,17 @@ def test_terminal_marks_what_is_far_from_the_reference() -> None:
     ]
     text = shown(outline, rows, force_terminal=True, color_system="standard")
     (near,), (far,) = ([line for line in text.splitlines() if word in line] for word in ("near", "far"))
-    assert "\x1b[1;33m0.500" in far
+    assert "\x1b[1;33m0.500 (0.10) *" in far
     assert "\x1b[1;33m" not in near
+    assert "*" not in near
+
+
+def test_terminal_marks_are_explained() -> None:
+    text = explanation(make_outline(LEVELS, source="the paper's", tolerance=0.05), ROWS, below=True)
+    assert text == (
+        "HAR (stand-in); 1,000 rounds; mean over the seeds 0, 1. Each cell: testing error rate, below it attack success"
+        " rate where there is a backdoor; in brackets the paper's value. *: further from it than 0.05."
+    )
 
 
 def test_terminal_shows_brackets_as_they_are() -> None:
@@ -170,5 +185,5 @@ def test_terminal_shows_brackets_as_they_are() -> None:
 
 def test_terminal_has_a_table_for_each_panel() -> None:
     text = shown(make_outline({**LEVELS, "q": ["0.1", "0.5"]}), [])
-    assert "Small · 0.1" in text
-    assert "Small · 0.5" in text
+    assert "Small · q: 0.1" in text
+    assert "Small · q: 0.5" in text

@@ -140,5 +140,5 @@ def test_no_rows() -> None:
 
 
 def test_panel_title() -> None:
-    assert panel_title({"a": "x", "b": "0.5"}) == "x · 0.5"
+    assert panel_title({"a": "Trim", "b": "0.5"}) == "Trim · b: 0.5"
     assert panel_title({}) == ""

@@ -115,7 +115,7 @@ def test_wandb_runs_are_a_group_of_their_grid(place: Path) -> None:
         assert own["class_path"].endswith("CSVLogger")
         assert wandb["class_path"].endswith("WandbLogger")
         assert wandb["init_args"]["project"] == "mine"
-        assert wandb["init_args"]["save_dir"] == str(job.folder)
+        assert wandb["init_args"]["save_dir"] == str(place / "out")
         assert (wandb["init_args"]["group"], wandb["init_args"]["job_type"]) == ("Small", "table")
     names = [yaml.safe_load(job.settings)["trainer"]["logger"][1]["init_args"]["name"] for job in launcher.noted]
     assert names[::3] == ["No attack · FedAvg · seed 0", "Scaling attack · FLTrust · seed 0"]
@@ -201,11 +201,13 @@ def test_ctrl_c(place: Path, here: Here, small: tuple[Path, Finished]) -> None:
     assert multiprocessing.active_children() == []
     finished = [job.folder for job in here.ran]
     assert len(list(Path("out").rglob("summary.json"))) == 3
+    assert "Incomplete: 5 of 8 runs are still to be made." in Path("out/table.md").read_text()
     here.stop_after = None
     with kept(*finished):
         assert table().status == 0
     assert len(here.ran) == 8
-    assert Path("out/table.csv").read_bytes() == (small[0] / "table.csv").read_bytes()
+    for name in ("table.csv", "table.md"):
+        assert Path("out", name).read_bytes() == (small[0] / name).read_bytes()
 
 
 # Failures

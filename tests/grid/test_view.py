@@ -14,7 +14,7 @@ from rich.console import Console
 from flt.grid import Outline, view
 from flt.grid.grid import Cell
 from flt.grid.job import Job
-from flt.grid.view import TALLEST, GridView
+from flt.grid.view import LEGEND, TALLEST, GridView
 
 LEVELS = {"attack": ["No attack", "Trim"], "rule": ["FedAvg", "Krum"]}
 ROUNDS = 200
@@ -111,6 +111,7 @@ def test_cells_fill_up(tmp_path: Path, clock: Clock, frame: Frame) -> None:
         assert row(text, "No attack") == "· · | · ·"
         assert row(text, "Trim") == "· · | · ·"
         assert "0 of 8 runs" in text
+        assert " ".join(LEGEND.split()) in " ".join(text.split())
         clock.now += 1
         begin(first, 30, clock)
         assert row(frame(shown), "No attack") == "15% · | · ·"
@@ -198,12 +199,12 @@ def test_only_panels_where_something_is_going_on(tmp_path: Path, clock: Clock, f
     outline = make_outline(levels, seeds=[0])
     jobs = jobs_of(outline, tmp_path)
     with GridView(outline, jobs, {}) as shown:
-        assert "Small · 0.1" in frame(shown)
+        assert "Small · q: 0.1" in frame(shown)
         clock.now += 1
         begin(next(job for job, cell in jobs.items() if cell.labels["q"] == "0.5"), 20, clock)
         text = frame(shown)
-    assert "Small · 0.5" in text
-    assert "Small · 0.1" not in text
+    assert "Small · q: 0.5" in text
+    assert "Small · q: 0.1" not in text
     assert row(text, "No attack") == "10% | ·"
 
 

@@ -28,7 +28,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class OfflineRun:
-    """One run: its configuration, its project and its history, a dictionary for each step.
+    """One run: its configuration, its project, group, job type and name, and its history, a dictionary for each step.
 
     ``definitions`` has a `Definition` by the metric's name or pattern; ``summary`` is the last one written; ``files``
     is the folder of tables and images.
@@ -40,6 +40,9 @@ class OfflineRun:
     history: list[dict[str, Any]] = field(default_factory=list)
     definitions: dict[str, Definition] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
+    group: str = ""
+    job_type: str = ""
+    name: str = ""
 
     def with_key(self, name: str) -> list[dict[str, Any]]:
         """The steps that hold this metric."""
@@ -60,7 +63,10 @@ def read_offline_run(folder: Path) -> OfflineRun:
         record = Record.FromString(content)
         kind = record.WhichOneof("record_type")
         if kind == "run":
-            run = replace(run, project=record.run.project)
+            made = record.run
+            run = replace(
+                run, project=made.project, group=made.run_group, job_type=made.job_type, name=made.display_name
+            )
             run.config.update(_items(record.run.config.update))
         elif kind == "config":
             run.config.update(_items(record.config.update))
