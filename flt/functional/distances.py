@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from flt.functional.blocks import float64_blocks
+from flt.functional.blocks import column_blocks, float64_blocks
 
 BLOCK = 4096  # entries of an update whose squares are added in float32
 SHORTEST, LONGEST = 1e-15, 1e18  # lengths whose squares, and those of their parts that matter, float32 holds
@@ -76,9 +76,21 @@ def cosines_of_length(updates: Tensor, lengths: Tensor, root_update: Tensor, roo
     # Dividing the root first keeps every partial sum of the product below the client's own norm.
     # Only with updates near the end of the float range could they still overflow; those get a shorter root.
     shrink = torch.where(lengths.max() > torch.finfo(updates.dtype).max / 4, 0.25 / len(root_update) ** 0.5, 1.0)
-    along_root = updates @ (root_update.double() * (shrink / root_norm)).to(updates.dtype)
+    along_root = _products(updates, (root_update.double() * (shrink / root_norm)).to(updates.dtype))
     cosines = torch.where((lengths > 0) & (root_norm != 0), along_root / (lengths * shrink), 0.0)
     return cosines.clamp(-1.0, 1.0).to(updates.dtype)
+
+
+def _products(updates: Tensor, direction: Tensor) -> Tensor:
+    """Inner product of each update with a vector, shape ``[num_clients]``."""
+    blocks, pieces = column_blocks(updates), column_blocks(direction[None])
+    if len(blocks) == 1:
+        return updates @ direction
+    # Of ten million parameters a sum in float32 would keep two or three digits.
+    products = updates.new_zeros(len(updates), dtype=torch.float64)
+    for block, piece in zip(blocks, pieces, strict=True):
+        products += block @ piece[0]
+    return products
 
 
 def pairwise_squared_distances(updates: Tensor) -> Tensor:
