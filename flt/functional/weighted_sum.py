@@ -26,9 +26,7 @@ class WeightedSum(NamedTuple):
     dtype: torch.dtype = torch.float32
 
     @classmethod
-    def of(
-        cls, vectors: Tensor, factors: Tensor, weights: Tensor | None = None, *, exact: bool = False
-    ) -> WeightedSum:
+    def of(cls, vectors: Tensor, factors: Tensor, weights: Tensor | None = None, *, exact: bool = False) -> WeightedSum:
         """The sum over the rows of ``vectors``.
 
         Args:

@@ -1,0 +1,168 @@
+"""Rounds in which clients send anything: strategies for `hypothesis`, and what takes such a round to a rule."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from hypothesis import strategies as st
+from torch import Tensor
+
+from flt.data import ClientData, FeatureTrigger
+from flt.hooks import BY_CLIENT, Aggregate, Aggregation, Backdoor, FederatedCallback, Federation, Round
+from flt.processes import Processes
+from flt.reception import Reception
+
+LARGEST = 3.3e38  # with a margin to the end of float32 for the rounding of a mean of such entries
+NOT_FINITE = ("nan", "inf", "-inf", "inf and -inf", "one nan", "one inf")
+TINY = ("subnormal", "1e-30")
+HUGE = ("1e30", "largest", "largest and opposite", "one largest")
+HARMLESS = ("normal", "zero", "root", "opposite to root", "copy", "one entry")
+KINDS = (*HARMLESS, *TINY, *HUGE, *NOT_FINITE)
+
+
+def row_of(kind: str, root: np.ndarray, before: Sequence[np.ndarray], draw: np.random.Generator) -> np.ndarray:
+    """What a client sends, given the root update and what those before it send."""
+    size = len(root)
+
+    def normal() -> np.ndarray:
+        return draw.normal(size=size)
+
+    def signs() -> np.ndarray:
+        return draw.choice([-1.0, 1.0], size)
+
+    def normal_but_for(value: float | np.ndarray) -> np.ndarray:
+        return np.where(np.arange(size) == draw.integers(size), value, normal())
+
+    rows = {
+        "normal": normal,
+        "zero": lambda: np.zeros(size),
+        "root": lambda: root,
+        "opposite to root": lambda: -root,
+        "copy": lambda: before[draw.integers(len(before))] if before else normal(),
+        "one entry": lambda: normal() * (np.arange(size) == draw.integers(size)),
+        "subnormal": lambda: signs() * draw.integers(1, 100, size) * 1.4e-45,
+        "1e-30": lambda: 1e-30 * normal(),
+        "1e30": lambda: 1e30 * normal(),
+        "largest": lambda: np.full(size, LARGEST) * draw.choice([-1.0, 1.0]),
+        "largest and opposite": lambda: LARGEST * signs(),
+        "one largest": lambda: normal_but_for(LARGEST * signs()),
+        "nan": lambda: np.full(size, np.nan),
+        "inf": lambda: np.full(size, np.inf),
+        "-inf": lambda: np.full(size, -np.inf),
+        "inf and -inf": lambda: np.inf * signs(),
+        "one nan": lambda: normal_but_for(np.nan),
+        "one inf": lambda: normal_but_for(np.inf * signs()),
+    }
+    return rows[kind]()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A round as it comes from the clients, and how many of them are in a part of it."""
+
+    round: Round
+    kinds: tuple[str, ...]
+    clients_per_part: int
+
+    @property
+    def finite(self) -> np.ndarray:
+        """Which clients send nothing but finite numbers."""
+        sent = torch.cat([self.round.updates, self.round.statistics], dim=1)
+        return np.isfinite(sent.numpy()).all(axis=1)
+
+
+@st.composite
+def cases(draw: st.DrawFn, kinds: Sequence[str] = KINDS, roots: Sequence[str] = ("normal",)) -> Case:
+    """Rounds of up to 12 clients and 20 parameters, each client of one of ``kinds``; now and then all are of the same.
+
+    Args:
+        draw: What hypothesis draws with.
+        kinds: What clients may send.
+        roots: What the root update may be.
+    """
+    num_clients, num_params = draw(st.integers(1, 12)), draw(st.integers(1, 20))
+    one = st.sampled_from(kinds)
+    several = st.lists(one, min_size=num_clients, max_size=num_clients)
+    chosen = draw(st.one_of(several, several, one.map(lambda kind: [kind] * num_clients)))
+    root_kind, num_statistics = draw(st.sampled_from(roots)), draw(st.sampled_from([0, 0, 2]))
+    numbers = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    root = row_of(root_kind, np.ones(num_params), [], numbers)
+    updates: list[np.ndarray] = []
+    for kind in chosen:
+        updates.append(row_of(kind, root, updates, numbers))
+    odd = numbers.choice(kinds, num_clients) if draw(st.booleans()) else ["normal"] * num_clients
+    statistics = [row_of(kind, np.ones(num_statistics), [], numbers) for kind in odd] if num_statistics else []
+    federation = _federation(num_clients, draw(st.integers(0, num_clients)), numbers)
+    round = Round(
+        number=0,
+        client_ids=torch.arange(num_clients),
+        malicious=federation.malicious,
+        num_examples=federation.num_examples,
+        updates=_float32(updates, num_params),
+        root_update=_float32([root], num_params)[0],
+        losses=torch.ones(num_clients),
+        statistics=_float32(statistics, num_statistics) if statistics else torch.zeros(num_clients, 0),
+        root_statistics=torch.ones(num_statistics),
+        federation=federation,
+    )
+    return Case(round, tuple(chosen), draw(st.integers(1, num_clients)))
+
+
+def _float32(rows: Sequence[np.ndarray], width: int) -> Tensor:
+    return torch.tensor(np.array(rows).reshape(len(rows), width), dtype=torch.float32)
+
+
+def _federation(num_clients: int, num_expected: int, numbers: np.random.Generator) -> Federation:
+    return Federation(
+        clients=ClientData(torch.zeros(0, 1), torch.zeros(0), torch.zeros(num_clients + 1, dtype=torch.long)),
+        num_examples=torch.tensor(numbers.integers(0, 50, num_clients)),
+        malicious=torch.tensor(numbers.permutation(num_clients) < num_expected),
+        num_expected=num_expected,
+        clients_per_round=num_clients,
+        num_classes=3,
+        seed=0,
+        backdoor=Backdoor(FeatureTrigger([0]), 1),
+    )
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Clients that have sent a case's updates."""
+
+    case: Case
+
+    @property
+    def federation(self) -> Federation:
+        return self.case.round.federation
+
+    @property
+    def clients_per_part(self) -> int:
+        return self.case.clients_per_part
+
+    def in_parts(
+        self, number: int, client_lr: float, *, clients_per_part: int, processes: Processes
+    ) -> Iterator[Round]:
+        """The case's round, as many clients at a time."""
+        whole = self.case.round
+        for start in range(0, len(whole), clients_per_part):
+            part = torch.arange(start, min(start + clients_per_part, len(whole)))
+            yield whole.replace(**{name: getattr(whole, name)[part] for name in BY_CLIENT})
+
+
+@contextmanager
+def without_advice() -> Iterator[None]:
+    """Lets pass what users are told about rounds like these; any other warning stays an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
+
+
+def receive(case: Case, rule: Aggregation, *others: FederatedCallback) -> tuple[Round, Aggregate | None]:
+    """Takes a case through every hook to the rule."""
+    with without_advice():
+        return Reception(Cohort(case), rule, [*others, rule], Processes()).aggregate(0, 0.1)
