@@ -23,14 +23,14 @@ ROUNDING = 1e-6  # of the largest number in a sum of up to a dozen in float32: s
 def fitting(rule, case):
     """The case with so many malicious clients to expect that the rule can tolerate them; None if there are none."""
     federation = case.round.federation
-    for num_expected in range(federation.num_expected, -1, -1):
-        fewer = federation.replace(num_expected=num_expected)
-        try:
-            with hostile.without_advice():
+    with hostile.without_advice():
+        for num_expected in range(federation.num_expected, -1, -1):
+            fewer = federation.replace(num_expected=num_expected)
+            try:
                 rule.check(fewer)
-        except InputError:
-            continue
-        return hostile.Case(case.round.replace(federation=fewer), case.kinds, case.clients_per_part)
+            except InputError:
+                continue
+            return hostile.Case(case.round.replace(federation=fewer), case.kinds, case.clients_per_part)
     return None
 
 

@@ -60,10 +60,9 @@ def test_ten_million_parameters():
     cosines = inner / np.sqrt(squares * root_square)
     assert_near(F.cosine_similarity(updates, root_update), cosines)
     some = slice(7_000_000, 7_001_000)
-    rows, aggregate = updates[:, some].double().numpy(), F.fltrust(updates, root_update)
-    assert_near(aggregate[some], (cosines * np.sqrt(root_square / squares)) @ rows / cosines.sum())
-    assert_near(F.median(updates)[some], reference.median(rows))
-    assert_near(F.fedavg(updates, torch.tensor([1, 2, 3]))[some], reference.fedavg(rows, [1, 2, 3]))
+    rows = updates[:, some].double().numpy()
+    expected = (cosines * np.sqrt(root_square / squares)) @ rows / cosines.sum()
+    assert_near(F.fltrust(updates, root_update)[some], expected)
 
 
 @pytest.mark.parametrize("fill", ["equal", "uniform", "normal"])
