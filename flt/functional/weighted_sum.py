@@ -63,6 +63,6 @@ def _sum_of_rows(vectors: Tensor, factors: Tensor) -> Tensor:
     if len(vectors) <= ROWS:
         return (factors @ vectors).double()
     values = vectors.new_zeros(vectors.shape[1], dtype=torch.float64)
-    for some, own in zip(vectors.split(ROWS), factors.split(ROWS), strict=True):
+    for some, own in zip(torch.split(vectors, ROWS), torch.split(factors, ROWS), strict=True):
         values += own @ some
     return values

@@ -66,7 +66,6 @@ class Case:
     """A round as it comes from the clients, and how many of them are in a part of it."""
 
     round: Round
-    kinds: tuple[str, ...]
     clients_per_part: int
 
     @property
@@ -98,36 +97,49 @@ def cases(draw: st.DrawFn, kinds: Sequence[str] = KINDS, roots: Sequence[str] = 
     num_statistics = int(numbers.choice([0, 0, 2]))
     odd = numbers.choice([*mixed, *["normal"] * 4], num_clients)
     statistics = [row_of(kind, np.ones(num_statistics), [], numbers) for kind in odd] if num_statistics else []
-    federation = _federation(num_clients, int(numbers.integers(0, num_clients + 1)), numbers)
-    round = Round(
-        number=0,
-        client_ids=torch.arange(num_clients),
-        malicious=federation.malicious,
-        num_examples=federation.num_examples,
-        updates=_float32(updates, num_params),
-        root_update=_float32([root], num_params)[0],
-        losses=torch.ones(num_clients),
+    federation = federation_of(
+        num_examples=torch.tensor(numbers.integers(0, 50, num_clients)),
+        malicious=torch.tensor(numbers.permutation(num_clients) < numbers.integers(0, num_clients + 1)),
+    )
+    round = round_of(federation, _float32(updates, num_params), _float32([root], num_params)[0]).replace(
         statistics=_float32(statistics, num_statistics) if statistics else torch.zeros(num_clients, 0),
         root_statistics=torch.ones(num_statistics),
-        federation=federation,
     )
-    return Case(round, chosen, int(numbers.integers(1, num_clients + 1)))
+    return Case(round, int(numbers.integers(1, num_clients + 1)))
 
 
 def _float32(rows: Sequence[np.ndarray], width: int) -> Tensor:
     return torch.tensor(np.array(rows).reshape(len(rows), width), dtype=torch.float32)
 
 
-def _federation(num_clients: int, num_expected: int, numbers: np.random.Generator) -> Federation:
+def federation_of(*, num_examples: Tensor, malicious: Tensor) -> Federation:
+    """All clients take part in every round, and rules expect the malicious ones."""
+    num_clients = len(malicious)
     return Federation(
         clients=ClientData(torch.zeros(0, 1), torch.zeros(0), torch.zeros(num_clients + 1, dtype=torch.long)),
-        num_examples=torch.tensor(numbers.integers(0, 50, num_clients)),
-        malicious=torch.tensor(numbers.permutation(num_clients) < num_expected),
-        num_expected=num_expected,
+        num_examples=num_examples,
+        malicious=malicious,
+        num_expected=int(malicious.sum()),
         clients_per_round=num_clients,
         num_classes=3,
         seed=0,
         backdoor=Backdoor(FeatureTrigger([0]), 1),
+    )
+
+
+def round_of(federation: Federation, updates: Tensor, root_update: Tensor) -> Round:
+    """The first round, for a network without statistics."""
+    return Round(
+        number=0,
+        client_ids=torch.arange(len(updates)),
+        malicious=federation.malicious,
+        num_examples=federation.num_examples,
+        updates=updates,
+        root_update=root_update,
+        losses=torch.ones(len(updates)),
+        statistics=torch.zeros(len(updates), 0),
+        root_statistics=torch.zeros(0),
+        federation=federation,
     )
 
 
