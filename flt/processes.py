@@ -79,7 +79,7 @@ class Processes:
         values, total = part.values.contiguous(), part.total.clone()
         distributed.all_reduce(values)
         distributed.all_reduce(total)
-        return WeightedSum(values, total)
+        return part._replace(values=values, total=total)
 
     def _rows(self, own: Tensor, sizes: list[int]) -> Tensor:
         """The rows of all processes; exchanged at one size, which is that of the largest."""

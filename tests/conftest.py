@@ -12,6 +12,7 @@ import pytest
 import reference
 import tiny
 import torch
+from hypothesis import HealthCheck, settings
 
 from callbacks import (
     AdaptiveAttack,
@@ -30,6 +31,10 @@ from callbacks import (
 from flt.hooks import Aggregation, Attack
 
 os.environ.setdefault("FLT_CACHE", tempfile.mkdtemp(prefix="flt-cache-"))  # tests leave nothing in the user's
+# A fixture that names a rule or an attack is as good in every example.
+alike = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+settings.register_profile("short", deadline=None, suppress_health_check=alike, derandomize=True, max_examples=200)
+settings.register_profile("long", deadline=None, suppress_health_check=alike, max_examples=10_000)
 torch.set_num_threads(1)  # on tensors as small as these, threads would only wait for each other
 
 

@@ -67,6 +67,8 @@ class FLTrust(WeightedAggregation):
         judgement = total.judgement
         scores = judgement.trust_scores
         if scores is None or not scores.any():
+            if not root_update.isfinite().all():  # which nobody agrees with; there is nothing to judge by
+                return Aggregate(root_update, root_statistics, judgement)
             if not root_update.any():
                 rank_zero_warn("FLTrust: the root update was zero in a round, and so is its aggregate")
             elif scores is not None and self.variant != "Server":

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import check_choice
+from flt.functional.distances import inner_products, norms
 from flt.functional.fltrust import fltrust_weights
 from flt.functional.trim_attack import trim_attack
 
@@ -94,14 +95,14 @@ def adaptive_attack(
         directions = _exact(game, num_malicious).expand(num_malicious, -1)
     else:
         start = trim_attack(updates, malicious, generator=generator)[malicious]
-        directions = torch.nn.functional.normalize(start, dim=1)
+        directions = _normalized(start)
         # By far the largest tensor: one for all sweeps.
         noise = updates.new_empty(num_malicious, steps, updates.shape[1])
         for _ in range(sweeps):
             noise.normal_(generator=generator)
             directions = _sweep(game, directions, noise, noise_variance**0.5, probe=probe, step_size=step_size)
     sent = updates.clone()
-    sent[malicious] = game.root_norm * directions
+    sent[malicious] = min(game.root_norm, torch.finfo(updates.dtype).max) * directions
     return sent
 
 
@@ -130,19 +131,20 @@ def adaptive_objective(directions: Tensor, updates: Tensor, malicious: Tensor, r
 
 
 def _game(updates: Tensor, malicious: Tensor, root_update: Tensor) -> _Game:
-    root_norm = float(torch.linalg.vector_norm(root_update))
+    root_norm = float(norms(root_update[None]))
     weights = fltrust_weights(updates, root_update)
     aggregate = weights.sum_of(updates, 1.0 / len(updates)).mean()
     sign = aggregate.sign()
     trust, lengths = weights.trust_scores[~malicious].double(), weights.lengths[~malicious]
-    pulls = torch.where(lengths > 0, (updates @ sign)[~malicious] / lengths, 0.0)
+    # In float64, like the norms: the sum over the parameters of a huge update would overflow.
+    pulls = torch.where(lengths > 0, inner_products(updates, sign[None])[~malicious, 0] / lengths, 0.0)
     return _Game(
         sign=sign,
-        root_direction=root_update / root_norm,
+        root_direction=(root_update.double() / root_norm).to(updates.dtype),
         root_norm=root_norm,
         benign_pull=float(trust @ pulls),
         benign_trust=float(trust.sum()),
-        before=float((aggregate @ sign).double()) / root_norm,
+        before=float(aggregate.double() @ sign.double()) / root_norm,
     )
 
 
@@ -174,7 +176,13 @@ def _sweep(
     moved = directions * directions.new_tensor(keep)[:, None]
     moved += torch.bmm(directions.new_tensor(mix)[:, None, :] * deviation, noise).squeeze(1)
     # The bookkeeping is exact up to rounding; this keeps rounding from adding up over the passes.
-    return torch.nn.functional.normalize(moved, dim=1)
+    return _normalized(moved)
+
+
+def _normalized(vectors: Tensor) -> Tensor:
+    """The vectors at length 1, whatever theirs; zero stays zero."""
+    lengths = norms(vectors)[:, None]
+    return torch.where(lengths > 0, vectors.double() / lengths, 0.0).to(vectors.dtype)
 
 
 class _Walk:

@@ -73,15 +73,19 @@ def _of_sorted(updates: Tensor, statistic: Callable[[Any], Any]) -> Tensor:
     ``statistic`` maps ``[num_columns, num_clients]`` to ``[num_columns]``; tensors on a GPU, NumPy's arrays on a CPU.
     """
     if updates.device.type != "cpu":
-        of_all: Tensor = statistic(updates.T.contiguous().sort(dim=1).values)
-        return of_all
+        ordered = updates.T.contiguous().sort(dim=1).values
+        of_all: Tensor = statistic(ordered)
+        return of_all if of_all.isfinite().all() else statistic(ordered.double()).to(updates.dtype)
 
     # NumPy's vectorised sort is several times as fast as torch's on short rows, and leaves other threads free to run.
     def fill(result: Tensor, block: Tensor) -> None:
         columns = np.array(block.numpy().T, order="C")
         columns.sort(axis=1)
         with np.errstate(all="ignore"):  # torch does not warn of infinite values either
-            result.numpy()[:] = statistic(columns)
+            found = result.numpy()
+            found[:] = statistic(columns)
+            if not np.isfinite(found).all():  # a sum of large values may have overflowed on the way to a mean
+                found[:] = statistic(columns.astype(np.float64))
 
     updates = updates.detach()
     results = updates.new_empty(1, updates.shape[1])

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
-from flt.functional.blocks import float64_blocks
+from flt.functional.blocks import column_blocks, float64_blocks
 
 BLOCK = 4096  # entries of an update whose squares are added in float32
 FEW = 2**15  # numbers that are copied to float64 in no time
+BLURRED = 1e-9  # of two squared lengths: a squared distance below this share of them has lost digits in float64
 SHORTEST, LONGEST = 1e-15, 1e18  # lengths whose squares, and those of their parts that matter, float32 holds
 
 
@@ -77,16 +78,29 @@ def cosines_of_length(updates: Tensor, lengths: Tensor, root_update: Tensor, roo
     # Dividing the root first keeps every partial sum of the product below the client's own norm.
     # Only with updates near the end of the float range could they still overflow; those get a shorter root.
     shrink = torch.where(lengths.max() > torch.finfo(updates.dtype).max / 4, 0.25 / len(root_update) ** 0.5, 1.0)
-    along_root = updates @ (root_update.double() * (shrink / root_norm)).to(updates.dtype)
+    along_root = _products(updates, (root_update.double() * (shrink / root_norm)).to(updates.dtype))
     cosines = torch.where((lengths > 0) & (root_norm != 0), along_root / (lengths * shrink), 0.0)
     return cosines.clamp(-1.0, 1.0).to(updates.dtype)
+
+
+def _products(updates: Tensor, direction: Tensor) -> Tensor:
+    """Inner product of each update with a vector, shape ``[num_clients]``."""
+    blocks, pieces = column_blocks(updates), column_blocks(direction[None])
+    if len(blocks) == 1:
+        return updates @ direction
+    # Of ten million parameters a sum in float32 would keep two or three digits.
+    products = updates.new_zeros(len(updates), dtype=torch.float64)
+    for block, piece in zip(blocks, pieces, strict=True):
+        products += block @ piece[0]
+    return products
 
 
 def pairwise_squared_distances(updates: Tensor) -> Tensor:
     """Squared Euclidean distance between every two updates.
 
-    From inner products in float64, relative to the shortest update: the cancellation that ruins the Gram form in
-    float32 is then smaller than the rounding already in the updates, and a huge update blurs no distance but its own.
+    From inner products in float64, relative to the shortest update, so that a huge one blurs no distance but its own;
+    updates that lie much closer to each other than to the shortest are compared once more, relative to one of them.
+    Six digits are right even where updates nearly agree, and equal updates are at distance 0.
 
     Args:
         updates: Client updates, shape ``[num_clients, num_params]``.
@@ -98,12 +112,27 @@ def pairwise_squared_distances(updates: Tensor) -> Tensor:
         >>> pairwise_squared_distances(torch.tensor([[0.0, 0.0], [3.0, 4.0]]))[0, 1]
         tensor(25., dtype=torch.float64)
     """
-    shortest = norms(updates).argmin()
+    distances, is_blurred = _squared_distances(updates, norms(updates).argmin())
+    while is_blurred.any():
+        # Each pass leaves one update with no blurred distance, and most of them all with it.
+        centre = is_blurred.sum(dim=1).argmax()
+        is_blurred[centre, centre] = True
+        group = is_blurred[centre].nonzero().flatten()
+        again, still_blurred = _squared_distances(updates[group], (group == centre).nonzero()[0, 0])
+        distances[group[:, None], group] = again
+        is_blurred[group[:, None], group] &= still_blurred
+    return distances
+
+
+def _squared_distances(updates: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
+    """Squared distances between updates, from inner products relative to one of them, and which are blurred."""
     gram = updates.new_zeros(len(updates), len(updates), dtype=torch.float64)
     for block in float64_blocks(updates):
-        block -= block[shortest].clone()
+        block -= block[origin].clone()
         gram.addmm_(block, block.T)
-    return squared_distances_from_gram(gram)
+    distances, squares = squared_distances_from_gram(gram), gram.diagonal()
+    is_blurred = distances < BLURRED * torch.minimum(squares[:, None], squares[None, :])
+    return distances, is_blurred.fill_diagonal_(False)
 
 
 def inner_products(vectors: Tensor, others: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import check_choice
-from flt.functional.distances import cosines_of_length, norms
+from flt.functional.distances import LONGEST, cosines_of_length, norms
 from flt.functional.weighted_sum import WeightedSum
 
 Rescale = Literal["all", "longer", "none"]
@@ -35,7 +35,9 @@ class FLTrustWeights(NamedTuple):
 
     def weighted(self, updates: Tensor, weights: Tensor) -> WeightedSum:
         """The rescaled ``updates`` with ``weights``, float64 of shape ``[num_clients]``, in place of trust scores."""
-        return WeightedSum.of(updates, weights * self.scales, weights)
+        # The factor that brings so long an update to the root's length would lose its digits in float32.
+        exact = bool((self.lengths > LONGEST).any())
+        return WeightedSum.of(updates, weights * self.scales, weights, exact=exact)
 
 
 def fltrust(

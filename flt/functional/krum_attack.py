@@ -1,5 +1,7 @@
 """The Krum attack: a step against the direction of learning, as long as Krum will still pick it."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -68,7 +70,7 @@ def krum_attack(
         step = _largest_step(updates, ~malicious, distances[~malicious][:, ~malicious], direction, offsets)
     else:
         own = updates[malicious]
-        direction = own.mean(dim=0).sign()
+        direction = own.mean(dim=0, dtype=torch.float64).sign().to(own.dtype)  # whose sum cannot overflow
         step = _largest_step(updates, malicious, pairwise_squared_distances(own), direction, offsets[:1])
     sent = updates.clone()
     sent[malicious] = offsets - step * direction
@@ -106,13 +108,13 @@ def _largest_step(updates: Tensor, benign: Tensor, distances: Tensor, direction:
     constant = within.diagonal()[:-1, None] + lengths.square() - 2 * across[:-1]
     linear, quadratic = 2 * (within[:-1, -1:] - across[-1]), within[-1, -1]
     among_crafted = squared_distances_from_gram(within[:-1, :-1])
-    while step >= SMALLEST_STEP:
+    while math.inf > step >= SMALLEST_STEP:
         to_benign = (constant - step * linear + step**2 * quadratic).clamp(min=0.0)
         table = [torch.cat([among_crafted, to_benign], dim=1), torch.cat([to_benign.T, distances], dim=1)]
         if _krum_index(torch.cat(table), num_crafted) < num_crafted:
             break
         step /= 2
-    return step
+    return min(step, torch.finfo(updates.dtype).max)
 
 
 def _upper_bound(distances: Tensor, lengths: Tensor, num_params: int, num_malicious: int) -> float:

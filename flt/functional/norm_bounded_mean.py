@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from flt.errors import check_positive
-from flt.functional.distances import norms
+from flt.functional.distances import LONGEST, norms
 from flt.functional.weighted_sum import WeightedSum
 
 
@@ -36,4 +36,6 @@ def norm_bounded_mean(updates: Tensor, num_examples: Tensor, *, max_norm: float)
 def norm_bounded_sum(updates: Tensor, shares: Tensor, *, max_norm: float) -> WeightedSum:
     """The sum behind `norm_bounded_mean`, each client counting by its share, shape ``[num_clients]``."""
     lengths = norms(updates)
-    return WeightedSum.of(updates, shares * (max_norm / lengths.clamp(min=max_norm)), shares)
+    # The factor that brings so long an update to the bound would lose its digits in float32.
+    exact = bool((lengths > LONGEST).any())
+    return WeightedSum.of(updates, shares * (max_norm / lengths.clamp(min=max_norm)), shares, exact=exact)

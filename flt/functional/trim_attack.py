@@ -60,15 +60,16 @@ def trim_attack(
 
 def _interval(updates: Tensor, seen: Tensor, knowledge: Knowledge, stretch: float) -> Tensor:
     """Ends of the intervals to draw from, ``[2, num_params]``; ``seen`` are the clients whose spread it lies beyond."""
+    largest = torch.finfo(updates.dtype).max  # an infinity would be dropped, were it not a NaN after the draw
     if knowledge == "partial":
         own = updates.index_select(0, seen).double()
         mean = own.mean(dim=0)
         deviation = (own - mean).square().mean(dim=0).sqrt()  # five times as fast as torch's std along this dimension
         nearest = torch.where(mean < 0, mean + 3 * deviation, mean - 4 * deviation)
-        return torch.stack([nearest, nearest + deviation]).to(updates.dtype)
+        return torch.stack([nearest, nearest + deviation]).clamp_(-largest, largest).to(updates.dtype)
     benign = updates.index_select(0, seen)
     top, bottom = benign.amax(dim=0), benign.amin(dim=0)
     goes_down = updates.mean(dim=0) < 0
     low = torch.where(goes_down, top, torch.where(bottom > 0, bottom / stretch, bottom * stretch))
     high = torch.where(goes_down, torch.where(top > 0, top * stretch, top / stretch), bottom)
-    return torch.stack([low, high])
+    return torch.stack([low, high]).clamp_(-largest, largest)

@@ -237,3 +237,27 @@ def test_sign_along_the_root_update_or_zero(solver, factor):
 def test_unknown_solver_is_refused():
     with pytest.raises(ValueError, match=r"solver.*gradient"):
         F.adaptive_attack(*sample(8, 3, 5, seed=0), solver="gradient")
+
+
+@pytest.mark.parametrize("solver", ["zeroth_order", "exact"])
+@pytest.mark.parametrize("size", [1e-30, 1e-20, 1e20, 3e38])
+def test_only_the_directions_of_benign_updates_matter(solver, size):
+    """Neither their squares nor their sums need fit into float32."""
+    source = torch.Generator().manual_seed(0)
+    updates, root_update = torch.rand(6, 9, generator=source), torch.rand(9, generator=source)
+    malicious = torch.arange(6) < 2
+    settings = {"solver": solver, "sweeps": 2, "steps": 3}
+    expected = F.adaptive_attack(updates, malicious, root_update, **settings, generator=torch.Generator())
+    sent = F.adaptive_attack(size * updates, malicious, root_update, **settings, generator=torch.Generator())
+    torch.testing.assert_close(sent[malicious], expected[malicious], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["zeroth_order", "exact"])
+@pytest.mark.parametrize("size", [1e-30, 1e-20, 1e20, 1e37])
+def test_a_root_update_of_any_length(solver, size):
+    source = torch.Generator().manual_seed(0)
+    updates, root_update = torch.rand(6, 9, generator=source), size * torch.rand(9, generator=source)
+    malicious = torch.arange(6) < 2
+    sent = F.adaptive_attack(updates, malicious, root_update, solver=solver, generator=torch.Generator())
+    lengths = sent[malicious].double().norm(dim=1)
+    torch.testing.assert_close(lengths, root_update.double().norm().expand(2), rtol=1e-5, atol=0)

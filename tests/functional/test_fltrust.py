@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import reference
 import torch
+from hostile import HARMLESS, HUGE, TINY, cases
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -13,6 +14,7 @@ from flt import functional as F
 whole = st.integers(-4, 4).map(float)  # exact inner products, many zero vectors and right angles
 some_updates = arrays(np.float64, st.tuples(st.integers(2, 7), st.just(4)), elements=whole)
 some_root = arrays(np.float64, 4, elements=whole)
+thoroughly = settings.get_profile("short")
 quickly = settings(deadline=None, derandomize=True, max_examples=60)
 
 # Norm 5; the clients' norms are 10, 1 and 5, their cosines 1, 0.8 and -1.
@@ -110,6 +112,39 @@ def test_length_of_a_client_does_not_matter(updates, root_update, data):
     scaled = updates * np.array([[2.0**power] for power in scales])  # powers of two, so that right angles stay right
     expected = F.fltrust(torch.tensor(updates), torch.tensor(root_update))
     torch.testing.assert_close(F.fltrust(torch.tensor(scaled), torch.tensor(root_update)), expected)
+
+
+@given(cases(kinds=("normal", "one entry", "root", "opposite to root", "copy", "zero")), st.data())
+@thoroughly
+def test_any_positive_factor_leaves_the_aggregate_alone(case, data):
+    """In float32, for factors whose squares it could not hold."""
+    updates, root_update = case.round.updates, case.round.root_update
+    powers = st.lists(st.floats(-30, 30), min_size=len(updates), max_size=len(updates))
+    scaled = updates * torch.tensor([10**power for power in data.draw(powers)])[:, None]
+    expected = F.fltrust(updates, root_update)
+    trust = float(F.trust_scores(updates, root_update).sum())
+    if trust > 1e-3:  # else the aggregate is made of the rounding of right angles
+        tolerance = 1e-6 * len(updates) * float(root_update.norm()) / min(trust, 1.0)
+        torch.testing.assert_close(F.fltrust(scaled, root_update), expected, rtol=0, atol=tolerance)
+
+
+@given(cases(kinds=(*HARMLESS, *TINY, *HUGE)))
+@thoroughly
+def test_one_beyond_ninety_degrees_might_as_well_not_be_there(case):
+    """In float32, whatever else it is; so might one at ninety degrees, but for the rounding of a right angle."""
+    updates, root_update = case.round.updates, case.round.root_update
+    wide, root = updates.double(), root_update.double()
+    cosines = (wide @ root) / (wide.norm(dim=1) * root.norm()).clamp(min=1e-300)
+    total = float(cosines.clamp(min=0).sum())
+    if total > 1e-3:
+        others = F.fltrust(updates[cosines > 0], root_update)
+        tolerance = 1e-6 * len(updates) * float(root.norm()) / min(total, 1.0)
+        torch.testing.assert_close(F.fltrust(updates, root_update), others, rtol=0, atol=tolerance)
+    beyond = cosines < -1e-6
+    assert not F.trust_scores(updates, root_update)[beyond].any()
+    if beyond.any() and not beyond.all():
+        left = F.fltrust(updates[~beyond], root_update)
+        torch.testing.assert_close(F.fltrust(updates, root_update), left, rtol=1e-5, atol=1e-6 * float(root.norm()))
 
 
 @given(some_updates, some_root)

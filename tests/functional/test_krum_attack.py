@@ -150,3 +150,21 @@ def test_search_looks_closely_at_nearly_equal_benign_updates():
     sent = F.krum_attack(updates, malicious, generator=torch.Generator().manual_seed(0))
     given = (tensor.numpy() for tensor in (updates, malicious, directions, radii))
     torch.testing.assert_close(sent, torch.tensor(reference.krum_attack(*given)), rtol=1e-9, atol=0)
+
+
+def test_huge_updates_have_a_mean():
+    """Their sum on the way to it is beyond float32, first at one end, then at the other."""
+    own = torch.tensor([[3e38, 0.0], [3e38, 0.0], [-3e38, 0.0], [-3e38, 0.0], [-3e38, 0.0]])
+    sent = F.krum_attack(own, torch.ones(5, dtype=torch.bool), knowledge="partial", generator=torch.Generator())
+    assert sent[0, 0] > 0
+    assert sent.isfinite().all()
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+@pytest.mark.parametrize("knowledge", ["full", "partial"])
+def test_updates_that_are_not_finite_end_the_search(bad, knowledge):
+    """A step of infinite length could be halved for ever."""
+    updates = torch.ones(8, 3)
+    updates[[0, 7], 1] = bad
+    sent = F.krum_attack(updates, torch.arange(8) < 3, knowledge=knowledge, generator=torch.Generator())
+    assert torch.equal(sent[3:7], updates[3:7])

@@ -133,3 +133,12 @@ def test_own_updates_of_huge_deviation_stay_finite():
     updates = torch.tensor([[1e25], [-1e25], [0.0]])
     sent = F.trim_attack(updates, torch.tensor([True, True, False]), knowledge="partial")
     assert ((sent[:2] >= -4.01e25) & (sent[:2] <= -2.99e25)).all()
+
+
+@pytest.mark.parametrize("knowledge", ["full", "partial"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_intervals_end_where_float32_does(knowledge, sign):
+    """An end at infinity would make a NaN of every draw."""
+    updates = sign * 3e38 * torch.tensor([[1.0, 1.0], [1.0, -1.0], [1.0, -1.0], [1.0, 0.1]])
+    sent = F.trim_attack(updates, torch.arange(4) < 2, knowledge=knowledge, generator=torch.Generator())
+    assert sent.isfinite().all()
