@@ -52,9 +52,24 @@ def test_an_error_leaves_torch_as_it_was():
     assert not _get_current_function_mode_stack()
 
 
-@pytest.mark.parametrize("shape", [(5,), (5, 4), (5, 2, 4)])
-def test_outputs_are_those_of_linear_whatever_lies_before_the_features(shape):
-    features, layer = torch.randn(*shape[:-1], 4), nn.Linear(4, 3)
-    with _Record():
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("between", [(), (5,), (5, 2), (0,)])
+def test_outputs_are_those_of_linear_whatever_lies_before_the_features(between, bias):
+    features, layer = torch.randn(6, *between, 4), nn.Linear(4, 3, bias=bias)
+    with _Record(num_clients=3) as record:
         outputs = layer(features)
     torch.testing.assert_close(outputs, layer(features))
+    assert [call.weight is layer.weight for call in record.calls] == [True]
+
+
+def test_products_of_many_clients_go_block_by_block(monkeypatch):
+    network, features = nn.Sequential(nn.Linear(4, 3)), torch.randn(7, 5, 4)
+
+    def slope(scores):
+        return torch.ones_like(scores), scores
+
+    whole, _ = client_gradients(network, list(network.parameters()), [features], slope)
+    monkeypatch.setattr("flt.layerwise.BLOCK", 2 * network[0].weight.numel())
+    in_blocks, _ = client_gradients(network, list(network.parameters()), [features], slope)
+    torch.testing.assert_close(in_blocks, whole)
+    torch.testing.assert_close(whole[0][:, :12].view(7, 3, 4), features.sum(dim=1)[:, None].expand(7, 3, 4))
