@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from flt.functional.blocks import column_blocks, float64_blocks
+from flt.functional.blocks import NUM_COLUMNS, column_blocks, float64_blocks
 
 BLOCK = 4096  # entries of an update whose squares are added in float32
 FEW = 2**15  # numbers that are copied to float64 in no time
@@ -85,12 +85,11 @@ def cosines_of_length(updates: Tensor, lengths: Tensor, root_update: Tensor, roo
 
 def _products(updates: Tensor, direction: Tensor) -> Tensor:
     """Inner product of each update with a vector, shape ``[num_clients]``."""
-    blocks, pieces = column_blocks(updates), column_blocks(direction[None])
-    if len(blocks) == 1:
+    if len(direction) <= NUM_COLUMNS:
         return updates @ direction
     # Of ten million parameters a sum in float32 would keep two or three digits.
     products = updates.new_zeros(len(updates), dtype=torch.float64)
-    for block, piece in zip(blocks, pieces, strict=True):
+    for block, piece in zip(column_blocks(updates), column_blocks(direction[None]), strict=True):
         products += block @ piece[0]
     return products
 

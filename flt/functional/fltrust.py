@@ -36,7 +36,7 @@ class FLTrustWeights(NamedTuple):
     def weighted(self, updates: Tensor, weights: Tensor) -> WeightedSum:
         """The rescaled ``updates`` with ``weights``, float64 of shape ``[num_clients]``, in place of trust scores."""
         # The factor that brings so long an update to the root's length would lose its digits in float32.
-        exact = bool((self.lengths > LONGEST).any())
+        exact = float(self.lengths.max()) > LONGEST
         return WeightedSum.of(updates, weights * self.scales, weights, exact=exact)
 
 
