@@ -49,8 +49,8 @@ class RunReport(Callback):
             _print_table("Run", _describe(trainer, pl_module))
         self._started, self.figure = time.monotonic(), None
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Prints the summary and writes the files."""
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prints the summary and writes the files, also where a resumed run had no round left but had not come here."""
         self.seconds, self._started = self._elapsed(), None
         if not trainer.is_global_zero:
             return
@@ -128,13 +128,12 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
 
 def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger, seconds: float) -> dict[str, Any]:
     """The content of ``summary.json``."""
-    rates = {name: trainer.callback_metrics.get(name) for name in ("testing_error_rate", "attack_success_rate")}
     return {
         "data": module.data.display_name,
         "stand_in": module.data.is_stand_in,
         "aggregation": module.rule.label,
         "attack": attack_label(trainer),
-        **{name: None if rate is None else float(rate) for name, rate in rates.items()},
+        **{name: metrics.last(name) for name in EVALUATION},
         "trust_score_benign": metrics.mean("trust_score_benign"),
         "trust_score_malicious": metrics.mean("trust_score_malicious"),
         "num_clients": module.federation.num_clients,

@@ -24,6 +24,7 @@ from flt.processes import Processes
 from flt.random import generator, run_seed
 from flt.reception import Reception
 from flt.resume import check_settings_kept, check_state
+from flt.run_files import write_safely
 from flt.statistics import move_statistics
 
 
@@ -115,6 +116,7 @@ class FederatedModule(LightningModule):
     def setup(self, stage: str) -> None:
         """Finds rule, attack and data, lets the attack poison local data and checks every setting against them."""
         data = self.data
+        write_safely(self.trainer)
         check_precision(self.trainer.precision)
         check_strategy(self.trainer.strategy)
         if len(data.test) < self.trainer.world_size:

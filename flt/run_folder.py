@@ -6,6 +6,8 @@ from pathlib import Path
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger
 
+from flt.files import remove_unfinished
+
 
 def run_folder(trainer: Trainer) -> Path | None:
     """Folder of the run's files: that of its first logger.
@@ -24,10 +26,17 @@ def run_folder(trainer: Trainer) -> Path | None:
 
 
 def claim_run_folder(trainer: Trainer) -> None:
-    """Makes the run's folder, under a number that no other run has, even one that starts at the same moment."""
+    """Makes the run's folder, under a number that no other run has, even one that starts at the same moment.
+
+    In one that is there, as that of a resumed run, files that a killed process left unfinished are removed.
+    """
     folder = run_folder(trainer)
     logger = trainer.loggers[0] if folder else None
-    if not trainer.is_global_zero or not isinstance(logger, CSVLogger) or isinstance(logger.version, str):
+    if folder is None or not trainer.is_global_zero:
+        return
+    for place in (folder, folder / "checkpoints"):
+        remove_unfinished(place)
+    if not isinstance(logger, CSVLogger) or isinstance(logger.version, str):
         return
     while folder is not None:
         try:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +9,8 @@ from pathlib import Path
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
+
+from flt.files import replacing
 
 FORMAT_VERSION = 1
 
@@ -42,15 +43,8 @@ def save(name: str, digest: str, tensors: Mapping[str, Tensor]) -> None:
     }
     path = cache_file(name, digest)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".tmp", delete=False) as file:
-            try:
-                torch.save(content, file)
-                file.close()
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        with replacing(path) as file:
+            torch.save(content, file)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
         _warn_unwritable(str(path.parent), str(error))
 
