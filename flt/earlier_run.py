@@ -120,7 +120,8 @@ class EarlierRun:
             place = {"save_dir": str(folder.parents[1]), "id": folder.name}
         else:
             raise InputError(f"--resume {self.folder}: only a CSVLogger, as the first logger, can go on in a folder")
-        placed[0].init_args.update(Namespace(place))
+        for name, value in place.items():
+            placed[0].init_args[name] = value
         return placed
 
 

@@ -121,6 +121,8 @@ def _set_up() -> None:
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", module="lightning")
     # Lightning's word about its own record of best checkpoints whenever a run goes on in another folder.
     warnings.filterwarnings("ignore", message="The dirpath has changed")
+    # As is meant where a run goes on in its own; nothing in it is lost.
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     # Short runs log their last round whatever the interval.
     warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
     warnings.formatwarning = lambda message, *_, **__: f"flt: warning: {message}\n"

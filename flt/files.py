@@ -56,7 +56,8 @@ def append(path: Path, content: str) -> None:
             while left:
                 left = left[file.write(left) :]
         except BaseException:
-            file.truncate(end)
+            with suppress(OSError):
+                file.truncate(end)
             raise
 
 

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
@@ -113,10 +113,14 @@ class FederatedModule(LightningModule):
 
     # Before the first round
 
+    def configure_callbacks(self) -> list[Callback]:
+        """Adds none; it is the only moment before Lightning deletes the metrics of a run that goes on."""
+        write_safely(self.trainer)
+        return []
+
     def setup(self, stage: str) -> None:
         """Finds rule, attack and data, lets the attack poison local data and checks every setting against them."""
         data = self.data
-        write_safely(self.trainer)
         check_precision(self.trainer.precision)
         check_strategy(self.trainer.strategy)
         if len(data.test) < self.trainer.world_size:
