@@ -61,10 +61,11 @@ class RunReport(Callback):
         folder = run_folder(trainer)
         if folder is None:
             return
-        write_atomically(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
         if self.curves and has_curves(metrics.rows):
             self.figure = draw_run(trainer, pl_module, metrics)
             write_atomically(folder / "curves.png", self.figure)
+        # Last: it is what tells that a run is finished.
+        write_atomically(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
         Console(markup=False).print(f"Files in {folder}", highlight=False, soft_wrap=True)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

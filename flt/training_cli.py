@@ -149,14 +149,13 @@ class FederatedCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Makes model, data and trainer; a resumed run's in its folder, although its settings do not name it."""
-        given = self.config
+        self._given = self.config
         if self._earlier is not None:
-            self.config = given.clone()
-            self.config.fit.trainer.logger = self._earlier.placed(given.fit.trainer.logger)
+            self.config = self._given.clone()
+            self.config.fit.trainer.logger = self._earlier.placed(self._given.fit.trainer.logger)
             if self._earlier.checkpoint is not None:
                 self.config.fit.ckpt_path = str(self._earlier.checkpoint)
         super().instantiate_classes()
-        self.config = given
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Runs a subcommand; one that is stopped says so, and how it goes on."""
@@ -192,6 +191,7 @@ class FederatedCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the callbacks every run has."""
+        self.config = self._given  # as it is written down: a run's config.yaml is for other runs as well
         if self.subcommand == "data":  # which runs on no device
             attack = self._get(self.config_init, "attack")
             return FederatedTrainer(devices=1, logger=False, callbacks=[attack], enable_checkpointing=False)
