@@ -36,12 +36,11 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(name, 0o644)
-            os.replace(name, path)
+            os.replace(name, path)  # may not outlast a power cut; then there is what was there before, which will do
         except BaseException:
             with suppress(OSError):
                 os.unlink(name)
             raise
-        synchronize(path.parent)
 
 
 def append(path: Path, content: str) -> None:
@@ -62,13 +61,9 @@ def append(path: Path, content: str) -> None:
 
 
 def synchronize(path: Path) -> None:
-    """Makes what was written to a file, or which files a folder has, outlast a power cut."""
-    with suppress(OSError):  # some file systems do not do it for a folder
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    """Makes what was appended to a file outlast a power cut; nothing where there is no such file."""
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def remove_unfinished(folder: Path) -> None:

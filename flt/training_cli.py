@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,12 @@ class ConfigWriter(SaveConfigCallback):
     Checkpoints keep it as well: a resumed run is to have the same settings.
     """
 
+    @cached_property
+    def settings(self) -> str:
+        """The configuration in JSON, which takes longer to make than a small checkpoint."""
+        text: str = self.parser.dump(self.config, format="json", skip_none=False)
+        return text
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Waits for `on_fit_start`: a run whose settings are refused leaves no folder behind."""
 
@@ -57,12 +64,12 @@ class ConfigWriter(SaveConfigCallback):
         write_atomically(folder / self.config_filename, f"# Data of this run: {data}\n{text}")
         for logger in trainer.loggers:
             if not isinstance(logger, CSVLogger):  # which would write the same once more as hparams.yaml
-                logger.log_hyperparams({**_plain(self.parser, self.config), "data_used": data})
+                logger.log_hyperparams({**json.loads(self.settings), "data_used": data})
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Adds the settings, as text."""
         if trainer.state.fn == "fit":
-            checkpoint[SETTINGS] = json.dumps(_plain(self.parser, self.config))
+            checkpoint[SETTINGS] = self.settings
             checkpoint[WANDB_IDS] = logged_under(trainer.loggers)
 
 
@@ -135,14 +142,14 @@ class FederatedCLI(LightningCLI):
         path = config.get("ckpt_path")
         if self._earlier is not None:
             own = parser.parse_args(["fit", *self._earlier.arguments]).fit
-            self._earlier.check(_plain(self._parser("fit"), config), _plain(self._parser("fit"), own))
+            self._earlier.check(*(_plain(self._parser("fit"), each) for each in (config, own)))
         elif path is not None:
             check_checkpoint(Path(path), config.trainer.max_steps if command == "fit" else None)
         elif command not in (None, "fit", "data"):
             raise InputError(f"flt {command} needs a trained model: pass --ckpt_path runs/.../checkpoints/last.ckpt")
 
     def before_instantiate_classes(self) -> None:
-        """Drops what records and shows a run where there is none; brings a resumed one back to its folder."""
+        """Drops what records and shows a run where there is none."""
         if self.subcommand == "data":
             trainer = self.config["data"]["trainer"]
             trainer["logger"], trainer["callbacks"] = False, None
