@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from flt.hooks import Aggregation, Attack
 from flt.module import FederatedModule
 from flt.resume import check_checkpoint
 from flt.run_files import write_safely
-from flt.run_folder import claim_run_folder, remove_if_empty, run_folder
+from flt.run_folder import claim_run_folder, remove_if_empty, run_folder, sole_use
 
 
 class ConfigWriter(SaveConfigCallback):
@@ -167,7 +168,8 @@ class FederatedCLI(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         """Runs a subcommand; one that is stopped says so, and how it goes on."""
         try:
-            super()._run_subcommand(subcommand)
+            with sole_use(self.trainer) if subcommand == "fit" else nullcontext():
+                super()._run_subcommand(subcommand)
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise

@@ -1,6 +1,7 @@
 """``flt fit --resume``: a run that a signal, a full disk or a power cut has stopped ends as if nothing had happened."""
 
 import errno
+import fcntl
 import os
 import shlex
 import shutil
@@ -332,6 +333,26 @@ def test_what_cannot_be_resumed(mistake: str) -> None:
     assert ended.errors.startswith("flt: error: ")
     assert told in ended.errors
     assert files_in(Path("runs")) == before
+
+
+def test_a_run_that_another_process_is_at_work_on() -> None:
+    before = files_in(Path("runs"))
+    handle = os.open(FOLDER, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    ended = run(*RESUME)
+    os.close(handle)
+    assert ended.status == 2
+    assert ended.errors.endswith(f"{FOLDER}: another process is at work on this run; wait for it, or stop it first\n")
+    assert len(ended.errors.splitlines()) == 1
+    assert files_in(Path("runs")) == before
+
+
+def test_a_file_system_without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "no locks")
+
+    monkeypatch.setattr("flt.run_folder.fcntl.flock", flock)
+    assert run(*RESUME).status == 0
 
 
 def test_the_help() -> None:
