@@ -33,11 +33,14 @@ class MetricsLogger(FederatedCallback):
         values = [row[name] for row in self.rows if name in row]
         return sum(values) / len(values) if values else None
 
+    def last(self, name: str) -> float | None:
+        """A metric when it was last logged, None if it never was."""
+        return next((row[name] for row in reversed(self.rows) if name in row), None)
+
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gives the loggers of a resumed run the rows of the rounds before, unless they have them."""
         self._last_rounds = [last_round(trainer, logger) for logger in trainer.loggers]
-        for row in self.rows:
-            self._send(trainer, row)
+        self._send(trainer, self.rows)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Sends the row of the round before, which no evaluation has completed."""
@@ -77,17 +80,16 @@ class MetricsLogger(FederatedCallback):
     def _flush(self, trainer: Trainer) -> None:
         if self._pending:
             self.rows.append(self._pending)
-            self._send(trainer, self._pending)
+            self._send(trainer, [self._pending])
             self._pending = {}
 
-    def _send(self, trainer: Trainer, row: dict[str, float]) -> None:
+    def _send(self, trainer: Trainer, rows: list[dict[str, float]]) -> None:
         for logger, last in zip(trainer.loggers, self._last_rounds, strict=True):
-            if row["round"] <= last:
-                continue
-            values: dict[str, Any] = dict(row)
-            if isinstance(logger, CSVLogger):
-                values["data"] = data_of(trainer).display_name
-            logger.log_metrics(values, step=int(row["round"]))
+            extra = {"data": data_of(trainer).display_name} if isinstance(logger, CSVLogger) else {}
+            for row in rows:
+                if row["round"] > last:
+                    values: dict[str, Any] = {**row, **extra}
+                    logger.log_metrics(values, step=int(row["round"]))
             if isinstance(logger, CSVLogger):
                 logger.save()  # a long run can be watched, and one that is killed has lost nothing
 

@@ -49,8 +49,8 @@ class RunReport(Callback):
             _print_table("Run", _describe(trainer, pl_module))
         self._started, self.figure = time.monotonic(), None
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Prints the summary and writes the files."""
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prints the summary and writes the files, also where a resumed run had no round left but had not come here."""
         self.seconds, self._started = self._elapsed(), None
         if not trainer.is_global_zero:
             return
@@ -61,10 +61,11 @@ class RunReport(Callback):
         folder = run_folder(trainer)
         if folder is None:
             return
-        write_atomically(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
         if self.curves and has_curves(metrics.rows):
             self.figure = draw_run(trainer, pl_module, metrics)
             write_atomically(folder / "curves.png", self.figure)
+        # Last: it is what tells that a run is finished.
+        write_atomically(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
         Console(markup=False).print(f"Files in {folder}", highlight=False, soft_wrap=True)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -128,13 +129,12 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
 
 def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger, seconds: float) -> dict[str, Any]:
     """The content of ``summary.json``."""
-    rates = {name: trainer.callback_metrics.get(name) for name in ("testing_error_rate", "attack_success_rate")}
     return {
         "data": module.data.display_name,
         "stand_in": module.data.is_stand_in,
         "aggregation": module.rule.label,
         "attack": attack_label(trainer),
-        **{name: None if rate is None else float(rate) for name, rate in rates.items()},
+        **{name: metrics.last(name) for name in EVALUATION},
         "trust_score_benign": metrics.mean("trust_score_benign"),
         "trust_score_malicious": metrics.mean("trust_score_malicious"),
         "num_clients": module.federation.num_clients,

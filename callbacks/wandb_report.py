@@ -78,7 +78,7 @@ class WandbReport(FederatedCallback):
                 # Not yet committed, so that MetricsLogger's row of the round takes them along.
                 logger.experiment.log(prefixed(logger, histograms), commit=False)
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs the table of clients and the curves."""
         if self._means is None:
             return

@@ -31,6 +31,11 @@ TOOLS = {
 }
 """Every other subcommand; `flt.cli` runs them."""
 
+RESUME = (
+    "Folder of a run that was stopped, such as runs/har/version_0: goes on from its last checkpoint, with its own"
+    " settings, in its own folder; needs no other argument."
+)
+
 
 class CommandParser(FederatedArgumentParser):
     """Lists each subcommand with the description that it has in its own help."""
@@ -41,6 +46,8 @@ class CommandParser(FederatedArgumentParser):
 
     def add_method_arguments(self, *args: Any, **kwargs: Any) -> Any:
         """As its base, but among the first options: ``data`` would be the name of two groups."""
+        if "fit" in args:
+            self.add_argument("--resume", type=str | None, default=None, metavar="RUN_FOLDER", help=RESUME)
         return super().add_method_arguments(*args, **{**kwargs, "as_group": False})
 
 

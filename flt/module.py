@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
@@ -24,6 +24,7 @@ from flt.processes import Processes
 from flt.random import generator, run_seed
 from flt.reception import Reception
 from flt.resume import check_settings_kept, check_state
+from flt.run_files import write_safely
 from flt.statistics import move_statistics
 
 
@@ -111,6 +112,11 @@ class FederatedModule(LightningModule):
         self._is_initialized = False
 
     # Before the first round
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Adds none; it is the only moment before Lightning deletes the metrics of a run that goes on."""
+        write_safely(self.trainer)
+        return []
 
     def setup(self, stage: str) -> None:
         """Finds rule, attack and data, lets the attack poison local data and checks every setting against them."""

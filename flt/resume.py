@@ -1,13 +1,59 @@
 """What a checkpoint must have in common with the run that goes on from it."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.errors import InputError
+
+
+class Difference(NamedTuple):
+    """A setting in which a run differs from an earlier one.
+
+    Attributes:
+        setting: Its name, with dots.
+        saved: Its value in the earlier run.
+        given: Its value now.
+    """
+
+    setting: str
+    saved: Any
+    given: Any
+
+
+def differences(saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "") -> Iterator[Difference]:
+    """Settings that two runs both have, with different values; of a class that is another one, only its name.
+
+    Example:
+        >>> list(differences({"model": {"lr": 0.1}, "seed": 0}, {"model": {"lr": 0.2}, "seed": 0}))
+        [Difference(setting='model.lr', saved=0.1, given=0.2)]
+    """
+    for name in (name for name in saved if name in given and saved[name] != given[name]):
+        theirs, ours = saved[name], given[name]
+        both_nested = isinstance(theirs, dict) and isinstance(ours, dict)
+        if both_nested and theirs.get("class_path") == ours.get("class_path"):
+            yield from differences(theirs, ours, f"{prefix}{name}.")
+        else:
+            yield Difference(f"{prefix}{name}", _short(theirs), _short(ours))
+
+
+def listed(found: Sequence[Difference], source: str) -> str:
+    """Differences in one line.
+
+    Example:
+        >>> listed([Difference("seed", 0, 1)], "checkpoint")
+        'seed: 0 (checkpoint), 1 (given)'
+    """
+    return "; ".join(f"{each.setting}: {each.saved} ({source}), {each.given} (given)" for each in found)
+
+
+def _short(value: Any) -> Any:
+    """A setting's value as it is told; of a class, only its name."""
+    return value["class_path"] if isinstance(value, dict) and "class_path" in value else value
 
 
 def check_state(saved: dict[str, Tensor], own: dict[str, Tensor]) -> None:
@@ -22,13 +68,14 @@ def check_state(saved: dict[str, Tensor], own: dict[str, Tensor]) -> None:
             )
 
 
+_APART = "its root dataset must stay apart from the clients' data"
 REMEDIES = {
     "data": "give the data it was trained on",
     "seed": "pass it as --seed_everything",
-    "root_size": "its root dataset must stay apart from the clients' data",
-    "bias_probability": "its root dataset must stay apart from the clients' data",
-    "biased_class": "its root dataset must stay apart from the clients' data",
-    "root_path": "its root dataset must stay apart from the clients' data",
+    "root_size": _APART,
+    "bias_probability": _APART,
+    "biased_class": _APART,
+    "root_path": _APART,
     "normalize": "the model was trained on inputs of that kind (data.inputs.normalize)",
     "server_optimizer": "its state is of no use to another optimizer",
 }
@@ -42,13 +89,39 @@ def check_settings_kept(saved: dict[str, Any], own: dict[str, Any], *, training:
         own: Settings of this run.
         training: Whether training goes on; an evaluation only minds data, seed and normalisation.
     """
-    changed = [name for name in own if name in saved and saved[name] != own[name]]
-    for name in changed:
-        if name in REMEDIES and (training or name in ("data", "seed", "normalize")):
-            raise InputError(f"the checkpoint's {name} is {saved[name]}, this run's {own[name]}: {REMEDIES[name]}")
+    changed = list(differences(saved, own))
+    minded = REMEDIES if training else ("data", "seed", "normalize")
+    refused = [each for each in changed if each.setting in minded]
+    if refused:
+        remedies = "; ".join(dict.fromkeys(REMEDIES[each.setting] for each in refused))
+        raise InputError(f"the checkpoint is of another run ({listed(refused, 'checkpoint')}): {remedies}")
     if training and changed:
-        changes = ", ".join(f"{name} {saved[name]} -> {own[name]}" for name in changed)
-        rank_zero_warn(f"training goes on with other settings than the checkpoint's: {changes}")
+        rank_zero_warn(f"training goes on with other settings than the checkpoint's: {listed(changed, 'checkpoint')}")
+
+
+def read_checkpoint(path: Path, source: str, remedy: str = "") -> dict[str, Any]:
+    """The content of a checkpoint of this package.
+
+    Args:
+        path: The file.
+        source: What the user gave, to name in errors.
+        remedy: What to do about a file that is none, to add to errors.
+
+    Raises:
+        InputError: If it is none.
+    """
+    if not path.is_file():
+        raise InputError(f"{source}: there is no such file")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can make the unpickler raise anything
+        raise InputError(f"{source} is not a readable checkpoint ({type(error).__name__}){remedy}") from error
+    keys = ("state_dict", "flt", "global_step", "pytorch-lightning_version")
+    missing = [key for key in keys if not isinstance(checkpoint, dict) or key not in checkpoint]
+    if missing:
+        raise InputError(f"{source} is not a checkpoint of flt: it holds no {missing[0]}{remedy}")
+    found: dict[str, Any] = checkpoint
+    return found
 
 
 def check_checkpoint(path: Path, max_steps: int | None) -> None:
@@ -58,18 +131,9 @@ def check_checkpoint(path: Path, max_steps: int | None) -> None:
         path: The file.
         max_steps: Rounds asked for, None if the checkpoint is not to be trained any further.
     """
-    if not path.is_file():
-        raise InputError(f"--ckpt_path {path}: there is no such file")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can make the unpickler raise anything
-        raise InputError(f"--ckpt_path {path} is not a readable checkpoint ({type(error).__name__})") from error
-    keys = ("state_dict", "flt", "global_step", "pytorch-lightning_version")
-    missing = [key for key in keys if not isinstance(checkpoint, dict) or key not in checkpoint]
-    if missing:
-        raise InputError(f"--ckpt_path {path} is not a checkpoint of flt: it holds no {missing[0]}")
-    if max_steps is not None and 0 < max_steps <= checkpoint["global_step"]:
+    done = read_checkpoint(path, f"--ckpt_path {path}")["global_step"]
+    if max_steps is not None and 0 < max_steps <= done:
         raise InputError(
-            f"--ckpt_path {path} has done {checkpoint['global_step']} rounds, trainer.max_steps={max_steps}:"
+            f"--ckpt_path {path} has done {done} rounds, trainer.max_steps={max_steps}:"
             " nothing is left to do; ask for more rounds"
         )

@@ -1,10 +1,16 @@
 """Where a run leaves its files."""
 
-from contextlib import suppress
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import CSVLogger
+
+from flt.errors import InputError
+from flt.files import remove_unfinished
 
 
 def run_folder(trainer: Trainer) -> Path | None:
@@ -38,6 +44,36 @@ def claim_run_folder(trainer: Trainer) -> None:
                 raise
             logger._version = None  # the next free number; there is no public way to ask again
             folder = run_folder(trainer)
+
+
+@contextmanager
+def sole_use(trainer: Trainer) -> Iterator[None]:
+    """Keeps the run's folder from a second process that would go on with the same run; tidies up after a killed one.
+
+    Raises:
+        InputError: If another process is at work there.
+    """
+    folder = run_folder(trainer)
+    if folder is None or not folder.is_dir() or not trainer.is_global_zero:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)  # locking the folder itself leaves no file behind, and no lock after a kill
+    try:
+        _lock(handle, folder)
+        for place in (folder, folder / "checkpoints"):
+            remove_unfinished(place)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(f"{folder}: another process is at work on this run; wait for it, or stop it first") from error
+    except OSError:  # a file system without such locks
+        return
 
 
 def remove_if_empty(trainer: Trainer) -> None:

@@ -1,7 +1,10 @@
 """Lightning's part of the command line: ``flt fit | validate | test | predict | data``."""
 
 import json
+import shlex
 from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +22,29 @@ from callbacks import MetricsLogger, PredictionWriter, RoundProgressBar, RunRepo
 from flt.checks import check_settings
 from flt.commands import COMMANDS, CommandParser, FederatedTrainer
 from flt.data import FederatedDataModule
+from flt.earlier_run import SETTINGS, WANDB_IDS, EarlierRun, logged_under
 from flt.errors import InputError
+from flt.exit_status import NO_SPACE, Stopped, how_stopped, interrupted_status, no_space
 from flt.files import write_atomically
 from flt.hooks import Aggregation, Attack
 from flt.module import FederatedModule
 from flt.no_profiler import NoProfiler
 from flt.resume import check_checkpoint
-from flt.run_folder import claim_run_folder, remove_if_empty, run_folder
+from flt.run_files import write_safely
+from flt.run_folder import claim_run_folder, remove_if_empty, run_folder, sole_use
 
 
 class ConfigWriter(SaveConfigCallback):
-    """Writes ``config.yaml`` into the run's folder and gives it to the loggers, once nothing can go wrong any more."""
+    """Writes ``config.yaml`` into the run's folder and gives it to the loggers, once nothing can go wrong any more.
+
+    Checkpoints keep it as well: a resumed run is to have the same settings.
+    """
+
+    @cached_property
+    def settings(self) -> str:
+        """The configuration in JSON, which takes longer to make than a small checkpoint."""
+        text: str = self.parser.dump(self.config, format="json", skip_none=False)
+        return text
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Waits for `on_fit_start`: a run whose settings are refused leaves no folder behind."""
@@ -52,9 +67,13 @@ class ConfigWriter(SaveConfigCallback):
         write_atomically(folder / self.config_filename, f"# Data of this run: {data}\n{text}")
         for logger in trainer.loggers:
             if not isinstance(logger, CSVLogger):  # which would write the same once more as hparams.yaml
-                logger.log_hyperparams(
-                    {**json.loads(self.parser.dump(self.config, format="json", skip_none=False)), "data_used": data}
-                )
+                logger.log_hyperparams({**json.loads(self.settings), "data_used": data})
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Adds the settings, as text."""
+        if trainer.state.fn == "fit":
+            checkpoint[SETTINGS] = self.settings
+            checkpoint[WANDB_IDS] = logged_under(trainer.loggers)
 
 
 class FederatedCLI(LightningCLI):
@@ -67,6 +86,7 @@ class FederatedCLI(LightningCLI):
 
     def __init__(self, args: ArgsType = None, *, run: bool = True) -> None:
         self._first = args[0] if isinstance(args, list) and args else None
+        self._earlier: EarlierRun | None = None
         super().__init__(
             FederatedModule,
             FederatedDataModule,
@@ -106,24 +126,71 @@ class FederatedCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses, and looks at the checkpoint before anything is built."""
         assert args is None or isinstance(args, list)
+        self._earlier = _earlier_run(args or [])
+        if self._earlier is not None:
+            assert args is not None
+            args = [args[0], *self._earlier.arguments, *args[1:]]
         # Lightning's would warn that these are not the arguments of the process; those of a grid's runs never are.
         self.config = parser.parse_args(args)
         command = self.config.get("subcommand")
         config = self.config[command] if command else self.config
+        if command == "fit":
+            del config["resume"]  # which is no setting of the run
         if command == "data":  # which takes a run's config.yaml, but nothing from its checkpoint
             config["ckpt_path"] = None
-        path = config.get("ckpt_path")
-        if path is None and command not in (None, "fit", "data"):
-            raise InputError(f"flt {command} needs a trained model: pass --ckpt_path runs/.../checkpoints/last.ckpt")
-        if path is not None:
-            check_checkpoint(Path(path), config.trainer.max_steps if command == "fit" else None)
         check_settings(config, command)
+        self._check_checkpoint(parser, config, command)
+
+    def _check_checkpoint(self, parser: LightningArgumentParser, config: Namespace, command: str | None) -> None:
+        path = config.get("ckpt_path")
+        if self._earlier is not None:
+            own = parser.parse_args(["fit", *self._earlier.arguments]).fit
+            self._earlier.check(*(_plain(self._parser("fit"), each) for each in (config, own)))
+        elif path is not None:
+            check_checkpoint(Path(path), config.trainer.max_steps if command == "fit" else None)
+        elif command not in (None, "fit", "data"):
+            raise InputError(f"flt {command} needs a trained model: pass --ckpt_path runs/.../checkpoints/last.ckpt")
 
     def before_instantiate_classes(self) -> None:
         """Drops what records and shows a run where there is none."""
         if self.subcommand == "data":
             trainer = self.config["data"]["trainer"]
             trainer["logger"], trainer["callbacks"] = False, None
+
+    def instantiate_classes(self) -> None:
+        """Makes model, data and trainer; a resumed run's in its folder, although its settings do not name it."""
+        self._given = self.config
+        if self._earlier is not None:
+            self.config = self._given.clone()
+            self.config.fit.trainer.logger = self._earlier.placed(self._given.fit.trainer.logger)
+            if self._earlier.checkpoint is not None:
+                self.config.fit.ckpt_path = str(self._earlier.checkpoint)
+        super().instantiate_classes()
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Runs a subcommand; one that is stopped says so, and how it goes on."""
+        try:
+            with sole_use(self.trainer) if subcommand == "fit" else nullcontext():
+                super()._run_subcommand(subcommand)
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            raise Stopped(no_space(error) + self._remedy(", then go on with: "), 1) from error
+        except (KeyboardInterrupt, SystemExit) as error:
+            # Lightning ends the process itself after a KeyboardInterrupt.
+            interrupt = error if isinstance(error, KeyboardInterrupt) else error.__context__
+            if not isinstance(interrupt, KeyboardInterrupt):
+                raise
+            rounds = f" after {self.trainer.global_step:,} rounds" if subcommand == "fit" else ""
+            message = how_stopped(interrupt) + rounds + self._remedy("; go on with: ")
+            raise Stopped(message if self.trainer.is_global_zero else "", interrupted_status(interrupt)) from error
+
+    def _remedy(self, introduction: str) -> str:
+        """The command that goes on with this run; nothing if it has not begun."""
+        folder = run_folder(self.trainer)
+        if self.subcommand != "fit" or folder is None or not (folder / "config.yaml").is_file():
+            return ""
+        return f"{introduction}flt fit --resume {shlex.quote(str(folder))}"
 
     def validate(self, **kwargs: Any) -> None:
         """Evaluates; `RunReport` prints the rates, with the data they are of, instead of Lightning."""
@@ -135,6 +202,7 @@ class FederatedCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the callbacks every run has."""
+        self.config = self._given  # as it is written down: a run's config.yaml is for other runs as well
         if self.subcommand == "data":  # which runs on no device
             attack = self._get(self.config_init, "attack")
             return FederatedTrainer(devices=1, logger=False, callbacks=[attack], enable_checkpointing=False)
@@ -155,7 +223,25 @@ class FederatedCLI(LightningCLI):
             trainer.profiler = NoProfiler()  # type: ignore[attr-defined]
         if self.subcommand == "fit":
             claim_run_folder(trainer)
+            write_safely(trainer)  # now, as Lightning first of all deletes the metrics of a run that goes on
         return trainer
+
+
+def _earlier_run(args: Sequence[str]) -> EarlierRun | None:
+    """The run that ``flt fit --resume`` names; None without it."""
+    if not args or args[0] != "fit":
+        return None
+    for word, following in zip(args, [*args[1:], None], strict=True):
+        name, is_joined, value = word.partition("=")
+        if name == "--resume" and (is_joined or following is not None):
+            return EarlierRun.of(Path(value if is_joined else str(following)).expanduser())
+    return None
+
+
+def _plain(parser: LightningArgumentParser, settings: Namespace) -> dict[str, Any]:
+    """Settings as nested dictionaries of plain values."""
+    plain: dict[str, Any] = json.loads(parser.dump(settings, format="json", skip_none=False))
+    return plain
 
 
 def _standard_callbacks(settings: Any, given: list[Callback]) -> list[Callback]:

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, mlp
@@ -91,18 +93,30 @@ SAVED = {"data": "Tiny", "seed": 0, "root_size": 15, "server_optimizer": "SGD", 
     ("name", "value"), [("data", "Tiny (stand-in)"), ("seed", 1), ("root_size", 20), ("server_optimizer", "Adam")]
 )
 def test_settings_that_must_not_change_on_resume(name, value):
-    with pytest.raises(InputError, match=f"the checkpoint's {name} is .*, this run's "):
+    told = rf"of another run \({name}: .* \(checkpoint\), {re.escape(str(value))} \(given\)\): "
+    with pytest.raises(InputError, match=told):
         check_settings_kept(SAVED, SAVED | {name: value}, training=True)
 
 
+def test_all_that_must_not_change_is_told_at_once():
+    changed = SAVED | {"data": "Other", "seed": 1, "root_size": 20, "client_lr": 0.2}
+    with pytest.raises(InputError) as refused:
+        check_settings_kept(SAVED, changed, training=True)
+    assert str(refused.value) == (
+        "the checkpoint is of another run (data: Tiny (checkpoint), Other (given); seed: 0 (checkpoint), 1 (given);"
+        " root_size: 15 (checkpoint), 20 (given)): give the data it was trained on; pass it as --seed_everything;"
+        " its root dataset must stay apart from the clients' data"
+    )
+
+
 def test_settings_that_may_change_on_resume():
-    with pytest.warns(UserWarning, match="attack NoAttack -> TrimAttack, client_lr 0.1 -> 0.2"):
+    with pytest.warns(UserWarning, match=r"attack: NoAttack \(checkpoint\), TrimAttack \(given\); client_lr: 0\.1 "):
         check_settings_kept(SAVED, SAVED | {"attack": "TrimAttack", "client_lr": 0.2}, training=True)
 
 
 def test_an_evaluation_minds_only_data_and_seed():
     check_settings_kept(SAVED, SAVED | {"root_size": 20}, training=False)
-    with pytest.raises(InputError, match="seed is 0, this run's 1: pass it as --seed_everything"):
+    with pytest.raises(InputError, match=r"seed: 0 \(checkpoint\), 1 \(given\)\): pass it as --seed_everything"):
         check_settings_kept(SAVED, SAVED | {"seed": 1}, training=False)
 
 

@@ -87,9 +87,12 @@ OTHERS = [
 def unpack(page: Path) -> None:
     """Puts into the working directory what a page's commands refer to.
 
-    These are ``configs`` and every block of Python or YAML that the paragraph before or after it calls a file.
+    These are ``configs``, a run that was stopped, and every block of Python or YAML that the paragraph before or after
+    it calls a file.
     """
     Path("configs").symlink_to(ROOT / "configs")
+    Path("runs/har/version_0").mkdir(parents=True)
+    Path("runs/har/version_0/config.yaml").write_text("data: HAR\nmodel:\n  network: LogisticRegression\n")
     text = page.read_text()
     for found in FENCE.finditer(text):
         before, after = text[: found.start()].rstrip(), text[found.end() :].lstrip()

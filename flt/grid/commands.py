@@ -11,6 +11,7 @@ from rich.console import Console
 
 from flt.commands import TOOLS
 from flt.errors import InputError
+from flt.exit_status import interrupted_status
 from flt.files import write_atomically
 from flt.grid.axes import anchored
 from flt.grid.figures import draw_curves
@@ -76,7 +77,7 @@ def table(args: Sequence[str]) -> int:
         args: Its arguments.
 
     Returns:
-        0, or 1 if a cell failed, or 130 if it was interrupted.
+        0, or 1 if a cell failed, or 130 if it was interrupted, 143 by SIGTERM.
 
     Raises:
         InputError: If the grid cannot be run.
@@ -84,9 +85,9 @@ def table(args: Sequence[str]) -> int:
     grid, out, jobs, launcher = request(args)
     try:
         results = run_grid(grid, out, jobs=jobs, launcher=launcher)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("flt: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130  # as shells have it
+        return interrupted_status(interrupt)
     console = Console()
     for panel in as_rich(grid.outline, results.rows):
         console.print(panel)

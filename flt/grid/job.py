@@ -20,6 +20,7 @@ from filelock import FileLock
 from flt.exit_status import exit_status
 from flt.files import write_atomically
 from flt.processes import leave
+from flt.resume import differences
 from flt.training_cli import FederatedCLI
 
 OWN = ("logger", "enable_progress_bar", "default_root_dir")  # of the trainer: where and how, not what
@@ -102,7 +103,8 @@ class Job:
             there = None
         if not isinstance(there, dict):
             return ["its config.yaml is damaged"]
-        return _differences(_essence(there), _essence(yaml.safe_load(self.settings)))
+        found = differences(_essence(there), _essence(yaml.safe_load(self.settings)))
+        return [f"{each.setting} was {each.saved}, is {each.given}" for each in found]
 
 
 def run(job: Job) -> Outcome:
@@ -115,19 +117,18 @@ def run(job: Job) -> Outcome:
         if job.summary() is not None:  # by someone else, while this process waited for the lock
             return Outcome(None, 0.0)
         write_atomically(job.config, job.settings)
-        resume = [f"--ckpt_path={job.checkpoint}"] if job.checkpoint.is_file() else []
-        status, error = _fit(job, resume)
-        if status == REFUSED and resume:  # the checkpoint is damaged
-            _, error = _fit(job, [])
+        anew, is_begun = f"--config={job.config}", (job.folder / "config.yaml").is_file()
+        status, error = _fit(job, f"--resume={job.folder}" if is_begun else anew)
+        if status == REFUSED and is_begun:  # the checkpoint is damaged
+            _, error = _fit(job, anew)
     return Outcome(error, time.monotonic() - start)
 
 
-def _fit(job: Job, further: list[str]) -> tuple[int, str | None]:
+def _fit(job: Job, argument: str) -> tuple[int, str | None]:
     """Runs ``flt fit``; its exit status, and what went wrong in one line."""
-    arguments = ["fit", f"--config={job.config}", *further]
 
     def command() -> None:
-        FederatedCLI(arguments)
+        FederatedCLI(["fit", argument])
         leave()
 
     with job.log.open("w") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
@@ -169,19 +170,6 @@ def end_with(parent: int) -> None:
 
 
 def _essence(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that decide what comes out, by dotted names."""
+    """The settings that decide what comes out."""
     trainer = {name: value for name, value in settings.get("trainer", {}).items() if name not in OWN}
-    return dict(_dotted({**settings, "trainer": trainer, "ckpt_path": None}))
-
-
-def _dotted(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _dotted(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
-    return [f"{name} was {there.get(name)}, is {here.get(name)}" for name in names]
+    return {**settings, "trainer": trainer, "ckpt_path": None}

@@ -79,7 +79,7 @@ def test_a_broken_cache_is_rebuilt_from_the_source(name: str, fault: str, site: 
 
 
 def failing(number: int) -> Callable[[pytest.MonkeyPatch], None]:
-    def mkstemp(dir: Path, prefix: str) -> None:
+    def mkstemp(dir: Path, prefix: str, suffix: str) -> None:
         raise OSError(number, os.strerror(number), f"{dir}/{prefix}{os.urandom(4).hex()}")
 
     return lambda patch: patch.setattr(tempfile, "mkstemp", mkstemp)
