@@ -223,6 +223,8 @@ def _in_one_line(error: Exception) -> str:
 
 
 def _came_up_in_an_import(error: Exception) -> bool:
+    if isinstance(error, SyntaxError):
+        return True
     last = error.__traceback__
     while last is not None:
         if last.tb_frame.f_code.co_name == "<module>":  # a module's own code runs when it is imported, and only then
