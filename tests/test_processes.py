@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from cases_of_processes import CASES, outcome
-from command_line import CONFIGS
+from command_line import CONFIGS, run, same_parameters, working_in
 
 HELPERS = Path(__file__).parent / "helpers"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PL_GLOBAL_SEED": "0", "FLT_CACHE": "cache"}
@@ -55,8 +56,20 @@ def test_the_same_run(shared: tuple[int, Path], tmp_path: Path, name: str) -> No
                 torch.testing.assert_close(judged[key], vector, rtol=1e-4, atol=1e-6, equal_nan=True)
 
 
-def test_the_command_line_starts_them_itself(tmp_path: Path) -> None:
-    """Two processes, whose files are those of one: one folder, each evaluation exact."""
+@pytest.fixture
+def settings_of_torch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Undoes what ``trainer.deterministic`` changes in the process."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.filterwarnings("ignore")  # about what comes out
+def test_the_command_line_starts_them_itself(tmp_path: Path, settings_of_torch: None) -> None:
+    """Two processes, whose files are those of one: one folder, each evaluation exact.
+
+    Where nothing depends on a clock, one process by itself makes the very run that this one makes.
+    """
     (tmp_path / "start.py").write_text("from flt.cli import console\n\nconsole()\n")
     settings = [
         *(
@@ -68,7 +81,8 @@ def test_the_command_line_starts_them_itself(tmp_path: Path) -> None:
             "--trainer.max_steps",
             "3",
         ),
-        *("--trainer.accelerator", "cpu", "--trainer.val_check_interval", "3"),
+        *("--trainer.accelerator", "cpu", "--trainer.val_check_interval", "3", "--trainer.deterministic", "true"),
+        *("--trainer.log_every_n_steps", "1"),
     ]
     for devices in ("1", "2"):
         start(sys.executable, "start.py", *settings, "--trainer.devices", devices, folder=tmp_path)
@@ -83,3 +97,10 @@ def test_the_command_line_starts_them_itself(tmp_path: Path) -> None:
     ]
     for key, value in states[0].items():
         torch.testing.assert_close(states[1][key], value, rtol=1e-5, atol=1e-6)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with working_in(elsewhere, elsewhere):
+        assert run(*settings, "--trainer.devices", "1").status == 0
+    here = elsewhere / "runs" / "har" / "version_0"
+    assert same_parameters(here, one)
+    assert (here / "metrics.csv").read_text() == (one / "metrics.csv").read_text()
