@@ -1,10 +1,12 @@
 """Several processes make the run that one makes."""
 
+import functools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -26,23 +28,42 @@ def start(*command: str, folder: Path) -> str:
     return ended.stdout
 
 
+class Shared(NamedTuple):
+    """All cases, run by so many processes, with clients in parts of about that size."""
+
+    processes: int
+    clients: int
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes all cases with some processes, which are started once for all sizes of parts."""
+
+    @functools.cache
+    def launch(processes: int, *clients: int) -> Path:
+        folder = tmp_path_factory.mktemp("shared")
+        script = str(HELPERS / "cases_of_processes.py")
+        torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}")
+        start(*torchrun, script, str(folder), *map(str, clients), folder=folder)
+        return folder
+
+    return launch
+
+
 @pytest.fixture(scope="module", params=[(2, 1000), (2, 1), (4, 1000)], ids=lambda case: f"{case[0]}-{case[1]}")
-def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
+def shared(request: pytest.FixtureRequest, launched: Callable[..., Path]) -> Shared:
     """All cases, run by several processes."""
     processes, clients = request.param
-    folder = tmp_path_factory.mktemp("shared")
-    script = str(HELPERS / "cases_of_processes.py")
-    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}")
-    start(*torchrun, script, str(folder), str(clients), folder=folder)
-    return processes, folder
+    return Shared(processes, clients, launched(processes, *((1000, 1) if processes == 2 else (1000,))))
 
 
 @pytest.mark.filterwarnings("ignore")  # the cases are about what comes out
 @pytest.mark.parametrize("name", CASES)
-def test_the_same_run(shared: tuple[int, Path], tmp_path: Path, name: str) -> None:
-    processes, folder = shared
+def test_the_same_run(shared: Shared, tmp_path: Path, name: str) -> None:
+    processes, clients, folder = shared
     alone = outcome(name, tmp_path)
-    results = [torch.load(folder / f"{name}.{rank}.pt", weights_only=True) for rank in range(processes)]
+    results = [torch.load(folder / f"{name}.{clients}.{rank}.pt", weights_only=True) for rank in range(processes)]
     for key, value in alone["state"].items():
         torch.testing.assert_close(results[0]["state"][key], value, rtol=1e-5, atol=1e-6)
         assert all(torch.equal(result["state"][key], results[0]["state"][key]) for result in results)

@@ -31,7 +31,12 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
     """A run in a git repository that logs to a CSV file and to Weights & Biases, offline."""
     base = tmp_path_factory.mktemp("secrets")
     remote = f"https://somebody:{REMOTE_PASSWORD}@example.org/somebody/study.git"
-    for command in (("init", "--quiet"), ("remote", "add", "origin", remote)):
+    somebody = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+    for command in (
+        ("init", "--quiet"),
+        ("remote", "add", "origin", remote),
+        (*somebody, "commit", "--quiet", "--allow-empty", "--message", "A state to record"),
+    ):
         subprocess.run(("git", *command), cwd=base, check=True)  # noqa: S603, S607  # its own commands
     with working_in(base, base), pytest.MonkeyPatch.context() as patched:
         for name, value in {"WANDB_MODE": "offline", **SECRETS}.items():
@@ -53,5 +58,6 @@ def test_no_secret_is_written_or_printed(left: Left, name: str) -> None:
     assert len(logs) == 1
     assert {"config.yaml", "metrics.csv", "summary.json", "last.ckpt"} <= {path.name for path in written}
     written |= {path: b"".join(records(written[path])) for path in logs}  # whole, where a record is split in the file
+    assert b"example.org/somebody/study.git" in written[logs[0]], "W&B notes where the code is from"
     assert [path for path, content in written.items() if secret.encode() in content] == []
     assert [path for path in written if secret in path.name] == []
