@@ -30,6 +30,8 @@ from callbacks import (
 from flt.hooks import Aggregation, Attack
 
 os.environ.setdefault("FLT_CACHE", tempfile.mkdtemp(prefix="flt-cache-"))  # tests leave nothing in the user's
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # what a test starts shares the cores with the other workers
 torch.set_num_threads(1)  # on tensors as small as these, threads would only wait for each other
 
 
