@@ -144,7 +144,7 @@ def check_malicious(federation: Federation, attack: Attack | None, rule: Aggrega
             f" {attack.label} has no effect"
         )
     told = federation.replace(num_expected=federation.num_expected + federation.num_clients)
-    if not attack.active and attack.fraction != 0.2 and rule.describe(federation) == rule.describe(told):
+    if not attack.active and attack.fraction not in (0, 0.2) and rule.describe(federation) == rule.describe(told):
         rank_zero_warn(
             f"attack.fraction={attack.fraction:g} has no effect: nobody is malicious, and {rule.label} does not take"
             " from it how many to expect"

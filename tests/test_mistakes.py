@@ -345,7 +345,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         fit("--model.server_optimizer", "Adam", "--model.server_optimizer.lrr", "1"),
         ["model.server_optimizer", "lrr"],
     ),
-    "layer as optimizer": (fit("--model.server_optimizer", "torch.nn.Linear"), ["model.server_optimizer", "Optimizer"]),
+    "layer as optimizer": (fit("--model.server_optimizer", "torch.nn.Linear"), ["model.server_optimizer"]),
     "network of images for vectors": (fit("--model.network", "CNN"), ["model.network CNN", "[561]"]),
     "network of other features": (fit("--model.network.num_features", "10"), ["LogisticRegression", "561", "10"]),
     "network of other classes": (fit("--model.network.num_classes", "7"), ["LogisticRegression", "7", "HAR", "6"]),
