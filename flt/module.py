@@ -9,7 +9,16 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from flt.checks import check_milestones, check_network, check_precision, check_strategy, check_trainable
+from flt.checks import (
+    check_effects,
+    check_malicious,
+    check_milestones,
+    check_network,
+    check_precision,
+    check_server_optimizer,
+    check_strategy,
+    check_trainable,
+)
 from flt.clients import LocalTraining
 from flt.cohort import Cohort
 from flt.data.datamodule import FederatedDataModule, data_of
@@ -155,8 +164,10 @@ class FederatedModule(LightningModule):
         federation = form_federation(data, attack, clients_per_round=self.clients_per_round)
         self.federation = call_hook(callbacks_of(self.trainer), "on_federation", federation)
         needs_root = any(getattr(callback, "needs_root_update", False) for callback in callbacks_of(self.trainer))
-        if self.root_batch_size is not None and not needs_root:
-            rank_zero_warn("model.root_batch_size has no effect: neither rule nor attack uses the root update")
+        check_effects(data, needs_root=needs_root, root_batch_size=self.root_batch_size)
+        check_malicious(self.federation, attack, rule)
+        if self.server_optimizer is not None:
+            check_server_optimizer(self.server_optimizer, self.network)
         training = LocalTraining(self.network, self.loss_reduction, self.clients_per_chunk)
         if self.clients_per_chunk != "auto" and training.needs_one_by_one:
             rank_zero_warn("model.clients_per_chunk has no effect: batch normalisation takes one client at a time")

@@ -40,4 +40,7 @@ def summary_of(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path} is damaged: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path} is damaged: it holds no object")
+    missing = {"data", "aggregation", "attack", "seed"} - content.keys()
+    if missing:
+        raise InputError(f"{path} is no summary of a run: it has no {', '.join(sorted(missing))}")
     return content

@@ -31,6 +31,8 @@ from callbacks import (
 from flt.hooks import Aggregation, Attack
 
 os.environ.setdefault("FLT_CACHE", tempfile.mkdtemp(prefix="flt-cache-"))  # tests leave nothing in the user's
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # what a test starts shares the cores with the other workers
 # A fixture that names a rule or an attack is as good in every example.
 alike = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 settings.register_profile("short", deadline=None, suppress_health_check=alike, derandomize=True, max_examples=200)

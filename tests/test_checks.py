@@ -5,6 +5,7 @@ import torch
 from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, mlp
 from torch import nn
 
+from callbacks import AdaptiveAttack, FedAvg, FLTrust, Krum, NoAttack, ScalingAttack, TrimAttack, TrimmedMean
 from flt.checks import check_milestones, check_network, check_precision
 from flt.errors import InputError
 from flt.resume import check_settings_kept, check_state
@@ -126,3 +127,72 @@ def test_a_decay_that_never_happens():
         check_milestones([], 0.5, 10)
     with pytest.warns(UserWarning, match="holds 10, and training ends after 10 rounds"):
         check_milestones([5, 10], 0.9, 10)
+    with pytest.warns(UserWarning, match=r"lr_milestones=\[5\] have no effect with model.lr_gamma=1"):
+        check_milestones([5], 1.0, 10)
+
+
+def tiny_with(**attributes):
+    data = TinyData(bias_probability=attributes.pop("bias_probability", None))
+    for name, value in attributes.items():
+        setattr(data, name, value)
+    return data
+
+
+WITHOUT_EFFECT = {
+    "a biased class without a bias": (
+        lambda: ([FLTrust()], {"data": tiny_with(biased_class=2)}),
+        "data.biased_class=2 has no effect without data.bias_probability",
+    ),
+    "a folder of data that are made up": (
+        lambda: ([FLTrust()], {"data": tiny_with(stand_in="always", data_dir="nowhere")}),
+        "data.data_dir=nowhere has no effect with data.stand_in=always",
+    ),
+    "a biased root dataset that nobody uses": (
+        lambda: ([FedAvg()], {"data": tiny_with(bias_probability=0.5)}),
+        "data.bias_probability=0.5 changes nothing but what the clients are left with",
+    ),
+    "a root batch that nobody uses": (
+        lambda: ([FedAvg()], {"root_batch_size": 5}),
+        "model.root_batch_size has no effect",
+    ),
+    "an attack of nobody": (
+        lambda: ([FLTrust(), TrimAttack(0.0)], {}),
+        "attack.fraction=0 makes none of 10 clients malicious: TrimAttack has no effect",
+    ),
+    "an attack of too few": (lambda: ([FLTrust(), ScalingAttack(0.04)], {}), "attack.fraction=0.04 makes none of 10"),
+    "nobody to expect, and a rule that does not ask": (
+        lambda: ([FLTrust(), NoAttack(0.4)], {}),
+        "attack.fraction=0.4 has no effect: nobody is malicious, and FLTrust does not",
+    ),
+    "a number of its own": (lambda: ([Krum(1), NoAttack(0.4)], {}), "attack.fraction=0.4 has no effect"),
+    "no steps of the solver": (lambda: ([FLTrust(), AdaptiveAttack(steps=0)], {}), "attack.steps=0 leave the solver"),
+}
+
+
+@pytest.mark.parametrize("case", WITHOUT_EFFECT)
+def test_settings_without_effect(fit, case):
+    make, message = WITHOUT_EFFECT[case]
+
+    def run():  # some say it when they are made
+        callbacks, settings = make()
+        fit(*callbacks, rounds=1, **settings)
+
+    with pytest.warns(UserWarning, match=message):
+        run()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ([FLTrust()], {"data": tiny_with(bias_probability=0.5, biased_class=2)}),
+        lambda: ([FLTrust()], {"root_batch_size": 5}),
+        lambda: ([FedAvg(), AdaptiveAttack()], {"root_batch_size": 5}),
+        lambda: ([FLTrust(), TrimAttack(0.1)], {}),
+        lambda: ([Krum(), NoAttack(0.1)], {}),
+        lambda: ([TrimmedMean(), NoAttack(0.4)], {}),
+    ],
+    ids=["bias", "root batch", "root batch of the attack", "one", "Krum expects", "Trim-mean expects"],
+)
+def test_settings_with_an_effect(fit, make):
+    callbacks, settings = make()
+    fit(*callbacks, rounds=1, **settings)

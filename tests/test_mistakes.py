@@ -3,6 +3,7 @@
 A mistake is a row of `MISTAKES`: the arguments of ``flt``, and what the line has to mention.
 """
 
+import os
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -15,11 +16,14 @@ from command_line import CONFIGS, FLTRUST, SMALL, checkpoint_of, expected_warnin
 
 pytestmark = expected_warnings
 
-CHECKPOINT = "runs/har/version_0/checkpoints/last.ckpt"
+RUN = "runs/har/version_0"
+CHECKPOINT = f"{RUN}/checkpoints/last.ckpt"
 TRIM = ("--attack", "TrimAttack")
+TOO_MANY = str(max(2, os.cpu_count() or 1) + 1)
 LONGER = ("--trainer.max_steps", "4")
 
 OWN_CODE = """
+from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 
 from flt.hooks import Aggregation
@@ -34,6 +38,15 @@ class Unfinished(Aggregation):
     pass
 
 
+def function(factor: float = 1.0) -> None:
+    pass
+
+
+class Needy(CSVLogger):
+    def __init__(self, save_dir: str = "runs") -> None:
+        import no_such_package
+
+
 class Wide(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -43,9 +56,19 @@ class Wide(nn.Module):
         return self.layers(features)
 """
 
-TEXTS = {
+TEXTS: dict[str, str | bytes] = {
     "mistaken_code.py": OWN_CODE,
     "mistaken_syntax.py": "def rule(:\n",
+    "mistaken_start.py": "\nraise RuntimeError('as soon as it is imported')\n",
+    "mistaken_needs.py": "import no_such_package\n",
+    "twice.yaml": "model:\n  client_lr: 0.1\n  client_lr: 0.2\n",
+    "section_twice.yaml": "model:\n  client_lr: 0.1\ntrainer: {max_steps: 2}\nmodel:\n  local_steps: 2\n",
+    "binary.yaml": bytes(range(256)),
+    "latin.yaml": "# caf\xe9\n".encode("latin1"),
+    "list.yaml": "- model\n- data\n",
+    "colon.yaml": "model:\n  client_lr:0.1\n",
+    "merge.yaml": "<<<<<<< HEAD\nmodel:\n  client_lr: 0.1\n",
+    "section_empty.yaml": "model:\n",
     "a_file": "not a folder\n",
     "garbage.ckpt": "garbage\n",
     "syntax.yaml": "model:\n  client_lr: [1\n",
@@ -93,6 +116,10 @@ def resume(path: str, *arguments: str) -> tuple[str, ...]:
     return fit(*LONGER, "--ckpt_path", path, *arguments)
 
 
+def table(*arguments: str) -> tuple[str, ...]:
+    return ("table", "--title", "T", "--base", FLTRUST, "--axes", "{data.root_size: [50, 100]}", *arguments)
+
+
 def real(data_dir: str) -> tuple[str, ...]:
     return fit("--data.stand_in", "never", "--data.data_dir", data_dir)
 
@@ -111,7 +138,40 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     ),
     "no network": (("fit", "--data", "HAR"), ["model.network"]),
     "no data set": (("fit", "--model.network", "LogisticRegression"), ["data"]),
+    "misspelt option": (fit("--agregation", "Krum"), ["--agregation", "did you mean --aggregation"]),
+    "abbreviated option": (
+        fit("--trainer.max_step", "3"),
+        ["--trainer.max_step 3", "did you mean --trainer.max_steps"],
+    ),
+    "abbreviated option of an evaluation": (use("test", "--ckpt", "a"), ["--ckpt", "did you mean --ckpt_path"]),
+    "option without dashes": (fit("model.client_lr=1"), ["model.client_lr=1", "did you mean --model.client_lr"]),
+    "dash of a text processor": (fit("\u2014model.client_lr", "1"), ["did you mean --model.client_lr"]),
+    "two options in one": (fit("--model.client_lr=1 --model.local_steps=2"), ["model.client_lr", "float"]),
+    "option without its value": (fit("--model.client_lr"), ["--model.client_lr", "expected one argument"]),
+    "empty value": (fit("--model.client_lr", ""), ["model.client_lr", "float", "got nothing"]),
+    "file without its option": (("fit", "own.yaml"), ["own.yaml", "--config own.yaml"]),
+    "file before the command": (("--config", FLTRUST, "fit"), ["begin with flt fit"]),
+    **{
+        f"{command} without anything": ((command,), ["model.network", "data", f"flt {command} --config"])
+        for command in ("fit", "validate", "test", "predict", "data")
+    },
     # Configuration files
+    "key twice": (fit("--config", "twice.yaml"), ["twice.yaml", "client_lr", "a second time", "line 3"]),
+    "section twice": (
+        fit("--config", "section_twice.yaml"),
+        ["section_twice.yaml", "model", "a second time", "line 4"],
+    ),
+    "key twice on the command line": (
+        images("--data.inputs", "{flip: true, flip: false}"),
+        ["data", "flip"],
+    ),
+    "binary file": (fit("--config", "binary.yaml"), ["binary.yaml", "UTF-8"]),
+    "file in another encoding": (fit("--config", "latin.yaml"), ["latin.yaml", "UTF-8"]),
+    "list in a file": (fit("--config", "list.yaml"), ["list.yaml", "expected settings"]),
+    "space missing": (fit("--config", "colon.yaml"), ["colon.yaml", "client_lr:0.1", "a space"]),
+    "marks of a merge": (fit("--config", "merge.yaml"), ["merge.yaml", "line 2"]),
+    "empty section in a file": (fit("--config", "section_empty.yaml"), ["section_empty.yaml", "expected settings"]),
+    "no name of a file": (fit("--config="), ["config", "got nothing"]),
     "missing file": (("fit", "--config", "nope.yaml"), ["nope.yaml"]),
     "folder as file": (("fit", "--config", "runs"), ["runs"]),
     "bad syntax": (("fit", "--config", "syntax.yaml"), ["syntax.yaml", "line 2"]),
@@ -141,7 +201,46 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "module with a syntax error": (rule("mistaken_syntax.Rule"), ["aggregation", "mistaken_syntax.py", "line 1"]),
     "class of another kind": (rule("mistaken_code.Unrelated"), ["aggregation", "subclass of Aggregation"]),
     "abstract class": (rule("mistaken_code.Unfinished"), ["aggregation", "abstract"]),
+    "module that raises": (rule("mistaken_start.Rule"), ["aggregation=mistaken_start.Rule", "as soon as", "line 2"]),
+    "module of an attack that raises": (
+        attack("mistaken_start.A"),
+        ["attack=mistaken_start.A", "as soon as", "line 2"],
+    ),
+    "module of a network that raises": (
+        fit("--model.network", "mistaken_start.Net"),
+        ["cannot be imported", "as soon as", "mistaken_start.py, line 2"],
+    ),
+    "module of a network with a syntax error": (
+        fit("--model.network", "mistaken_syntax.Net"),
+        ["cannot be imported", "mistaken_syntax.py", "line 1"],
+    ),
+    "module that needs another": (rule("mistaken_needs.Rule"), ["aggregation=mistaken_needs.Rule", "no_such_package"]),
+    "no such class of ours": (rule("callbacks.Kurm"), ["aggregation", "callbacks", "Kurm"]),
+    "function as rule": (rule("mistaken_code.function"), ["aggregation", "mistaken_code.function", "subclass"]),
+    "rule in small letters": (rule("krum"), ["aggregation=krum", "Krum"]),
+    "unknown logger": (fit("--trainer.logger", "WandbLoggr"), ["trainer.logger=WandbLoggr", "WandbLogger"]),
+    "logger without its package": (
+        fit("--trainer.logger", "mistaken_code.Needy"),
+        ["Needy needs a package that is not installed", "no_such_package"],
+    ),
+    "logger without an argument": (fit("--trainer.logger", "TensorBoardLogger"), ["trainer.logger", "save_dir"]),
+    "unknown option of a logger": (
+        fit("--trainer.logger", "CSVLogger", "--trainer.logger.nope", "3"),
+        ["trainer.logger", "nope"],
+    ),
+    "unknown callback": (fit("--trainer.callbacks", "Nope"), ["trainer.callbacks=Nope", "import path"]),
+    "no such module of a callback": (
+        fit("--trainer.callbacks", "no_such_module.A"),
+        ["trainer.callbacks=no_such_module.A", "No module named"],
+    ),
     # Types
+    "milestone without brackets": (fit("--model.lr_milestones", "5"), ["model.lr_milestones", "list", "got 5"]),
+    "word as milestone": (fit("--model.lr_milestones", "[a]"), ["model.lr_milestones", "int", "got a"]),
+    "decimal comma": (fit("--model.client_lr", "0,1"), ["model.client_lr", "float", "0,1"]),
+    "word for the chunk": (
+        fit("--model.clients_per_chunk", "many"),
+        ["model.clients_per_chunk", "int", "auto", "many"],
+    ),
     "word for a whole number": (fit("--trainer.max_steps", "many"), ["trainer.max_steps", "int", "many"]),
     "fraction for a whole number": (fit("--data.root_size", "1.5"), ["root_size", "int", "1.5"]),
     "word for a number": (fit("--model.client_lr", "fast"), ["model.client_lr", "float", "fast"]),
@@ -233,6 +332,21 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         fit("--model.server_lr", "2", "--model.server_optimizer", "torch.optim.Adam"),
         ["model.server_lr=2.0", "model.server_optimizer"],
     ),
+    "milestone of 0": (fit("--model.lr_milestones", "[0]"), ["model.lr_milestones=[0]", "1 or more"]),
+    "optimizer that evaluates the loss": (
+        fit("--model.server_optimizer", "torch.optim.LBFGS"),
+        ["model.server_optimizer", "closure"],
+    ),
+    "negative rate of an optimizer": (
+        fit("--model.server_optimizer", "Adam", "--model.server_optimizer.lr", "-1"),
+        ["model.server_optimizer", "-1"],
+    ),
+    "unknown setting of an optimizer": (
+        fit("--model.server_optimizer", "Adam", "--model.server_optimizer.lrr", "1"),
+        ["model.server_optimizer", "lrr"],
+    ),
+    "layer as optimizer": (fit("--model.server_optimizer", "torch.nn.Linear"), ["model.server_optimizer"]),
+    "network of images for vectors": (fit("--model.network", "CNN"), ["model.network CNN", "[561]"]),
     "network of other features": (fit("--model.network.num_features", "10"), ["LogisticRegression", "561", "10"]),
     "network of other classes": (fit("--model.network.num_classes", "7"), ["LogisticRegression", "7", "HAR", "6"]),
     "network without features": (fit("--model.network.num_features", "0"), ["num_features=0"]),
@@ -273,10 +387,66 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "unknown strategy": (fit("--trainer.strategy", "abacus"), ["strategy", "abacus"]),
     "no devices": (fit("--trainer.accelerator", "cpu", "--trainer.devices", "0"), ["devices", "0"]),
     "word for devices": (fit("--trainer.accelerator", "cpu", "--trainer.devices", "all"), ["devices"]),
+    **{
+        f"trainer.{name}": (fit(f"--trainer.{name}", value), [f"trainer.{name}={value}", remedy])
+        for name, value, remedy in (
+            ("max_epochs", "5", "trainer.max_steps"),
+            ("min_epochs", "5", "trainer.max_steps"),
+            ("min_steps", "5", "trainer.max_steps"),
+            ("limit_train_batches", "0.5", "trainer.max_steps"),
+            ("overfit_batches", "1", "trainer.max_steps"),
+            ("reload_dataloaders_every_n_epochs", "1", "leave it out"),
+            ("accumulate_grad_batches", "2", "model.local_steps"),
+            ("gradient_clip_val", "1.0", "NormBoundedMean"),
+            ("gradient_clip_algorithm", "norm", "NormBoundedMean"),
+        )
+    },
+    "word for an evaluation's interval": (fit("--trainer.val_check_interval", "often"), ["val_check_interval=often"]),
+    "precision of 8 bits": (fit("--trainer.precision", "8"), ["trainer.precision=8", "32-true or bf16-mixed"]),
+    "word for the longest time": (fit("--trainer.max_time", "soon"), ["soon", "DD:HH:MM:SS"]),
+    "more processes than cores": (
+        fit("--trainer.accelerator", "cpu", "--trainer.devices", TOO_MANY),
+        [f"trainer.devices={TOO_MANY}", "cores", "at most"],
+    ),
+    "other machines that nobody named": (fit("--trainer.num_nodes", "2"), ["trainer.num_nodes=2", "MASTER_ADDR"]),
+    "no machines": (fit("--trainer.num_nodes", "0"), ["num_nodes", "0"]),
+    "strategy for GPUs": (fit("--trainer.accelerator", "cpu", "--trainer.strategy", "fsdp"), ["fsdp", "GPU"]),
+    "true as seed": (fit("--seed_everything", "true"), ["seed_everything=True", "give a number"]),
+    "no seed": (fit("--seed_everything", "false"), ["seed_everything=False", "give a number"]),
+    "fraction for the seed": (fit("--seed_everything", "1.5"), ["seed_everything", "int", "1.5"]),
     "negative seed": (fit("--seed_everything", "-1"), ["seed_everything", "-1"]),
     "seed too large": (fit("--seed_everything", "4294967296"), ["seed_everything", "4294967296"]),
     "bare bones": (fit("--trainer.barebones", "true"), ["barebones"]),
     "file as folder of runs": (fit("--trainer.logger.save_dir", "a_file"), ["a_file"]),
+    # The other commands
+    "data with an unknown option": (use("data", "--nope"), ["--nope", "flt data --help"]),
+    "data with an unknown attack": (use("data", "--attack", "Nope"), ["attack=Nope", "flt data --help"]),
+    "data without root": (use("data", "--data.root_size", "0"), ["root_size=0"]),
+    "data with a target out of range": (
+        use("data", "--attack", "ScalingAttack", "--attack.target_class", "9"),
+        ["attack.target_class=9", "0 to 5"],
+    ),
+    "figure of an unknown kind": (use("data", "--plot", "a.docx"), ["plot='a.docx'", ".png"]),
+    "figure in no folder": (use("data", "--plot", "nope/a.png"), ["plot='nope/a.png'", "no folder"]),
+    "evaluation of a folder": (use("test", "--ckpt_path", "runs"), ["--ckpt_path runs"]),
+    "evaluation with another seed": (
+        use("predict", "--ckpt_path", CHECKPOINT, "--seed_everything", "3"),
+        ["seed is 0", "3", "--seed_everything"],
+    ),
+    "evaluation of another network": (
+        use("validate", "--ckpt_path", CHECKPOINT, "--model.network", "CNN"),
+        ["model.network CNN", "[561]"],
+    ),
+    "table without its file": (("table", "--out", "o"), ["title", "base", "axes", "flt table --help"]),
+    "table into a file": (table("--out", "a_file"), ["out='a_file'", "folder"]),
+    "table by nobody": (table("--out", "o", "--jobs", "0"), ["jobs=0", "1"]),
+    "table on an unknown cluster": (table("--out", "o", "--launcher", "moon"), ["launcher", "moon", "slurm"]),
+    "plot of nothing": (("plot", "nope"), ["nope/summary.json", "no such file"]),
+    "plot of another program's summary": (("plot", "foreign"), ["foreign/summary.json", "attack", "seed"]),
+    "plot of an unknown metric": (("plot", RUN, "--y", "[nope]"), ["y=nope", "testing_error_rate"]),
+    "plot of a metric without brackets": (("plot", RUN, "--y", "nope"), ["y", "list", "nope"]),
+    "dashboard of nobody": (("dashboard",), ["entity", "flt dashboard --help"]),
+    "dashboard with an unknown option": (("dashboard", "--nope"), ["--nope"]),
     "second rule": (fit("--trainer.callbacks+", "Krum"), ["trainer.callbacks", "Krum", "FLTrust"]),
 }
 
@@ -290,7 +460,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with working_in(folder, base):
         checkpoint = checkpoint_of(train())
         for name, text in TEXTS.items():
-            Path(name).write_text(text)
+            Path(name).write_bytes(text.encode() if isinstance(text, str) else text)
+        Path("foreign").mkdir()
+        Path("foreign/summary.json").write_text("{}")
         _write_checkpoints(checkpoint, Path(CHECKPOINT).read_bytes())
     _write_data(base / "data")
     return folder

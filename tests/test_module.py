@@ -196,6 +196,7 @@ def test_sampled_clients(fit):
     assert [round.client_ids.tolist() for round in again.received] == drawn
 
 
+@pytest.mark.filterwarnings("ignore:attack.fraction=.* makes none of:UserWarning")
 @pytest.mark.parametrize(("fraction", "count"), [(0.0, 0), (0.04, 0), (0.06, 1), (0.2, 2), (0.35, 4), (0.85, 8)])
 def test_number_of_malicious_clients(fit, fraction, count):
     """``round(fraction * n)``; Python rounds 3.5 and 8.5 to the even neighbour."""

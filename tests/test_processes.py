@@ -1,14 +1,17 @@
 """Several processes make the run that one makes."""
 
+import functools
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
 from cases_of_processes import CASES, outcome
-from command_line import CONFIGS
+from command_line import CONFIGS, run, same_parameters, working_in
 
 HELPERS = Path(__file__).parent / "helpers"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PL_GLOBAL_SEED": "0", "FLT_CACHE": "cache"}
@@ -25,23 +28,42 @@ def start(*command: str, folder: Path) -> str:
     return ended.stdout
 
 
+class Shared(NamedTuple):
+    """All cases, run by so many processes, with clients in parts of about that size."""
+
+    processes: int
+    clients: int
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes all cases with some processes, which are started once for all sizes of parts."""
+
+    @functools.cache
+    def launch(processes: int, *clients: int) -> Path:
+        folder = tmp_path_factory.mktemp("shared")
+        script = str(HELPERS / "cases_of_processes.py")
+        torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}")
+        start(*torchrun, script, str(folder), *map(str, clients), folder=folder)
+        return folder
+
+    return launch
+
+
 @pytest.fixture(scope="module", params=[(2, 1000), (2, 1), (4, 1000)], ids=lambda case: f"{case[0]}-{case[1]}")
-def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
+def shared(request: pytest.FixtureRequest, launched: Callable[..., Path]) -> Shared:
     """All cases, run by several processes."""
     processes, clients = request.param
-    folder = tmp_path_factory.mktemp("shared")
-    script = str(HELPERS / "cases_of_processes.py")
-    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}")
-    start(*torchrun, script, str(folder), str(clients), folder=folder)
-    return processes, folder
+    return Shared(processes, clients, launched(processes, *((1000, 1) if processes == 2 else (1000,))))
 
 
 @pytest.mark.filterwarnings("ignore")  # the cases are about what comes out
 @pytest.mark.parametrize("name", CASES)
-def test_the_same_run(shared: tuple[int, Path], tmp_path: Path, name: str) -> None:
-    processes, folder = shared
+def test_the_same_run(shared: Shared, tmp_path: Path, name: str) -> None:
+    processes, clients, folder = shared
     alone = outcome(name, tmp_path)
-    results = [torch.load(folder / f"{name}.{rank}.pt", weights_only=True) for rank in range(processes)]
+    results = [torch.load(folder / f"{name}.{clients}.{rank}.pt", weights_only=True) for rank in range(processes)]
     for key, value in alone["state"].items():
         torch.testing.assert_close(results[0]["state"][key], value, rtol=1e-5, atol=1e-6)
         assert all(torch.equal(result["state"][key], results[0]["state"][key]) for result in results)
@@ -55,8 +77,20 @@ def test_the_same_run(shared: tuple[int, Path], tmp_path: Path, name: str) -> No
                 torch.testing.assert_close(judged[key], vector, rtol=1e-4, atol=1e-6, equal_nan=True)
 
 
-def test_the_command_line_starts_them_itself(tmp_path: Path) -> None:
-    """Two processes, whose files are those of one: one folder, each evaluation exact."""
+@pytest.fixture
+def settings_of_torch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Undoes what ``trainer.deterministic`` changes in the process."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.filterwarnings("ignore")  # about what comes out
+def test_the_command_line_starts_them_itself(tmp_path: Path, settings_of_torch: None) -> None:
+    """Two processes, whose files are those of one: one folder, each evaluation exact.
+
+    Where nothing depends on a clock, one process by itself makes the very run that this one makes.
+    """
     (tmp_path / "start.py").write_text("from flt.cli import console\n\nconsole()\n")
     settings = [
         *(
@@ -68,7 +102,8 @@ def test_the_command_line_starts_them_itself(tmp_path: Path) -> None:
             "--trainer.max_steps",
             "3",
         ),
-        *("--trainer.accelerator", "cpu", "--trainer.val_check_interval", "3"),
+        *("--trainer.accelerator", "cpu", "--trainer.val_check_interval", "3", "--trainer.deterministic", "true"),
+        *("--trainer.log_every_n_steps", "1"),
     ]
     for devices in ("1", "2"):
         start(sys.executable, "start.py", *settings, "--trainer.devices", devices, folder=tmp_path)
@@ -83,3 +118,10 @@ def test_the_command_line_starts_them_itself(tmp_path: Path) -> None:
     ]
     for key, value in states[0].items():
         torch.testing.assert_close(states[1][key], value, rtol=1e-5, atol=1e-6)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with working_in(elsewhere, elsewhere):
+        assert run(*settings, "--trainer.devices", "1").status == 0
+    here = elsewhere / "runs" / "har" / "version_0"
+    assert same_parameters(here, one)
+    assert (here / "metrics.csv").read_text() == (one / "metrics.csv").read_text()

@@ -49,6 +49,8 @@ class AdaptiveAttack(Attack):
         given = (sweeps, steps, noise_variance, probe, step_size)
         if solver == "exact" and given != (10, 10, 0.5, 0.005, 0.01):
             rank_zero_warn("attack.sweeps, steps, noise_variance, probe and step_size have no effect with solver=exact")
+        elif solver != "exact" and 0 in (sweeps, steps):
+            rank_zero_warn(f"attack.sweeps={sweeps} and attack.steps={steps} leave the solver's start as it is")
         self.solver: Solver = solver
         self.sweeps = sweeps
         self.steps = steps

@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +68,13 @@ def request(args: Sequence[str]) -> Request:
     if settings.config and isinstance(made.axes, dict):  # as what jsonargparse knows to be files
         made.axes = anchored(made.axes, Path(settings.config[-1].absolute).parent)
     grid = Grid(**{name: made[name] for name in inspect.signature(Grid).parameters})
-    return Request(grid, Path(settings.out), settings.jobs, made[settings.launcher])
+    out = Path(settings.out)
+    if out.is_file():
+        raise InputError(f"out={settings.out!r} is a file: give a folder of its own")
+    for name in LAUNCHERS.keys() - {settings.launcher}:
+        if settings[name] != parser.get_defaults()[name]:
+            warnings.warn(f"{name}: these settings have no effect with --launcher {settings.launcher}", stacklevel=2)
+    return Request(grid, out, settings.jobs, made[settings.launcher])
 
 
 def table(args: Sequence[str]) -> int:

@@ -100,6 +100,7 @@ def test_rounds_draw_their_own_numbers(fit):
     assert not torch.allclose(*shares, rtol=0.01)
 
 
+@pytest.mark.filterwarnings("ignore:attack.fraction=.* makes none of:UserWarning")
 def test_nobody_malicious(fit, make_attack):
     attack = make_attack()
     attack.fraction = 0.0

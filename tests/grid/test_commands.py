@@ -102,6 +102,12 @@ def test_paths_in_a_file_start_from_its_folder(place: Path) -> None:
     assert grid.outline.source == "the reference's"
 
 
+def test_settings_of_another_launcher(place: Path) -> None:
+    write_grid()
+    with pytest.warns(UserWarning, match="slurm: these settings have no effect with --launcher local"):
+        request(["--config", "grid.yaml", "--out", "o", "--slurm.cpus", "2"])
+
+
 HELP = ["--title", "--base", "--axes", "--seeds", "--reference", "--tolerance", "--figure", "--ray.cpus", "--jobs"]
 
 

@@ -1,6 +1,7 @@
 """Runs that several processes share: a list of them, and a script that makes each and saves what came out.
 
-``torchrun --nproc_per_node 2 cases_of_processes.py FOLDER`` writes a file for each into FOLDER.
+``torchrun --nproc_per_node 2 cases_of_processes.py FOLDER 1000 1`` writes a file for each into FOLDER, once with
+clients in parts of 1000 and once in parts of 1, roughly.
 """
 
 import sys
@@ -100,10 +101,10 @@ def outcome(name: str, folder: Path) -> dict[str, Any]:
 
 if __name__ == "__main__":
     target = Path(sys.argv[1])
-    if len(sys.argv) > 2:  # clients in a part, roughly
-        cohort.PART["cpu"], cohort.MIN_CLIENTS = int(sys.argv[2]) * 96, 1
-    for name in CASES:
-        result = outcome(name, target)
-        rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
-        torch.save(result, target / f"{name}.{rank}.pt")
+    for clients in map(int, sys.argv[2:]):
+        cohort.PART["cpu"], cohort.MIN_CLIENTS = clients * 96, 1
+        for name in CASES:
+            result = outcome(name, target)
+            rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+            torch.save(result, target / f"{name}.{clients}.{rank}.pt")
     leave()
