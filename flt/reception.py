@@ -1,6 +1,7 @@
 """What becomes of the clients' updates once they are trained: attack, clipping and the like, the rule."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -55,13 +56,13 @@ class Reception:
     def _takes_parts(self) -> bool:
         return isinstance(self.rule, WeightedAggregation) and all(map(_goes_client_by_client, self.callbacks))
 
-    @property
-    def _device_type(self) -> str:
-        return self.cohort.federation.clients.features.device.type
+    def _full_precision(self) -> AbstractContextManager[Any]:
+        device = self.cohort.federation.clients.features.device.type
+        return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
     def _judge(self, part: Round) -> tuple[Round, Aggregate | None]:
         """Gives the rule all updates at once; ``part`` is what this process has trained."""
-        with torch.autocast(self._device_type, enabled=False):
+        with self._full_precision():
             round = self._receive(self.processes.joined(part))
             if not len(round) and isinstance(self.rule, WeightedAggregation):
                 aggregate: Aggregate | None = self.rule.finish(PartialAggregate.of_nobody(round), round)
@@ -74,13 +75,13 @@ class Reception:
         assert isinstance(self.rule, WeightedAggregation)
         total, rounds = None, []
         for part in parts:
-            with torch.autocast(self._device_type, enabled=False):  # and not while the next part is trained
+            with self._full_precision():  # and not while the next part is trained
                 folded, rest = self._fold_part(part)
                 total = folded if total is None else total.plus(folded)
                 rounds.append(rest)
             del part  # the next one takes its memory
         assert total is not None, "a process has at least one part, if an empty one"
-        with torch.autocast(self._device_type, enabled=False):
+        with self._full_precision():
             round, total = self.processes.joined(Round.joined(rounds)), self.processes.summed(total)
             aggregate = self.rule.finish(total, round)
             return round, self._usable(aggregate, total.statistics.mean()[None] if len(round) else None)

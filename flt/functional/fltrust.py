@@ -71,6 +71,7 @@ def fltrust(
         >>> fltrust(torch.tensor([[10.0, 0.0], [-5.0, 0.0]]), torch.tensor([1.0, 0.0]))
         tensor([1., 0.])
     """
+    check_choice("rescale", rescale, Rescale)
     share = 1.0 / len(updates)  # which keeps the sum below the longest summand
     total = fltrust_weights(updates, root_update, relu=relu, rescale=rescale).sum_of(updates, share)
     if include_root:
@@ -82,11 +83,10 @@ def fltrust_weights(
     updates: Tensor, root_update: Tensor, *, relu: bool = True, rescale: Rescale = "all"
 ) -> FLTrustWeights:
     """The weights behind `fltrust`, whose arguments these are."""
-    check_choice("rescale", rescale, Rescale)
     lengths, root_norm = norms(updates), norms(root_update[None])[0]
     # An update so short that the factor which brings it to the root's length overflows is as good as zero.
     is_short = root_norm > lengths * (torch.finfo(updates.dtype).max / 4)
-    lengths = torch.where(is_short, 0.0, lengths)
+    lengths = lengths.masked_fill(is_short, 0.0)
     cosines = cosines_of_length(updates, lengths, root_update, root_norm)
     scores = cosines.clamp(min=0.0) if relu else cosines
     return FLTrustWeights(scores, _scales(lengths, root_norm, rescale), lengths, cosines, root_norm)
