@@ -33,7 +33,7 @@ TIMED = (
     (cohort, "take_batches", "data"),
     (LocalTraining, "__call__", "training"),
     (LocalTraining, "together", "training"),
-    (reception, "finite_rows", "checks"),
+    (reception, "all_finite", "checks"),
     (MetricsLogger, "on_round_end", "metrics"),
 )
 HOOKS = (

@@ -29,6 +29,7 @@ PLUGINS: dict[str, type] = {
     "trainer.callbacks": Callback,
 }
 MOST_NAMES = 12  # that are worth listing
+PACKAGES = ("flt", "callbacks", "lightning")  # whose classes are listed
 
 COMMAND = r"(fit|validate|test|predict|data)\."
 
@@ -187,7 +188,7 @@ def advice(message: str, options: Iterable[str]) -> str:
 
 def _choices(name: str, base: type[Any]) -> str:
     """What could stand in place of an unknown class's ``name``."""
-    names = sorted({subclass.__name__ for subclass in _leaves(base)})
+    names = sorted({own.__name__ for own in _leaves(base) if own.__module__.split(".")[0] in PACKAGES})
     others = "a file, or the import path of your own class"
     if len(names) <= MOST_NAMES:
         return f"choose one of {', '.join(names)}, {others}"

@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.cohort import Cohort
-from flt.functional import finite_rows, median
+from flt.functional import all_finite, finite_rows, median
 from flt.hooks import Aggregate, Aggregation, FederatedCallback, Round, call_hook
 from flt.processes import Processes
 from flt.streaming import PartialAggregate, WeightedAggregation
@@ -107,8 +107,7 @@ class Reception:
         parts = {"update": aggregate.update, "statistics": aggregate.statistics}
         known = {name: part for name, part in parts.items() if part is not None and len(part)}
         agreed: dict[str, Any] = {name: self.processes.agreed(part) for name, part in known.items()}
-        is_finite = all(finite_rows(part[None]).all() for part in agreed.values())
-        return replace(aggregate, **agreed) if is_finite else None
+        return replace(aggregate, **agreed) if all(map(all_finite, agreed.values())) else None
 
     def _receive(self, round: Round) -> Round:
         """What reaches the rule of what the clients have trained."""
@@ -121,13 +120,10 @@ class Reception:
 
 def _drop_unusable(round: Round) -> Round:
     """The round without the clients whose update or statistics hold a NaN or an infinity, which it counts."""
-    finite = finite_rows(round.updates)
-    if round.statistics.shape[1]:
-        finite &= finite_rows(round.statistics)
-    if finite.all():
+    if all_finite(round.updates) and all_finite(round.statistics):
         return round
     rank_zero_warn("updates with a NaN or an infinity were dropped (column num_dropped counts them)")
-    return round.keep(finite.cpu())
+    return round.keep((finite_rows(round.updates) & finite_rows(round.statistics)).cpu())
 
 
 def _goes_client_by_client(callback: Callback) -> bool:

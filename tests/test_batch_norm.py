@@ -377,6 +377,7 @@ class Glaring(Pictures):
         self.clients.of(4).features.mul_(1e25)
 
 
+@pytest.mark.filterwarnings("ignore:attack.fraction=")  # which some rules take no notice of
 def test_clients_whose_statistics_or_update_are_not_finite_are_dropped(fit, rule):
     with pytest.warns(UserWarning, match=DROPPED):
         _, sent = check_run(

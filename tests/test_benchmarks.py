@@ -90,7 +90,7 @@ def test_gpu_on_the_processor(tmp_path: Path) -> None:
     arguments = ("--device", "cpu", "--only", "HAR", "--precision", "32-true", *TINY)
     (result,) = results_of("gpu.py", *arguments, folder=tmp_path, name="gpu")["results"]
     check_rounds(result)
-    assert "aten::addmm" in (tmp_path / "gpu_profiles.txt").read_text()
+    assert "aten::baddbmm" in (tmp_path / "gpu_profiles.txt").read_text()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

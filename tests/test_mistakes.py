@@ -431,7 +431,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "evaluation of a folder": (use("test", "--ckpt_path", "runs"), ["--ckpt_path runs"]),
     "evaluation with another seed": (
         use("predict", "--ckpt_path", CHECKPOINT, "--seed_everything", "3"),
-        ["seed is 0", "3", "--seed_everything"],
+        ["seed: 0 (checkpoint), 3 (given)", "--seed_everything"],
     ),
     "evaluation of another network": (
         use("validate", "--ckpt_path", CHECKPOINT, "--model.network", "CNN"),

@@ -10,6 +10,8 @@ from tiny import Recorder, Sending, TinyData, parameters_of, start_of
 from callbacks import FedAvg, FLTrust, NoAttack
 from flt.hooks import FederatedCallback
 
+pytestmark = pytest.mark.filterwarnings("ignore:attack.fraction=")  # which some rules take no notice of
+
 UNUSABLE = "a round had no usable aggregate .*: model unchanged"
 DROPPED = "updates with a NaN or an infinity were dropped"
 

@@ -225,7 +225,8 @@ def test_more_rounds(site: Path, start: str) -> None:
 
 def test_where_it_runs_may_change(site: Path) -> None:
     further = ("--trainer.accelerator", "cpu", "--model.clients_per_chunk", "30", "--data.data_dir", "elsewhere")
-    assert run(*RESUME, *further).status == 0
+    with pytest.warns(UserWarning, match="data.data_dir=elsewhere has no effect with data.stand_in=always"):
+        assert run(*RESUME, *further).status == 0
     assert same_parameters(FOLDER, site / "whole" / FOLDER)
 
 

@@ -2,7 +2,7 @@
 
 from flt.functional.adaptive_attack import adaptive_attack, adaptive_objective
 from flt.functional.coordinatewise import median, trimmed_mean
-from flt.functional.distances import cosine_similarity, finite_rows, pairwise_squared_distances
+from flt.functional.distances import all_finite, cosine_similarity, finite_rows, pairwise_squared_distances
 from flt.functional.fedavg import fedavg
 from flt.functional.fltrust import fltrust, fltrust_weights, trust_scores
 from flt.functional.krum import krum, krum_scores, krum_select
@@ -14,6 +14,7 @@ from flt.functional.trim_attack import trim_attack
 __all__ = [
     "adaptive_attack",
     "adaptive_objective",
+    "all_finite",
     "cosine_similarity",
     "fedavg",
     "finite_rows",

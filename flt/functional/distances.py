@@ -1,5 +1,7 @@
 """Distances and angles between client updates."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -24,14 +26,18 @@ def finite_rows(updates: Tensor) -> Tensor:
         >>> finite_rows(torch.tensor([[1.0, 2.0], [float("nan"), 0.0]]))
         tensor([ True, False])
     """
-    # A row sum is one pass over memory and not finite whenever an entry is; only what it flags (a finite row can
-    # overflow the sum) is looked at entry by entry.
-    totals = updates.sum(dim=1)
-    finite = totals - totals == 0
-    if not finite.all():
-        suspects = (~finite).nonzero().flatten()
-        finite[suspects] = updates[suspects].isfinite().all(dim=1)
-    return finite
+    return updates.isfinite().all(dim=1)
+
+
+def all_finite(updates: Tensor) -> bool:
+    """Whether ``updates``, of any shape, hold neither a NaN nor an infinity.
+
+    Example:
+        >>> all_finite(torch.tensor([[1.0, 2.0], [float("nan"), 0.0]]))
+        False
+    """
+    # A sum is one pass over memory, and not finite whenever an entry is; only if it overflows do entries matter.
+    return math.isfinite(float(updates.sum())) or bool(updates.isfinite().all())
 
 
 def norms(updates: Tensor) -> Tensor:
@@ -45,7 +51,7 @@ def norms(updates: Tensor) -> Tensor:
     if num_blocks:
         blocks = updates[:, : num_blocks * BLOCK].reshape(len(updates), num_blocks, BLOCK)
         lengths = torch.linalg.vector_norm(blocks, dim=2).double().square_().sum(dim=1).add_(lengths.square_()).sqrt_()
-    if len(lengths) and not (lengths.min() > SHORTEST and lengths.max() < LONGEST):
+    if len(lengths) and not SHORTEST < float(lengths.min()) <= float(lengths.max()) < LONGEST:
         doubtful = ~((lengths > SHORTEST) & (lengths < LONGEST))
         lengths[doubtful] = _float64_norms(updates[doubtful])
     return lengths
@@ -77,7 +83,8 @@ def cosines_of_length(updates: Tensor, lengths: Tensor, root_update: Tensor, roo
     """`cosine_similarity` where the norms are known, ``lengths`` of shape ``[num_clients]`` and a scalar."""
     # Dividing the root first keeps every partial sum of the product below the client's own norm.
     # Only with updates near the end of the float range could they still overflow; those get a shorter root.
-    shrink = torch.where(lengths.max() > torch.finfo(updates.dtype).max / 4, 0.25 / len(root_update) ** 0.5, 1.0)
+    is_long = float(lengths.max()) > torch.finfo(updates.dtype).max / 4
+    shrink = 0.25 / len(root_update) ** 0.5 if is_long else 1.0
     along_root = _products(updates, (root_update.double() * (shrink / root_norm)).to(updates.dtype))
     cosines = torch.where((lengths > 0) & (root_norm != 0), along_root / (lengths * shrink), 0.0)
     return cosines.clamp(-1.0, 1.0).to(updates.dtype)

@@ -14,10 +14,12 @@ def test_one_bad_entry_marks_its_row_only(bad, column):
     finite = F.finite_rows(updates)
     assert finite.dtype == torch.bool
     assert finite.tolist() == [True, False, True]
+    assert [F.all_finite(part) for part in (updates, updates[0], updates[1], updates[:0])] == [False, True, False, True]
 
 
 def test_infinities_of_both_signs_do_not_cancel():
     assert F.finite_rows(torch.tensor([[math.inf, -math.inf], [0.0, 0.0]])).tolist() == [False, True]
+    assert not F.all_finite(torch.tensor([math.inf, -math.inf]))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -26,3 +28,4 @@ def test_huge_and_tiny_entries_are_finite(dtype):
     limits = torch.finfo(dtype)
     updates = torch.tensor([[limits.max] * 4, [limits.min] * 4, [limits.tiny] * 4], dtype=dtype)
     assert F.finite_rows(updates).all()
+    assert F.all_finite(updates)

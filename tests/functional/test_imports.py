@@ -4,7 +4,7 @@ from pathlib import Path
 
 NAMES = [
     *("fedavg", "krum", "krum_scores", "krum_select", "trimmed_mean", "median", "fltrust"),
-    *("pairwise_squared_distances", "cosine_similarity", "trust_scores", "finite_rows"),
+    *("pairwise_squared_distances", "cosine_similarity", "trust_scores", "finite_rows", "all_finite"),
     *("flip_labels", "krum_attack", "trim_attack", "adaptive_attack", "adaptive_objective"),
 ]
 
