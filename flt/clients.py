@@ -141,7 +141,7 @@ class LocalTraining(FlatNetwork):
 
         def slope(scores: Tensor) -> tuple[Tensor, Tensor]:
             at_scores, losses = cross_entropy(scores, labels)
-            for piece, batches in zip(torch.split(at_scores, sizes), groups, strict=True):
+            for piece, batches in zip(at_scores.split_with_sizes(sizes), groups, strict=True):
                 factors = example_factors(batches.weights, self.loss_reduction, batch_size=batches.labels.shape[2])
                 # The learning rate here, where numbers are few.
                 piece.view(*batches.labels.shape, -1).mul_(factors * -client_lr)
@@ -153,7 +153,7 @@ class LocalTraining(FlatNetwork):
             LocalUpdates(
                 update, mean_loss(loss.view_as(batches.labels), batches.weights)[:, 0], update.new_zeros(len(update), 0)
             )
-            for update, loss, batches in zip(updates, torch.split(losses, sizes), groups, strict=True)
+            for update, loss, batches in zip(updates, losses.split_with_sizes(sizes), groups, strict=True)
         ]
 
     # In chunks

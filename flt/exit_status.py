@@ -42,13 +42,15 @@ def exit_status(command: Callable[[], int | None]) -> int:
         command: What to run; it may return a status of its own.
 
     Returns:
-        That, or 0, or 2 after a mistake in the input, 1 where a disk is full, 130 after Ctrl-C and 143 after SIGTERM;
-        all but the first two are explained in one line on standard error.
+        That, or 0, or 2 after a mistake in the input, 1 where a disk is full, 130 after Ctrl-C and 143 after SIGTERM,
+        which are explained in one line on standard error; 141 where nobody reads the output any more.
     """
     _set_up()
     try:
         with _terminable():
-            return command() or 0
+            status = command() or 0
+            sys.stdout.flush()
+            return status
     except Stopped as stopped:
         if str(stopped):
             print(f"flt: {stopped}", file=sys.stderr)
@@ -62,6 +64,9 @@ def exit_status(command: Callable[[], int | None]) -> int:
             raise
         print(f"flt: error: {' '.join(str(explained).split())}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # who reads the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python flushes what is left at its exit
+        return 128 + signal.SIGPIPE
     except OSError as error:
         if error.errno in NO_SPACE:
             print(f"flt: {no_space(error)}", file=sys.stderr)

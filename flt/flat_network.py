@@ -25,7 +25,7 @@ class FlatNetwork:
 
     def unflatten(self, vector: Tensor) -> dict[str, Tensor]:
         """The flat ``vector``, shape ``[num_params]``, as a dictionary of named parameters (views)."""
-        pieces = torch.split(vector, self._sizes)
+        pieces = vector.split_with_sizes(self._sizes)
         named = zip(self.trained.items(), pieces, strict=True)
         return {name: piece.view_as(parameter) for (name, parameter), piece in named}
 

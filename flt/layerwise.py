@@ -62,7 +62,7 @@ def client_gradients(
         calls.append(record.calls)
     classes_first = torch.cat([each.detach().movedim(-1, 0) for each in scores], dim=1)
     at_scores, extra = slope(classes_first.movedim(0, -1))
-    at_each = dict(zip(map(id, scores), torch.split(at_scores, [len(each) for each in scores]), strict=True))
+    at_each = dict(zip(map(id, scores), at_scores.split_with_sizes([len(each) for each in scores]), strict=True))
     # The last layer's output is the scores in most networks; autograd is for what lies before it.
     inner = [call.output for group in calls for call in group if id(call.output) not in at_each]
     if inner:
@@ -72,7 +72,7 @@ def client_gradients(
     gradients = []
     for features, group in zip(groups, calls, strict=True):
         gradients.append(torch.empty(len(features), sum(sizes.values()), device=features.device))
-        places = dict(zip(sizes, torch.split(gradients[-1], list(sizes.values()), dim=1), strict=True))
+        places = dict(zip(sizes, gradients[-1].split_with_sizes(list(sizes.values()), dim=1), strict=True))
         written: set[int] = set()
         for call in group:
             written |= call.write_gradients(places, written, at_each[id(call.output)])
@@ -98,8 +98,9 @@ class _Call(NamedTuple):
         right = self.features.reshape(len(place), -1, num_inputs).to(left.dtype)
         # Written straight to a place that is no block of its own, products would take one thread and twice the time.
         per_block = max(1, BLOCK // self.weight.numel())
-        for piece, *factors in zip(*(torch.split(part, per_block) for part in (place, left, right)), strict=True):
-            _write(piece, torch.bmm(*factors), add=id(self.weight) in written)
+        for start in range(0, len(place), per_block):
+            some = slice(start, start + per_block)
+            _write(place[some], torch.bmm(left[some], right[some]), add=id(self.weight) in written)
         if self.bias is None:
             return {id(self.weight)}
         _write(places[id(self.bias)], left.sum(dim=2), add=id(self.bias) in written)

@@ -81,5 +81,5 @@ def remove_if_empty(trainer: Trainer) -> None:
     folder = run_folder(trainer)
     if folder is not None and trainer.is_global_zero:
         with suppress(OSError):  # something is in it
-            folder.rmdir()
-            folder.parent.rmdir()
+            for own in (folder, *folder.parents[:2]):
+                own.rmdir()

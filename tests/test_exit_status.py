@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import sys
 import threading
 
 import pytest
@@ -48,6 +49,15 @@ def test_one_line(error, status, told, capsys):
 def test_a_bug_keeps_its_traceback(error):
     with pytest.raises(type(error)):
         exit_status(ending(error))
+
+
+def test_a_reader_that_has_seen_enough(monkeypatch, capfd):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert exit_status(lambda: print("a line")) == 141
+    assert capfd.readouterr().err == ""
 
 
 def test_sigterm(capsys):
