@@ -49,4 +49,4 @@ class PredictionWriter(Callback):
         writer.writerows([data, example, *pair] for example, pair in enumerate(pairs))
         path = (run_folder(trainer) or Path(trainer.default_root_dir)) / "predictions.csv"
         write_atomically(path, text.getvalue())
-        Console(markup=False).print(f"Wrote {len(pairs)} predictions to {path}", highlight=False)
+        Console(markup=False).print(f"Wrote {len(pairs)} predictions to {path}", highlight=False, soft_wrap=True)

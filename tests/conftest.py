@@ -1,8 +1,9 @@
 """The lists of all rules and attacks, and what every test of a run needs; a new one is tested by being added here."""
 
 import os
+import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +39,14 @@ alike = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 settings.register_profile("short", deadline=None, suppress_health_check=alike, derandomize=True, max_examples=200)
 settings.register_profile("long", deadline=None, suppress_health_check=alike, max_examples=10_000)
 torch.set_num_threads(1)  # on tensors as small as these, threads would only wait for each other
+
+
+@pytest.fixture(autouse=True)
+def sigterm_as_it_was() -> Iterator[None]:
+    """Ray, once started, ends the process by itself."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class Rule(NamedTuple):

@@ -41,6 +41,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
     with working_in(base, base), pytest.MonkeyPatch.context() as patched:
         for name, value in {"WANDB_MODE": "offline", **SECRETS}.items():
             patched.setenv(name, value)
+        end_wandb()  # of an earlier test, with other settings
         try:
             finished = run("fit", "--config", FLTRUST, "--config", str(CONFIGS / "logger" / "wandb.yaml"), *SMALL)
         finally:
