@@ -14,7 +14,7 @@ from torch.nn.functional import linear
 from torch.overrides import TorchFunctionMode
 
 # Numbers of a product that are held before they go where they belong: on a CPU what the allocator keeps.
-BLOCK = 2**20
+BLOCK = 2**18
 # Layers without parameters that treat examples one by one and leave their input as it is.
 PLAIN = (nn.Flatten, nn.Identity, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus)
 
