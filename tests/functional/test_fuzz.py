@@ -52,7 +52,7 @@ def test_rules(rule, case):
     round, aggregate = receive(case, made)
     assert round.client_ids.tolist() == case.finite.nonzero()[0].tolist()
     assert round.num_dropped == len(case.round) - len(round)
-    if aggregate is None and rule.name == "FLTrust-NoReLU" and (case.round.statistics.abs() > 1).any():
+    if aggregate is None and may_leave_float32(rule, case):
         return  # a mean with negative weights may lie beyond what it is a mean of, and beyond float32
     assert (aggregate is not None) == is_usable(made, case)
     if aggregate is None:
@@ -92,6 +92,11 @@ def largest_summand(name, rows, num_expected):
         return 0.5
     trim = {"TrimmedMean": num_expected, "Median": (len(rows) - 1) // 2}.get(name, 0)
     return np.abs(np.sort(rows, axis=0)[trim : len(rows) - trim]).max(axis=0)
+
+
+def may_leave_float32(rule, case):
+    """Whether a mean with negative weights, which has no bound, can be too large of statistics."""
+    return rule.name == "FLTrust-NoReLU" and bool((case.round.statistics.abs() > 1).any())
 
 
 def is_among_the_closest(found, rows, num_byzantine):
@@ -147,7 +152,8 @@ def test_attacks_on_finite_updates(make_attack, case):
 @thoroughly
 def test_attacks_on_anything(listed, make_attack, case, number):
     """A round under attack is one that a rule takes like any other."""
-    attack, made = make_attack(), listed[0][number % len(listed[0])].make()
+    rule = listed[0][number % len(listed[0])]
+    attack, made = make_attack(), rule.make()
     case = fitting(made, case)
     if case is None:
         return
@@ -156,6 +162,7 @@ def test_attacks_on_anything(listed, make_attack, case, number):
     assert set(benign.nonzero().flatten().tolist()) <= set(round.client_ids.tolist())
     assert len(round) + round.num_dropped == len(case.round)
     if aggregate is None:
-        assert not benign.any() or (made.needs_root_update and not case.round.root_update.isfinite().all())
+        no_root = made.needs_root_update and not case.round.root_update.isfinite().all()
+        assert not benign.any() or no_root or may_leave_float32(rule, case)
     else:
         assert aggregate.update.isfinite().all()
