@@ -25,9 +25,9 @@ from runs import CONFIGS, fit
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
+from flt.cli.training import FederatedCLI
+from flt.federation.hooks import callbacks_of
 from flt.files import write_atomically
-from flt.hooks import callbacks_of
-from flt.training_cli import FederatedCLI
 
 DTYPES = {"32-true": None, "bf16-mixed": torch.bfloat16}
 COUNTED, PROFILED, WATCHED = 3, 4, 5  # which rounds are looked into, and how many a run for that has

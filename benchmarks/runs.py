@@ -17,12 +17,12 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from torch.utils.flop_counter import FlopCounterMode
 
 from callbacks import MetricsLogger
-from flt import cohort, reception
-from flt.batches import RowDraws
-from flt.clients import LocalTraining
-from flt.hooks import Aggregation, Attack, callbacks_of
+from flt.cli.training import FederatedCLI
+from flt.clients.batches import RowDraws
+from flt.clients.training import LocalTraining
+from flt.federation.hooks import Aggregation, Attack, callbacks_of
 from flt.module import FederatedModule
-from flt.training_cli import FederatedCLI
+from flt.server import cohort, reception
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 PARTS = ("Lightning", "data", "training", "attack", "checks", "rule", "server step", "metrics", "other")

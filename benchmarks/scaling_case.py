@@ -21,7 +21,7 @@ from callbacks import FLTrust, Krum, Median
 from flt.data import Examples, FeatureTrigger, FederatedDataModule, RawData
 from flt.models import CNN, LogisticRegression
 from flt.module import FederatedModule
-from flt.processes import Processes, leave
+from flt.server.processes import Processes, leave
 
 RULES = {"FLTrust": FLTrust, "Median": Median, "Krum": Krum}
 ROOT_SIZE = 20

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from flt.plots import COLOURS
+from flt.display.style import COLOURS
 
 
 def main() -> None:

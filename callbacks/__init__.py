@@ -9,11 +9,11 @@ from callbacks.attacks import (
     ScalingAttack,
     TrimAttack,
 )
-from callbacks.metrics import MetricsLogger
-from callbacks.predictions import PredictionWriter
-from callbacks.progress import RoundProgressBar
-from callbacks.report import RunReport
-from callbacks.wandb_report import WandbReport
+from callbacks.reporting.metrics import MetricsLogger
+from callbacks.reporting.predictions import PredictionWriter
+from callbacks.reporting.progress import RoundProgressBar
+from callbacks.reporting.summary import RunReport
+from callbacks.reporting.wandb_report import WandbReport
 
 __all__ = [
     "AdaptiveAttack",

@@ -11,6 +11,19 @@ class InputError(ValueError):
     """
 
 
+class Stopped(Exception):
+    """A command ends here, for no mistake in its input; the message is for standard error.
+
+    Args:
+        message: One line; empty where another process tells.
+        status: The exit status.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 def check_positive(name: str, value: float, *, above: float = 0.0) -> None:
     """Raises an `InputError` unless ``value`` is a finite number above ``above``.
 

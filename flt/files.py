@@ -10,6 +10,11 @@ from typing import IO
 UNFINISHED = ".part"
 
 
+def cache_folder() -> Path:
+    """Where caches are kept: ``$FLT_CACHE``, or ``~/.cache/flt``."""
+    return Path(os.environ.get("FLT_CACHE") or "~/.cache/flt").expanduser()
+
+
 def write_atomically(path: Path, content: bytes | memoryview | str) -> None:
     """Writes ``content`` beside ``path`` and moves it there in one step; folders are made.
 

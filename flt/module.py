@@ -9,7 +9,20 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 from torchmetrics import MeanMetric
 
-from flt.checks import (
+from flt.clients.batch_norm import move_statistics
+from flt.clients.loss import LossReduction
+from flt.clients.training import LocalTraining
+from flt.data.datamodule import FederatedDataModule, data_of
+from flt.data.inputs import Normalization
+from flt.errors import InputError, check_choice, check_positive
+from flt.federation.hooks import Aggregate, Aggregation, Attack, Backdoor, call_hook, callbacks_of, only
+from flt.federation.membership import form_federation
+from flt.models import Network
+from flt.models.initialization import Initialization, initialize
+from flt.random import generator, run_seed
+from flt.runs.checkpoints import check_settings_kept, check_state
+from flt.runs.writing import write_safely
+from flt.server.checks import (
     check_effects,
     check_malicious,
     check_milestones,
@@ -19,22 +32,9 @@ from flt.checks import (
     check_strategy,
     check_trainable,
 )
-from flt.clients import LocalTraining
-from flt.cohort import Cohort
-from flt.data.datamodule import FederatedDataModule, data_of
-from flt.data.inputs import Normalization
-from flt.errors import InputError, check_choice, check_positive
-from flt.federation import form_federation
-from flt.hooks import Aggregate, Aggregation, Attack, Backdoor, call_hook, callbacks_of, only
-from flt.loss import LossReduction
-from flt.models import Network
-from flt.models.initialization import Initialization, initialize
-from flt.processes import Processes
-from flt.random import generator, run_seed
-from flt.reception import Reception
-from flt.resume import check_settings_kept, check_state
-from flt.run_files import write_safely
-from flt.statistics import move_statistics
+from flt.server.cohort import Cohort
+from flt.server.processes import Processes
+from flt.server.reception import Reception
 
 
 class FederatedModule(LightningModule):

@@ -10,15 +10,15 @@ import pytest
 from command_line import CONFIGS, FLTRUST, STAND_IN, expected_warnings, parameters_of, parse, summary_of, train, workdir  # noqa: F401
 
 from callbacks import FLTrust
-from flt.data import chmnist, cifar10, fashion_mnist, mnist
-from flt.data.images import Images
-from flt.data.stand_in_images import synthetic_images
+from flt.cli.training import FederatedCLI, SettingsReader
+from flt.data.readers.images import Images
+from flt.data.sets import chmnist, cifar10, fashion_mnist, mnist
+from flt.data.stand_ins.images import synthetic_images
 from flt.grid.commands import request
-from flt.grid.figures import check_figure
-from flt.grid.grid import arguments_of
-from flt.grid.reference import published
+from flt.grid.plan.grid import arguments_of
+from flt.grid.plan.reference import published
+from flt.grid.results.figures import check_figure
 from flt.module import FederatedModule
-from flt.training_cli import FederatedCLI, SettingsReader
 
 pytestmark = [
     *expected_warnings,

@@ -13,7 +13,7 @@ import pytest
 from command_line import SMALL, expected_warnings, parse, run, workdir  # noqa: F401
 from wandb.cli.cli import cli as wandb_commands
 
-from flt.dashboard import dashboard_parser
+from flt.cli.dashboard import dashboard_parser
 from flt.grid.commands import plot_parser, request
 
 pytestmark = [

@@ -7,7 +7,7 @@ from tiny import IMAGE_SHAPE, NUM_CLASSES, TinyData, TinyImages, fit, module, tr
 from torch import nn
 
 from callbacks import FedAvg, FLTrust, LabelFlippingAttack, ScalingAttack
-from flt.batches import whole
+from flt.clients.batches import whole
 from flt.data import Examples
 from flt.data.inputs import InputPipeline, Normalization
 from flt.errors import InputError

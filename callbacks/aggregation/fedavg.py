@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
+from flt.federation.hooks import Round
+from flt.federation.judgement import Judgement
+from flt.federation.streaming import PartialAggregate, WeightedAggregation
 from flt.functional.weighted_sum import WeightedSum
-from flt.hooks import Round
-from flt.judgement import Judgement
-from flt.streaming import PartialAggregate, WeightedAggregation
 
 
 class FedAvg(WeightedAggregation):
@@ -16,7 +16,7 @@ class FedAvg(WeightedAggregation):
     """
 
     def fold(self, round: Round) -> PartialAggregate:
-        """Adds up a part's updates; see `flt.functional.fedavg`."""
+        """Adds up a part's updates; see `flt.functional.aggregation.fedavg`."""
         shares = shares_of(round)
         updates, statistics = WeightedSum.of(round.updates, shares), WeightedSum.of(round.statistics, shares)
         return PartialAggregate(updates, statistics, (Judgement(weights=shares),))

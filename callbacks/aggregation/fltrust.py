@@ -7,11 +7,11 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 
 from flt.errors import check_choice
-from flt.functional.fltrust import Rescale, fltrust_weights, root_sum
+from flt.federation.hooks import Aggregate, Round
+from flt.federation.judgement import Judgement
+from flt.federation.streaming import PartialAggregate, WeightedAggregation
+from flt.functional.aggregation.fltrust import Rescale, fltrust_weights, root_sum
 from flt.functional.weighted_sum import WeightedSum
-from flt.hooks import Aggregate, Round
-from flt.judgement import Judgement
-from flt.streaming import PartialAggregate, WeightedAggregation
 
 Variant = Literal["FLTrust", "Server", "withServer", "NoReLU", "NoNorm", "ParNorm"]
 
@@ -49,7 +49,7 @@ class FLTrust(WeightedAggregation):
         return "longer" if self.variant == "ParNorm" else "all"
 
     def fold(self, round: Round) -> PartialAggregate:
-        """Weighs a part of the updates; see `flt.functional.fltrust`."""
+        """Weighs a part of the updates; see `flt.functional.aggregation.fltrust`."""
         root_update = round.require_root_update()
         weights = fltrust_weights(round.updates, root_update, relu=self.variant != "NoReLU", rescale=self._rescale)
         if self.variant == "FLTrust" and not weights.lengths.all() and weights.trust_scores.any():

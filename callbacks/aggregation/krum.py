@@ -3,10 +3,10 @@
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 
+from flt.federation.hooks import Aggregate, Aggregation, Federation, Round
+from flt.federation.judgement import Judgement
 from flt.functional import krum_select
-from flt.functional.krum import check_num_byzantine
-from flt.hooks import Aggregate, Aggregation, Federation, Round
-from flt.judgement import Judgement
+from flt.functional.aggregation.krum import check_num_byzantine
 
 
 class Krum(Aggregation):

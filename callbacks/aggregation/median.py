@@ -1,7 +1,7 @@
 """The coordinate-wise median as a callback."""
 
+from flt.federation.hooks import Aggregate, Aggregation, Round
 from flt.functional import median
-from flt.hooks import Aggregate, Aggregation, Round
 
 
 class Median(Aggregation):

@@ -2,11 +2,11 @@
 
 from callbacks.aggregation.fedavg import shares_of
 from flt.errors import check_positive
-from flt.functional.norm_bounded_mean import norm_bounded_sum
+from flt.federation.hooks import Federation, Round
+from flt.federation.judgement import Judgement
+from flt.federation.streaming import PartialAggregate, WeightedAggregation
+from flt.functional.aggregation.norm_bounded_mean import norm_bounded_sum
 from flt.functional.weighted_sum import WeightedSum
-from flt.hooks import Federation, Round
-from flt.judgement import Judgement
-from flt.streaming import PartialAggregate, WeightedAggregation
 
 
 class NormBoundedMean(WeightedAggregation):
@@ -31,7 +31,7 @@ class NormBoundedMean(WeightedAggregation):
         return f"{self.label}, max_norm {self.max_norm:g}"
 
     def fold(self, round: Round) -> PartialAggregate:
-        """Adds up a part's updates; see `flt.functional.norm_bounded_mean`."""
+        """Adds up a part's updates; see `flt.functional.aggregation.norm_bounded_mean`."""
         shares = shares_of(round)
         updates = norm_bounded_sum(round.updates, shares, max_norm=self.max_norm)
         return PartialAggregate(updates, WeightedSum.of(round.statistics, shares), (Judgement(weights=shares),))

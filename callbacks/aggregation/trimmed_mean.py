@@ -1,8 +1,8 @@
 """The trimmed mean as a callback."""
 
+from flt.federation.hooks import Aggregate, Aggregation, Federation, Round
 from flt.functional import trimmed_mean
-from flt.functional.coordinatewise import check_trim
-from flt.hooks import Aggregate, Aggregation, Federation, Round
+from flt.functional.aggregation.coordinatewise import check_trim
 
 
 class TrimmedMean(Aggregation):

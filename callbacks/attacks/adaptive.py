@@ -4,9 +4,9 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.errors import InputError, check_choice, check_positive
+from flt.federation.hooks import Attack, Round
 from flt.functional import adaptive_attack
-from flt.functional.adaptive_attack import Solver
-from flt.hooks import Attack, Round
+from flt.functional.attacks.adaptive import Solver
 
 
 class AdaptiveAttack(Attack):
@@ -59,7 +59,7 @@ class AdaptiveAttack(Attack):
         self.step_size = step_size
 
     def craft(self, round: Round) -> Tensor:
-        """Applies `flt.functional.adaptive_attack`."""
+        """Applies `flt.functional.attacks.adaptive`."""
         return adaptive_attack(
             round.updates,
             round.malicious.to(round.updates.device),

@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from flt.errors import InputError, check_choice
+from flt.federation.hooks import Attack, Round
 from flt.functional import krum_attack
-from flt.functional.trim_attack import Knowledge
-from flt.hooks import Attack, Round
+from flt.functional.attacks.trim import Knowledge
 
 
 class KrumAttack(Attack):
@@ -32,7 +32,7 @@ class KrumAttack(Attack):
         self.epsilon = epsilon
 
     def craft(self, round: Round) -> Tensor:
-        """Applies `flt.functional.krum_attack`."""
+        """Applies `flt.functional.attacks.krum`."""
         return krum_attack(
             round.updates,
             round.malicious.to(round.updates.device),

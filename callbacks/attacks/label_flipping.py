@@ -3,8 +3,8 @@
 import torch
 
 from flt.data.examples import ClientData
+from flt.federation.hooks import Attack, Federation
 from flt.functional import flip_labels
-from flt.hooks import Attack, Federation
 
 
 class LabelFlippingAttack(Attack):

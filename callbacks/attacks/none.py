@@ -1,6 +1,6 @@
 """No attack."""
 
-from flt.hooks import Attack
+from flt.federation.hooks import Attack
 
 
 class NoAttack(Attack):

@@ -4,9 +4,9 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.errors import check_choice, check_positive
+from flt.federation.hooks import Attack, Round
 from flt.functional import trim_attack
-from flt.functional.trim_attack import Knowledge
-from flt.hooks import Attack, Round
+from flt.functional.attacks.trim import Knowledge
 
 
 class TrimAttack(Attack):
@@ -34,7 +34,7 @@ class TrimAttack(Attack):
         self.stretch = stretch
 
     def craft(self, round: Round) -> Tensor:
-        """Applies `flt.functional.trim_attack`."""
+        """Applies `flt.functional.attacks.trim`."""
         return trim_attack(
             round.updates,
             round.malicious.to(round.updates.device),

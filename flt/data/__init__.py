@@ -1,17 +1,17 @@
 """Federated data sets: what clients, the server's root dataset and the test set hold, and how they are read."""
 
-from flt.data.arrays import Arrays
-from flt.data.chmnist import CHMNIST
-from flt.data.cifar10 import CIFAR10
 from flt.data.datamodule import FederatedDataModule
 from flt.data.examples import ClientData, Examples, RawData
-from flt.data.fashion_mnist import FashionMNIST
-from flt.data.har import HAR
-from flt.data.image_folder import ImageFolder
-from flt.data.mnist import MNIST
 from flt.data.partitions import DirichletPartition, GroupPartition, IIDPartition, Partition, ShardPartition
 from flt.data.root import sample_root
 from flt.data.rounds import Batches, Rounds
+from flt.data.sets.arrays import Arrays
+from flt.data.sets.chmnist import CHMNIST
+from flt.data.sets.cifar10 import CIFAR10
+from flt.data.sets.fashion_mnist import FashionMNIST
+from flt.data.sets.har import HAR
+from flt.data.sets.image_folder import ImageFolder
+from flt.data.sets.mnist import MNIST
 from flt.data.triggers import (
     CHMNIST_TRIGGER,
     CIFAR10_TRIGGER,

@@ -16,7 +16,7 @@ from flt.data.partitions import GroupPartition, Partition
 from flt.data.root import check_root_arguments, sample_root
 from flt.data.root_source import read_root
 from flt.data.rounds import Batches, Rounds
-from flt.data.stand_in import StandInPolicy
+from flt.data.stand_ins.policy import StandInPolicy
 from flt.data.triggers import Trigger
 from flt.errors import InputError, check_choice
 from flt.random import generator, run_seed

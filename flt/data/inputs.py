@@ -90,7 +90,7 @@ class InputPipeline:
         columns = columns + shifts[:, 1]
         padded = torch.nn.functional.pad(flat, (self.crop_padding,) * 4)
         which = torch.arange(len(flat), device=flat.device)[:, None, None]
-        # Indexing puts the channels last: where they are wanted anyway, see `flt.clients`.
+        # Indexing puts the channels last: where they are wanted anyway, see `flt.clients.training`.
         cropped = padded[which, :, rows.to(flat.device)[:, :, None], columns.to(flat.device)[:, None, :]]
         return cropped.permute(0, 3, 1, 2).view(images.shape)
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from flt.data.examples import Examples
-from flt.data.image_files import MODES, class_folders, image_files, read_images
-from flt.data.images import as_features
-from flt.data.npz import as_examples, read_array, read_labels
+from flt.data.readers.image_files import MODES, class_folders, image_files, read_images
+from flt.data.readers.images import as_features
+from flt.data.readers.npz import as_examples, read_array, read_labels
 from flt.errors import InputError
 
 

@@ -1,15 +1,15 @@
 """Rules and attacks as pure functions on ``[num_clients, num_params]`` tensors; nothing here needs Lightning."""
 
-from flt.functional.adaptive_attack import adaptive_attack, adaptive_objective
-from flt.functional.coordinatewise import median, trimmed_mean
+from flt.functional.aggregation.coordinatewise import median, trimmed_mean
+from flt.functional.aggregation.fedavg import fedavg
+from flt.functional.aggregation.fltrust import fltrust, fltrust_weights, trust_scores
+from flt.functional.aggregation.krum import krum, krum_scores, krum_select
+from flt.functional.aggregation.norm_bounded_mean import norm_bounded_mean
+from flt.functional.attacks.adaptive import adaptive_attack, adaptive_objective
+from flt.functional.attacks.krum import krum_attack
+from flt.functional.attacks.label_flipping import flip_labels
+from flt.functional.attacks.trim import trim_attack
 from flt.functional.distances import all_finite, cosine_similarity, finite_rows, pairwise_squared_distances
-from flt.functional.fedavg import fedavg
-from flt.functional.fltrust import fltrust, fltrust_weights, trust_scores
-from flt.functional.krum import krum, krum_scores, krum_select
-from flt.functional.krum_attack import krum_attack
-from flt.functional.label_flipping import flip_labels
-from flt.functional.norm_bounded_mean import norm_bounded_mean
-from flt.functional.trim_attack import trim_attack
 
 __all__ = [
     "adaptive_attack",

@@ -10,21 +10,21 @@ from typing import Literal, NamedTuple
 
 from rich.console import Console
 
-from flt.commands import TOOLS
+from flt.cli.commands import TOOLS
+from flt.cli.exit_status import interrupted_status
+from flt.cli.parser import FederatedArgumentParser
+from flt.display.style import as_file, check_figure_path
 from flt.errors import InputError
-from flt.exit_status import interrupted_status
 from flt.files import write_atomically
-from flt.grid.axes import anchored
-from flt.grid.figures import draw_curves
-from flt.grid.grid import Grid
-from flt.grid.launchers import Launcher, Local, Ray, Slurm
-from flt.grid.markdown import as_rich, explanation
-from flt.grid.outline import Figure
-from flt.grid.run import run_grid
-from flt.grid.study import Results
-from flt.parsing import FederatedArgumentParser
-from flt.plots import as_file, check_figure_path
-from flt.run_metrics import summary_of
+from flt.grid.execution.launchers import Launcher, Local, Ray, Slurm
+from flt.grid.execution.run import run_grid
+from flt.grid.plan.axes import anchored
+from flt.grid.plan.grid import Grid
+from flt.grid.plan.outline import Figure
+from flt.grid.results.figures import draw_curves
+from flt.grid.results.markdown import as_rich, explanation
+from flt.grid.results.results import Results
+from flt.runs.reading import summary_of
 
 LAUNCHERS = {"local": Local, "ray": Ray, "slurm": Slurm}
 

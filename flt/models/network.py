@@ -24,7 +24,7 @@ else:
 
         Attributes:
             calls_only_layers: Whether ``forward`` does nothing but call the network's layers, each in a way that treats
-                examples one by one; see `flt.layerwise`.
+                examples one by one; see `flt.clients.layerwise`.
         """
 
         calls_only_layers: bool = False

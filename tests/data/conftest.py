@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from loaders import Site
 
-from flt import exit_status
-from flt.data import cache, fetch, har_source
-from flt.data.download import Unreachable, download
-from flt.data.stand_in import synthetic_har
+from flt.cli import exit_status
+from flt.data.fetching import cache
+from flt.data.fetching import find as fetch
+from flt.data.fetching.download import Unreachable, download
+from flt.data.readers import har_archive as har_source
+from flt.data.stand_ins.policy import synthetic_har
 
 REAL_FOLDERS = [os.environ.get("FLT_DATA"), Path(__file__).parents[3] / "shared" / "data"]
 

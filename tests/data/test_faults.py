@@ -33,7 +33,11 @@ from damage import (
 from loaders import ARRAYS, CIFAR, CSV, LOADERS, TILES, Site, content_of, equal, fails_in_one_line, read
 from official import har_files, idx_files, npz, picture, tarred
 
-from flt.data import cache, chmnist_source, cifar10_source, har_source, idx
+from flt.data.readers import chmnist as chmnist_source
+from flt.data.readers import cifar10 as cifar10_source
+from flt.data.readers import har_archive as har_source
+from flt.data.readers import idx
+from flt.files import cache_folder
 
 IMAGES, LABELS = (f"MNIST/raw/train-{what}-ubyte.gz" for what in ("images-idx3", "labels-idx1"))
 PLAIN_IMAGES = IMAGES.removesuffix(".gz")
@@ -433,7 +437,7 @@ def test_fault(name: str, site: Site, capsys: pytest.CaptureFixture[str]):
     said = fails_in_one_line(fault.loader, site.folder, capsys)
     assert re.search(f"{fault.file}.*{fault.message}.*({fault.remedy})", said), said
     assert content_of(site.folder) == before
-    assert not list(cache.cache_folder().rglob("*.pt*"))
+    assert not list(cache_folder().rglob("*.pt*"))
 
 
 SURVIVED: dict[str, tuple[str, Change]] = {

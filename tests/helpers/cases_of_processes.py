@@ -26,10 +26,10 @@ from callbacks import (
     TrimAttack,
     TrimmedMean,
 )
-from flt import cohort
 from flt.data.inputs import InputPipeline
-from flt.hooks import Aggregate, FederatedCallback
-from flt.processes import leave
+from flt.federation.hooks import Aggregate, FederatedCallback
+from flt.server import cohort
+from flt.server.processes import leave
 
 AUGMENTED = InputPipeline(crop_padding=1, flip=True, normalize=True)
 

@@ -17,10 +17,11 @@ import pytest
 import torch
 import yaml
 
-from flt.cli import main
-from flt.data import har, har_source
-from flt.data.download import Unreachable
-from flt.data.stand_in import synthetic_har
+from flt.data.fetching.download import Unreachable
+from flt.data.readers import har_archive as har_source
+from flt.data.sets import har
+from flt.data.stand_ins.policy import synthetic_har
+from flt.main import main
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FLTRUST = str(CONFIGS / "har_fltrust.yaml")

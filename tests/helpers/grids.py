@@ -9,13 +9,13 @@ from typing import Any
 import yaml
 from command_line import FLTRUST
 
-import flt.paper
+import flt.grid.plan
 from flt.grid import Figure, Grid, Launcher, Outline
-from flt.grid.job import Job, Outcome, run
-from flt.grid.launchers import Ended
-from flt.grid.results import Row
+from flt.grid.execution.job import Job, Outcome, run
+from flt.grid.execution.launchers import Ended
+from flt.grid.results.rows import Row
 
-PAPER = Path(flt.paper.__file__).with_name("tables.csv")
+PAPER = Path(flt.grid.plan.__file__).with_name("paper.csv")
 FEW_ROUNDS: dict[str, Any] = {
     "data.stand_in": "always",
     "trainer": {"max_steps": 2, "val_check_interval": 1, "log_every_n_steps": 1},
@@ -39,7 +39,7 @@ import time
 from pathlib import Path
 
 from flt.errors import InputError
-from flt.hooks import Aggregate, Aggregation, Round
+from flt.federation.hooks import Aggregate, Aggregation, Round
 
 
 class Mean(Aggregation):

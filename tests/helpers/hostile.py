@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from flt.data import ClientData, FeatureTrigger
-from flt.hooks import BY_CLIENT, Aggregate, Aggregation, Backdoor, FederatedCallback, Federation, Round
-from flt.processes import Processes
-from flt.reception import Reception
+from flt.federation.hooks import BY_CLIENT, Aggregate, Aggregation, Backdoor, FederatedCallback, Federation, Round
+from flt.server.processes import Processes
+from flt.server.reception import Reception
 
 LARGEST = 3.3e38  # with a margin to the end of float32 for the rounding of a mean of such entries
 NOT_FINITE = ("nan", "inf", "-inf", "inf and -inf", "one nan", "one inf")

@@ -13,25 +13,15 @@ import pytest
 import torch
 from official import Files
 
-from flt import exit_status
-from flt.data import (
-    CHMNIST,
-    CIFAR10,
-    HAR,
-    MNIST,
-    Arrays,
-    FashionMNIST,
-    FederatedDataModule,
-    ImageFolder,
-    chmnist_source,
-    cifar10_source,
-    fashion_mnist,
-    har_parse,
-    har_source,
-    idx,
-    mnist,
-)
+from flt.cli import exit_status
+from flt.data import CHMNIST, CIFAR10, HAR, MNIST, Arrays, FashionMNIST, FederatedDataModule, ImageFolder
 from flt.data.examples import RawData
+from flt.data.readers import chmnist as chmnist_source
+from flt.data.readers import cifar10 as cifar10_source
+from flt.data.readers import har as har_parse
+from flt.data.readers import har_archive as har_source
+from flt.data.readers import idx
+from flt.data.sets import fashion_mnist, mnist
 
 CIFAR, TILES, CSV, ARRAYS = cifar10_source.ARCHIVE, chmnist_source.ARCHIVE, chmnist_source.CSV, "my.npz"
 

@@ -12,7 +12,10 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image
 
-from flt.data import chmnist_source, cifar10_source, har_source, idx
+from flt.data.readers import chmnist as chmnist_source
+from flt.data.readers import cifar10 as cifar10_source
+from flt.data.readers import har_archive as har_source
+from flt.data.readers import idx
 
 Files = dict[str, bytes]
 

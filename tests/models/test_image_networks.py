@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from flt.clients.layerwise import supports
 from flt.errors import InputError
-from flt.layerwise import supports
 from flt.models import CNN, LogisticRegression, Network, ResNet20
 
 

@@ -1,0 +1,1 @@
+"""What records and shows a run."""

@@ -1,0 +1,97 @@
+"""A number for each client of a round: what distributions and means over clients are made of."""
+
+import torch
+from torch import Tensor
+
+from flt.federation.hooks import Aggregate, Round
+from flt.functional.distances import cosines_of_length, norms
+
+NAMES = {
+    "trust_scores": "trust_scores",
+    "weights": "weights",
+    "cosines": "cosine_to_root",
+    "norm_ratios": "norm_ratio_to_root",
+}
+TO_AGGREGATE = ("cosine_to_aggregate", "norm_ratio_to_aggregate")
+DISTRIBUTIONS = (*NAMES.values(), *TO_AGGREGATE)
+"""All that `by_client` may return."""
+
+
+def by_client(round: Round, aggregate: Aggregate) -> dict[str, Tensor]:
+    """What is known of each client's update, float64 on the CPU, each of shape ``[num_clients]``.
+
+    It is the rule's judgement. Where that says nothing of cosines, the updates are compared with the aggregate, if they
+    are still there: a round that came in parts has let them go.
+
+    Args:
+        round: The round, as the rule saw it.
+        aggregate: What the rule made of it.
+
+    Returns:
+        Tensors by name; one of `DISTRIBUTIONS` each.
+    """
+    judgement = aggregate.judgement
+    values = {NAMES[name]: vector for name, vector in judgement.vectors.items()}
+    if judgement.cosines is None and round.updates.numel():
+        with torch.autocast(round.updates.device.type, enabled=False):
+            lengths, length = norms(round.updates), norms(aggregate.update[None])[0]
+            cosines = cosines_of_length(round.updates, lengths, aggregate.update, length)
+        values |= dict(zip(TO_AGGREGATE, (cosines, lengths / length), strict=True))
+    return {name: vector.double().cpu() for name, vector in values.items()}
+
+
+def benign_and_malicious(values: dict[str, Tensor], malicious: Tensor) -> dict[str, Tensor]:
+    """The finite values of both groups apart, as ``NAME/benign`` and ``NAME/malicious``; a group of nobody is left out.
+
+    Args:
+        values: What `by_client` returns.
+        malicious: Which clients are malicious, boolean of shape ``[num_clients]``.
+
+    Example:
+        >>> values = {"weights": torch.tensor([0.5, 0.25, 0.25])}
+        >>> sorted(benign_and_malicious(values, torch.tensor([True, False, False])))
+        ['weights/benign', 'weights/malicious']
+    """
+    split = {
+        f"{name}/{who}": vector[mask & vector.isfinite()]
+        for name, vector in values.items()
+        for who, mask in (("benign", ~malicious), ("malicious", malicious))
+    }
+    return {name: vector for name, vector in split.items() if len(vector)}
+
+
+class ClientMeans:
+    """Means of some numbers by client over the rounds in which the client took part.
+
+    Args:
+        num_clients: Number of clients.
+    """
+
+    def __init__(self, num_clients: int) -> None:
+        self._num_clients = num_clients
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, Tensor] = {}
+
+    def add(self, client_ids: Tensor, values: dict[str, Tensor]) -> None:
+        """Takes a round into account: ``values`` of shape ``[len(client_ids)]``, by name."""
+        for name, vector in values.items():
+            if name not in self._sums:
+                self._sums[name] = torch.zeros(self._num_clients, dtype=torch.float64)
+                self._counts[name] = torch.zeros(self._num_clients, dtype=torch.float64)
+            self._sums[name].index_add_(0, client_ids, vector)
+            self._counts[name].index_add_(0, client_ids, torch.ones_like(vector))
+
+    def __getitem__(self, name: str) -> list[float | None]:
+        """Each client's mean; None for a client, or a name, of which nothing was said."""
+        if name not in self._sums:
+            return [None] * self._num_clients
+        means = (self._sums[name] / self._counts[name]).tolist()
+        return [mean if count else None for mean, count in zip(means, self._counts[name].tolist(), strict=True)]
+
+    def state_dict(self) -> dict[str, dict[str, Tensor]]:
+        """What a checkpoint keeps."""
+        return {"sums": self._sums, "counts": self._counts}
+
+    def load_state_dict(self, state_dict: dict[str, dict[str, Tensor]]) -> None:
+        """Takes over what a checkpoint kept."""
+        self._sums, self._counts = state_dict["sums"], state_dict["counts"]

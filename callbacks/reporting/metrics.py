@@ -1,0 +1,117 @@
+"""Collects the numbers of every round and sends them to the loggers."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor
+
+from callbacks.reporting.wandb_runs import last_round
+from flt.data.datamodule import data_of
+from flt.federation.hooks import Aggregate, FederatedCallback, Round
+
+EVALUATION = ("testing_error_rate", "attack_success_rate")
+
+
+class MetricsLogger(FederatedCallback):
+    """Logs one row of metrics every ``trainer.log_every_n_steps`` rounds, at every evaluation and at the last round.
+
+    A row holds the round, testing error rate and attack success rate (where evaluated), the benign clients' training
+    loss, mean trust scores of benign and malicious clients, the length of aggregate and root update, and how many
+    updates were dropped. The rows travel in checkpoints, so the log of a resumed run is complete.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, float]] = []
+        self.num_dropped = 0
+        self._pending: dict[str, float] = {}
+        self._last_rounds: list[int] = []
+
+    def mean(self, name: str) -> float | None:
+        """Mean of a metric over the logged rounds, None if it was never logged."""
+        values = [row[name] for row in self.rows if name in row]
+        return sum(values) / len(values) if values else None
+
+    def last(self, name: str) -> float | None:
+        """A metric when it was last logged, None if it never was."""
+        return next((row[name] for row in reversed(self.rows) if name in row), None)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Gives the loggers of a resumed run the rows of the rounds before, unless they have them."""
+        self._last_rounds = [last_round(trainer, logger) for logger in trainer.loggers]
+        self._send(trainer, self.rows)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Sends the row of the round before, which no evaluation has completed."""
+        self._flush(trainer)
+
+    def on_round_end(self, trainer: Trainer, round: Round, aggregate: Aggregate) -> None:
+        """Starts the row of a round that is due."""
+        self.num_dropped += round.num_dropped
+        if not is_due(trainer, round.number + 1):
+            return
+        scores = None if aggregate.trust_scores is None else aggregate.trust_scores.float().cpu()
+        self._pending = {"round": round.number + 1, **_measure(round, aggregate, scores)}
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Completes the round's row with the evaluation and sends it."""
+        if trainer.state.fn == "fit":
+            measured = {
+                name: float(trainer.callback_metrics[name]) for name in EVALUATION if name in trainer.callback_metrics
+            }
+            self._pending = {"round": trainer.global_step, **self._pending, **measured}
+            self._flush(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Sends what is left."""
+        self._flush(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        rows = [*self.rows, self._pending] if self._pending else self.rows
+        return {"rows": rows, "num_dropped": self.num_dropped}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what a checkpoint kept."""
+        self.rows = state_dict["rows"]
+        self.num_dropped = state_dict["num_dropped"]
+
+    def _flush(self, trainer: Trainer) -> None:
+        if self._pending:
+            self.rows.append(self._pending)
+            self._send(trainer, [self._pending])
+            self._pending = {}
+
+    def _send(self, trainer: Trainer, rows: list[dict[str, float]]) -> None:
+        for logger, last in zip(trainer.loggers, self._last_rounds, strict=True):
+            extra = {"data": data_of(trainer).display_name} if isinstance(logger, CSVLogger) else {}
+            for row in rows:
+                if row["round"] > last:
+                    values: dict[str, Any] = {**row, **extra}
+                    logger.log_metrics(values, step=int(row["round"]))
+            if isinstance(logger, CSVLogger):
+                logger.save()  # a long run can be watched, and one that is killed has lost nothing
+
+
+def is_due(trainer: Trainer, done: int) -> bool:
+    """Whether the round that completes ``done`` rounds is logged."""
+    intervals = (trainer.log_every_n_steps, trainer.val_check_batch)  # type: ignore[attr-defined]
+    return done == trainer.max_steps or any(interval and done % interval == 0 for interval in intervals)
+
+
+def _measure(round: Round, aggregate: Aggregate, scores: Tensor | None) -> dict[str, float]:
+    vectors = {"update_norm": aggregate.update, "root_update_norm": round.root_update}
+    row = {
+        name: torch.linalg.vector_norm(vector, dtype=torch.float64)
+        for name, vector in vectors.items()
+        if vector is not None
+    }
+    benign = ~round.malicious
+    trained = benign & (round.num_examples > 0)
+    if trained.any():
+        row["training_loss"] = round.losses.cpu()[trained].mean()
+    for who, mask in (("benign", benign), ("malicious", round.malicious)):
+        if scores is not None and mask.any():
+            row[f"trust_score_{who}"] = scores[mask].mean()
+    return {name: float(value) for name, value in row.items()} | {"num_dropped": round.num_dropped}

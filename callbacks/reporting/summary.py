@@ -1,0 +1,177 @@
+"""What a run shows at its start and leaves at its end."""
+
+import json
+import time
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.table import Table
+
+import flt
+from callbacks.reporting.metrics import EVALUATION, MetricsLogger
+from flt.data.datamodule import data_of
+from flt.display.style import draw_curves, has_curves
+from flt.errors import InputError
+from flt.federation.hooks import Attack, only
+from flt.files import write_atomically
+from flt.module import FederatedModule
+from flt.runs.folder import run_folder
+
+
+class RunReport(Callback):
+    """Prints what is about to run, and afterwards a summary; writes ``summary.json`` and ``curves.png``.
+
+    Needs a `MetricsLogger` beside it, which holds the numbers.
+
+    Args:
+        curves: Whether to draw ``curves.png``.
+    """
+
+    def __init__(self, curves: bool = True) -> None:
+        self.curves = curves
+        self.seconds = 0.0
+        self.figure: bytes | None = None
+        self._started: float | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Looks for the metrics before work starts."""
+        if only(trainer, MetricsLogger) is None:
+            raise InputError("RunReport needs a MetricsLogger: add callbacks.MetricsLogger() to trainer.callbacks")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prints data, clients, rule, attack and the effective step size, and starts the clock."""
+        if trainer.is_global_zero:
+            assert isinstance(pl_module, FederatedModule)
+            _print_table("Run", _describe(trainer, pl_module))
+        self._started, self.figure = time.monotonic(), None
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prints the summary and writes the files, also where a resumed run had no round left but had not come here."""
+        self.seconds, self._started = self._elapsed(), None
+        if not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, FederatedModule)
+        metrics = only(trainer, MetricsLogger)
+        summary = _summarise(trainer, pl_module, metrics, self.seconds)
+        _print_table("Summary", _lines(summary))
+        folder = run_folder(trainer)
+        if folder is None:
+            return
+        if self.curves and has_curves(metrics.rows):
+            self.figure = draw_run(trainer, pl_module, metrics)
+            write_atomically(folder / "curves.png", self.figure)
+        # Last: it is what tells that a run is finished.
+        write_atomically(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
+        Console(markup=False).print(f"Files in {folder}", highlight=False, soft_wrap=True)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prints the rates that ``flt validate`` measured."""
+        if trainer.state.fn == "validate":
+            self.on_test_end(trainer, pl_module)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Prints the rates that ``flt test`` measured."""
+        if trainer.is_global_zero:
+            metrics = trainer.callback_metrics
+            rates = {name.replace("_", " "): f"{float(metrics[name]):.4f}" for name in EVALUATION if name in metrics}
+            _print_table("Evaluation", {"data": data_of(trainer).display_name, **rates})
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"seconds": self._elapsed()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what a checkpoint kept."""
+        self.seconds = state_dict["seconds"]
+
+    def _elapsed(self) -> float:
+        return self.seconds + (0.0 if self._started is None else time.monotonic() - self._started)
+
+
+def draw_run(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger) -> bytes:
+    """The curves of a run under a headline that says what was run, as a PNG file's content."""
+    federation = module.federation
+    title = (
+        f"{module.data.display_name} · {module.rule.label} · {attack_label(trainer)}"
+        f" ({federation.num_malicious} of {federation.num_clients} clients malicious)"
+    )
+    return draw_curves(metrics.rows, title)
+
+
+def attack_label(trainer: Trainer) -> str:
+    """What summaries and figures call the run's attack."""
+    attack = only(trainer, Attack)
+    return attack.label if attack else "NoAttack"
+
+
+def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
+    """What is about to run, as lines of a table."""
+    federation, data = module.federation, module.data
+    clients, sampled = federation.num_clients, federation.clients_per_round
+    who = f"{clients} clients" if sampled == clients else f"{sampled} of {clients} clients a round"
+    lines = {
+        "data": f"{data.display_name}: {who}, {int(federation.num_examples.sum()):,} training examples,"
+        f" {len(data.test):,} test examples, {data.num_classes} classes",
+        "partition": data.describe_partition(),
+        "root dataset": f"{len(data.root)} examples, {data.describe_root()}",
+        "inputs": data.inputs.describe(),
+        "aggregation": module.rule.describe(federation),
+        "attack": f"{attack_label(trainer)}: {federation.num_malicious} of {clients} clients malicious",
+        "step": module.describe_step(),
+        "rounds": f"{trainer.max_steps:,}" + (f", from {trainer.global_step:,}" if trainer.global_step else ""),
+    }
+    return {name: line for name, line in lines.items() if line}
+
+
+def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger, seconds: float) -> dict[str, Any]:
+    """The content of ``summary.json``."""
+    return {
+        "data": module.data.display_name,
+        "stand_in": module.data.is_stand_in,
+        "aggregation": module.rule.label,
+        "attack": attack_label(trainer),
+        **{name: metrics.last(name) for name in EVALUATION},
+        "trust_score_benign": metrics.mean("trust_score_benign"),
+        "trust_score_malicious": metrics.mean("trust_score_malicious"),
+        "num_clients": module.federation.num_clients,
+        "num_malicious": module.federation.num_malicious,
+        "num_dropped": metrics.num_dropped,
+        "rounds": trainer.global_step,
+        "seed": module.seed,
+        "seconds": round(seconds, 3),
+        "versions": {"torch": torch.__version__, "lightning": lightning.__version__, "flt": flt.__version__},
+    }
+
+
+def _lines(summary: dict[str, Any]) -> dict[str, str]:
+    """The summary as lines of a table."""
+
+    def rate(name: str) -> str:
+        return "-" if summary[name] is None else f"{summary[name]:.4f}"
+
+    lines = {
+        "data": summary["data"],
+        "aggregation": summary["aggregation"],
+        "attack": f"{summary['attack']} ({summary['num_malicious']} of {summary['num_clients']} clients)",
+        "testing error rate": rate("testing_error_rate"),
+        "attack success rate": rate("attack_success_rate"),
+        "trust score, benign": rate("trust_score_benign"),
+        "trust score, malicious": rate("trust_score_malicious"),
+        "time": f"{summary['seconds']:.1f} s for {summary['rounds']:,} rounds",
+    }
+    if summary["num_dropped"]:
+        lines["dropped updates"] = f"{summary['num_dropped']:,} (a NaN or an infinity)"
+    return lines
+
+
+def _print_table(title: str, lines: dict[str, str]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold", show_header=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column()
+    for name, value in lines.items():
+        table.add_row(name, value)
+    Console(markup=False).print(table)

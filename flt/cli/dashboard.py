@@ -1,0 +1,187 @@
+"""The saved W&B workspace of a project: panels for what every run logs; see docs/wandb.md."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from flt.cli.commands import TOOLS
+from flt.cli.parser import FederatedArgumentParser
+from flt.errors import InputError
+
+if TYPE_CHECKING:
+    from wandb_workspaces.workspaces import Workspace
+
+GROUPS = ("data_used", "rule_used", "attack_used")
+COLUMNS = (
+    *(f"config:{name}.value" for name in (*GROUPS, "seed_used")),
+    *(f"summary:testing_error_rate.{statistic}" for statistic in ("last", "min")),
+    *(f"summary:attack_success_rate.{statistic}" for statistic in ("last", "max")),
+    "summary:trust_score_benign.last",
+    "summary:trust_score_malicious.last",
+)
+"""Columns of the run table that are always in sight."""
+
+
+def layout(project: str, entity: str, *, name: str = "FLTrust") -> Workspace:
+    """The workspace: errors, trust scores, cosines and lengths, weights, clients, runs.
+
+    Neither network nor login is needed. Runs are grouped by data, rule and attack: a curve is the mean over seeds.
+
+    Args:
+        project: The project whose runs it shows.
+        entity: The user or team that owns the project.
+        name: What W&B's menu calls the workspace.
+
+    Raises:
+        InputError: If wandb-workspaces is not installed, or W&B would refuse a name.
+    """
+    for option, value in (("project", project), ("entity", entity)):
+        if not re.fullmatch(r"[\w.-]{1,128}", value, re.ASCII):
+            raise InputError(f"--{option}={value!r}: W&B takes letters, digits, -, _ and ., 128 of them at most")
+    reports, workspaces = _libraries()
+
+    def line(title: str, *metrics: str) -> Any:
+        return reports.LinePlot(title=title, x="round", y=list(metrics))
+
+    def histograms(title: str, metric: str) -> list[Any]:
+        return [line(f"{title}, {who} clients", f"{metric}/{who}") for who in ("benign", "malicious")]
+
+    sections: dict[str, list[Any]] = {
+        "Errors": [
+            line("testing error rate", "testing_error_rate"),
+            line("attack success rate", "attack_success_rate"),
+            line("training loss of the benign clients", "training_loss"),
+            reports.MediaBrowser(title="final curves", media_keys=["curves"]),
+        ],
+        "Trust scores": [
+            line("mean trust score", "trust_score_benign", "trust_score_malicious"),
+            *histograms("trust scores", "trust_scores"),
+        ],
+        "Cosines and lengths": [
+            *histograms("cosine with the root update", "cosine_to_root"),
+            *histograms("length over that of the root update", "norm_ratio_to_root"),
+            *histograms("cosine with the aggregate", "cosine_to_aggregate"),
+            *histograms("length over that of the aggregate", "norm_ratio_to_aggregate"),
+            line("length of aggregate and root update", "update_norm", "root_update_norm"),
+        ],
+        "Weights": histograms("weights in the aggregate", "weights"),
+        "Clients": [
+            reports.WeavePanelSummaryTable(table_name="clients"),
+            line("dropped updates", "num_dropped"),
+        ],
+        "Runs": [reports.RunComparer(diff_only="split")],
+    }
+    try:
+        workspace: Workspace = workspaces.Workspace(
+            entity=entity,
+            project=project,
+            name=name,
+            sections=[
+                workspaces.Section(name=title, panels=panels, is_open=True) for title, panels in sections.items()
+            ],
+            settings=workspaces.WorkspaceSettings(x_axis="round"),
+            runset_settings=workspaces.RunsetSettings(
+                groupby=[workspaces.Config(group) for group in GROUPS], pinned_columns=list(COLUMNS)
+            ),
+        )
+    except ValueError as error:
+        raise InputError(f"--name={name!r}: W&B allows no emoji in a workspace's name") from error
+    return workspace
+
+
+def described(workspace: Workspace) -> dict[str, Any]:
+    """What a workspace shows, for people: names, panels and what they plot."""
+    runs = workspace.runset_settings
+    return {
+        "workspace": workspace.name,
+        "entity": workspace.entity,
+        "project": workspace.project,
+        "x_axis": workspace.settings.x_axis,
+        "group_by": [getattr(group, "name", str(group)) for group in runs.groupby],
+        "columns": runs.pinned_columns,
+        "sections": {
+            section.name: [{type(panel).__name__: _settings(panel)} for panel in section.panels]
+            for section in workspace.sections
+        },
+    }
+
+
+def save(workspace: Workspace) -> str:
+    """Saves a new workspace under the project.
+
+    Returns:
+        Its address.
+
+    Raises:
+        InputError: If there is no login, or W&B refuses.
+    """
+    import wandb
+
+    try:
+        workspace.save()  # type: ignore[no-untyped-call]  # the library's
+        address: str = workspace.url
+    except (wandb.errors.Error, ValueError, RuntimeError, OSError) as error:
+        where = f"{workspace.entity}/{workspace.project}"
+        raise InputError(
+            f"the workspace of {where} was not saved: {_one_line(error)}; check the login (`wandb login`), --entity"
+            " and --project, or pass --dry-run"
+        ) from error
+    return address
+
+
+def dashboard_parser() -> FederatedArgumentParser:
+    """The parser of ``flt dashboard``."""
+    parser = FederatedArgumentParser(prog="flt dashboard", description=TOOLS["dashboard"])
+    parser.add_argument("--project", type=str, default="flt", help="Project whose runs it shows.")
+    parser.add_argument("--entity", type=str, required=True, help="User or team that owns the project.")
+    parser.add_argument("--name", type=str, default="FLTrust", help="What W&B's menu calls the workspace.")
+    parser.add_argument("--dry-run", action="store_true", help="Only print the layout; needs no account.")
+    return parser
+
+
+def dashboard(args: Sequence[str]) -> None:
+    """Runs ``flt dashboard``.
+
+    Args:
+        args: Its arguments.
+
+    Raises:
+        InputError: If an argument is wrong, or the workspace cannot be saved.
+    """
+    options = dashboard_parser().parse_args(list(args))
+    workspace = layout(options.project, options.entity, name=options.name)
+    print(json.dumps(described(workspace), indent=2) if options.dry_run else f"Workspace saved: {save(workspace)}")
+
+
+def _libraries() -> tuple[Any, Any]:
+    """The modules of wandb-workspaces for panels and for workspaces."""
+    with warnings.catch_warnings():
+        # The library uses what pydantic deprecates; nothing a user could do about it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            from wandb_workspaces import workspaces
+            from wandb_workspaces.reports import v2 as reports
+        except ImportError as error:
+            raise InputError(
+                f'flt dashboard needs wandb-workspaces: pip install "flt[dashboard]" ({_one_line(error)})'
+            ) from error
+    return reports, workspaces
+
+
+def _settings(panel: Any) -> dict[str, Any]:
+    """What was set of a panel."""
+    values = {field.name: getattr(panel, field.name) for field in dataclasses.fields(panel)}
+    return {
+        name: value
+        for name, value in values.items()
+        if value not in (None, [], (None, None)) and name != "layout" and not name.startswith("_")
+    }
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,161 @@
+"""Local training of one client after the other, several of them at once where there are processor cores for it."""
+
+import copy
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from flt.clients.batch_norm import flatten_statistics, statistics_of
+from flt.clients.batches import LocalBatches
+from flt.clients.flat_network import FlatNetwork
+from flt.clients.loss import LossReduction, cross_entropy, example_factors, mean_loss
+
+
+class LocalUpdates(NamedTuple):
+    """What local training yields.
+
+    Attributes:
+        updates: ``w_i - w``, shape ``[num_clients, num_params]``, float32.
+        losses: Mean loss over the examples of the client's last batch, shape ``[num_clients]``; 0 without examples.
+        statistics: By how much each client's statistics of batch normalisation moved, shape
+            ``[num_clients, num_statistics]``; no columns for a network without any.
+    """
+
+    updates: Tensor
+    losses: Tensor
+    statistics: Tensor
+
+
+@dataclass(frozen=True)
+class OneByOne:
+    """Trains every client by itself, on the examples of its batches alone.
+
+    On a CPU the clients are shared out to as many threads as torch has, each of which does its arithmetic alone: a
+    batch is too small to be split, and a client's update does not depend on the number of threads.
+
+    Args:
+        network: The global model; it is not touched.
+        loss_reduction: Whether the batch loss is the "sum" or the "mean" over its examples.
+    """
+
+    network: nn.Module
+    loss_reduction: LossReduction
+
+    def __call__(self, batches: LocalBatches, *, client_lr: float) -> LocalUpdates:
+        """Trains every client from the network's own parameters and buffers."""
+        parameters, own = self._replicas[0].flatten(), statistics_of(self.network)
+        before = flatten_statistics(own, parameters.device)
+        num_clients = len(batches.labels)
+        job = _Job(
+            buffers=dict(self.network.named_buffers()),
+            statistics=list(own),
+            before=before,
+            parameters=parameters,
+            start=_leaves(self._replicas[0], parameters),
+            batches=batches,
+            client_lr=client_lr,
+            loss_reduction=self.loss_reduction,
+            trained=LocalUpdates(
+                parameters.new_zeros(num_clients, len(parameters)),
+                parameters.new_zeros(num_clients),
+                parameters.new_zeros(num_clients, len(before)),
+            ),
+        )
+        clients = batches.sizes.nonzero().flatten().tolist()
+        threads = min(torch.get_num_threads(), len(clients)) if parameters.device.type == "cpu" else 1
+        if threads > 1:
+            self._share_out(job, clients, threads)
+        else:
+            job.run(self._replicas[0], clients)
+        return job.trained
+
+    def _share_out(self, job: "_Job", clients: list[int], threads: int) -> None:
+        while len(self._replicas) < threads:  # one for each thread: a call puts the weights into the module itself
+            self._replicas.append(FlatNetwork(copy.deepcopy(self.network)))
+        own_threads = torch.get_num_threads()
+        inner = own_threads // threads
+        is_autocast, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+
+        def work(thread: int) -> None:
+            torch.set_num_threads(inner)
+            with torch.autocast("cpu", dtype, enabled=is_autocast):  # which a thread does not inherit
+                job.run(self._replicas[thread], clients[thread::threads])
+
+        try:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(work, range(threads)))
+        finally:
+            torch.set_num_threads(own_threads)  # what a thread sets is the default of threads to come
+
+    @cached_property
+    def _replicas(self) -> list[FlatNetwork]:
+        return [FlatNetwork(self.network)]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A round's clients, and where their updates go."""
+
+    buffers: dict[str, Tensor]
+    statistics: list[str]
+    before: Tensor
+    parameters: Tensor
+    start: dict[str, Tensor]
+    batches: LocalBatches
+    client_lr: float
+    loss_reduction: LossReduction
+    trained: LocalUpdates
+
+    def run(self, network: FlatNetwork, clients: Iterable[int]) -> None:
+        """Trains some of the clients; nobody else may use ``network`` meanwhile."""
+        sizes = self.batches.sizes.tolist()
+        for client in clients:
+            self._train(network, client, sizes[client])
+
+    def _train(self, network: FlatNetwork, client: int, size: int) -> None:
+        batches, trained = self.batches, self.trained
+        buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
+        update, weights = trained.updates[client], self.start
+        for step in range(batches.labels.shape[1]):
+            if step:
+                weights = _leaves(network, self.parameters + update)
+            # Without its padding: it would enter the statistics of batch normalisation.
+            features, labels = batches.features[client, step, :size], batches.labels[client, step, :size]
+            gradient, trained.losses[client] = self._gradient(network, {**weights, **buffers}, features, labels)
+            update.sub_(gradient, alpha=self.client_lr)
+        after = flatten_statistics({name: buffers[name] for name in self.statistics}, self.before.device)
+        trained.statistics[client] = after - self.before
+
+    def _gradient(
+        self, network: FlatNetwork, tensors: dict[str, Tensor], features: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One client's gradient, flat, and its mean loss; the buffers in ``tensors`` are changed in place."""
+        factor = example_factors(None, self.loss_reduction, batch_size=len(labels))
+        with torch.enable_grad():
+            scores = network.scores(tensors, _channels_last(features))
+            slope, losses = cross_entropy(scores.detach(), labels)
+            gradients = torch.autograd.grad(
+                scores,
+                [tensors[name] for name in network.trained],
+                (slope * factor).to(scores.dtype),
+                allow_unused=True,
+                materialize_grads=True,
+            )
+        return torch.cat([gradient.flatten() for gradient in gradients]), mean_loss(losses, None)
+
+
+def _leaves(network: FlatNetwork, parameters: Tensor) -> dict[str, Tensor]:
+    """The flat ``parameters`` as tensors to take a gradient at."""
+    pieces = network.unflatten(parameters.detach())
+    return {name: _channels_last(piece).detach().requires_grad_() for name, piece in pieces.items()}
+
+
+def _channels_last(tensor: Tensor) -> Tensor:
+    """Images and the weights of convolutions in the layout in which convolutions are fastest."""
+    # `contiguous` would leave the strides of a single channel as they are, and a convolution goes by the strides.
+    return tensor.to(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor

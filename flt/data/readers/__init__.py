@@ -1,0 +1,1 @@
+"""Published or own files to tensors, checked by content."""

@@ -1,0 +1,140 @@
+"""A user's own data set, from one file of NumPy arrays."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
+
+from flt.data.datamodule import FederatedDataModule
+from flt.data.examples import Examples, RawData
+from flt.data.inputs import InputPipeline
+from flt.data.partitions import Partition
+from flt.data.readers.npz import ChannelOrder, array_names, as_examples, read_array, read_labels
+from flt.data.triggers import Trigger, default_trigger
+from flt.errors import InputError, check_choice
+
+
+class Arrays(FederatedDataModule):
+    """A user's own data: an .npz file with the arrays x_train, y_train, x_test and y_test, and client_ids if it likes.
+
+    x_train and x_test hold vectors [num_examples, num_features], grey images [num_examples, height, width], or images
+    with channels. Bytes (uint8) are divided by 255; floating-point images must lie between 0 and 1 already, vectors
+    may be any finite numbers. y_train and y_test hold classes counted from 0, as integers [num_examples]; every class
+    has a training example. client_ids, any integers [num_examples], names the natural client of each training example;
+    without it the training examples are dealt out by ``partition``.
+
+    Backdoor attacks embed the paper's CIFAR-10 pattern in 32x32 RGB images and its MNIST pattern, counted from the
+    bottom right, in other images; for vectors they must be given a trigger. Their target is class 0.
+
+    Args:
+        path: The .npz file, as numpy.savez writes it.
+        channels: Where images with channels have them: "last" is [num_examples, height, width, channels], "first" is
+            [num_examples, channels, height, width].
+        num_clients: Number of clients that the training examples are dealt out to; null for 100.
+        partition: How they are dealt out; null for the paper's `GroupPartition` with noniid_degree 0.5.
+        root_size: Number of examples of the server's root dataset.
+        bias_probability: Fraction of the root dataset that is of ``biased_class``; null for a uniform root dataset.
+        biased_class: The class that a biased root dataset prefers.
+        batch_size: Examples per client and local step.
+        eval_batch_size: Examples per batch of an evaluation.
+        root_path: The server's own data to draw the root dataset from; see `FederatedDataModule`.
+        inputs: Augmentation and normalisation.
+
+    Raises:
+        InputError: If an argument is out of range, or the file's labels cannot be used.
+    """
+
+    target_class = 0
+
+    def __init__(
+        self,
+        path: str,
+        channels: ChannelOrder = "last",
+        num_clients: int | None = None,
+        partition: Partition | None = None,
+        root_size: int = 100,
+        bias_probability: float | None = None,
+        biased_class: int = 1,
+        batch_size: int = 32,
+        eval_batch_size: int = 1024,
+        root_path: str | None = None,
+        inputs: InputPipeline | None = None,
+    ) -> None:
+        check_choice("data.channels", channels, ChannelOrder)
+        self.path = Path(path).expanduser()
+        self.channels: ChannelOrder = channels
+        self._num_classes = int(read_labels(self.path, "y_train").max()) + 1
+        self._shape: tuple[int, ...] = ()
+        self._ignored_with_client_ids = [
+            name for name, value in (("num_clients", num_clients), ("partition", partition)) if value is not None
+        ]
+        super().__init__(
+            num_clients=100 if num_clients is None else num_clients,
+            partition=partition,
+            root_size=root_size,
+            bias_probability=bias_probability,
+            biased_class=biased_class,
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            root_path=root_path,
+            inputs=inputs,
+        )
+
+    @property
+    def dataset_name(self) -> str:
+        """The file's name without its ending."""
+        return self.path.stem
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, from the training labels."""
+        return self._num_classes
+
+    @property
+    def trigger(self) -> Trigger:
+        """The paper's pattern for images of this shape; for vectors one that asks for another when it is used."""
+        return default_trigger(self._shape)
+
+    def load(self, seed: int) -> RawData:
+        """Read and check the arrays.
+
+        Raises:
+            InputError: If the file or one of its arrays cannot be used.
+        """
+        train, test = (self._examples(part) for part in ("train", "test"))
+        if train.features.shape[1:] != test.features.shape[1:]:
+            raise InputError(
+                f"{self.path}: x_train has examples of shape {list(train.features.shape[1:])}, x_test of shape"
+                f" {list(test.features.shape[1:])}: store them alike"
+            )
+        if int(test.labels.max()) >= self.num_classes:
+            raise InputError(
+                f"{self.path}: y_test has class {int(test.labels.max())}, but y_train has classes from 0 to"
+                f" {self.num_classes - 1}: use the same classes"
+            )
+        self._shape = tuple(train.features.shape[1:])
+        return RawData(train, self._client_ids(len(train)), test, False)
+
+    def _examples(self, part: str) -> Examples:
+        features = as_examples(read_array(self.path, f"x_{part}"), self.channels, f"{self.path}: x_{part}")
+        labels = read_labels(self.path, f"y_{part}")
+        if len(features) != len(labels):
+            raise InputError(
+                f"{self.path}: x_{part} has {len(features)} examples, y_{part} {len(labels)}: store one label for each"
+            )
+        return Examples(features, labels)
+
+    def _client_ids(self, num_examples: int) -> Tensor | None:
+        if "client_ids" not in array_names(self.path):
+            return None
+        ids = read_array(self.path, "client_ids")
+        if ids.dtype.kind not in "iu" or ids.shape != (num_examples,):
+            raise InputError(
+                f"{self.path}: client_ids is {ids.dtype} of shape {list(ids.shape)}: store one integer for each of the"
+                f" {num_examples} training examples"
+            )
+        for name in self._ignored_with_client_ids:
+            rank_zero_warn(f"data.{name} has no effect: {self.path} names the clients in client_ids.")
+        return torch.from_numpy(np.unique(ids, return_inverse=True)[1].astype(np.int64))

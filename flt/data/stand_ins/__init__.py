@@ -1,0 +1,1 @@
+"""Synthetic data in the place of real ones."""

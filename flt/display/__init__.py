@@ -1,0 +1,1 @@
+"""What people are shown: who holds what, curves, colours."""

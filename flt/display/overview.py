@@ -1,0 +1,159 @@
+"""Who holds what at the start of a run, before any attack has changed the data."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from flt.data.datamodule import FederatedDataModule
+from flt.errors import InputError
+from flt.federation.hooks import Attack, Backdoor
+from flt.federation.membership import form_federation
+
+NUM_TRIGGER_EXAMPLES = 2
+
+
+@dataclass(frozen=True, eq=False)
+class TriggerExamples:
+    """What a backdoor's trigger does to a few test examples.
+
+    Attributes:
+        labels: Their classes, one for each.
+        before: The examples, shape ``[num_examples, *shape]``.
+        after: The same with the trigger.
+        target_class: The class the backdoor aims at.
+        origin: Whose trigger it is, for people.
+    """
+
+    labels: tuple[int, ...]
+    before: Tensor
+    after: Tensor
+    target_class: int
+    origin: str
+
+    @property
+    def are_images(self) -> bool:
+        """Whether the examples are images [channels, height, width]."""
+        return self.before.dim() == 4
+
+
+@dataclass(frozen=True, eq=False)
+class DataOverview:
+    """Who holds what.
+
+    Attributes:
+        title: The data set's name, marked if the data are synthetic.
+        class_names: What people call the classes.
+        counts: Examples of each client by class, int64 of shape ``[num_clients, num_classes]``.
+        malicious: Which clients are malicious, boolean of shape ``[num_clients]``.
+        root_counts: Examples of the root dataset by class, int64 of shape ``[num_classes]``.
+        num_test: Number of test examples.
+        root: How the root dataset was drawn, for people.
+        partition: How the training examples were dealt out, for people.
+        attack: The attack's label.
+        seed: The run's seed.
+        trigger: What the backdoor's trigger does; None where there is no trigger.
+    """
+
+    title: str
+    class_names: tuple[str, ...]
+    counts: Tensor
+    malicious: Tensor
+    root_counts: Tensor
+    num_test: int
+    root: str
+    partition: str
+    attack: str
+    seed: int
+    trigger: TriggerExamples | None
+
+    @property
+    def num_clients(self) -> int:
+        """Number of clients."""
+        return len(self.counts)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return self.counts.shape[1]
+
+    @property
+    def num_malicious(self) -> int:
+        """Number of malicious clients."""
+        return int(self.malicious.sum())
+
+
+def overview_of(data: FederatedDataModule, attack: Attack | None) -> DataOverview:
+    """Loads the data and deals them out as a run with this attack and the present seed would.
+
+    Args:
+        data: The data, set up or not.
+        attack: The run's attack; None for none.
+
+    Raises:
+        InputError: If the data cannot be loaded or dealt out, or the attack's backdoor does not fit them.
+    """
+    data.prepare_data()
+    data.setup()
+    federation = form_federation(data, attack)
+    return DataOverview(
+        title=data.display_name,
+        class_names=tuple(data.class_names),
+        counts=class_counts(federation.clients.labels, federation.num_examples, data.num_classes),
+        malicious=federation.malicious,
+        root_counts=data.root.labels.cpu().bincount(minlength=data.num_classes),
+        num_test=len(data.test),
+        root=data.describe_root(),
+        partition=data.describe_partition(),
+        attack=attack.label if attack else "NoAttack",
+        seed=data.seed,
+        trigger=_trigger_examples(data, attack),
+    )
+
+
+def class_counts(labels: Tensor, sizes: Tensor, num_classes: int) -> Tensor:
+    """Examples of each client by class.
+
+    Args:
+        labels: Classes of all examples, sorted by client, int64 of shape ``[num_examples]``.
+        sizes: Number of examples of each client, int64 of shape ``[num_clients]``.
+        num_classes: Number of classes M.
+
+    Returns:
+        Int64 of shape ``[num_clients, num_classes]``.
+
+    Example:
+        >>> class_counts(torch.tensor([0, 0, 1]), torch.tensor([1, 0, 2]), 2).tolist()
+        [[1, 0], [0, 0], [1, 1]]
+    """
+    owners = torch.arange(len(sizes)).repeat_interleave(sizes.cpu())
+    cells = (owners * num_classes + labels.cpu()).bincount(minlength=len(sizes) * num_classes)
+    return cells.reshape(len(sizes), num_classes)
+
+
+def _trigger_examples(data: FederatedDataModule, attack: Attack | None) -> TriggerExamples | None:
+    own = Backdoor(data.trigger, data.target_class)
+    attacks = attack.backdoor(own) if attack else None
+    backdoor = attacks or own
+    if not 0 <= backdoor.target_class < data.num_classes:
+        raise InputError(f"attack.target_class={backdoor.target_class} must be one of 0 to {data.num_classes - 1}")
+    chosen = _first_examples(data.test.labels.cpu(), backdoor.target_class)
+    if not chosen:
+        return None
+    before = data.test.features[list(chosen.values())].cpu()
+    try:
+        after = backdoor.trigger(before)
+    except InputError:
+        if attacks is not None:  # the run would be refused for the same reason
+            raise
+        return None
+    unused = f"{data.dataset_name}, which {attack.label if attack else 'this run'} does not use"
+    origin = attack.label if attack and attacks else unused
+    return TriggerExamples(tuple(chosen), before, after, backdoor.target_class, origin)
+
+
+def _first_examples(labels: Tensor, target_class: int) -> dict[int, int]:
+    """Rows of the first examples of the first classes other than the target, by class."""
+    present = labels.bincount().nonzero().flatten().tolist()
+    others = [label for label in present if label != target_class][:NUM_TRIGGER_EXAMPLES]
+    return {label: int((labels == label).nonzero()[0]) for label in others}

@@ -1,0 +1,38 @@
+"""Who takes part in a run, and which of the clients are malicious."""
+
+from flt.data.datamodule import FederatedDataModule
+from flt.errors import InputError
+from flt.federation.hooks import Attack, Backdoor, Federation
+from flt.random import sample_malicious
+
+
+def form_federation(
+    data: FederatedDataModule, attack: Attack | None, *, clients_per_round: int | None = None
+) -> Federation:
+    """The federation of a run, before any callback has changed it.
+
+    Args:
+        data: The data, set up.
+        attack: Who decides how many clients are malicious; None for nobody.
+        clients_per_round: Clients that take part in a round; None for all.
+
+    Raises:
+        InputError: If there are fewer clients than ``clients_per_round``, or no benign ones.
+    """
+    num_clients = data.num_clients
+    if clients_per_round is not None and clients_per_round > num_clients:
+        raise InputError(f"model.clients_per_round={clients_per_round} exceeds the {num_clients} clients of the data")
+    num_expected = round(attack.fraction * num_clients) if attack else 0
+    if num_expected == num_clients and attack:
+        raise InputError(f"attack.fraction={attack.fraction} leaves none of {num_clients} clients benign")
+    num_malicious = num_expected if attack and attack.active else 0
+    return Federation(
+        clients=data.clients,
+        num_examples=data.clients.sizes.cpu(),
+        malicious=sample_malicious(num_clients, num_malicious, seed=data.seed),
+        num_expected=num_expected,
+        clients_per_round=clients_per_round or num_clients,
+        num_classes=data.num_classes,
+        seed=data.seed,
+        backdoor=Backdoor(data.trigger, data.target_class),
+    )

@@ -1,0 +1,62 @@
+"""Rules that need not see all updates at once: a round may come to them in parts."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+from flt.federation.hooks import Aggregate, Aggregation, Round
+from flt.federation.judgement import Judgement
+from flt.functional.weighted_sum import WeightedSum
+
+
+@dataclass(frozen=True)
+class PartialAggregate:
+    """What a rule keeps of a part of a round's clients.
+
+    Attributes:
+        updates: Their weighted updates.
+        statistics: Their weighted statistics of batch normalisation.
+        judgements: What the rule says of each of them, in pieces that follow one another; weights are those in the
+            sum of the updates, not yet divided by their total.
+    """
+
+    updates: WeightedSum
+    statistics: WeightedSum
+    judgements: tuple[Judgement, ...] = ()
+
+    @classmethod
+    def of_nobody(cls, round: Round) -> PartialAggregate:
+        """What is kept of a round without clients."""
+        weights = round.losses.new_zeros(0)
+        return cls(WeightedSum.of(round.updates, weights), WeightedSum.of(round.statistics, weights))
+
+    def plus(self, other: PartialAggregate) -> PartialAggregate:
+        """The same of both parts together, the other's clients last."""
+        # Pieces, not one tensor: joining each part to all before it would copy those again and again.
+        judgements = (*self.judgements, *other.judgements)
+        return PartialAggregate(self.updates.plus(other.updates), self.statistics.plus(other.statistics), judgements)
+
+    @property
+    def judgement(self) -> Judgement:
+        """What the rule says of all clients, the weights as shares of the mean."""
+        return Judgement.joined(self.judgements).shared_out(self.updates.divisor)
+
+
+class WeightedAggregation(Aggregation):
+    """Base class of rules that are a weighted mean, each client's weight depending on nothing but its own update.
+
+    Such a rule holds one part of a round's updates at a time, so that memory does not bound the number of clients.
+    """
+
+    @abstractmethod
+    def fold(self, round: Round) -> PartialAggregate:
+        """What is kept of a part of a round's clients."""
+
+    def finish(self, total: PartialAggregate, round: Round) -> Aggregate:
+        """The aggregate of all parts together; ``round`` has everything but the updates and their statistics."""
+        return Aggregate(total.updates.mean(), total.statistics.mean(), total.judgement)
+
+    def aggregate(self, round: Round) -> Aggregate:
+        """The rule on a round that is there as a whole."""
+        return self.finish(self.fold(round), round)

@@ -1,0 +1,1 @@
+"""Aggregation rules, tensors to tensors, one a file."""

@@ -1,0 +1,1 @@
+"""Attacks, tensors to tensors."""

@@ -1,0 +1,175 @@
+"""One cell as a run of ``flt fit``: its files, whether it is finished, and running it."""
+
+import contextlib
+import csv
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import yaml
+from filelock import FileLock
+
+from flt.cli.exit_status import exit_status
+from flt.cli.training import FederatedCLI
+from flt.files import write_atomically
+from flt.runs.checkpoints import differences
+from flt.server.processes import leave
+
+OWN = ("logger", "enable_progress_bar", "default_root_dir")  # of the trainer: where and how, not what
+REFUSED = 2  # exit status after a mistake in the input
+
+
+class Outcome(NamedTuple):
+    """How a run ended.
+
+    Attributes:
+        error: What went wrong, in one line; None if nothing did.
+        seconds: Time that it took.
+    """
+
+    error: str | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that may happen in another process or on another machine with the same files.
+
+    Attributes:
+        folder: The run's folder; beside it lie its configuration, its log and its lock.
+        settings: The content of its configuration file.
+        rounds: How many rounds it has.
+        workdir: The working directory, from which the settings' relative paths start.
+        threads: Threads of torch; None leaves them alone. Launchers set them: jobs are the same without.
+    """
+
+    folder: Path
+    settings: str
+    rounds: int
+    workdir: Path
+    threads: int | None = field(default=None, compare=False)
+
+    @property
+    def config(self) -> Path:
+        """Its configuration file."""
+        return self.folder.with_name(f"{self.folder.name}.yaml")
+
+    @property
+    def log(self) -> Path:
+        """What the run prints."""
+        return self.folder.with_name(f"{self.folder.name}.log")
+
+    @property
+    def lock(self) -> Path:
+        """Held while the run goes on."""
+        return self.folder.with_name(f".{self.folder.name}.lock")
+
+    @property
+    def checkpoint(self) -> Path:
+        """What an interrupted run goes on from."""
+        return self.folder / "checkpoints" / "last.ckpt"
+
+    def summary(self) -> dict[str, Any] | None:
+        """The content of the finished run's ``summary.json``; None if it is not finished."""
+        try:
+            summary = json.loads((self.folder / "summary.json").read_text())
+        except (FileNotFoundError, ValueError):  # there is none, or it is damaged
+            return None
+        return summary if isinstance(summary, dict) and summary.get("rounds") == self.rounds else None
+
+    def rounds_done(self) -> int:
+        """Rounds that the run has logged so far."""
+        try:
+            *_, last = csv.DictReader((self.folder / "metrics.csv").read_text().splitlines())
+            return int(float(last["round"]))
+        except (FileNotFoundError, ValueError, KeyError, TypeError):  # not there yet, or being written
+            return 0
+
+    def differences(self) -> list[str]:
+        """Settings in which the run that is there already differs from this job; empty if there is none."""
+        try:
+            there = yaml.safe_load((self.folder / "config.yaml").read_text())
+        except FileNotFoundError:
+            return []
+        except yaml.YAMLError:
+            there = None
+        if not isinstance(there, dict):
+            return ["its config.yaml is damaged"]
+        found = differences(_essence(there), _essence(yaml.safe_load(self.settings)))
+        return [f"{each.setting} was {each.saved}, is {each.given}" for each in found]
+
+
+def run(job: Job) -> Outcome:
+    """Runs a job in this process, unless it is finished; what it prints goes to its log."""
+    start = time.monotonic()
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
+    job.folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(job.lock), _working_in(job.workdir):
+        if job.summary() is not None:  # by someone else, while this process waited for the lock
+            return Outcome(None, 0.0)
+        write_atomically(job.config, job.settings)
+        anew, is_begun = f"--config={job.config}", (job.folder / "config.yaml").is_file()
+        status, error = _fit(job, f"--resume={job.folder}" if is_begun else anew)
+        if status == REFUSED and is_begun:  # the checkpoint is damaged
+            _, error = _fit(job, anew)
+    return Outcome(error, time.monotonic() - start)
+
+
+def _fit(job: Job, argument: str) -> tuple[int, str | None]:
+    """Runs ``flt fit``; its exit status, and what went wrong in one line."""
+
+    def command() -> None:
+        FederatedCLI(["fit", argument])
+        leave()
+
+    with job.log.open("w") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+        try:
+            status = exit_status(command)
+        except (Exception, SystemExit) as error:
+            traceback.print_exc()
+            return 1, f"{type(error).__name__}: {' '.join(str(error).split())} (see {job.log})"
+        finally:
+            if "wandb" in sys.modules:
+                sys.modules["wandb"].finish()  # or the next run in this process would log into the same one
+    if status:
+        return status, job.log.read_text().splitlines()[-1].removeprefix("flt: error: ")
+    return 0, None
+
+
+@contextlib.contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    """Goes to a folder, where a user's own classes are looked for as well, even while a file elsewhere is read."""
+    before, path = Path.cwd(), list(sys.path)
+    os.chdir(folder)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        sys.path[:] = path
+
+
+def end_with(parent: int) -> None:
+    """Makes this process end when ``parent``, by its process id, is gone: a run that nobody waits for is given up."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _essence(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that decide what comes out."""
+    trainer = {name: value for name, value in settings.get("trainer", {}).items() if name not in OWN}
+    return {**settings, "trainer": trainer, "ckpt_path": None}

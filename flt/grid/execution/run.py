@@ -1,0 +1,134 @@
+"""Running a grid: every cell that is not finished, and then its tables and figures."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from jsonargparse import Namespace
+
+from flt.cli.training import SettingsReader
+from flt.errors import InputError
+from flt.files import write_atomically
+from flt.grid.execution.job import Job
+from flt.grid.execution.launchers import Launcher, Local
+from flt.grid.execution.view import GridView
+from flt.grid.plan.grid import Cell, Grid, arguments_of
+from flt.grid.plan.reference import published
+from flt.grid.results.figures import check_figure
+from flt.grid.results.results import Results
+from flt.grid.results.rows import row_of
+
+
+def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: Launcher | None = None) -> Results:
+    """Runs every cell of a grid that is not finished, and writes its tables and figures.
+
+    ``out`` receives ``table.csv`` (a row for each cell and seed), ``table.md``, ``table.png``, ``grid.yaml``, and in
+    ``cells/LEVELS/seed_N`` what a run of ``flt fit`` leaves; a run that was interrupted goes on from its checkpoint.
+
+    Args:
+        grid: The grid.
+        out: The folder of its results.
+        jobs: Most runs at a time; None is one, or as many as the launcher's place takes.
+        launcher: Where to run; None is processes on this machine.
+
+    Raises:
+        InputError: If settings of a cell are refused, or if ``out`` holds runs with other settings; before any work.
+    """
+    if jobs is not None and jobs < 1:
+        raise InputError(f"jobs={jobs} must be at least 1")
+    if grid.outline.figure is not None:
+        check_figure(grid.outline, grid.outline.figure)
+    expected = published(grid.reference, [axis.column for axis in grid.axes])
+    folder = Path(out).expanduser().absolute()
+    runs = _jobs_of(grid, folder / "cells")
+    _check_earlier(runs)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            write_atomically(folder / "grid.yaml", grid.outline.as_yaml())
+            done = {job: summary for job in runs if (summary := job.summary()) is not None}
+            view = GridView(grid.outline, runs, done)
+            try:
+                with view:
+                    _run(view, launcher or Local(), [job for job in runs if job not in done], jobs)
+            finally:  # what is finished is told even where the rest was broken off
+                summaries = view.summaries
+                rows = [row_of(cell, summaries[job], expected) for job, cell in runs.items() if job in summaries]
+                failures = {runs[job].describe(): error for job, error in view.errors.items()}
+                results = Results(folder, grid.outline, rows, failures, len(runs) - len(rows) - len(failures))
+                results.write()
+    except Timeout as error:
+        raise InputError(
+            f"out={out}: another flt table is at work there; wait for it or choose another folder"
+        ) from error
+    return results
+
+
+def _run(view: GridView, launcher: Launcher, left: Sequence[Job], at_once: int | None) -> None:
+    """Runs jobs and shows how far they are."""
+    if not left:
+        return
+    with closing(launcher.outcomes(left, at_once)) as outcomes:  # type: ignore[type-var]  # generators all
+        for ended in outcomes:
+            if ended is None:
+                view.refresh()
+            else:
+                job, outcome = ended
+                view.ended(job, outcome.error, outcome.seconds)
+
+
+def _jobs_of(grid: Grid, folder: Path) -> dict[Job, Cell]:
+    """The run of each cell, with all of its settings read and checked."""
+    reader, jobs, read = SettingsReader(), dict[Job, Cell](), dict[str, Namespace]()
+    for cell in grid.cells:
+        if cell.name not in read:  # once for all seeds
+            read[cell.name] = _read(reader, grid, cell)
+        settings = read[cell.name].clone()
+        settings.seed_everything = cell.seed
+        place = folder / cell.name / f"seed_{cell.seed}"
+        settings.trainer.logger = [_csv_logger(place), *_wandb_loggers(settings, grid, cell, place)]
+        settings.trainer.enable_progress_bar = False  # what a run prints goes to a file
+        jobs[Job(place, reader.dump(settings), settings.trainer.max_steps, Path.cwd())] = cell
+    return jobs
+
+
+def _read(reader: SettingsReader, grid: Grid, cell: Cell) -> Namespace:
+    try:
+        settings = reader.read(arguments_of(grid, cell))
+    except InputError as error:
+        raise InputError(f"{cell.describe()}: {error}") from error
+    if settings.ckpt_path is not None:
+        raise InputError(
+            f"{cell.describe()}: ckpt_path={settings.ckpt_path}: the runs of a grid start from the beginning"
+        )
+    return settings
+
+
+def _csv_logger(place: Path) -> dict[str, Any]:
+    where = {"save_dir": str(place.parent.parent), "name": place.parent.name, "version": place.name}
+    return {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": where}
+
+
+def _wandb_loggers(settings: Namespace, grid: Grid, cell: Cell, place: Path) -> list[Namespace]:
+    """The W&B loggers among a run's, which make one group of the grid and leave their files in one folder."""
+    given = settings.trainer.logger
+    loggers = [logger for logger in (given if isinstance(given, list) else [given]) if isinstance(logger, Namespace)]
+    found = [logger for logger in loggers if logger.class_path.endswith("WandbLogger")]
+    for logger in found:
+        logger.init_args.save_dir = str(place.parents[2])
+        logger.init_args.name = cell.describe()
+        logger.init_args.group, logger.init_args.job_type = grid.outline.title, "table"
+    return found
+
+
+def _check_earlier(runs: Mapping[Job, Cell]) -> None:
+    """Refuses a folder whose runs had other settings: they would be mixed with those of this grid."""
+    for job, cell in runs.items():
+        differences = job.differences()
+        if differences:
+            raise InputError(
+                f"{job.folder} holds a run of {cell.describe()} with other settings ({'; '.join(differences[:3])}):"
+                " choose another folder with --out, or remove that one"
+            )

@@ -1,0 +1,1 @@
+"""What is to run: axes, cells, names, the published numbers."""

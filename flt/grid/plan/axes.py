@@ -1,0 +1,115 @@
+"""The dimensions of a grid, as a configuration describes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from jsonargparse.typing import Path_fr
+
+from flt.errors import InputError
+from flt.grid.plan.naming import MEASURES, column_of, label_of
+
+if TYPE_CHECKING:
+    File = str | Path
+else:
+    File = Path_fr | str  # of a configuration file, a relative path starts from its folder
+
+RESERVED = ("config", "seed", "data_used", "rounds", *MEASURES)
+"""Names that are taken: of a level's file, and of columns of ``table.csv``."""
+
+ENDINGS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One dimension of a grid.
+
+    Attributes:
+        column: What it is called in tables.
+        levels: The settings of each level, by its label.
+    """
+
+    column: str
+    levels: dict[str, dict[str, Any]]
+
+
+def axes_of(axes: File | dict[str, Any]) -> list[Axis]:
+    """The axes that a configuration describes, or a file that holds them; see `flt.grid.Grid`.
+
+    Raises:
+        InputError: If they are none.
+    """
+    folder = Path()
+    if not isinstance(axes, dict):
+        path = file_named("axes", axes)
+        folder = path.parent
+        try:
+            axes = yaml.safe_load(path.read_text())
+        except yaml.YAMLError as error:
+            raise InputError(f"axes={path} is no YAML file: {error}") from error
+        if not isinstance(axes, dict):
+            raise InputError(f"axes={path}: a mapping from axes to their levels is expected")
+    if not axes:
+        raise InputError("axes: there is none; give at least one with its levels")
+    made = [_axis(str(name), levels, folder) for name, levels in axes.items()]
+    columns = [axis.column for axis in made]
+    for column in columns:
+        if columns.count(column) > 1 or column in RESERVED:
+            raise InputError(f"axes: {column} cannot be the name of an axis, or is that of two: rename it")
+    return made
+
+
+def _axis(name: str, levels: Any, folder: Path) -> Axis:
+    given = [(value, value) for value in levels] if isinstance(levels, list) else []
+    if isinstance(levels, dict):
+        given = list(levels.items())
+    made = {label_of(label): _settings_of(name, value, folder) for label, value in given}
+    if not made or len(made) < len(given):
+        raise InputError(f"axes: {name} needs a list of different values, or a mapping from labels to settings")
+    return Axis(column_of(name), made)
+
+
+def _settings_of(name: str, value: Any, folder: Path) -> dict[str, Any]:
+    settings = flat(value) if isinstance(value, dict) and "class_path" not in value else {name: value}
+    files = {key: given for key, given in settings.items() if isinstance(given, str) and given.endswith(ENDINGS)}
+    return settings | {key: str(file_named(f"axes: {key}", given, folder)) for key, given in files.items()}
+
+
+def file_named(name: str, path: File, folder: Path | None = None) -> Path:
+    """The file that a setting names.
+
+    Args:
+        name: The setting.
+        path: What it says.
+        folder: What a relative path starts from; None is the working directory.
+
+    Raises:
+        InputError: If there is no such file.
+    """
+    given = Path(path.absolute) if isinstance(path, Path_fr) else (folder or Path()) / Path(path).expanduser()
+    if not given.is_file():
+        raise InputError(f"{name}={path}: there is no such file")
+    return given.absolute()
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names; what describes a class stays whole."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        nested = isinstance(value, dict) and "class_path" not in value and value
+        found |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return found
+
+
+def anchored(axes: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Axes in which the names of files that lie in ``folder`` are full paths."""
+
+    def full(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: full(nested) for key, nested in value.items()}
+        is_file = isinstance(value, str) and value.endswith(ENDINGS) and (folder / value).is_file()
+        return str((folder / value).absolute()) if is_file else value
+
+    return {name: full(levels) for name, levels in axes.items()}

@@ -1,0 +1,89 @@
+"""Published numbers beside measured ones."""
+
+import csv
+import math
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+from flt.errors import InputError
+from flt.grid.plan.axes import file_named
+from flt.grid.plan.grid import Reference
+from flt.grid.plan.naming import MEASURES, label_of
+from flt.grid.plan.outline import Labels
+
+
+class Published(NamedTuple):
+    """The rows of a reference that belong to a grid.
+
+    Attributes:
+        columns: The grid's axes that the reference knows.
+        values: The measures that are given, by the labels of those axes.
+        is_papers: Whether they are the paper's, which tell nothing of a stand-in for its data.
+    """
+
+    columns: list[str]
+    values: dict[tuple[str, ...], dict[str, float]]
+    is_papers: bool = False
+
+    def of(self, labels: Labels) -> dict[str, float]:
+        """What the reference gives for a cell; nothing, if it has no such cell."""
+        return self.values.get(tuple(labels[column] for column in self.columns), {})
+
+
+def published(reference: Reference | None, columns: list[str]) -> Published:
+    """Reads a reference.
+
+    Args:
+        reference: Where from; None is nowhere.
+        columns: The axes of the grid.
+
+    Raises:
+        InputError: If the file does not have what is asked for.
+    """
+    if reference is None:
+        return Published([], {})
+    name, rows = _read(reference)
+    known = list(rows[0])
+    unknown = [column for column in reference.where if column not in known]
+    if unknown:
+        raise InputError(f"reference.where: {name} has no column {unknown[0]}: choose of {', '.join(known)}")
+    where = {column: label_of(value) for column, value in reference.where.items()}
+    chosen = [row for row in rows if all(row[column] == value for column, value in where.items())]
+    if not chosen:
+        raise InputError(f"reference.where={where}: no row of {name} is like that")
+    shared = [column for column in columns if column in known and column not in MEASURES]
+    if not shared:
+        raise InputError(f"reference: {name} has none of the axes {', '.join(columns)} among its columns")
+    values: dict[tuple[str, ...], dict[str, float]] = {}
+    for row in chosen:
+        labels = tuple(row[column] for column in shared)
+        if labels in values:
+            raise InputError(f"reference: {name} has several rows for {', '.join(labels)}: narrow reference.where")
+        values[labels] = {measure: _number(name, row[measure]) for measure in MEASURES if row.get(measure)}
+    return Published(shared, values, reference.file is None)
+
+
+def _read(reference: Reference) -> tuple[str, list[dict[str, str]]]:
+    """The name and the rows of the file, at least one."""
+    if reference.file is None:
+        name, text = "the paper's tables", resources.files("flt.grid.plan").joinpath("paper.csv").read_text()
+    else:
+        path: Path = file_named("reference.file", reference.file)
+        name, text = f"reference.file={path}", path.read_text(encoding="utf-8-sig")  # as Excel writes it
+    rows = list(csv.DictReader(text.splitlines()))
+    if not rows or not any(measure in rows[0] for measure in MEASURES):
+        raise InputError(f"{name}: a CSV file with a column {' or '.join(MEASURES)} is expected")
+    if any(None in row or None in row.values() for row in rows):
+        raise InputError(f"{name}: every line needs as many fields as the first")
+    return name, rows
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{name}: {text!r} is no number")
+    return number

@@ -1,0 +1,275 @@
+"""The figures of a study: rates over an axis, or over the rounds, with bands over the seeds."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+
+from flt.display.style import COLOURS
+from flt.errors import InputError
+from flt.grid.plan.naming import MEASURES, readable, slug, titled
+from flt.grid.plan.outline import Figure, Labels, Outline
+from flt.grid.results.rows import KEPT, Row
+from flt.runs.reading import metrics_of
+
+Style = Literal["-", "--", "-.", ":"]
+STYLES: tuple[Style, ...] = get_args(Style)
+MOST_ACROSS = 3  # panels beside one another
+DENSE = 0.08  # of the axis: places closer than that have upright labels
+
+
+class Point(NamedTuple):
+    """A measure at one place of a line, over the seeds."""
+
+    x: float
+    values: list[float]
+    published: float | None = None
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return sum(self.values) / len(self.values)
+
+
+Lines = dict[str, list[Point]]
+"""The points of each line by its label."""
+
+
+class Panel(NamedTuple):
+    """One system of axes."""
+
+    title: str
+    y: str
+    lines: Lines
+
+
+class Legend(NamedTuple):
+    """What a legend says of lines as a whole.
+
+    Attributes:
+        title: What they are; empty where one line alone needs no name.
+        labels: All that a grid has, drawn or not: the same line looks the same in all figures of it.
+    """
+
+    title: str
+    labels: list[str]
+
+
+NO_LEGEND = Legend("", [])
+
+
+def draw_lines(outline: Outline, rows: Sequence[Row], figure: Figure) -> Canvas:
+    """Rates over an axis of a grid: a line for each level of another, a band from the least to the largest seed.
+
+    Args:
+        outline: The grid's outline.
+        rows: Its finished runs.
+        figure: Which axis is which.
+
+    Raises:
+        InputError: If nothing is left to draw.
+    """
+    assert figure.x is not None
+    check_figure(outline, figure)
+    lines, panels = _axes_of(outline, figure)
+    places = _places(outline.axes[figure.x])
+    made = []
+    for y in figure.y or [measure for measure in MEASURES if any(row[measure] is not None for row in rows)]:
+        for panel in outline.axes[panels] if panels else [None]:
+            drawn: Lines = {}
+            for line in outline.axes[lines] if lines else [None]:
+                labels = {column: label for column, label in ((panels, panel), (lines, line)) if column and label}
+                points = _points(rows, labels, figure.x, places, y)
+                if points:
+                    drawn[line or readable(y)] = points
+            if drawn:
+                made.append(Panel(titled(panels, panel) if panels and panel else "", y, drawn))
+    canvas = _draw(outline.title, made, readable(figure.x), outline.source, legend=_legend(outline, lines))
+    at = list(places.values())
+    dense = min(np.diff(at), default=1.0) < DENSE * (at[-1] - at[0])
+    for axis in canvas.axes:
+        axis.set_xticks(at, list(places), rotation=90 if dense else 0)
+    return canvas
+
+
+def draw_curves(
+    title: str,
+    runs: Mapping[tuple[str, str], Sequence[Path]],
+    y: Sequence[str] | None = None,
+    *,
+    legend: Legend = NO_LEGEND,
+) -> Canvas:
+    """Metrics over the rounds, a band from the least to the largest seed.
+
+    Args:
+        title: Headline.
+        runs: Folders of runs, one for each seed, by the titles of panel and line.
+        y: Metrics, a row of panels each; None is the testing error rate.
+        legend: What the legend says of the lines as a whole.
+
+    Raises:
+        InputError: If a run has no ``metrics.csv``, or no such metric.
+    """
+    metrics = {names: [metrics_of(folder) for folder in folders] for names, folders in runs.items()}
+    made = []
+    wanted = y or ["testing_error_rate"]
+    for name in wanted:
+        panels: dict[str, Lines] = {}
+        for (panel, label), seeds in metrics.items():
+            found = [{row["round"]: row[name] for row in rows if name in row} for rows in seeds]
+            rounds = sorted(set.intersection(*map(set, found)))
+            if rounds:
+                points = [Point(number, [seed[number] for seed in found]) for number in rounds]
+                panels.setdefault(panel, {})[label] = points
+        made += [Panel(panel, name, drawn) for panel, drawn in panels.items()]
+    if not made:
+        known = sorted({key for seeds in metrics.values() for rows in seeds for row in rows for key in row} - {"round"})
+        raise InputError(f"y={', '.join(wanted)}: the runs have no such metric; choose of {', '.join(known)}")
+    return _draw(title, made, "round", None, legend=legend)
+
+
+def curves_of(outline: Outline, folder: Path, figure: Figure) -> Canvas:
+    """`draw_curves` of a grid's runs.
+
+    Args:
+        outline: The grid's outline.
+        folder: Its results.
+        figure: Which axis is which.
+    """
+    lines, panels = _axes_of(outline, figure)
+    runs: dict[tuple[str, str], Sequence[Path]] = {}
+    for panel in outline.axes[panels] if panels else [""]:
+        for line in outline.axes[lines] if lines else [""]:
+            labels = {column: label for column, label in ((panels, panel), (lines, line)) if column}
+            name = "-".join(slug(labels[column]) for column in outline.axes)
+            folders = [folder / "cells" / name / f"seed_{seed}" for seed in outline.seeds]
+            finished = [folder for folder in folders if (folder / "summary.json").is_file()]
+            if finished:
+                runs[titled(panels, panel) if panels else "", line or "mean"] = finished
+    if not runs:
+        raise InputError(f"{folder} holds no finished run: flt table makes them")
+    return draw_curves(outline.title, runs, figure.y, legend=_legend(outline, lines))
+
+
+def _legend(outline: Outline, lines: str | None) -> Legend:
+    return Legend(readable(lines), outline.axes[lines]) if lines else NO_LEGEND
+
+
+def check_figure(outline: Outline, figure: Figure) -> None:
+    """Raises an `InputError` unless a grid can be drawn so, once it is finished."""
+    _axes_of(outline, figure)
+    for y in figure.y or []:
+        if figure.kind == "lines" and (y not in KEPT or y in outline.axes):
+            raise InputError(f"figure.y={y} is no measure of a run as a whole: choose of {', '.join(KEPT)}")
+
+
+def _axes_of(outline: Outline, figure: Figure) -> tuple[str | None, str | None]:
+    """The axes of lines and panels."""
+    x = figure.x if figure.kind == "lines" else None
+    given = [column for column in (x, figure.lines, figure.panels) if column is not None]
+    if len(set(given)) < len(given):
+        raise InputError(f"figure: one axis cannot be two of x, lines and panels ({', '.join(given)})")
+    left = [column for column in outline.axes if column not in given]
+    lines = figure.lines or (left.pop(0) if left else None)
+    panels = figure.panels or (left.pop(0) if left else None)
+    if figure.kind == "curves" and figure.x is not None:
+        raise InputError(f"figure.x={figure.x} has no effect with kind=curves, which run over the rounds: leave it out")
+    if left and x is None:
+        raise InputError(
+            f"figure: a line would stand for several levels of {left[0]}: a grid of one or two axes has curves"
+        )
+    if left:
+        raise InputError(f"figure: {left[0]} is a fourth axis, which a figure has no place for: narrow the grid")
+    return lines, panels
+
+
+def _places(labels: Sequence[str]) -> dict[str, float]:
+    """Where each label stands: at its number where all are numbers, else one after the other."""
+    try:
+        return {label: float(label) for label in sorted(labels, key=float)}
+    except ValueError:
+        return {label: float(place) for place, label in enumerate(labels)}
+
+
+def _points(rows: Sequence[Row], labels: Labels, x: str, places: Mapping[str, float], y: str) -> list[Point]:
+    points = []
+    for label, place in places.items():
+        wanted = {**labels, x: label}
+        found = [row for row in rows if all(row[column] == value for column, value in wanted.items())]
+        values = [row[y] for row in found if row[y] is not None]
+        if values:
+            points.append(Point(place, values, found[0].get(f"reference_{y}")))
+    return points
+
+
+@rc_context({"text.parse_math": False})  # a label may hold a $
+def _draw(title: str, panels: Sequence[Panel], x: str, source: str | None, *, legend: Legend) -> Canvas:
+    if not panels:
+        raise InputError("nothing to draw: no run of these is finished")
+    across = min(MOST_ACROSS, len({panel.title for panel in panels}))
+    down = math.ceil(len(panels) / across)
+    canvas = Canvas(figsize=(3.9 * across, 0.9 + 2.9 * down), layout="constrained")
+    grid = canvas.subplots(down, across, squeeze=False)
+    drawn = dict.fromkeys(line for panel in panels for line in panel.lines)
+    styles = dict(zip([*dict.fromkeys([*legend.labels, *drawn])], cycle(_looks()), strict=False))
+    places = list(grid.flat)
+    for axis, panel in zip(places, panels, strict=False):
+        _draw_panel(axis, panel, styles)
+        axis.set_title(panel.title, fontsize=10)
+        axis.set_xlabel(x)
+        axis.set_ylabel(readable(panel.y))
+    for axis in places[len(panels) :]:
+        axis.remove()
+    _share_scales(canvas.axes, panels)
+    handles = [Line2D([], [], color=styles[line][0], linestyle=styles[line][1], label=line) for line in drawn]
+    points = [point for panel in panels for line in panel.lines.values() for point in line]
+    if any(point.published is not None for point in points):
+        handles.append(Line2D([], [], color="grey", linestyle="", marker="x", label=f"{source} value"))
+    if legend.title or len(handles) > 1:
+        _add_legend(canvas, handles, legend.title)
+    seeds = max(len(point.values) for point in points)
+    subtitle = f"\nmean and range over {seeds} seeds" if seeds > 1 else ""
+    canvas.suptitle(title + subtitle, fontsize=11, x=0.01, horizontalalignment="left")  # clear of the legend
+    return canvas
+
+
+def _add_legend(canvas: Canvas, handles: Sequence[Line2D], title: str) -> None:
+    """Puts a legend beside the panels, and widens the figure by as much."""
+    made = canvas.legend(handles=handles, loc="outside right upper", frameon=False, title=title, alignment="left")
+    canvas.set_figwidth(canvas.get_figwidth() + made.get_window_extent().width / canvas.dpi)
+
+
+def _share_scales(axes: Sequence[Axes], panels: Sequence[Panel]) -> None:
+    """Gives all panels of a rate one scale, by which they can be compared."""
+    for measure in MEASURES:
+        own = [axis for axis, panel in zip(axes, panels, strict=True) if panel.y == measure]
+        top = max((axis.get_ylim()[1] for axis in own), default=1.0)
+        for axis in own:
+            axis.set_ylim(-0.02, max(0.2, min(1.02, top)))
+
+
+def _looks() -> list[tuple[str, Style]]:
+    return [(colour, style) for style in STYLES for colour in COLOURS]
+
+
+def _draw_panel(axis: Axes, panel: Panel, styles: Mapping[str, tuple[str, Style]]) -> None:
+    for line, points in panel.lines.items():
+        colour, style = styles[line]
+        x = [point.x for point in points]
+        marker = "o" if len(points) <= 12 else None  # a few points are seen as such
+        axis.plot(x, [point.mean for point in points], color=colour, linestyle=style, marker=marker, markersize=4)
+        low, high = ([edge(point.values) for point in points] for edge in (min, max))
+        axis.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+        published = [(point.x, point.published) for point in points if point.published is not None]
+        if published:
+            axis.plot(*zip(*published, strict=True), color=colour, linestyle="", marker="x", markersize=6)
+    axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
+    axis.grid(alpha=0.25)
+    axis.spines[["top", "right"]].set_visible(False)

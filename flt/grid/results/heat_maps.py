@@ -1,0 +1,134 @@
+"""A grid's results as heat maps: measured, published, and the difference."""
+
+import io
+import math
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import NamedTuple
+
+from matplotlib import colormaps, rc_context
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from flt.grid.plan.naming import MEASURES, readable
+from flt.grid.plan.outline import Outline
+from flt.grid.results.rows import Row, Value, exceeds, panel_title, values_of
+
+Place = tuple[int, int]  # row and column
+
+
+class HeatMap(NamedTuple):
+    """What a heat map shows of a cell.
+
+    Attributes:
+        number: The number that is written for a measure, if there is one.
+        colours: Name of the colour map.
+        form: How the number is written.
+        marks: Whether cells beyond the tolerance are bold.
+    """
+
+    number: Callable[[Value], float | None]
+    colours: str
+    form: str
+    marks: bool = False
+
+
+RATES, DIFFERENCES = "YlOrRd", "RdBu_r"
+FURTHEST = 0.2  # differences from here on have the darkest colour
+SHORTEST = 0.2  # scale of the rates
+LONGEST = 10  # letters of a column's label that have room in a line
+MAPS = {
+    "measured": HeatMap(lambda value: value.mean, RATES, "{:.3f}"),
+    "published": HeatMap(lambda value: value.published, RATES, "{:.2f}"),
+    "measured - published": HeatMap(lambda value: value.difference, DIFFERENCES, "{:+.3f}", marks=True),
+}
+
+
+@rc_context({"text.parse_math": False})  # a label may hold a $
+def draw_heat_maps(outline: Outline, rows: Sequence[Row]) -> bytes:
+    """Draws a grid's results.
+
+    Args:
+        outline: The grid's outline.
+        rows: Its finished runs.
+
+    Returns:
+        A PNG file's content.
+    """
+    maps = MAPS if outline.source is not None else {"measured": MAPS["measured"]}
+    levels, columns, darkest = outline.axes[outline.rows], outline.column_labels, _highest(rows)
+    width = 1.6 + max(3.0, 0.95 * len(columns)) * len(maps)
+    height = 0.9 + (0.62 * len(levels) + 0.9) * len(outline.panels)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(len(outline.panels), len(maps), squeeze=False, sharex=True, sharey=True)
+    for panel, line in zip(outline.panels, axes, strict=True):
+        labels = {
+            (y, x): outline.labels_at(panel, row, column)
+            for y, row in enumerate(levels)
+            for x, column in enumerate(columns)
+        }
+        cells = {place: values_of(rows, found) for place, found in labels.items()}
+        far = {place for place, found in labels.items() if exceeds(cells[place], outline.tolerance_of(found))}
+        for (name, heat_map), axis in zip(maps.items(), line, strict=True):
+            shown = {place: _numbers(cell, heat_map) for place, cell in cells.items()}
+            differs = heat_map.colours == DIFFERENCES
+            scale = Normalize(-FURTHEST, FURTHEST, clip=True) if differs else Normalize(0.0, darkest)
+            _draw(axis, shown, heat_map, scale, far if heat_map.marks else set())
+            axis.set_title(" · ".join(part for part in (panel_title(panel), name) if part), fontsize=10)
+        line[0].set_yticks(range(len(levels)), levels)
+    for axis in axes[-1]:
+        names = [label or "" for label in columns]
+        turned = {"rotation": 30, "ha": "right"} if max(map(len, names)) > LONGEST else {}
+        axis.set_xticks(range(len(columns)), names, **turned)
+        if outline.columns is not None and outline.columns not in ("rule", "attack"):
+            axis.set_xlabel(readable(outline.columns))
+    marks = "" if outline.source is None else f"; bold: differs by more than {outline.limits}"
+    figure.suptitle(f"{outline.title}: {_what(rows)}{marks}", fontsize=11)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=130)
+    return content.getvalue()
+
+
+def _what(rows: Sequence[Row]) -> str:
+    """What the numbers in the cells are."""
+    backdoor = any(row["attack_success_rate"] is not None for row in rows)
+    return MEASURES["testing_error_rate"] + (", below it attack success rate" if backdoor else "")
+
+
+def _highest(rows: Sequence[Row]) -> float:
+    """The highest rate that has a colour, as far as the scale has to go; small ones stay apart on a short scale."""
+    names = ("testing_error_rate", "reference_testing_error_rate")
+    return max([SHORTEST, *(float(row[name]) for row in rows for name in names if row.get(name) is not None)])
+
+
+def _numbers(cell: Mapping[str, Value], heat_map: HeatMap) -> dict[str, float]:
+    """The numbers of a cell's measures."""
+    numbers = {measure: heat_map.number(value) for measure, value in cell.items()}
+    # Rounded and with 0 added, as -0.000 looks like a number of its own.
+    return {measure: round(number, 3) + 0.0 for measure, number in numbers.items() if number is not None}
+
+
+def _draw(
+    axis: Axes, cells: Mapping[Place, Mapping[str, float]], heat_map: HeatMap, scale: Normalize, bold: Container[Place]
+) -> None:
+    """One heat map: colour is the testing error rate, and the numbers are written into the cells."""
+    height, width = (1 + max(place[side] for place in cells) for side in (0, 1))
+    image = [[cells[y, x].get("testing_error_rate", math.nan) for x in range(width)] for y in range(height)]
+    colours = colormaps[heat_map.colours]
+    axis.imshow(image, cmap=colours, norm=scale, aspect="auto")
+    for (y, x), numbers in cells.items():
+        text = "\n".join(map(heat_map.form.format, numbers.values())) or "-"
+        error = numbers.get("testing_error_rate")
+        colour = "black" if error is None or _is_light(colours(float(scale(error)))) else "white"
+        weight = "bold" if (y, x) in bold else "normal"
+        axis.text(x, y, text, ha="center", va="center", fontsize=8, color=colour, weight=weight)
+    axis.set_xticks([])
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    axis.set_facecolor("#eeeeee")
+
+
+def _is_light(colour: tuple[float, float, float, float]) -> bool:
+    """Whether black has more contrast with a colour than white has, by their relative luminance in WCAG 2."""
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179

@@ -1,0 +1,120 @@
+"""A grid's results as a table in Markdown and for the terminal."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from flt.grid.plan.naming import MEASURES, readable
+from flt.grid.plan.outline import Labels, Outline
+from flt.grid.results.rows import Row, Value, exceeds, panel_title, values_of
+
+
+def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, str], *, left: int = 0) -> str:
+    """The content of ``table.md``.
+
+    Args:
+        outline: The grid's outline.
+        rows: Its finished runs.
+        failures: What went wrong in others, by what they are called.
+        left: How many were not run to their end.
+    """
+    lines = [f"# {outline.title}", "", explanation(outline, rows)]
+    if left:
+        lines += ["", f"Incomplete: {left} of {len(rows) + len(failures) + left} runs are still to be made."]
+    for panel in outline.panels:
+        lines += ["", f"## {panel_title(panel)}"] if panel else []
+        header = [readable(outline.rows), *(label or MEASURES["testing_error_rate"] for label in outline.column_labels)]
+        table = [header, *([row, *cells] for row, cells in _body(outline, rows, panel).items())]
+        lines += ["", *_aligned([[_escaped(word) for word in line] for line in table])]
+    if failures:
+        lines += ["", f"{len(failures)} {'run' if len(failures) == 1 else 'runs'} failed:", ""]
+        lines += [f"- {name}: {error}" for name, error in failures.items()]
+    return "\n".join(lines) + "\n"
+
+
+def as_rich(outline: Outline, rows: Sequence[Row]) -> list[Table]:
+    """The means for a terminal, a table for each panel; what is far from the reference stands out."""
+    tables = []
+    for panel in outline.panels:
+        title = " · ".join(part for part in (outline.title, panel_title(panel)) if part)
+        table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+        table.add_column(escape(readable(outline.rows)), style="cyan", no_wrap=True)
+        for label in outline.column_labels:
+            table.add_column(escape(label or ""))
+        for row in outline.axes[outline.rows]:
+            labels = [outline.labels_at(panel, row, column) for column in outline.column_labels]
+            table.add_row(escape(row), *(_compact(outline, values_of(rows, cell), cell) for cell in labels))
+        tables.append(table)
+    return tables
+
+
+def _compact(outline: Outline, values: Mapping[str, Value], labels: Labels) -> Text:
+    lines, tolerance = [], outline.tolerance_of(labels)
+    for value in values.values():
+        published = "" if value.published is None else f" ({value.published:.2f})"
+        mark = " *" if value.is_beyond(tolerance) else ""
+        lines.append(Text(f"{value.mean:.3f}{published}{mark}", style="bold yellow" if mark else ""))
+    return Text("\n").join(lines) if lines else Text("-")
+
+
+def text_of(values: Mapping[str, Value]) -> str:
+    """A cell: mean and standard deviation of each measure, and the reference's values in brackets."""
+    parts, published = [], []
+    for value in values.values():
+        parts.append(f"{value.mean:.3f}" + ("" if value.spread is None else f" ±{value.spread:.3f}"))
+        if value.published is not None:
+            published.append(f"{value.published:.2f}")
+    return " / ".join(parts) + (f" ({' / '.join(published)})" if published else "")
+
+
+def _body(outline: Outline, rows: Sequence[Row], panel: dict[str, str]) -> dict[str, list[str]]:
+    body: dict[str, list[str]] = {}
+    for row in outline.axes[outline.rows]:
+        body[row] = []
+        for column in outline.column_labels:
+            labels = outline.labels_at(panel, row, column)
+            values = values_of(rows, labels)
+            text = text_of(values) or "-"
+            body[row].append(f"**{text}**" if exceeds(values, outline.tolerance_of(labels)) else text)
+    return body
+
+
+def explanation(outline: Outline, rows: Sequence[Row], *, below: bool = False) -> str:
+    """What was run, and what the numbers and marks of a table are.
+
+    Args:
+        outline: The grid's outline.
+        rows: Its finished runs.
+        below: Whether the measures of a cell stand below one another, as in a terminal.
+    """
+    data = ", ".join(dict.fromkeys(row["data_used"] for row in rows)) or "nothing finished"
+    rounds = " or ".join(dict.fromkeys(f"{int(row['rounds']):,}" for row in rows)) or "no"
+    seeds = ", ".join(map(str, outline.seeds))
+    statistic = "mean" if below else "mean ± standard deviation"
+    over = f"{statistic} over the seeds" if len(outline.seeds) > 1 else "seed"
+    text = f"{data}; {rounds} rounds; {over} {seeds}. Each cell: {MEASURES['testing_error_rate']}"
+    if any(row["attack_success_rate"] is not None for row in rows):
+        where = "below it" if below else "after the slash"
+        text += f", {where} {MEASURES['attack_success_rate']} where there is a backdoor"
+    if outline.source is not None:
+        mark = "*" if below else "Bold"
+        text += f"; in brackets {outline.source} value. {mark}: further from it than {outline.limits}"
+    return f"{text}."
+
+
+def _escaped(word: str) -> str:
+    return word.replace("|", "\\|")
+
+
+def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table; the first row is its header."""
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+
+    def line(words: Sequence[str]) -> str:
+        return "| " + " | ".join(word.ljust(width) for word, width in zip(words, widths, strict=True)) + " |"
+
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return [line(table[0]), rule, *map(line, table[1:])]

@@ -1,0 +1,82 @@
+"""The results of a grid as a whole: its files and its figure."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from matplotlib.figure import Figure as Canvas
+
+from flt.display.style import as_file
+from flt.errors import InputError
+from flt.files import write_atomically
+from flt.grid.plan.outline import Figure, Outline
+from flt.grid.results.figures import curves_of, draw_lines
+from flt.grid.results.heat_maps import draw_heat_maps
+from flt.grid.results.markdown import as_markdown
+from flt.grid.results.rows import Row, as_csv, from_csv
+
+
+@dataclass(frozen=True)
+class Results:
+    """What came of a grid.
+
+    Attributes:
+        folder: Where it lies.
+        outline: The grid's outline.
+        rows: A row for each finished run, in the grid's order.
+        failures: What went wrong in others, by what they are called.
+        left: How many were not run to their end, as the grid was interrupted.
+    """
+
+    folder: Path
+    outline: Outline
+    rows: list[Row]
+    failures: dict[str, str] = field(default_factory=dict)
+    left: int = 0
+
+    @classmethod
+    def read(cls, folder: Path) -> "Results":
+        """The results that `flt table` has left in a folder.
+
+        Raises:
+            InputError: If there are none.
+        """
+        outline = Outline.read(folder / "grid.yaml")
+        try:
+            return cls(folder, outline, from_csv((folder / "table.csv").read_text(), outline.axes))
+        except FileNotFoundError as error:
+            raise InputError(f"{error.filename}: there is no such file; flt table writes it at its end") from error
+
+    def write(self) -> None:
+        """Writes ``table.csv``, ``table.md``, ``table.png`` and, where the grid describes one, ``figure.png``."""
+        write_atomically(self.folder / "table.csv", as_csv(self.rows))
+        text = as_markdown(self.outline, self.rows, self.failures, left=self.left)
+        write_atomically(self.folder / "table.md", text)
+        if self.rows:
+            write_atomically(self.folder / "table.png", draw_heat_maps(self.outline, self.rows))
+            if self.outline.figure is not None:
+                path = self.folder / "figure.png"
+                write_atomically(path, as_file(self.draw(), path))
+
+    def draw(self, figure: Figure | None = None) -> Canvas:
+        """Draws the grid.
+
+        Args:
+            figure: How; None is as the grid's configuration says.
+
+        Raises:
+            InputError: If the grid has no such axes, or nothing is finished.
+        """
+        figure, axes = figure or self.outline.figure, ", ".join(self.outline.axes)
+        if figure is None:
+            raise InputError(
+                f"{self.folder}: the grid says nothing about a figure: name x, one of {axes}, or kind=curves"
+            )
+        for name in ("x", "lines", "panels"):
+            axis = getattr(figure, name)
+            if axis is not None and axis not in self.outline.axes:
+                raise InputError(f"{name}={axis} is no axis of this grid: choose one of {axes}")
+        if figure.kind == "curves":
+            return curves_of(self.outline, self.folder, figure)
+        if figure.x is None:
+            raise InputError(f"x is missing: name the axis along which the lines run, one of {axes}")
+        return draw_lines(self.outline, self.rows, figure)

@@ -1,0 +1,103 @@
+"""A grid's results: a row for each cell and seed, and what is said of a cell over its seeds."""
+
+import csv
+import io
+import statistics
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flt.grid.plan.grid import Cell
+from flt.grid.plan.naming import MEASURES, titled
+from flt.grid.plan.outline import Labels
+from flt.grid.plan.reference import Published
+
+KEPT = (
+    *MEASURES,
+    *("trust_score_benign", "trust_score_malicious", "num_clients", "num_malicious", "num_dropped", "rounds"),
+)
+"""What a row takes over from a run's ``summary.json``."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Value:
+    """A measure over the seeds of a cell.
+
+    Attributes:
+        mean: Its mean.
+        spread: Its standard deviation; None for a single seed.
+        published: The reference's value, if it has one.
+    """
+
+    mean: float
+    spread: float | None
+    published: float | None
+
+    @property
+    def difference(self) -> float | None:
+        """How far the mean is above the reference's value."""
+        return None if self.published is None else self.mean - self.published
+
+    def is_beyond(self, tolerance: float) -> bool:
+        """Whether it is further from the reference's value than that."""
+        return self.difference is not None and abs(self.difference) > tolerance + 1e-9
+
+
+def row_of(cell: Cell, summary: Mapping[str, Any], published: Published) -> Row:
+    """The row of a finished run."""
+    expected = {} if published.is_papers and summary["stand_in"] else published.of(cell.labels)
+    return {
+        **cell.labels,
+        "seed": cell.seed,
+        "data_used": summary["data"],
+        **{name: summary[name] for name in KEPT if name not in cell.labels},  # an axis may be a number of clients
+        **({f"reference_{measure}": expected.get(measure) for measure in MEASURES} if published.columns else {}),
+    }
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """The rows as the content of a CSV file; nothing where there are none."""
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
+
+
+def from_csv(text: str, axes: Collection[str]) -> list[Row]:
+    """Rows from what `as_csv` has made of them; what is a number comes back as one, an empty field as None.
+
+    Args:
+        text: The file's content.
+        axes: Columns that hold labels.
+    """
+    numbers = {*KEPT, "seed", *(f"reference_{measure}" for measure in MEASURES)}.difference(axes)
+    return [
+        {name: (float(value) if value else None) if name in numbers else value for name, value in row.items()}
+        for row in csv.DictReader(text.splitlines())
+    ]
+
+
+def values_of(rows: Sequence[Row], labels: Labels) -> dict[str, Value]:
+    """Every measure of the cell with these labels that was measured."""
+    found = [row for row in rows if all(row[column] == label for column, label in labels.items())]
+    values = {}
+    for measure in MEASURES:
+        numbers = [row[measure] for row in found if row[measure] is not None]
+        if numbers:
+            spread = statistics.stdev(numbers) if len(numbers) > 1 else None
+            values[measure] = Value(statistics.mean(numbers), spread, found[0].get(f"reference_{measure}"))
+    return values
+
+
+def exceeds(values: Mapping[str, Value], tolerance: float) -> bool:
+    """Whether a measure is further from the reference than the tolerance."""
+    return any(value.is_beyond(tolerance) for value in values.values())
+
+
+def panel_title(labels: Labels) -> str:
+    """What a panel is called."""
+    return " · ".join(titled(column, label) for column, label in labels.items())

@@ -1,0 +1,166 @@
+"""The run that ``flt fit --resume`` goes on with: its folder, its checkpoint, and whether it is still the same run."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from flt.errors import InputError, Stopped
+from flt.runs.checkpoints import Difference, differences, listed, read_checkpoint
+
+SETTINGS = "flt_config"
+"""What a checkpoint calls the settings of the command line that made it, in JSON."""
+
+WANDB_IDS = "flt_wandb_ids"
+"""What a checkpoint calls the ids of the runs on W&B that are to go on, one for each logger; None for all others."""
+
+FREE = {
+    *(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy", "default_root_dir")),
+    *(f"trainer.{name}" for name in ("enable_progress_bar", "enable_model_summary", "profiler")),
+    *("data.init_args.data_dir", "model.clients_per_chunk", "weights_only"),
+}
+"""Settings that say where and how a run is computed, not what; they may change on the way."""
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """A run that may have stopped at any moment.
+
+    Attributes:
+        folder: Where it left its files.
+        checkpoint: Its last checkpoint; None if it stopped before the first.
+        content: What that holds.
+    """
+
+    folder: Path
+    checkpoint: Path | None
+    content: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, folder: Path) -> "EarlierRun":
+        """Looks into a folder.
+
+        Raises:
+            InputError: If it is no run's, or if its checkpoint is damaged.
+        """
+        if not folder.is_dir():
+            raise InputError(f"--resume {folder}: there is no such folder")
+        if not (folder / "config.yaml").is_file():
+            raise InputError(
+                f"--resume {folder}: it holds no config.yaml; give the folder of a run, such as runs/har/version_0"
+            )
+        checkpoint = _last_checkpoint(folder / "checkpoints")
+        if checkpoint is None:
+            return cls(folder, None, {})
+        remedy = ": remove it, and the run goes on from an older one or begins anew"
+        return cls(folder, checkpoint, read_checkpoint(checkpoint, f"--resume {folder}: {checkpoint}", remedy))
+
+    @property
+    def arguments(self) -> list[str]:
+        """Arguments of ``flt fit`` that make its settings."""
+        return [f"--config={self.folder / 'config.yaml'}"]
+
+    def check(self, given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+        """Looks whether there is something left to do with the given settings, and says where it begins.
+
+        Args:
+            given: The settings, by nested names.
+            own: Those of the run's ``config.yaml`` alone; the checkpoint's count more.
+
+        Raises:
+            InputError: If settings differ that would make it another run.
+            Stopped: If the run is finished.
+        """
+        saved = json.loads(self.content[SETTINGS]) if SETTINGS in self.content else own
+        found = [each for each in differences(saved, given) if not _is_free(each)]
+        if found:
+            source = "checkpoint" if SETTINGS in self.content else "config.yaml"
+            raise InputError(
+                f"--resume {self.folder} would go on with other settings than before ({listed(found, source)}):"
+                " leave them as they were, or start a new run"
+            )
+        self._check_rounds_left(given["trainer"]["max_steps"])
+
+    def _check_rounds_left(self, max_steps: int) -> None:
+        summary = _summary(self.folder)
+        if summary.get("rounds", 0) >= max_steps:
+            raise Stopped(
+                f"the run in {self.folder} is finished: it has done its {summary['rounds']} rounds;"
+                " ask for more with --trainer.max_steps",
+                0,
+            )
+        if self.checkpoint is None and summary:
+            raise InputError(f"--resume {self.folder}: the run kept no checkpoint to go on from; start a new one")
+        if self.checkpoint is None:
+            rank_zero_only(logging.getLogger("flt").info)(
+                f"the run in {self.folder} stopped before its first checkpoint and begins anew"
+            )
+
+    def placed(self, loggers: Any) -> Any:
+        """The settings of loggers, with the first one's files in the run's folder, and on W&B under their old ids.
+
+        Raises:
+            InputError: If the first logger cannot be told where to write.
+        """
+        given = loggers if isinstance(loggers, list) else [loggers]
+        ids = [*self.content.get(WANDB_IDS, []), *[None] * len(given)]
+        placed = [_with_id(logger, id) for logger, id in zip(given, ids, strict=False)]
+        folder = self.folder.absolute()
+        kind = _kind(placed[0])
+        if kind == "CSVLogger":
+            place = {"save_dir": str(folder.parents[1]), "name": folder.parent.name, "version": folder.name}
+        elif kind == "WandbLogger":
+            place = {"save_dir": str(folder.parents[1]), "id": folder.name}
+        else:
+            raise InputError(f"--resume {self.folder}: only a CSVLogger, as the first logger, can go on in a folder")
+        for name, value in place.items():
+            placed[0].init_args[name] = value
+        return placed
+
+
+def logged_under(loggers: Sequence[Logger]) -> list[str | None]:
+    """What a checkpoint keeps of loggers: the ids of runs on W&B; what is offline goes on as a new run."""
+    return [
+        logger.version if isinstance(logger, WandbLogger) and not logger.experiment.offline else None
+        for logger in loggers
+    ]
+
+
+def _with_id(logger: Any, id: str | None) -> Any:
+    if not isinstance(logger, Namespace):
+        return logger
+    logger = logger.clone()
+    if id is not None and _kind(logger) == "WandbLogger":
+        logger.init_args.id = id
+    return logger
+
+
+def _kind(logger: Any) -> str:
+    return str(logger.class_path.rpartition(".")[2]) if isinstance(logger, Namespace) else ""
+
+
+def _is_free(difference: Difference) -> bool:
+    if difference.setting == "trainer.max_steps":
+        return bool(difference.given > difference.saved)
+    return difference.setting in FREE
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """``last.ckpt``, or where a callback of the user's gives other names, the newest."""
+    last = folder / "last.ckpt"
+    found: Sequence[Path] = [path for path in folder.glob("*.ckpt") if not path.name.startswith(".")]
+    return last if last.is_file() else max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    try:
+        summary = json.loads((folder / "summary.json").read_text())
+    except (FileNotFoundError, ValueError):  # there is none, or it is damaged
+        return {}
+    return summary if isinstance(summary, dict) else {}

@@ -1,0 +1,221 @@
+"""Checks of a run's parts against each other, before work starts."""
+
+import copy
+import os
+from typing import Any
+
+import torch
+from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor, nn
+
+from flt.clients.batch_norm import statistics_of
+from flt.data.datamodule import FederatedDataModule
+from flt.errors import InputError
+from flt.federation.hooks import Aggregation, Attack, Federation
+
+
+def check_precision(precision: str) -> None:
+    """Raises an `InputError` for a precision in which updates would not be what they seem."""
+    if precision not in ("32-true", "bf16-mixed"):
+        raise InputError(precision_problem(precision))
+
+
+def precision_problem(precision: str) -> str:
+    """What to say of a precision that cannot be used."""
+    return (
+        f"trainer.precision={precision} is not supported (its gradient scaler or rounding would change the "
+        "updates): use 32-true or bf16-mixed"
+    )
+
+
+def check_strategy(strategy: Strategy) -> None:
+    """Raises an `InputError` for a strategy of Lightning's that splits the model, its steps or its statistics."""
+    if getattr(strategy, "_layer_sync", None) is not None:
+        raise InputError("trainer.sync_batchnorm=True would mix the statistics of clients: leave it False")
+    if not isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
+        name = type(strategy).__name__
+        raise InputError(f"trainer.strategy {name} is not supported: rounds run in one process, or in several with ddp")
+
+
+def check_network(network: nn.Module, data: FederatedDataModule) -> None:
+    """Raises an `InputError` unless ``network`` gives scores for the examples of ``data``."""
+    name = f"model.network {type(network).__name__}"
+    for module in network.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0:
+            kind = type(module).__name__
+            raise InputError(f"{name} has a {kind}, whose draws could not be repeated: set its p to 0 or leave it out")
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise InputError(f"{name} has no parameters to train")
+    example = data.test.features[:1]
+    try:
+        shape = list(_scores(copy.deepcopy(network).eval(), example).shape)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{name} cannot take examples of shape {list(example.shape[1:])}: {reason}") from error
+    if shape != [1, data.num_classes]:
+        raise InputError(
+            f"{name} gives scores of shape {shape} for one example; {data.dataset_name} needs [1, {data.num_classes}]"
+        )
+
+
+def check_trainable(network: nn.Module, features: Tensor) -> None:
+    """Raises an `InputError` unless ``network`` can be trained on a batch as small as ``features``."""
+    name = f"model.network {type(network).__name__}"
+    probe = copy.deepcopy(network)
+    try:
+        _scores(probe, features)
+    except (RuntimeError, ValueError) as error:  # batch normalisation where there is nothing to take a variance of
+        raise InputError(
+            f"{name} cannot be trained on the smallest batch, of {len(features)}: {str(error).splitlines()[0]}; have"
+            " larger batches (data.batch_size, data.root_size, model.root_batch_size, fewer clients) or another"
+            " normalisation"
+        ) from error
+    own, after = dict(network.named_buffers()), dict(probe.named_buffers())
+    for key in own.keys() - statistics_of(network).keys():
+        if not key.endswith("num_batches_tracked") and not torch.equal(own[key].nan_to_num(), after[key].nan_to_num()):
+            raise InputError(
+                f"{name} has a buffer {key} that changes in training and is no statistic of batch normalisation: what"
+                " the server should make of it is not known"
+            )
+
+
+def _scores(network: nn.Module, features: Tensor) -> Tensor:
+    parameter = next(network.parameters())
+    with torch.no_grad():
+        scores: Tensor = network(features.to(parameter.device, parameter.dtype))
+    return scores
+
+
+def check_server_optimizer(make: OptimizerCallable, network: nn.Module) -> None:
+    """Raises an `InputError` unless the optimizer takes a step for nothing but gradients."""
+    probe = [nn.Parameter(torch.zeros_like(parameter)) for parameter in network.parameters()]
+    try:
+        optimizer = make(probe)
+        for parameter in probe:
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer.step()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"model.server_optimizer cannot be used: {error}") from error
+
+
+def check_milestones(milestones: list[int], gamma: float, num_rounds: int) -> None:
+    """Warns where a learning-rate decay never happens."""
+    if not milestones and gamma != 0.9:
+        rank_zero_warn(f"model.lr_gamma={gamma} has no effect without model.lr_milestones")
+    if milestones and gamma == 1:
+        rank_zero_warn(f"model.lr_milestones={milestones} have no effect with model.lr_gamma=1")
+    if milestones and milestones[-1] >= num_rounds:
+        rank_zero_warn(f"model.lr_milestones holds {milestones[-1]}, and training ends after {num_rounds} rounds")
+
+
+def check_effects(data: FederatedDataModule, *, needs_root: bool, root_batch_size: int | None) -> None:
+    """Warns of settings of the data and the root update that have no effect under the others.
+
+    Args:
+        data: The data.
+        needs_root: Whether rule or attack uses the root update.
+        root_batch_size: Examples of the root dataset for a step; None for all.
+    """
+    if data.bias_probability is None and data.biased_class != 1:
+        rank_zero_warn(f"data.biased_class={data.biased_class} has no effect without data.bias_probability")
+    if data.stand_in == "always" and data.data_dir is not None:
+        rank_zero_warn(f"data.data_dir={data.data_dir} has no effect with data.stand_in=always")
+    if needs_root:
+        return
+    if root_batch_size is not None:
+        rank_zero_warn("model.root_batch_size has no effect: neither rule nor attack uses the root update")
+    if data.bias_probability is not None or data.root_path is not None:
+        name = "bias_probability" if data.root_path is None else "root_path"
+        rank_zero_warn(
+            f"data.{name}={getattr(data, name)} changes nothing but what the clients are left with: neither rule nor"
+            " attack uses the root dataset"
+        )
+
+
+def check_malicious(federation: Federation, attack: Attack | None, rule: Aggregation) -> None:
+    """Warns of an attack that nobody makes, and of a number of malicious clients that nobody is told."""
+    if attack is None:
+        return
+    if attack.active and federation.num_malicious == 0:
+        rank_zero_warn(
+            f"attack.fraction={attack.fraction:g} makes none of {federation.num_clients} clients malicious:"
+            f" {attack.label} has no effect"
+        )
+    told = federation.replace(num_expected=federation.num_expected + federation.num_clients)
+    if not attack.active and attack.fraction not in (0, 0.2) and rule.describe(federation) == rule.describe(told):
+        rank_zero_warn(
+            f"attack.fraction={attack.fraction:g} has no effect: nobody is malicious, and {rule.label} does not take"
+            " from it how many to expect"
+        )
+
+
+TRAINER_REMEDIES = {
+    "max_epochs": "trainer.max_steps is the number of rounds",
+    "min_epochs": "trainer.max_steps is the number of rounds",
+    "min_steps": "trainer.max_steps is the number of rounds",
+    "limit_train_batches": "trainer.max_steps is the number of rounds",
+    "overfit_batches": "trainer.max_steps is the number of rounds",
+    "reload_dataloaders_every_n_epochs": "rounds draw their own batches",
+    "accumulate_grad_batches": "model.local_steps is the number of batches of a round",
+    "gradient_clip_val": "clip updates, as the rule NormBoundedMean does",
+    "gradient_clip_algorithm": "clip updates, as the rule NormBoundedMean does",
+}
+"""Settings of Lightning's trainer that mean nothing where a step is a round, and what to use instead."""
+
+
+def check_settings(config: Any, command: str | None) -> None:
+    """Raises an `InputError` for settings of Lightning's that cannot work here, before anything is built.
+
+    Args:
+        config: The parsed configuration of a subcommand.
+        command: The subcommand, None if nothing is to run.
+    """
+    seed = config.seed_everything
+    if seed is None or isinstance(seed, bool):  # Lightning's true is seed 0
+        raise InputError(f"seed_everything={seed}: a run needs a seed that can be given again; give a number")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed_everything={seed} must be from 0 to {2**32 - 1}")
+    for key, nothing in (("aggregation", "FedAvg"), ("attack", "NoAttack")):
+        if config[key] is None:
+            raise InputError(f"{key}=null: name a class; {nothing} is the plainest")
+    if command == "fit":
+        _check_rounds(config.trainer)
+        _check_processes(config.trainer)
+    precision = str(config.trainer.precision)
+    if precision in ("16-mixed", "16"):  # which Lightning turns into bf16-mixed on a CPU before anyone can see it
+        check_precision(precision)
+
+
+def _check_rounds(trainer: Any) -> None:
+    meanings = {
+        "max_steps": "number of rounds",
+        "val_check_interval": "number of rounds between evaluations",
+        "log_every_n_steps": "number of rounds between logged ones",
+    }
+    for name, meaning in meanings.items():
+        value = trainer[name]
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise InputError(f"trainer.{name}={value} is the {meaning}: give a whole number")
+        if value is not None and value < 1 and not (name == "val_check_interval" and value > 0):
+            raise InputError(f"trainer.{name}={value} is the {meaning}: set it to 1 or more")
+    for name, remedy in TRAINER_REMEDIES.items():
+        if trainer[name] not in (None, 1 if name == "accumulate_grad_batches" else 0):
+            raise InputError(f"trainer.{name}={trainer[name]} means nothing here: leave it out; {remedy}")
+
+
+def _check_processes(trainer: Any) -> None:
+    """Raises an `InputError` for more processes than there is a use for; each takes a few hundred megabytes."""
+    devices, started = str(trainer.devices), os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_JOB_ID")
+    on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not torch.cuda.is_available())
+    most = max(2, os.cpu_count() or 1)  # two are enough to try it, wherever
+    if on_cpu and not started and devices.isdecimal() and int(devices) > most:
+        raise InputError(
+            f"trainer.devices={devices} are processes, on a machine with {os.cpu_count()} cores: take at most {most}"
+        )
+    if trainer.num_nodes > 1 and not started and "MASTER_ADDR" not in os.environ:
+        raise InputError(
+            f"trainer.num_nodes={trainer.num_nodes}: nothing says where the others are; use torchrun or Slurm, or set"
+            " MASTER_ADDR, MASTER_PORT and NODE_RANK"
+        )

@@ -1,0 +1,106 @@
+"""That the rule that runs is the rule named; a new one is tested by adding it to ``RULES`` in tests/conftest.py."""
+
+import re
+
+import pytest
+import torch
+from lightning.pytorch import seed_everything
+from tiny import Recorder, parameters_of, start_of
+
+import callbacks as offers
+from callbacks import FedAvg, FLTrust, Krum, NoAttack, TrimmedMean
+from flt.errors import InputError
+from flt.federation.hooks import Aggregation, Attack, FederatedCallback
+
+
+class Diverse(FederatedCallback):
+    """Makes one client send the opposite and one ten times its update: else some rules would agree."""
+
+    def on_client_updates(self, round):
+        factors = torch.ones(len(round.updates), 1)
+        factors[2], factors[5] = -1.0, 10.0
+        return round.replace(updates=factors * round.updates)
+
+
+def test_the_lists_hold_every_rule_and_attack(listed):
+    rules, attacks = listed
+    made = {type(rule.make()) for rule in rules} | {type(make()) for make in attacks.values()}
+    offered = {getattr(offers, name) for name in offers.__all__}
+    assert made == {kind for kind in offered if issubclass(kind, (Aggregation, Attack))}
+
+
+@pytest.mark.parametrize("clients_per_round", [None, 7])
+def test_a_round_is_the_references(fit, rule, clients_per_round):
+    recorder = Recorder(needs_root_update=True)
+    server = fit(
+        rule.make(), NoAttack(fraction=0.2), Diverse(), recorder, rounds=2, clients_per_round=clients_per_round
+    )
+    expected_malicious = 2 if clients_per_round is None else 1  # 1.4
+    start = start_of()
+    for (round, aggregate), after in zip(recorder.ended, recorder.parameters, strict=True):
+        inputs = (round.updates, round.root_update, round.num_examples)
+        expected = torch.tensor(rule.reference(*(tensor.double().numpy() for tensor in inputs), expected_malicious))
+        torch.testing.assert_close(aggregate.update.double(), expected, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(after.double(), start.double() + expected, rtol=1e-5, atol=1e-5)
+        start = after
+    assert server.rule.label == rule.name
+
+
+def test_rules_differ(fit, listed):
+    """So that a reference would tell one from another on these updates."""
+    results = [parameters_of(fit(rule.make(), NoAttack(), Diverse(), rounds=1)) for rule in listed[0]]
+    for i, one in enumerate(results):
+        assert not any(torch.allclose(one, other, rtol=1e-3, atol=1e-4) for other in results[i + 1 :])
+
+
+def test_every_rule_survives_every_attack(fit, rule, make_attack):
+    recorder = Recorder()
+    server = fit(rule.make(), make_attack(), recorder, rounds=3)
+    assert parameters_of(server).isfinite().all()
+    assert len({tuple(parameters.tolist()) for parameters in recorder.parameters}) == 3
+    assert recorder.ended[-1][0].num_dropped == 0
+
+
+def test_rules_take_what_they_get(fit, rule):
+    """None changes the round it sees."""
+    recorder = Recorder(needs_root_update=True)
+    fit(rule.make(), recorder, rounds=2)
+    for (seen, _), received in zip(recorder.ended, recorder.received, strict=True):
+        assert torch.equal(seen.updates, received.updates)
+        assert torch.equal(seen.root_update, received.root_update)
+
+
+def test_trust_scores_are_those_of_fltrust(fit, rule):
+    recorder = Recorder(needs_root_update=True)
+    fit(rule.make(), recorder, rounds=1)
+    round, aggregate = recorder.ended[0]
+    if not isinstance(rule.make(), FLTrust):
+        assert aggregate.trust_scores is None
+        return
+    cosines = torch.cosine_similarity(round.updates.double(), round.root_update.double()[None])
+    expected = cosines if rule.name == "FLTrust-NoReLU" else cosines.clamp(min=0)
+    torch.testing.assert_close(aggregate.trust_scores.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_own_numbers_win_over_the_attacks(fit):
+    recorder = Recorder()
+    fit(TrimmedMean(trim=4), NoAttack(), recorder, rounds=1)
+    ordered = recorder.received[0].updates.sort(dim=0).values
+    torch.testing.assert_close(recorder.ended[0][1].update, ordered[4:6].mean(dim=0))
+    server = fit(Krum(num_byzantine=0), NoAttack(), rounds=1)
+    assert server.rule.describe(server.federation) == "Krum, num_byzantine 0"
+
+
+def test_an_unknown_variant_is_refused():
+    message = "aggregation.variant='Fast': choose one of FLTrust, Server, withServer, NoReLU, NoNorm, ParNorm"
+    with pytest.raises(InputError, match=re.escape(message)):
+        FLTrust("Fast")
+
+
+def test_runs_differ_by_seed_everything(fit):
+    results = []
+    for seed in (3, 4, 3):
+        seed_everything(seed, verbose=False)
+        results.append(parameters_of(fit(FedAvg(), rounds=1)))
+    assert torch.equal(results[0], results[2])
+    assert not torch.equal(results[0], results[1])

@@ -1,0 +1,176 @@
+import csv
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.loggers import CSVLogger
+from tiny import Recorder, Sending, TinyData
+
+from callbacks import FedAvg, FLTrust, MetricsLogger, NoAttack, ScalingAttack, TrimAttack
+from flt.federation.hooks import FederatedCallback
+
+BASE = {"round", "training_loss", "update_norm", "num_dropped"}
+TRUST = {"root_update_norm", "trust_score_benign", "trust_score_malicious"}
+
+
+def rows_of(fit, *callbacks, **settings):
+    metrics = MetricsLogger()
+    fit(*callbacks, metrics, **settings)
+    return metrics.rows
+
+
+@pytest.mark.parametrize(
+    ("rounds", "log_every", "evaluate_every", "expected"),
+    [
+        (5, 1, 2, [1, 2, 3, 4, 5]),
+        (7, 3, 2, [2, 3, 4, 6, 7]),
+        (7, 100, 3, [3, 6, 7]),
+        (4, 2, 4, [2, 4]),
+        (1, 10, 1, [1]),
+    ],
+)
+def test_one_row_for_every_round_that_is_due(fit, rounds, log_every, evaluate_every, expected):
+    settings = {"log_every_n_steps": log_every, "val_check_interval": evaluate_every}
+    rows = rows_of(fit, FedAvg(), rounds=rounds, trainer_settings=settings)
+    assert [row["round"] for row in rows] == expected
+    for row in rows:
+        number = row["round"]
+        assert ("testing_error_rate" in row) == (number % evaluate_every == 0 or number == rounds)
+        assert "training_loss" in row
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "keys"),
+    [
+        ([FedAvg], BASE),
+        ([FedAvg, TrimAttack], BASE),
+        ([FLTrust], BASE | TRUST - {"trust_score_malicious"}),
+        ([FLTrust, NoAttack], BASE | TRUST - {"trust_score_malicious"}),
+        ([FLTrust, TrimAttack], BASE | TRUST),
+    ],
+    ids=["FedAvg", "FedAvg attacked", "FLTrust", "FLTrust NoAttack", "FLTrust attacked"],
+)
+def test_what_a_row_holds(fit, callbacks, keys):
+    rows = rows_of(fit, *(make() for make in callbacks), rounds=2)
+    assert set(rows[0]) == keys
+    assert set(rows[1]) == keys | {"testing_error_rate"}
+    assert all(type(value) in (int, float) for row in rows for value in row.values())
+
+
+def test_a_backdoors_success(fit):
+    rows = rows_of(fit, FedAvg(), ScalingAttack(), rounds=2)
+    assert "attack_success_rate" not in rows[0]
+    assert set(rows[1]) == BASE | {"testing_error_rate", "attack_success_rate"}
+
+
+def test_values(fit):
+    metrics, recorder = MetricsLogger(), Recorder()
+    server = fit(FLTrust(), TrimAttack(fraction=0.3), recorder, metrics, rounds=4)
+    sums = {"benign": [], "malicious": []}
+    for row, (round, aggregate) in zip(metrics.rows, recorder.ended, strict=True):
+        benign = ~round.malicious
+        assert row["training_loss"] == pytest.approx(float(round.losses[benign].mean()))
+        assert row["update_norm"] == pytest.approx(float(aggregate.update.norm()))
+        assert row["root_update_norm"] == pytest.approx(float(round.root_update.norm()))
+        assert row["num_dropped"] == 0
+        for who, mask in (("benign", benign), ("malicious", ~benign)):
+            assert row[f"trust_score_{who}"] == pytest.approx(float(aggregate.trust_scores[mask].mean()))
+            sums[who] += aggregate.trust_scores[mask].tolist()
+    assert metrics.rows[-1]["testing_error_rate"] == float(server.trainer.callback_metrics["testing_error_rate"])
+    for who, scores in sums.items():
+        assert metrics.mean(f"trust_score_{who}") == pytest.approx(sum(scores) / len(scores))
+
+
+def test_the_mean_is_over_the_rows_that_hold_the_metric(fit):
+    metrics = MetricsLogger()
+    fit(FLTrust(), metrics, rounds=5, trainer_settings={"log_every_n_steps": 2, "val_check_interval": 5})
+    assert [row["round"] for row in metrics.rows] == [2, 4, 5]
+    scores = [row["trust_score_benign"] for row in metrics.rows]
+    assert metrics.mean("trust_score_benign") == pytest.approx(sum(scores) / 3)
+    assert metrics.mean("testing_error_rate") == metrics.rows[2]["testing_error_rate"]
+    assert metrics.mean("trust_score_malicious") is None
+
+
+@pytest.mark.filterwarnings("ignore:updates with a NaN or an infinity were dropped:UserWarning")
+def test_dropped_updates_are_counted_in_every_round(fit):
+    metrics = MetricsLogger()
+    fit(
+        FedAvg(),
+        Sending(math.inf, (1, 2, 3)),
+        metrics,
+        rounds=5,
+        trainer_settings={"log_every_n_steps": 2, "val_check_interval": 5},
+    )
+    assert [(row["round"], row.get("num_dropped")) for row in metrics.rows] == [(2, 3), (4, 3), (5, 3)]
+    assert metrics.num_dropped == 15
+
+
+@pytest.mark.filterwarnings("ignore:updates with a NaN or an infinity were dropped:UserWarning")
+@pytest.mark.filterwarnings("ignore:a round had no usable aggregate:UserWarning")
+@pytest.mark.filterwarnings("ignore:FLTrust. every trust score is 0:UserWarning")
+@pytest.mark.parametrize("who", ["benign", "everybody"])
+def test_no_row_holds_a_nan(fit, who):
+    """Also where no benign update is left to average over."""
+    malicious = fit(FLTrust(), TrimAttack(), rounds=1).federation.malicious
+    silent = tuple(range(10)) if who == "everybody" else tuple((~malicious).nonzero().flatten().tolist())
+    rows = rows_of(fit, FLTrust(), TrimAttack(), Sending(math.nan, silent), rounds=2)
+    assert len(rows) == 2
+    assert all(math.isfinite(value) for row in rows for value in row.values())
+
+
+def test_rounds_whose_clients_are_all_malicious(fit):
+    rows = rows_of(fit, FLTrust(), TrimAttack(fraction=0.9), rounds=6, clients_per_round=1)
+    assert all(math.isfinite(value) for row in rows for value in row.values())
+
+
+@pytest.mark.parametrize("synthetic", [False, True])
+@pytest.mark.filterwarnings("ignore:SYNTHETIC DATA:UserWarning")
+def test_the_csv_file(fit, tmp_path, synthetic):
+    metrics = MetricsLogger()
+    logger = CSVLogger(tmp_path, name="runs", version="one")
+    data = TinyData(synthetic=synthetic)
+    fit(FLTrust(), ScalingAttack(), metrics, data=data, rounds=5, trainer_settings={"logger": logger})
+    with (tmp_path / "runs" / "one" / "metrics.csv").open() as file:
+        written = list(csv.DictReader(file))
+    assert len(written) == 5
+    for row, expected in zip(written, metrics.rows, strict=True):
+        assert row.pop("data") == ("Tiny (stand-in)" if synthetic else "Tiny")
+        assert row.pop("step") == str(expected["round"])
+        assert {key: float(value) for key, value in row.items() if value} == pytest.approx(expected)
+
+
+def test_evaluating_alone_makes_no_row(fit):
+    metrics = MetricsLogger()
+    server = fit(FedAvg(), metrics, rounds=2)
+    server.trainer.validate(server, datamodule=server.data, verbose=False)
+    assert len(metrics.rows) == 2
+
+
+def test_without_evaluations(fit):
+    rows = rows_of(fit, FedAvg(), rounds=3, trainer_settings={"limit_val_batches": 0})
+    assert [row["round"] for row in rows] == [1, 2, 3]
+    assert all(set(row) == BASE for row in rows)
+
+
+def test_state_is_plain_and_complete(fit, tmp_path):
+    metrics, other = MetricsLogger(), MetricsLogger()
+    fit(FLTrust(), TrimAttack(), metrics, rounds=3)
+    torch.save(metrics.state_dict(), tmp_path / "state")
+    other.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
+    assert other.rows == metrics.rows
+    assert other.num_dropped == metrics.num_dropped
+
+
+def test_the_file_grows_with_the_run(fit, tmp_path):
+    """`CSVLogger` alone would write it at the end, as its own interval never falls on our rounds."""
+    lengths = []
+
+    class Watching(FederatedCallback):
+        def on_train_batch_end(self, trainer, *_):
+            path = Path(trainer.log_dir) / "metrics.csv"
+            lengths.append(len(path.read_text().splitlines()) if path.exists() else 0)
+
+    settings = {"log_every_n_steps": 1, "val_check_interval": 10, "logger": CSVLogger(tmp_path)}
+    fit(FedAvg(), MetricsLogger(), Watching(), rounds=4, trainer_settings=settings)
+    assert lengths == [0, 2, 3, 4]

@@ -1,0 +1,288 @@
+"""``flt data``: what it prints and draws is what the run of the same settings has, and it leaves nothing else."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from command_line import FLTRUST, Finished, expected_warnings, files_in, run, train, workdir  # noqa: F401
+from lightning import seed_everything
+from PIL import Image
+
+import callbacks
+from flt.cli.commands import COMMANDS, FederatedTrainer
+from flt.data import HAR
+from flt.display.overview import overview_of
+from flt.federation.membership import form_federation
+
+pytestmark = [*expected_warnings, pytest.mark.usefixtures("workdir")]
+
+STAND_IN = ("--data.stand_in", "always")
+TRIM = ("--attack", "TrimAttack")
+
+WITNESS = """
+import torch
+
+from flt.federation.hooks import FederatedCallback, Federation
+
+
+class Witness(FederatedCallback):
+    def on_federation(self, federation: Federation) -> None:
+        labels = [federation.clients.of(client).labels for client in range(federation.num_clients)]
+        counts = torch.stack([each.bincount(minlength=federation.num_classes) for each in labels])
+        torch.save({"counts": counts, "malicious": federation.malicious}, "witness.pt")
+
+    def on_train_start(self, trainer, pl_module) -> None:
+        torch.save(pl_module.data.root.labels, "root.pt")
+"""
+
+
+def show(*arguments: str, config: str = FLTRUST) -> Finished:
+    return run("data", "--config", config, *STAND_IN, *arguments)
+
+
+def rows_of(output: str) -> dict[str, list[str]]:
+    """The rows of the table of clients by their first cell, without the marks of malicious clients."""
+    lines = re.findall(r"^ *((?:\d+|total|root) .*)$", output, re.MULTILINE)
+    return {words[0]: words[1:] for words in (line.replace("*", " ").split() for line in lines)}
+
+
+def marked_in(output: str) -> list[int]:
+    return [int(line.split()[0]) for line in output.splitlines() if line.split()[1:2] == ["*"]]
+
+
+def write_arrays(num_classes: int = 3, shape: tuple[int, ...] = (8, 8, 3), num_examples: int = 400) -> tuple[str, ...]:
+    """The arguments for a data set of the user's own."""
+    draw = np.random.default_rng(0)
+    parts = {f"x_{part}": draw.integers(256, size=(num_examples, *shape), dtype=np.uint8) for part in ("train", "test")}
+    labels = {f"y_{part}": np.arange(num_examples) % num_classes for part in ("train", "test")}
+    np.savez("own.npz", **parts, **labels)
+    return ("--data", "Arrays", "--data.path", "own.npz", "--model.network", "LogisticRegression")
+
+
+# What it prints
+
+
+def test_who_holds_what() -> None:
+    finished = show(*TRIM, "--seed_everything", "5")
+    assert finished.status == 0, finished.errors
+    seed_everything(5)
+    data = HAR(stand_in="always")
+    data.prepare_data()
+    data.setup()
+    malicious = form_federation(data, callbacks.TrimAttack()).malicious
+    head = " ".join(finished.output.replace("│", " ").split())
+    assert f"HAR (stand-in): {len(data.clients.labels):,} training examples, {len(data.test):,} test examples" in head
+    assert "6 classes" in head
+    assert "30; partition: natural" in head
+    assert "100 examples, uniform" in head
+    assert "TrimAttack: 6 of 30 clients malicious" in head
+    assert "seed 5" in head
+    expected = {
+        str(client): [str(len(own)), *map(str, own.labels.bincount(minlength=6).tolist())]
+        for client in range(30)
+        for own in [data.clients.of(client)]
+    }
+    for name, labels in (("total", data.clients.labels), ("root", data.root.labels)):
+        expected[name] = [str(len(labels)), *map(str, labels.bincount(minlength=6).tolist())]
+    assert rows_of(finished.output) == expected
+    assert marked_in(finished.output) == malicious.nonzero().flatten().tolist()
+
+
+def test_the_run_that_fit_makes() -> None:
+    Path("data_witness.py").write_text(WITNESS)
+    settings = (*TRIM, "--data.bias_probability", "0.5", "--seed_everything", "3")
+    train(*settings, "--trainer.callbacks+", "data_witness.Witness")
+    seen, root = torch.load("witness.pt"), torch.load("root.pt")
+    output = show(*settings).output
+    counts = [[int(cell) for cell in cells[1:]] for name, cells in rows_of(output).items() if name.isdecimal()]
+    assert counts == seen["counts"].tolist()
+    assert marked_in(output) == seen["malicious"].nonzero().flatten().tolist()
+    assert [int(cell) for cell in rows_of(output)["root"][1:]] == root.bincount(minlength=6).tolist()
+    assert "biased: 0.5 of class walking upstairs" in output
+
+
+def test_without_an_attack_nobody_is_malicious() -> None:
+    output = show().output
+    assert "NoAttack: 0 of 30 clients malicious" in output
+    assert "*" not in output
+
+
+def test_the_data_are_those_before_any_poisoning() -> None:
+    assert rows_of(show("--attack", "ScalingAttack").output) == rows_of(show().output)
+
+
+@pytest.mark.parametrize(("num_clients", "left_out"), [(100, 0), (101, 41), (200, 140)])
+def test_beyond_a_hundred_clients_some_are_left_out(num_clients: int, left_out: int) -> None:
+    own = write_arrays()
+    output = run("data", *own, "--data.partition", "IIDPartition", "--data.num_clients", str(num_clients)).output
+    names = [name for name in rows_of(output) if name.isdecimal()]
+    shown = [*range(50), *range(num_clients - 10, num_clients)] if left_out else range(num_clients)
+    assert names == [str(client) for client in shown]
+    assert (f"... {left_out} more" in " ".join(output.split())) == bool(left_out)
+    assert f"{num_clients}; partition: IIDPartition" in output
+
+
+@pytest.mark.parametrize("num_classes", [2, 6, 10])
+def test_aligned_in_eighty_columns(num_classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    own = write_arrays(num_classes, shape=(1,), num_examples=200_000)
+    output = run("data", *own, "--data.num_clients", "10", "--attack", "TrimAttack", "--attack.fraction", "0.2").output
+    lines = output.splitlines()
+    assert max(map(len, lines)) <= 80
+    rows = rows_of(output)
+    assert marked_in(output)
+    assert all(len(cells) == 1 + num_classes for cells in rows.values())
+    table = [line.rstrip() for line in lines if line.split()[:1] and line.split()[0] in {"client", *rows}]
+    assert len(table) == 10 + 3
+    assert len({len(line) for line in table}) == 1  # the last column ends at the same place
+
+
+@pytest.mark.parametrize(("num_classes", "columns"), [(13, "120"), (12, "40")])
+def test_too_many_classes_for_a_table(num_classes: int, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    own = write_arrays(num_classes, num_examples=num_classes * 40)
+    output = run("data", *own, "--data.partition", "ShardPartition", "--data.num_clients", str(num_classes)).output
+    assert "most frequent" in output
+    rows = rows_of(output)
+    assert len(rows) == num_classes + 2
+    for name, (size, held, most, share) in rows.items():
+        assert 1 <= int(held) <= num_classes
+        assert 0 <= int(most) < num_classes
+        assert 0 < int(share.removesuffix("%")) <= 100
+        assert int(size) > 0, name
+
+
+# What it leaves
+
+
+def test_no_file_without_a_plot(workdir: Path) -> None:  # noqa: F811
+    assert (
+        show("--trainer.accelerator", "cuda", "--trainer.callbacks+", "lightning.pytorch.callbacks.Timer").status == 0
+    )
+    assert files_in(workdir) == {}
+
+
+def test_the_plot_and_nothing_else(workdir: Path) -> None:  # noqa: F811
+    Path("partition.png").write_text("an earlier one")
+    finished = show(*TRIM, "--plot", "partition.png")
+    assert finished.status == 0, finished.errors
+    assert "Figure in partition.png" in finished.output
+    assert list(files_in(workdir)) == [str(workdir / "partition.png")]
+    with Image.open("partition.png") as image:
+        assert (image.format, image.width) == ("PNG", 1650)
+
+
+def test_the_config_of_a_run() -> None:
+    folder = train(*TRIM)
+    before = files_in(folder)
+    finished = run("data", "--config", str(folder / "config.yaml"), "--ckpt_path", str(folder / "metrics.csv"))
+    assert finished.status == 0, finished.errors
+    assert finished.output == show(*TRIM).output
+    assert files_in(folder) == before
+    assert len(list(Path("runs").glob("*/*"))) == 1
+
+
+def test_from_python(capsys: pytest.CaptureFixture[str]) -> None:
+    seed_everything(0)
+    trainer = FederatedTrainer(callbacks=[callbacks.TrimAttack()], logger=False, enable_checkpointing=False)
+    trainer.data(None, HAR(stand_in="always"))  # type: ignore[arg-type]
+    assert rows_of(capsys.readouterr().out) == rows_of(show(*TRIM).output)
+
+
+# The trigger
+
+
+def test_a_data_set_without_a_trigger() -> None:
+    own = (*write_arrays(shape=(5,)), "--data.num_clients", "4")
+    assert run("data", *own, "--plot", "own.svg").status == 0
+    assert run("data", *own, "--attack", "ScalingAttack").errors == (
+        "flt: error: this data set has no backdoor trigger of its own: give the attack one, such as --attack.trigger"
+        " FeatureTrigger --attack.trigger.indices [0,1]\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("attack", "origin", "target"),
+    [
+        (callbacks.ScalingAttack(), "ScalingAttack", 1),
+        (callbacks.ScalingAttack(target_class=4), "ScalingAttack", 4),
+        (callbacks.TrimAttack(), "HAR, which TrimAttack does not use", 1),
+        (None, "HAR, which this run does not use", 1),
+    ],
+)
+def test_whose_trigger_it_is(attack: callbacks.TrimAttack | None, origin: str, target: int) -> None:
+    data = HAR(stand_in="always")
+    trigger = overview_of(data, attack).trigger
+    assert trigger is not None
+    assert (trigger.origin, trigger.target_class) == (origin, target)
+    assert trigger.labels == ((0, 2) if target == 1 else (0, 1))
+    assert torch.equal(trigger.after, data.trigger(trigger.before))
+    for label, example in zip(trigger.labels, trigger.before, strict=True):
+        assert torch.equal(example, data.test.features[data.test.labels == label][0])
+
+
+# Mistakes
+
+MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
+    "unknown format": (("--plot", "partition.foo"), ["plot", "partition.foo", ".png", ".svg"]),
+    "no format": (("--plot", "partition"), ["plot", "partition", ".png"]),
+    "missing folder": (("--plot", "nope/partition.png"), ["plot", "nope"]),
+    "file as folder": (("--plot", "a_file/partition.png"), ["plot", "a_file"]),
+    "folder as file": (("--plot", "."), ["plot", "folder"]),
+    "unknown data": (("--data", "Nope"), ["data", "Nope", "HAR"]),
+    "unknown option": (("--plott", "partition.png"), ["--plott"]),
+    "nobody benign": (("--attack", "TrimAttack", "--attack.fraction", "0.99"), ["attack.fraction", "0.99"]),
+    "target class": (("--attack", "ScalingAttack", "--attack.target_class", "6"), ["attack.target_class", "6"]),
+    "no seed": (("--seed_everything", "false"), ["seed_everything"]),
+    "trigger of images": (
+        ("--attack", "ScalingAttack", "--attack.trigger", "PixelTrigger", "--attack.trigger.positions", "[[0,0]]"),
+        ["PixelTrigger", "561"],
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake(mistake: str, workdir: Path) -> None:  # noqa: F811
+    arguments, mentioned = MISTAKES[mistake]
+    Path("a_file").write_text("not a folder")
+    before = files_in(workdir)
+    finished = show(*arguments)
+    assert (finished.status, len(finished.errors.splitlines())) == (2, 1), finished.errors
+    assert finished.errors.startswith("flt: error: ")
+    assert not [each for each in mentioned if each not in finished.errors], finished.errors
+    assert finished.output == ""
+    assert files_in(workdir) == before
+
+
+def test_the_plot_is_looked_at_before_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HAR, "load", lambda *_: pytest.fail("the data were loaded"))
+    assert show("--plot", "nope/partition.png").status == 2
+
+
+@pytest.mark.skipif("os.geteuid() == 0", reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written() -> None:
+    Path("locked").mkdir(mode=0o500)
+    assert "locked" in show("--plot", "locked/partition.png").errors
+
+
+# Help
+
+
+def test_help_says_what_every_command_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    listed = run("--help").output.splitlines()
+    for command, purpose in COMMANDS.items():
+        assert purpose.endswith(".")
+        assert f"    {command:<20}{purpose}" in listed
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_begins_with_what_it_is_for(command: str) -> None:
+    assert f"\n\n{COMMANDS[command]}\n\n" in run(command, "--help").output
+
+
+def test_help_describes_the_plot() -> None:
+    text = " ".join(run("data", "--help").output.split())
+    assert "--plot PLOT File for a figure of the clients' data, the root dataset and the backdoor's trigger" in text

@@ -1,0 +1,411 @@
+"""The command line from the outside: what it leaves behind, what it takes, what it says."""
+
+import csv
+import inspect
+import os
+import re
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import docstring_parser
+import lightning
+import pytest
+import torch
+from command_line import (
+    CONFIGS,
+    FLTRUST,
+    SMALL,
+    STAND_IN,
+    checkpoint_of,
+    expected_warnings,
+    files_in,
+    parse,
+    run,
+    same_parameters,
+    summary_of,
+    train,
+    workdir,  # noqa: F401
+    working_in,
+)
+
+import callbacks
+import callbacks.reporting.summary
+import flt
+from flt.data import HAR
+from flt.data.stand_ins.policy import HAR_USER_SIZES
+from flt.federation.hooks import Aggregation, Attack
+from flt.main import console
+from flt.models import LogisticRegression
+from flt.module import FederatedModule
+
+pytestmark = [*expected_warnings, pytest.mark.usefixtures("workdir")]
+
+NUM_TEST_EXAMPLES = sum(size - round(0.75 * size) for size in HAR_USER_SIZES)
+FOUR_ROUNDS = ("--attack", "TrimAttack", "--trainer.max_steps", "4")
+PLUGINS = {
+    "data": [HAR],
+    "aggregation": [getattr(callbacks, name) for name in callbacks.aggregation.__all__],
+    "attack": [getattr(callbacks, name) for name in callbacks.__all__ if name.endswith("Attack")],
+}
+
+OWN_CODE = """
+import torch
+
+from flt.federation.hooks import Aggregate, Aggregation, Attack, Round
+
+
+class TenLines(Aggregation):
+    '''Mean of the updates, shrunk.
+
+    Args:
+        factor: What the mean is multiplied by.
+    '''
+
+    def __init__(self, factor: float = 0.5) -> None:
+        self.factor = factor
+
+    def aggregate(self, round: Round) -> Aggregate:
+        return Aggregate(self.factor * round.updates.mean(0))
+
+
+class SignFlip(Attack):
+    def __init__(self, fraction: float = 0.2) -> None:
+        super().__init__(fraction)
+
+    def craft(self, round: Round) -> torch.Tensor:
+        return torch.where(round.malicious[:, None], -round.updates, round.updates)
+
+
+class Broken(Aggregation):
+    def __init__(self, factor: float = 0.5) -> None:
+        raise ValueError("a mistake in somebody's own code")
+
+    def aggregate(self, round: Round) -> Aggregate:
+        return Aggregate(round.updates[0])
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of four rounds under the Trim attack."""
+    base = tmp_path_factory.mktemp("finished")
+    with working_in(base, base):
+        return base / train(*FOUR_ROUNDS)
+
+
+@pytest.fixture(autouse=True)
+def untouched(finished: Path) -> Iterator[None]:
+    """No command changes an earlier run."""
+    before = files_in(finished)
+    yield
+    assert files_in(finished) == before
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def words(text: str) -> str:
+    """Text without its line breaks, and without the marks of code."""
+    return " ".join(text.replace("``", "").replace("`", "").split())
+
+
+# What a run leaves behind
+
+
+def test_files_of_a_run(finished: Path) -> None:
+    names = {str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()}
+    assert names == {"metrics.csv", "config.yaml", "summary.json", "checkpoints/last.ckpt", "curves.png"}
+    assert (finished / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_summary(finished: Path) -> None:
+    summary = summary_of(finished)
+    assert list(summary) == [
+        *("data", "stand_in", "aggregation", "attack", "testing_error_rate", "attack_success_rate"),
+        *("trust_score_benign", "trust_score_malicious", "num_clients", "num_malicious", "num_dropped"),
+        *("rounds", "seed", "seconds", "versions"),
+    ]
+    assert summary["versions"] == {
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "flt": flt.__version__,
+    }
+    known = {
+        "data": STAND_IN,
+        "stand_in": True,
+        "aggregation": "FLTrust",
+        "attack": "TrimAttack",
+        "attack_success_rate": None,
+        "num_clients": 30,
+        "num_malicious": 6,
+        "num_dropped": 0,
+        "rounds": 4,
+        "seed": 0,
+    }
+    assert {name: summary[name] for name in known} == known
+    assert summary["testing_error_rate"] == float(rows_of(finished)[-1]["testing_error_rate"])
+    assert summary["trust_score_benign"] > summary["trust_score_malicious"]
+    assert summary["seconds"] > 0
+
+
+def test_metrics(finished: Path) -> None:
+    rows = rows_of(finished)
+    assert [row["round"] for row in rows] == ["1", "2", "3", "4"]
+    assert [bool(row["testing_error_rate"]) for row in rows] == [False, True, False, True]
+    assert rows[0].keys() >= {"training_loss", "update_norm", "root_update_norm", "num_dropped"}
+    assert all(float(row["trust_score_benign"]) >= 0 for row in rows)
+
+
+def test_a_second_run_leaves_the_first_alone() -> None:
+    first = train()
+    before = files_in(first)
+    assert (first.name, train().name) == ("version_0", "version_1")
+    assert files_in(first) == before
+
+
+def test_everything_says_that_the_data_are_a_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    titles = []
+    draw = callbacks.reporting.summary.draw_curves
+    monkeypatch.setattr(callbacks.report, "draw_curves", lambda rows, title: titles.append(title) or draw(rows, title))
+    with pytest.warns(UserWarning, match="SYNTHETIC DATA"):
+        output = run("fit", "--config", FLTRUST, *SMALL).output
+    folder = Path("runs/har/version_0")
+    assert STAND_IN in output
+    assert summary_of(folder)["data"] == STAND_IN
+    assert {row["data"] for row in rows_of(folder)} == {STAND_IN}
+    assert (folder / "config.yaml").read_text().splitlines()[0] == f"# Data of this run: {STAND_IN}"
+    assert checkpoint_of(folder)["flt"]["data"] == STAND_IN
+    assert len(titles) == 1
+    assert titles[0].startswith(STAND_IN)
+
+
+def test_the_seed_decides() -> None:
+    first, again, other = train(), train(), train("--seed_everything", "1")
+    metrics = [(folder / "metrics.csv").read_text() for folder in (first, again, other)]
+    assert metrics[0] == metrics[1] != metrics[2]
+    assert same_parameters(first, again)
+    assert not same_parameters(first, other)
+    assert summary_of(other)["seed"] == 1
+
+
+def test_a_config_given_back_repeats_its_run(finished: Path) -> None:
+    assert run("fit", "--config", str(finished / "config.yaml")).status == 0
+    repeated = Path("runs/har/version_0")
+    assert same_parameters(finished, repeated)
+    assert (repeated / "metrics.csv").read_text() == (finished / "metrics.csv").read_text()
+    assert (repeated / "config.yaml").read_text() == (finished / "config.yaml").read_text()
+
+
+def test_a_resumed_run_ends_like_an_undisturbed_one(finished: Path) -> None:
+    half = train(*FOUR_ROUNDS, "--trainer.max_steps", "2")
+    before = files_in(half)
+    resumed = train(*FOUR_ROUNDS, "--ckpt_path", str(half / "checkpoints/last.ckpt"))
+    assert files_in(half) == before
+    assert same_parameters(resumed, finished)
+    assert (resumed / "metrics.csv").read_text() == (finished / "metrics.csv").read_text()
+    ours, theirs = summary_of(resumed), summary_of(finished)
+    assert ours.pop("seconds") > 0
+    assert theirs.pop("seconds") > 0
+    assert ours == theirs
+
+
+# What it takes
+
+
+def test_a_class_before_its_arguments() -> None:
+    settings = parse("fit", "--config", FLTRUST, "--aggregation", "Krum", "--aggregation.num_byzantine", "6")
+    assert settings["aggregation"] == {"class_path": "callbacks.Krum", "init_args": {"num_byzantine": 6}}
+
+
+@pytest.mark.parametrize("given", ["TrimAttack", "callbacks.TrimAttack", str(CONFIGS / "attack" / "trim.yaml")])
+def test_an_attack_by_name_by_import_path_or_from_a_file(given: str) -> None:
+    settings = parse("fit", "--config", FLTRUST, "--attack", given)
+    expected = {"fraction": 0.2, "knowledge": "full", "stretch": 2.0}
+    assert settings["attack"] == {"class_path": "callbacks.TrimAttack", "init_args": expected}
+
+
+def test_options_win_over_files_and_later_files_over_earlier_ones() -> None:
+    Path("own.yaml").write_text("model:\n  client_lr: 0.01\n  server_lr: 0.5\n")
+    model = parse("fit", "--config", FLTRUST, "--config", "own.yaml", "--model.client_lr", "0.02")["model"]
+    assert (model["client_lr"], model["server_lr"], model["local_steps"]) == (0.02, 0.5, 1)
+
+
+def test_without_a_config() -> None:
+    arguments = ("--data", "HAR", "--model.network", "LogisticRegression")
+    assert run("fit", *SMALL[4:], *arguments, "--data.stand_in", "always", "--trainer.max_steps", "2").status == 0
+    summary = summary_of(Path("runs/flt/version_0"))
+    assert (summary["aggregation"], summary["attack"]) == ("FLTrust", "NoAttack")
+
+
+def test_own_rule_and_attack() -> None:
+    Path("in_process_rules.py").write_text(OWN_CODE)
+    shrunk = train(
+        *("--aggregation", "in_process_rules.TenLines", "--aggregation.factor", "1e-30"),
+        *("--attack", "in_process_rules.SignFlip", "--attack.fraction", "0.4"),
+    )
+    summary = summary_of(shrunk)
+    assert (summary["aggregation"], summary["attack"], summary["num_malicious"]) == ("TenLines", "SignFlip", 12)
+    help_text = words(run("fit", "--aggregation.help", "in_process_rules.TenLines").output)
+    assert "Mean of the updates, shrunk" in help_text
+    assert "What the mean is multiplied by." in help_text
+
+
+def test_a_mistake_in_own_code_keeps_its_traceback() -> None:
+    Path("broken_rules.py").write_text(OWN_CODE)
+    with pytest.raises(ValueError, match="a mistake in somebody's own code"):
+        run("fit", "--config", FLTRUST, *SMALL, "--aggregation", "broken_rules.Broken")
+
+
+def test_own_rule_and_attack_with_the_installed_command() -> None:
+    Path("my_rule.py").write_text(OWN_CODE)
+    command = [str(Path(sys.executable).with_name("flt")), "fit", "--config", FLTRUST, *SMALL]
+    command += ["--aggregation", "my_rule.TenLines", "--attack", "my_rule.SignFlip"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)  # noqa: S603
+    assert ended.returncode == 0, ended.stderr
+    assert "SYNTHETIC DATA" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    summary = summary_of(Path("runs/har/version_0"))
+    assert (summary["aggregation"], summary["attack"], summary["num_malicious"]) == ("TenLines", "SignFlip", 6)
+
+
+def test_console_exits_with_the_status(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["flt", "fit", "--no_such_option"])
+    with pytest.raises(SystemExit) as ended:
+        console()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("flt: error: ")
+
+
+# Switching things off
+
+
+def test_without_checkpoints_and_progress_bar() -> None:
+    folder = train("--trainer.enable_checkpointing", "false", "--trainer.enable_progress_bar", "false")
+    assert not list(folder.rglob("*.ckpt"))
+    assert (folder / "summary.json").is_file()
+
+
+def test_the_progress_bar_shows_rounds_and_rates() -> None:
+    output = run("fit", "--config", FLTRUST, *SMALL, "--trainer.enable_progress_bar", "true").output
+    assert "2/2" in output
+    assert "testing error 0." in output
+
+
+def test_without_a_logger_nothing_that_is_there_is_overwritten(workdir: Path) -> None:  # noqa: F811
+    for name in ("config.yaml", "summary.json", "curves.png"):
+        Path(name).write_text("the user's own")
+    before = files_in(workdir)
+    assert run("fit", "--config", FLTRUST, *SMALL, "--trainer.logger", "false").status == 0
+    after = files_in(workdir)
+    assert {name: after.get(name) for name in before} == before
+
+
+def test_a_dry_run_leaves_nothing(workdir: Path) -> None:  # noqa: F811
+    assert run("fit", "--config", FLTRUST, *SMALL, "--trainer.fast_dev_run", "true").status == 0
+    assert files_in(workdir) == {}
+
+
+# Evaluating and predicting
+
+
+def evaluate(command: str, folder: Path, *arguments: str) -> str:
+    checkpoint = str(folder / "checkpoints/last.ckpt")
+    ended = run(command, "--config", str(folder / "config.yaml"), "--ckpt_path", checkpoint, *arguments)
+    assert ended.status == 0, ended.errors
+    return ended.output
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_evaluation_prints_the_rates(finished: Path, command: str) -> None:
+    output = evaluate(command, finished, "--attack", "ScalingAttack").replace("_", " ")
+    shown = re.search(r"testing error rate\W+(0\.\d+)", output)
+    assert shown
+    assert float(shown[1]) == pytest.approx(summary_of(finished)["testing_error_rate"], abs=1e-4)
+    assert re.search(r"attack success rate\W+0\.\d+", output)
+
+
+def test_predictions(finished: Path) -> None:
+    evaluate("predict", finished)
+    with Path("runs/har/version_0/predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["data", "example", "label", "prediction"]
+    assert [int(row["example"]) for row in rows] == list(range(NUM_TEST_EXAMPLES))
+    assert {row["data"] for row in rows} == {STAND_IN}
+    assert {row["label"] for row in rows} == {row["prediction"] for row in rows} == set("012345")
+    errors = sum(row["label"] != row["prediction"] for row in rows)
+    assert errors / len(rows) == pytest.approx(summary_of(finished)["testing_error_rate"])
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
+def test_a_checkpoint_brings_no_warnings_but_the_stand_in(finished: Path, command: str) -> None:
+    Path("runs/har/version_0").mkdir(parents=True)  # the checkpoint's own folder would be called the same
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        evaluate(command, finished, "--trainer.max_steps", "5")
+    shown = [str(each.message) for each in caught if not issubclass(each.category, DeprecationWarning | FutureWarning)]
+    assert [message[:14] for message in shown] == ["SYNTHETIC DATA"]
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_evaluation_leaves_no_empty_folder(finished: Path, command: str) -> None:
+    evaluate(command, finished)
+    assert not [folder for folder in Path("runs").glob("*/*") if not list(folder.iterdir())]
+
+
+# What it says
+
+
+def test_help_names_the_commands() -> None:
+    ended = run("--help")
+    assert ended.status == 0
+    assert all(command in ended.output for command in ("fit", "validate", "test", "predict", "--config"))
+
+
+def described(kind: type) -> dict[str, str]:
+    """Every parameter of a class and the beginning of what its docstring says about it."""
+    explained = {each.arg_name: words(each.description or "") for each in docstring_parser.parse(kind.__doc__).params}
+    parameters = inspect.signature(kind).parameters
+    assert explained.keys() >= parameters.keys(), f"{kind.__name__} does not explain all of its arguments"
+    return {name: explained[name][:60] for name in parameters}
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
+def test_help_describes_every_setting_of_the_model(command: str) -> None:
+    ended = run(command, "--help")
+    assert ended.status == 0
+    text = words(ended.output)
+    for name, beginning in described(FederatedModule).items():
+        assert f"--model.{name}" in text
+        assert beginning in text
+    for key, kinds in PLUGINS.items():
+        assert f"--{key}.help" in text
+        assert all(kind.__name__ in text for kind in kinds)
+
+
+@pytest.mark.parametrize(("key", "kind"), [(key, kind) for key, kinds in PLUGINS.items() for kind in kinds])
+def test_help_describes_every_setting_of_a_plugin(key: str, kind: type) -> None:
+    ended = run("fit", f"--{key}.help", kind.__name__)
+    assert ended.status == 0
+    text = words(ended.output)
+    settings = described(kind)
+    if settings:  # jsonargparse says nothing about a class that has none
+        assert words((kind.__doc__ or "").split("\n")[0]).removesuffix(".") in text
+    for name, beginning in settings.items():
+        assert f"--{key}.{name}" in text
+        assert beginning in text
+
+
+def test_help_describes_the_network() -> None:
+    text = words(run("fit", "--model.network.help", "LogisticRegression").output)
+    assert all(beginning in text for beginning in described(LogisticRegression).values())
+
+
+def test_every_plugin_is_listed_here() -> None:
+    exported = [getattr(callbacks, name) for name in callbacks.__all__]
+    assert {kind for kind in exported if issubclass(kind, Aggregation)} == set(PLUGINS["aggregation"])
+    assert {kind for kind in exported if issubclass(kind, Attack)} == set(PLUGINS["attack"])

@@ -1,0 +1,770 @@
+"""Runs of networks with batch normalisation, against a reference that trains one client after the other.
+
+Which examples are drawn, what an attack poisons and what it crafts is tested elsewhere and taken from the run;
+everything else is written out here: local training, the rules' weights for updates and statistics, the server's step.
+"""
+
+import copy
+import re
+import warnings
+from functools import partial
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from tiny import NUM_CLASSES, NUM_FEATURES, Recorder, Sending, TinyData, draw_batches
+from torch import nn
+
+from callbacks import FedAvg, FLTrust, LabelFlippingAttack, NoAttack, TrimAttack
+from flt.data import Examples, PixelTrigger, RawData
+from flt.errors import InputError
+from flt.federation.hooks import Aggregate, Aggregation, FederatedCallback
+from flt.models import ResNet20
+from flt.random import generator, sample_clients
+
+pytestmark = pytest.mark.filterwarnings("ignore:FLTrust. an update was zero in a round:UserWarning")  # the empty client
+
+DROPPED = "updates with a NaN or an infinity were dropped"
+FEW = (14, 2, 0, 8, 20, 11, 6, 1)  # before the root dataset is taken out
+MANY = tuple(size or 4 for size in FEW)  # Krum picks an update of zero, which is in the middle of all, if it can
+
+
+class Pictures(TinyData):
+    """Images whose classes differ in brightness, for clients of very unequal size."""
+
+    trigger = PixelTrigger([(0, 0), (-1, -2)])
+
+    def __init__(self, shape=(1, 6, 6), sizes=FEW, root_size=9, batch_size=6, **settings):
+        super().__init__(sizes, root_size=root_size, batch_size=batch_size, **settings)
+        self.shape = shape
+
+    def load(self, seed):
+        draw = torch.Generator().manual_seed(5)
+        num_train = sum(self.sizes)
+        labels = torch.randint(NUM_CLASSES, (num_train + 12,), generator=draw)
+        features = torch.randn(len(labels), *self.shape, generator=draw) + labels.view(-1, 1, 1, 1)
+        owners = torch.arange(len(self.sizes)).repeat_interleave(torch.tensor(self.sizes))
+        examples = Examples(features, labels)
+        return RawData(examples[:num_train], owners, examples[num_train:], False, len(self.sizes))
+
+
+class States(FederatedCallback):
+    """Notes the global model after each round."""
+
+    def __init__(self):
+        self.after = []
+
+    def on_round_end(self, trainer, round, aggregate):
+        self.after.append(copy.deepcopy(trainer.lightning_module.network.state_dict()))
+
+
+class Constant(nn.Module):
+    """Centres its input by a buffer that never changes."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.register_buffer("centre", torch.linspace(-1.0, 1.0, width))
+        self.register_buffer("marks", torch.tensor([3, 1]))
+
+    def forward(self, features):
+        return features - self.centre
+
+
+class Twice(nn.Module):
+    """Calls one normalisation twice in a pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.norm = nn.Linear(NUM_FEATURES, 5), nn.BatchNorm1d(5)
+        self.second, self.last = nn.Linear(5, 5), nn.Linear(5, NUM_CLASSES)
+
+    def forward(self, features):
+        return self.last(self.norm(self.second(torch.tanh(self.norm(self.first(features))))))
+
+
+class TwoNames(Twice):
+    """Has another name for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.again = self.norm
+
+
+def vectors(norm=nn.BatchNorm1d, *more, **settings):
+    layers = nn.Linear(NUM_FEATURES, 5), norm(5, **settings), nn.Tanh(), *more, nn.Linear(5, NUM_CLASSES)
+    return nn.Sequential(*layers)
+
+
+def pictures(**settings):
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3),
+        nn.BatchNorm2d(3, **settings),
+        nn.Tanh(),
+        nn.Conv2d(3, 4, 3, bias=False),
+        nn.BatchNorm2d(4, **settings),
+        nn.Tanh(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, NUM_CLASSES),
+    )
+
+
+def made(make, **settings):
+    """A network that has been somewhere before: no statistic and no weight is at its default."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network = make(**settings)
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                for tensor in (module.weight, module.running_var):
+                    if tensor is not None:
+                        tensor.detach().uniform_(0.5, 1.5)
+                if module.running_mean is not None:
+                    module.running_mean.normal_()
+                    module.num_batches_tracked.fill_(4)
+    return network
+
+
+# The reference
+
+
+def parameters_of(network):
+    pieces = [parameter.detach().flatten() for parameter in network.parameters() if parameter.requires_grad]
+    return torch.cat(pieces).double().numpy()
+
+
+def tracked(network):
+    return {n: b for n, b in network.named_buffers() if n.endswith(("running_mean", "running_var"))}
+
+
+def statistics_of(network):
+    return torch.cat([torch.zeros(0), *(buffer.flatten() for buffer in tracked(network).values())]).double().numpy()
+
+
+def train(network, batches, client_lr, loss_reduction):
+    """One client: how its parameters and its statistics change."""
+    local = copy.deepcopy(network)
+    for features, labels in batches:
+        if len(labels):
+            local.zero_grad()
+            nn.functional.cross_entropy(local(features.double()), labels, reduction=loss_reduction).backward()
+            with torch.no_grad():
+                for parameter in local.parameters():
+                    if parameter.grad is not None:
+                        parameter -= client_lr * parameter.grad
+    return parameters_of(local) - parameters_of(network), statistics_of(local) - statistics_of(network)
+
+
+def drawn(examples, offsets, ids, *, local_steps, batch_size, stream, number, before=None):
+    """Each client's batches: a list of (features, labels) for each of ``ids``."""
+    rows = draw_batches(
+        torch.arange(len(examples.labels)),
+        examples.labels,
+        offsets[:-1][ids],
+        offsets.diff()[ids],
+        local_steps=local_steps,
+        batch_size=batch_size,
+        generator=generator(0, stream, number),
+        before=before,
+    )
+    chosen = [[r[w == 1] for r, w in zip(*pair, strict=True)] for pair in zip(rows.features, rows.weights, strict=True)]
+    for client, steps in zip(ids, chosen, strict=True):
+        assert all(len(step) == min(batch_size, int(offsets.diff()[client])) for step in steps)
+    return [[(examples.features[step], examples.labels[step]) for step in steps] for steps in chosen]
+
+
+def trusts(updates, root_update, relu):
+    with np.errstate(invalid="ignore"):
+        cosines = updates @ root_update / (np.linalg.norm(updates, axis=1) * np.linalg.norm(root_update))
+    cosines = np.where(updates.any(axis=1), cosines, 0.0)
+    return np.maximum(cosines, 0.0) if relu else cosines
+
+
+def fltrust(variant, updates, statistics, root):
+    if variant == "Server":
+        return root
+    trust = trusts(updates, root[0], relu=variant != "NoReLU")
+    own = 1.0 if variant == "withServer" else 0.0
+    total = trust.sum() + own
+    if total == 0:
+        return np.zeros_like(root[0]), np.zeros_like(root[1])
+    lengths = np.linalg.norm(updates, axis=1)
+    scales = np.divide(np.linalg.norm(root[0]), lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    if variant == "NoNorm":
+        scales = np.ones_like(scales)
+    elif variant == "ParNorm":
+        scales = np.minimum(scales, 1.0)
+    return ((trust * scales) @ updates + own * root[0]) / total, (trust @ statistics + own * root[1]) / total
+
+
+def aggregate(rule, updates, statistics, root, sizes, num_malicious):
+    """What a rule makes of updates and statistics."""
+    num_clients = len(updates)
+    if rule.name == "FedAvg":
+        return sizes / sizes.sum() @ updates, sizes / sizes.sum() @ statistics
+    if rule.name == "NormBoundedMean":
+        update = rule.reference(updates, None, sizes, num_malicious)
+        return update, sizes / sizes.sum() @ statistics
+    if rule.name == "Krum":
+        distances = np.array([np.sort(((updates - update) ** 2).sum(axis=1)) for update in updates])
+        chosen = distances[:, 1 : num_clients - num_malicious - 1].sum(axis=1).argmin()
+        return updates[chosen], statistics[chosen]
+    if rule.name == "TrimmedMean":
+        left = slice(num_malicious, num_clients - num_malicious)
+        return np.sort(updates, axis=0)[left].mean(axis=0), np.sort(statistics, axis=0)[left].mean(axis=0)
+    if rule.name == "Median":
+        return np.median(updates, axis=0), np.median(statistics, axis=0)
+    if rule.name.startswith("FLTrust"):
+        return fltrust(rule.name.removeprefix("FLTrust").removeprefix("-"), updates, statistics, root)
+    update = rule.reference(updates, root and root[0], sizes, num_malicious)
+    return update, np.median(statistics, axis=0)
+
+
+@torch.no_grad()
+def step(network, update, change):
+    """The server's: parameters and statistics move, variances not below 0, and nothing else does."""
+    update, change = torch.from_numpy(update), torch.from_numpy(change)
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            piece, update = update[: parameter.numel()], update[parameter.numel() :]
+            parameter += piece.view_as(parameter)
+    for name, buffer in tracked(network).items():
+        piece, change = change[: buffer.numel()], change[buffer.numel() :]
+        buffer += piece.view_as(buffer)
+        if name.endswith("running_var"):
+            buffer.clamp_(min=0.0)
+    assert not len(update)
+    assert not len(change)
+
+
+def expected_states(
+    network,
+    rule,
+    data,
+    honest,
+    sent,
+    *,
+    client_lr,
+    local_steps=1,
+    loss_reduction="sum",
+    root_batch_size=None,
+    clients_per_round=None,
+    fraction=0.2,
+    server_lr=1.0,
+):
+    """The global model after each round; of what the run ``sent`` it takes only what was not ``honest``."""
+    sizes = data.clients.sizes
+    num_sampled = clients_per_round or len(sizes)
+    for number, (before, after) in enumerate(zip(honest, sent, strict=True)):
+        ids = sample_clients(len(sizes), num_sampled, seed=0, round_number=number)
+        draw = partial(drawn, local_steps=local_steps, number=number)
+        poisoned = before.federation.clients
+        settings = {"batch_size": data.batch_size, "stream": "batches", "before": sizes[ids]}
+        batches = draw(poisoned, poisoned.offsets, ids, **settings)
+        trained = [train(network, own, client_lr, loss_reduction) for own in batches]
+        updates, statistics = (np.stack(rows) for rows in zip(*trained, strict=True))
+        with np.errstate(invalid="ignore", over="ignore"):
+            usable = np.isfinite(statistics.astype(np.float32)).all(axis=1)
+        for own, given in ((updates, before.updates), (statistics, before.statistics)):
+            np.testing.assert_allclose(given.numpy()[usable], own[usable], rtol=1e-5, atol=1e-5)
+        changed = (after.updates != before.updates).any(dim=1).numpy()
+        updates[changed] = after.updates[torch.from_numpy(changed)].double().numpy()
+        usable &= np.isfinite(updates).all(axis=1)
+        root = None
+        if rule.make().needs_root_update:
+            everything = torch.tensor([0, len(data.root)])
+            own = [[(data.root.features, data.root.labels)] * local_steps]
+            if root_batch_size is not None:
+                own = draw(data.root, everything, torch.tensor([0]), batch_size=root_batch_size, stream="root batches")
+            root = train(network, own[0], client_lr, loss_reduction)
+        expected = round(round(fraction * len(sizes)) * num_sampled / len(sizes))
+        update, change = aggregate(
+            rule,
+            updates[usable],
+            statistics[usable],
+            root,
+            sizes[ids].double().numpy()[usable],
+            max(0, expected - int((~usable).sum())),
+        )
+        step(network, server_lr * update, change)
+        yield network.state_dict()
+
+
+def check_run(fit, rule, *callbacks, network, data, rounds=2, fraction=0.2, **settings):
+    """Runs some rounds and compares the global model after each with the reference's.
+
+    Returns which of the statistics have moved, and what the clients sent.
+    """
+    settings = {"client_lr": 0.02, "local_steps": 2} | settings
+    reference, honest, sent, states = copy.deepcopy(network).double(), Recorder(), Recorder(), States()
+    everyone, own = (rule.make(), honest, *callbacks, sent, states), {"initialization": "network", **settings}
+    fit(*everyone, network=network, data=data, rounds=rounds, **own)
+    start = copy.deepcopy(reference.state_dict())
+    expected = expected_states(reference, rule, data, honest.honest, sent.honest, fraction=fraction, **settings)
+    for given, state in zip(states.after, expected, strict=True):
+        assert given.keys() == state.keys()
+        for name, value in given.items():
+            if name.endswith(("weight", "bias", "running_mean", "running_var")):
+                torch.testing.assert_close(value.double(), state[name], rtol=1e-5, atol=1e-5)
+            else:
+                assert torch.equal(value, start[name].to(value.dtype))
+    assert len(states.after) == rounds
+    final = states.after[-1].items()
+    return [not torch.equal(value, start[name].float()) for name, value in final if "running" in name], sent
+
+
+# Every rule, every attack
+
+
+def test_clients_are_as_unequal_as_they_are_meant_to_be():
+    data = Pictures()
+    data.setup()
+    sizes = data.clients.sizes.tolist()
+    assert {0, 1} < set(sizes)
+    assert any(1 < size < 6 for size in sizes)
+    assert max(sizes) > 2 * 6
+
+
+def test_every_rule_under_every_attack(fit, rule, make_attack):
+    attack, sizes = make_attack(), MANY if rule.name == "Krum" else FEW
+    moved, sent = check_run(fit, rule, attack, network=made(pictures), data=Pictures(sizes=sizes))
+    assert all(moved)
+    assert sent.honest[0].malicious.sum() == (2 if attack.active else 0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"clients_per_round": 7, "local_steps": 1},
+        {"loss_reduction": "mean", "client_lr": 0.1, "local_steps": 3},
+    ],
+    ids=["sampled", "mean"],
+)
+def test_every_rule_under_other_settings(fit, rule, settings):
+    check_run(fit, rule, TrimAttack(), network=made(pictures), data=Pictures(), **settings)
+
+
+def test_every_rule_on_vectors(fit, rule):
+    data = TinyData(sizes=(12, 0, 7, 9, 25, 4, 16, 11, 8, 10))
+    check_run(fit, rule, LabelFlippingAttack(), network=made(vectors), data=data, rounds=3)
+    assert 2 <= data.clients.sizes[data.clients.sizes > 0].min() < data.batch_size
+
+
+@pytest.mark.parametrize("variant", ["FLTrust", "Server", "withServer", "NoReLU"])
+def test_a_root_batch(fit, listed, variant):
+    label = FLTrust(variant).label
+    rule = next(rule for rule in listed[0] if rule.name == label)
+    check_run(fit, rule, NoAttack(), network=made(pictures), data=Pictures(), root_batch_size=4)
+
+
+@pytest.mark.parametrize("name", ["FedAvg", "FLTrust"])
+def test_the_servers_learning_rate_is_one_of_parameters_only(fit, listed, name):
+    """Statistics are no step: what clients with the weights of the old model measured is not to be scaled."""
+    rule = next(rule for rule in listed[0] if rule.name == name)
+    check_run(fit, rule, network=made(pictures), data=Pictures(), server_lr=0.3, fraction=0.0)
+
+
+# Unusable clients
+
+
+class Glaring(Pictures):
+    """The fifth client's images are so bright that their variance is infinite, though its update is not."""
+
+    def setup(self, stage=None):
+        super().setup(stage)
+        self.clients.of(4).features.mul_(1e25)
+
+
+@pytest.mark.filterwarnings("ignore:attack.fraction=")  # which some rules take no notice of
+def test_clients_whose_statistics_or_update_are_not_finite_are_dropped(fit, rule):
+    with pytest.warns(UserWarning, match=DROPPED):
+        _, sent = check_run(
+            fit,
+            rule,
+            NoAttack(fraction=0.3),
+            Sending(float("nan"), rows=(0, 7)),
+            network=made(pictures),
+            data=Glaring(),
+            fraction=0.3,
+            local_steps=1,
+        )
+    assert sent.honest[0].updates[4].isfinite().all()
+    assert sent.honest[0].statistics[4].isinf().any()
+    for round, _ in sent.ended:
+        assert round.num_dropped == 3
+        assert round.client_ids.tolist() == [1, 2, 3, 5, 6]
+        assert len(round.statistics) == 5
+
+
+class Reporting(FederatedCallback):
+    """Makes statistics something else."""
+
+    needs_root_update = True
+
+    def __init__(self, clients=None, root=None):
+        self.clients, self.root = clients, root
+
+    def on_client_updates(self, round):
+        if self.clients is not None:
+            round = round.replace(statistics=self.clients(round.statistics))
+        return round if self.root is None else round.replace(root_statistics=self.root(round.root_statistics))
+
+
+def test_dropping_a_client_for_its_statistics_is_dropping_it_for_its_update(fit, rule):
+    def spoil(statistics):
+        return torch.where(torch.arange(len(statistics))[:, None] == 3, float("nan"), statistics)
+
+    results = []
+    for spoiling in (Reporting(spoil), Sending(float("nan"), rows=(3,))):
+        with pytest.warns(UserWarning, match=DROPPED):
+            server = fit(rule.make(), NoAttack(), spoiling, network=made(pictures), data=Pictures(), rounds=2)
+        results.append(server.network.state_dict())
+    for name, tensor in results[0].items():
+        assert tensor.isfinite().all()
+        assert torch.equal(tensor, results[1][name])
+
+
+def test_no_statistics_left(fit, rule):
+    network, spoil = made(vectors), Reporting(lambda statistics: statistics * float("nan"))
+    before = copy.deepcopy(network.state_dict())
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", UserWarning)
+        fit(rule.make(), spoil, network=network, initialization="network")
+    messages = {str(warning.message).split(" (")[0] for warning in warned if warning.category is UserWarning}
+    same = [torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items()]
+    if rule.name in ("FLTrust-Server", "FLTrust-withServer"):  # whose own are still there
+        assert not all(same)
+        assert all(tensor.isfinite().all() for tensor in network.state_dict().values())
+    else:
+        assert all(same)
+        assert "a round had no usable aggregate" in messages
+    assert any(re.match(DROPPED, message) for message in messages)
+
+
+@pytest.mark.parametrize("variant", ["Server", "withServer"])
+def test_root_statistics_that_are_not_finite_leave_the_model_as_it_is(fit, variant):
+    network = made(vectors)
+    before = copy.deepcopy(network.state_dict())
+    spoil = Reporting(root=lambda statistics: statistics * float("nan"))
+    with pytest.warns(UserWarning, match="a round had no usable aggregate .*: model unchanged"):
+        fit(FLTrust(variant), spoil, network=network, initialization="network")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+# Trust
+
+
+class Opposite(FederatedCallback):
+    """Every client sends the root update turned around."""
+
+    needs_root_update = True
+
+    def on_client_updates(self, round):
+        return round.replace(updates=-round.root_update.expand_as(round.updates))
+
+
+@pytest.mark.parametrize("variant", ["FLTrust", "NoNorm", "ParNorm"])
+def test_nobody_is_trusted(fit, variant):
+    network = made(vectors)
+    before = copy.deepcopy(network.state_dict())
+    with pytest.warns(UserWarning, match="FLTrust: every trust score was 0 in a round; no client takes part"):
+        fit(FLTrust(variant), Opposite(), network=network, initialization="network")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_nobody_is_trusted_but_the_server(fit):
+    recorder = Recorder(needs_root_update=True)
+    with pytest.warns(UserWarning, match="FLTrust: every trust score was 0 in a round"):
+        fit(FLTrust("withServer"), Opposite(), recorder, network=made(vectors), rounds=1)
+    round, aggregate = recorder.ended[0]
+    assert round.root_statistics.any()
+    torch.testing.assert_close(aggregate.statistics, round.root_statistics)
+
+
+class Contrary(FederatedCallback):
+    """The first client sends the root update, the others one of cosine -0.1 and variances that rise a lot."""
+
+    needs_root_update = True
+
+    def on_client_updates(self, round):
+        root, first = round.root_update, torch.arange(len(round.updates))[:, None] == 0
+        side = root.roll(1) - (root.roll(1) @ root) / (root @ root) * root
+        other = 0.99**0.5 * side / side.norm() * root.norm() - 0.1 * root
+        return round.replace(
+            updates=torch.where(first, root, other), statistics=round.statistics + torch.where(first, 0.0, 5.0)
+        )
+
+
+def test_negative_weights_do_not_make_a_variance_negative(fit):
+    recorder, states = Recorder(needs_root_update=True), States()
+    network = made(vectors)
+    fit(
+        FLTrust("NoReLU"),
+        Contrary(),
+        recorder,
+        states,
+        network=network,
+        initialization="network",
+        clients_per_round=6,
+        rounds=2,
+    )
+    torch.testing.assert_close(
+        recorder.ended[0][1].trust_scores, torch.tensor([1.0] + 5 * [-0.1]), rtol=1e-5, atol=1e-5
+    )
+    assert (recorder.ended[0][1].statistics < -4).all()
+    for state in states.after:
+        assert (state["1.running_var"] == 0).all()
+        assert (state["1.running_mean"] < -4).all()  # a mean may be anything
+    assert all(tensor.isfinite().all() for tensor in network.state_dict().values())
+
+
+# Kinds of batch normalisation
+
+
+def untracked():
+    return nn.BatchNorm1d(1, track_running_stats=False)
+
+
+def instances():
+    return nn.Unflatten(1, (1, 5)), nn.InstanceNorm1d(1, track_running_stats=True), nn.Flatten()
+
+
+def frozen(evaluating=True, training=False):
+    network = vectors()
+    network[1].requires_grad_(training).train(not evaluating)
+    return network
+
+
+KINDS = {
+    "averaging": partial(vectors, momentum=None),
+    "fast": partial(vectors, momentum=0.9),
+    "not tracking": lambda: nn.Sequential(vectors(), nn.Unflatten(1, (1, -1)), untracked(), nn.Flatten()),
+    "not affine": partial(vectors, affine=False),
+    "evaluating": frozen,
+    "evaluating but training": partial(frozen, training=True),
+    "not training": partial(frozen, evaluating=False),
+    "buffers": lambda: vectors(nn.BatchNorm1d, Constant(5), nn.BatchNorm1d(5)),
+    "twice": Twice,
+    "two names": TwoNames,
+    "instances": lambda: nn.Sequential(nn.Linear(NUM_FEATURES, 5), *instances(), nn.Linear(5, NUM_CLASSES)),
+    "instances and batches": lambda: vectors(nn.BatchNorm1d, *instances()),
+    "alone": lambda: nn.Sequential(nn.BatchNorm1d(NUM_FEATURES, affine=False), nn.Linear(NUM_FEATURES, NUM_CLASSES)),
+    "synchronised": partial(vectors, nn.SyncBatchNorm),
+    "beside others": lambda: vectors(
+        nn.BatchNorm1d, nn.LayerNorm(5), nn.Unflatten(1, (1, 5)), nn.GroupNorm(1, 1), nn.Flatten()
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Found 1 module.s. in eval mode:UserWarning")  # Lightning's; as it should be
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_batch_normalisation(fit, listed, kind):
+    rule = next(rule for rule in listed[0] if rule.name == "FLTrust")
+    moved, _ = check_run(fit, rule, LabelFlippingAttack(), network=made(KINDS[kind]), data=TinyData())
+    assert all(moved) == (not kind.startswith("evaluating"))
+    assert any(moved) == (not kind.startswith("evaluating"))
+
+
+@pytest.mark.parametrize("name", ["Krum", "FLTrust"])
+def test_a_network_that_tracks_nothing(fit, listed, name):
+    rule = next(rule for rule in listed[0] if rule.name == name)
+    network = made(pictures, track_running_stats=False)
+    moved, sent = check_run(fit, rule, TrimAttack(), network=network, data=Pictures())
+    assert not moved
+    assert sent.honest[0].statistics.shape == (8, 0)
+
+
+# Other rules
+
+
+class First(Aggregation):
+    """A rule that says nothing of statistics."""
+
+    def aggregate(self, round):
+        return Aggregate(round.updates[0])
+
+
+@pytest.mark.parametrize("num_clients", [4, 5])
+def test_the_median_stands_in_for_a_rule_without_statistics(fit, num_clients):
+    recorder, network = Recorder(), made(vectors)
+    before = statistics_of(network)
+    settings = {"initialization": "network", "clients_per_round": num_clients, "rounds": 1}
+    fit(First(), recorder, network=network, **settings)
+    change = np.median(recorder.received[0].statistics.double().numpy(), axis=0)
+    np.testing.assert_allclose(statistics_of(network), before + change, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(recorder.ended[0][1].statistics.numpy(), change, rtol=1e-6, atol=1e-7)
+
+
+# Precision, resuming
+
+
+def test_bf16_mixed(fit, rule):
+    exact, rounded = made(pictures), made(pictures)
+    settings = {"data": Pictures(sizes=MANY), "initialization": "network", "local_steps": 2, "client_lr": 0.005}
+    fit(rule.make(), NoAttack(), network=exact, **settings)
+    recorder = Recorder()
+    bf16 = {"precision": "bf16-mixed"}
+    fit(rule.make(), NoAttack(), recorder, network=rounded, trainer_settings=bf16, **settings)
+    for round, aggregate in recorder.ended:
+        assert round.statistics.dtype == aggregate.statistics.dtype == torch.float32
+    assert not torch.equal(rounded[1].running_mean, exact[1].running_mean)
+    for name, tensor in rounded.state_dict().items():
+        assert tensor.dtype == exact.state_dict()[name].dtype
+        assert tensor.isfinite().all()
+        if rule.name != "Krum":  # which may pick another client
+            torch.testing.assert_close(tensor, exact.state_dict()[name], rtol=0.05, atol=0.03)
+
+
+# Resumed on purpose into a folder of its own; and this test saves no callbacks' states.
+@pytest.mark.filterwarnings("ignore:The dirpath has changed:UserWarning")
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`:UserWarning")
+def test_a_resumed_run_ends_where_an_undisturbed_one_does(fit, rule, tmp_path):
+    saving = ModelCheckpoint(
+        dirpath=tmp_path, filename="{step}", every_n_epochs=1, save_on_train_epoch_end=False, save_top_k=-1
+    )
+    settings = {"data": Pictures(sizes=MANY), "local_steps": 2, "rounds": 4, "clients_per_round": 7}
+    whole = fit(
+        rule.make(),
+        TrimAttack(),
+        saving,
+        network=made(pictures),
+        trainer_settings={"enable_checkpointing": True},
+        **settings,
+    )
+    fresh = made(pictures, momentum=0.1)
+    resumed = fit(rule.make(), TrimAttack(), network=fresh, ckpt_path=tmp_path / "step=2.ckpt", **settings)
+    middle = torch.load(tmp_path / "step=2.ckpt", weights_only=True)["state_dict"]
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(resumed.network.state_dict()[name], tensor)
+        if "running" in name:
+            assert not torch.equal(middle[f"network.{name}"], tensor)
+
+
+def test_evaluation_moves_no_statistics(fit, tmp_path):
+    """Nor does it depend on the size of its batches."""
+    rates = []
+    for size in (1, 50):
+        data = Pictures(eval_batch_size=size)
+        server = fit(FedAvg(), network=made(pictures), data=data)
+        before = copy.deepcopy(server.network.state_dict())
+        run = tiny.trainer(tmp_path)
+        rates.append(run.validate(server, datamodule=data, verbose=False)[0]["testing_error_rate"])
+        assert all(torch.equal(tensor, before[name]) for name, tensor in server.network.state_dict().items())
+    assert rates[0] == pytest.approx(rates[1])
+
+
+# Mistakes
+
+
+class Counting(nn.Module):
+    """Counts its calls in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, features):
+        self.calls += self.training
+        return features
+
+
+TOO_SMALL = r"model\.network Sequential cannot be trained on the smallest batch, of 1: .*; have larger batches"
+
+
+@pytest.mark.parametrize(
+    ("rule", "settings"),
+    [
+        (FedAvg, {"batch_size": 1}),
+        (FedAvg, {"sizes": (30, 1, 20, 0)}),
+        (FLTrust, {"root_size": 1}),
+    ],
+    ids=["batch", "client", "root"],
+)
+def test_a_batch_too_small_for_a_variance(fit, rule, settings):
+    with pytest.raises(InputError, match=TOO_SMALL):
+        fit(rule(), network=made(vectors), data=TinyData(**settings))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"batch_size": 2}, {"sizes": (60, 2, 40, 0)}, {"root_size": 2}], ids=["batch", "client", "root"]
+)
+def test_two_examples_are_enough_for_a_variance(fit, settings):
+    data = TinyData(**settings)
+    fit(FLTrust(), network=made(vectors), data=data, rounds=1)
+    assert min(data.batch_size, len(data.root), *(size for size in data.clients.sizes.tolist() if size)) == 2
+
+
+def test_a_root_batch_too_small_for_a_variance(fit):
+    with pytest.raises(InputError, match="cannot be trained on the smallest batch, of 1: Expected more than 1 value"):
+        fit(FLTrust(), network=made(vectors), root_batch_size=1)
+
+
+def test_a_root_dataset_that_nothing_trains_on_may_be_small(fit):
+    fit(FedAvg(), network=made(vectors), data=TinyData(root_size=1), rounds=1)
+
+
+def test_a_network_that_cannot_judge_one_example(fit):
+    with pytest.raises(InputError, match=r"cannot take examples of shape \[12\]: Expected more than 1 value"):
+        fit(FedAvg(), network=made(vectors, track_running_stats=False))
+
+
+def test_one_image_is_enough_for_a_variance(fit):
+    fit(FedAvg(), network=made(pictures), data=Pictures(batch_size=1), rounds=1)
+
+
+def test_a_buffer_that_changes_in_training(fit):
+    network = vectors(nn.BatchNorm1d, Counting())
+    with pytest.raises(InputError, match=r"model\.network Sequential has a buffer 3\.calls that changes in training"):
+        fit(FedAvg(), network=network)
+    assert int(network[3].calls) == 0
+
+
+# ResNet20
+
+
+COLOURS, GREY = (3, 32, 32), (1, 64, 64)
+IMAGES = {
+    COLOURS: partial(Pictures, COLOURS, sizes=(5, 2, 4, 0, 6), root_size=3, batch_size=2, eval_batch_size=50),
+    GREY: partial(Pictures, GREY, sizes=(3, 2, 0, 4, 1), root_size=2, batch_size=2, eval_batch_size=50),
+}
+
+
+def resnet(shape):
+    return made(ResNet20, in_channels=shape[0], num_classes=NUM_CLASSES)
+
+
+def check_finite(fit, *callbacks, shape=COLOURS):
+    network = resnet(shape)
+    start = copy.deepcopy(network.state_dict())
+    fit(*callbacks, network=network, data=IMAGES[shape](), initialization="network", rounds=2, client_lr=0.001)
+    for name, tensor in network.state_dict().items():
+        assert tensor.isfinite().all()
+        assert torch.equal(tensor, start[name]) == name.endswith("num_batches_tracked")
+
+
+def test_resnet20_under_every_rule(fit, rule):
+    check_finite(fit, rule.make(), TrimAttack())
+
+
+def test_resnet20_under_every_attack(fit, make_attack):
+    check_finite(fit, FLTrust(), make_attack())
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("FedAvg", COLOURS), ("Krum", GREY), ("TrimmedMean", COLOURS), ("FLTrust", GREY)]
+)
+def test_resnet20_agrees_with_the_reference(fit, listed, monkeypatch, name, shape):
+    # Of a million activations some are zero but for rounding, which then decides about a ReLU's gradient.
+    monkeypatch.setattr(nn.functional, "relu", lambda features, inplace=False: nn.functional.silu(features))
+    rule = next(rule for rule in listed[0] if rule.name == name)
+    settings = {"client_lr": 0.001, "local_steps": 1, "rounds": 2 if shape is COLOURS else 1}
+    check_run(fit, rule, TrimAttack(), network=resnet(shape), data=IMAGES[shape](), **settings)
+
+
+def test_resnet20_learns(fit):
+    recorder, data = Recorder(), IMAGES[COLOURS](sizes=(8,) * 4, batch_size=4)
+    fit(FedAvg(), recorder, network=resnet(COLOURS), data=data, rounds=10, client_lr=0.003)
+    losses = [float(round.losses.mean()) for round in recorder.received]
+    assert sum(losses[-3:]) / 3 < 0.5 * losses[0]

@@ -1,0 +1,419 @@
+import copy
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from tiny import NUM_CLASSES, NUM_FEATURES, draw_batches, mlp
+from torch import nn
+from torch.nn.utils.parametrize import register_parametrization
+
+from flt.clients import training as clients
+from flt.clients.batches import LocalBatches
+from flt.clients.training import LocalTraining
+
+SIZES = [9, 3, 0, 20, 8]
+
+
+class Shared(nn.Module):
+    """Calls one layer twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.last = nn.Linear(NUM_FEATURES, NUM_FEATURES), nn.Linear(NUM_FEATURES, NUM_CLASSES)
+
+    def forward(self, features):
+        return self.last(torch.tanh(self.inner(torch.tanh(self.inner(features)))))
+
+
+class Tied(nn.Module):
+    """Uses a layer's weight in two ways, one of them not through the layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.last = nn.Linear(NUM_FEATURES, 4), nn.Linear(NUM_FEATURES, NUM_CLASSES)
+
+    def forward(self, features):
+        return self.last(torch.tanh(self.inner(features)) @ self.inner.weight)
+
+
+class Detour(nn.Module):
+    """Has a layer that the scores do not depend on."""
+
+    def __init__(self):
+        super().__init__()
+        self.used, self.unused = nn.Linear(NUM_FEATURES, NUM_CLASSES), nn.Linear(2, 2)
+
+    def forward(self, features):
+        return self.used(features)
+
+
+class Folded(nn.Module):
+    """Runs a layer over a dimension between batch and features."""
+
+    def __init__(self):
+        super().__init__()
+        self.part, self.last = nn.Linear(4, 2), nn.Linear(6, NUM_CLASSES)
+
+    def forward(self, features):
+        return self.last(torch.tanh(self.part(features.unflatten(1, (3, 4)))).flatten(1))
+
+
+class Doubled(nn.Module):
+    def forward(self, weight):
+        return 2 * weight
+
+
+NETWORKS = {
+    "logistic": lambda: nn.Linear(NUM_FEATURES, NUM_CLASSES),
+    "no-bias": lambda: nn.Linear(NUM_FEATURES, NUM_CLASSES, bias=False),
+    "mlp": mlp,
+    "relu": lambda: nn.Sequential(nn.Linear(NUM_FEATURES, 6), nn.ReLU(), nn.Linear(6, NUM_CLASSES)),
+    "relu-in-place": lambda: nn.Sequential(
+        nn.Linear(NUM_FEATURES, 6), nn.ReLU(inplace=True), nn.Linear(6, NUM_CLASSES)
+    ),
+    "norm": lambda: nn.Sequential(nn.Linear(NUM_FEATURES, 6), nn.LayerNorm(6), nn.Linear(6, NUM_CLASSES)),
+    "convolution": lambda: nn.Sequential(
+        nn.Unflatten(1, (1, NUM_FEATURES)), nn.Conv1d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(20, NUM_CLASSES)
+    ),
+    "shared": Shared,
+    "tied": Tied,
+    "detour": Detour,
+    "folded": Folded,
+    "batch-norm": lambda: nn.Sequential(
+        nn.Linear(NUM_FEATURES, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, NUM_CLASSES)
+    ),
+    "batch-norm-convolution": lambda: nn.Sequential(
+        nn.Unflatten(1, (1, 3, 4)),
+        nn.Conv2d(1, 3, 2, bias=False),
+        nn.BatchNorm2d(3),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.Linear(18, NUM_CLASSES),
+    ),
+    "batch-norm-averaging": lambda: nn.Sequential(
+        nn.BatchNorm1d(NUM_FEATURES, momentum=None, affine=False), nn.Linear(NUM_FEATURES, NUM_CLASSES)
+    ),
+    "batch-norm-without-statistics": lambda: nn.Sequential(
+        nn.Linear(NUM_FEATURES, 6), nn.BatchNorm1d(6, track_running_stats=False), nn.Linear(6, NUM_CLASSES)
+    ),
+    "frozen": lambda: nn.Sequential(nn.Linear(NUM_FEATURES, 4).requires_grad_(False), nn.Linear(4, NUM_CLASSES)),
+    "parametrized": lambda: nn.Sequential(
+        register_parametrization(nn.Linear(NUM_FEATURES, 4), "weight", Doubled()), nn.Linear(4, NUM_CLASSES)
+    ),
+}
+
+
+SOME = ["mlp", "convolution", "batch-norm", "batch-norm-convolution"]
+
+
+def made(name):
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network = NETWORKS[name]()
+        for key, buffer in network.named_buffers():
+            if "running" in key:  # not where they start
+                buffer.uniform_(0.5, 1.5)
+        return network
+
+
+def sample(local_steps=1, sizes=SIZES, seed=0):
+    draw = torch.Generator().manual_seed(seed)
+    num_examples = sum(sizes)
+    return draw_batches(
+        torch.randn(num_examples, NUM_FEATURES, generator=draw),
+        torch.randint(NUM_CLASSES, (num_examples,), generator=draw),
+        torch.tensor([0, *sizes[:-1]]).cumsum(0),
+        torch.tensor(sizes),
+        local_steps=local_steps,
+        batch_size=8,
+        generator=draw,
+    )
+
+
+def naive(network, batches, client_lr, loss_reduction):
+    """One client after the other, in float64: ``w_i <- w_i - client_lr * grad Loss``, then ``w_i - w``.
+
+    The same of running means and variances, which move with each step.
+    """
+    updates, losses, statistics = [], [], []
+    for client in range(len(batches.labels)):
+        local = copy.deepcopy(network).double()
+        start = torch.cat([p.detach().flatten() for p in local.parameters() if p.requires_grad])
+        before = running(local)
+        loss = torch.zeros(())
+        for step in range(batches.labels.shape[1]):
+            there = batches.weights[client, step] == 1
+            if not there.any():
+                continue
+            features, labels = batches.features[client, step][there].double(), batches.labels[client, step][there]
+            local.zero_grad()
+            scores = local(features)
+            nn.functional.cross_entropy(scores, labels, reduction=loss_reduction).backward()
+            loss = nn.functional.cross_entropy(scores, labels).detach()
+            with torch.no_grad():
+                for parameter in local.parameters():
+                    if parameter.grad is not None:
+                        parameter -= client_lr * parameter.grad
+        updates.append(torch.cat([p.detach().flatten() for p in local.parameters() if p.requires_grad]) - start)
+        losses.append(loss.float())
+        statistics.append(running(local) - before)
+    return torch.stack(updates), torch.stack(losses), torch.stack(statistics)
+
+
+def running(network):
+    found = [buffer.flatten() for name, buffer in network.named_buffers() if "running" in name]
+    return torch.cat([torch.zeros(0), *found])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("local_steps", [1, 3])
+@pytest.mark.parametrize("loss_reduction", ["sum", "mean"])
+def test_agrees_with_one_client_after_the_other(name, local_steps, loss_reduction):
+    network, batches = made(name), sample(local_steps)
+    training = LocalTraining(network, loss_reduction)
+    updates, losses, statistics = training(batches, client_lr=0.05)
+    expected, expected_losses, expected_statistics = naive(network, batches, 0.05, loss_reduction)
+    assert updates.dtype == statistics.dtype == torch.float32
+    torch.testing.assert_close(updates.double(), expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(losses, expected_losses, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(statistics.double(), expected_statistics.double(), rtol=1e-5, atol=1e-6)
+    assert not updates[SIZES.index(0)].any()
+    assert not statistics[SIZES.index(0)].any()
+
+
+@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("local_steps", [1, 3])
+def test_any_chunk_gives_the_same_updates(name, local_steps, monkeypatch):
+    """Up to 1e-6: a matrix product may add in another order for another number of clients."""
+    network, batches = made(name), sample(local_steps)
+    results = []
+    for chunk in ("auto", 1, 2, 5, 7):
+        training = LocalTraining(network, clients_per_chunk=chunk)
+        results.append(training(batches, client_lr=0.05))
+    monkeypatch.setattr(clients, "AUTO_CHUNK", {"cpu": 1})  # then "auto" is one client at a time
+    results.append(LocalTraining(network)(batches, client_lr=0.05))
+    for result in results[1:]:
+        torch.testing.assert_close(result, results[0], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("local_steps", [1, 3])
+def test_groups_trained_together_are_what_they_are_alone(name, local_steps):
+    """The server's root update joins the clients' pass; its batch has another size."""
+    network = made(name)
+    training = LocalTraining(network)
+    features, labels = torch.randn(1, local_steps, 11, NUM_FEATURES), torch.randint(NUM_CLASSES, (1, local_steps, 11))
+    groups = [sample(local_steps), LocalBatches(features, labels, None, torch.tensor([11]))]
+    together = training.together(groups, client_lr=0.05)
+    assert len(together) == 2
+    for trained, batches in zip(together, groups, strict=True):
+        alone = training(batches, client_lr=0.05)
+        torch.testing.assert_close(trained, alone, rtol=1e-6, atol=1e-6)
+    expected, losses, statistics = naive(network, groups[1]._replace(weights=torch.ones_like(labels)), 0.05, "sum")
+    torch.testing.assert_close(together[1].updates.double(), expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(together[1].losses, losses, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(together[1].statistics.double(), statistics.double(), rtol=1e-5, atol=1e-6)
+
+
+def test_auto_measures_once_and_keeps_to_it(monkeypatch):
+    asked = []
+
+    def choose(name, values, run, *, key, device):
+        asked.append((values, key))
+        run(values[-1])
+        return values[-1]
+
+    monkeypatch.setattr(clients, "fastest", choose)
+    training, batches = LocalTraining(made("convolution")), sample(local_steps=2)
+    first, second = (training(batches, client_lr=0.05) for _ in range(2))
+    ((values, key),) = asked
+    assert values == [1, 5]
+    assert training.chosen_chunks == {key: 5}
+    expected = LocalTraining(training.network, clients_per_chunk=5)(batches, client_lr=0.05)
+    for trained in (first, second):
+        assert all(torch.equal(one, other) for one, other in zip(trained, expected, strict=True))
+    training(sample(local_steps=3), client_lr=0.05)
+    assert len(asked) == 2  # another size
+
+
+@pytest.mark.parametrize("why", ["deterministic", "layers", "batch-norm", "one client", "given"])
+def test_auto_measures_nothing_where_there_is_no_choice(why, monkeypatch):
+    monkeypatch.setattr(clients, "fastest", lambda *args, **kwargs: pytest.fail("measured"))
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: why == "deterministic")
+    network = made({"layers": "mlp", "batch-norm": "batch-norm"}.get(why, "convolution"))
+    batches = sample(sizes=[9] if why == "one client" else SIZES)
+    training = LocalTraining(network, clients_per_chunk=3 if why == "given" else "auto")
+    updates, *_ = training(batches, client_lr=0.05)
+    torch.testing.assert_close(updates.double(), naive(network, batches, 0.05, "sum")[0], rtol=1e-4, atol=1e-6)
+
+
+@pytest.fixture
+def threads():
+    """Sets torch's threads for a test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", ["convolution", "batch-norm", "batch-norm-convolution"])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_one_by_one_in_threads(name, precision, threads):
+    """However many there are, an update is the same to the last bit: each client has one thread."""
+    network, batches = made(name), sample(local_steps=2)
+    own = copy.deepcopy(network.state_dict())
+    results = []
+    for count in (1, 2, 3, 4):
+        threads(count)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
+            training = LocalTraining(network, clients_per_chunk=1)
+            results.append([training(batches, client_lr=0.05) for _ in range(2)])
+        assert torch.get_num_threads() == count
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == count
+    for first, second in results:
+        for trained, expected in zip((*first, *second), (*results[0][0], *results[0][0]), strict=True):
+            assert torch.equal(trained, expected)
+    assert all(torch.equal(value, own[key]) for key, value in network.state_dict().items())
+
+
+def test_an_error_in_a_thread_is_raised_and_threads_are_as_before(threads):
+    threads(2)
+    network = made("batch-norm")
+    training = LocalTraining(network)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        training(sample()._replace(features=torch.ones(5, 1, 8, 2)), client_lr=0.1)
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("local_steps", [1, 2])
+@pytest.mark.parametrize("filler", [7.0, 1e38])
+def test_padding_has_no_influence(name, local_steps, filler):
+    """Whatever example it repeats: it may be another client's, and a malicious one's."""
+    network, batches = made(name), sample(local_steps)
+    padding = batches.weights == 0
+    assert padding.any()
+    others = LocalBatches(
+        torch.where(padding[..., None], filler, batches.features),
+        torch.where(padding, 2, batches.labels),
+        batches.weights,
+        batches.sizes,
+    )
+    training = LocalTraining(network)
+    trained = training(batches, client_lr=0.05)
+    again = training(others, client_lr=0.05)
+    torch.testing.assert_close(again, trained, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("local_steps", [1, 2])
+def test_a_client_with_a_nan_spoils_its_own_update_only(name, local_steps):
+    network, batches = made(name), sample(local_steps)
+    features = batches.features.clone()
+    features[3] = float("nan")
+    training = LocalTraining(network)
+    clean = training(batches, client_lr=0.05)
+    spoiled = training(batches._replace(features=features), client_lr=0.05)
+    others = torch.tensor([0, 1, 2, 4])
+    for result, expected in zip(spoiled, clean, strict=True):
+        torch.testing.assert_close(result[others], expected[others], rtol=1e-6, atol=1e-7)
+    assert spoiled.updates[3].isnan().any()
+    assert spoiled.statistics[3].isnan().any() == name.startswith("batch-norm")
+
+
+@pytest.mark.parametrize("name", [*SOME, "batch-norm-averaging"])
+@pytest.mark.parametrize("local_steps", [1, 2])
+def test_the_network_itself_is_left_alone(name, local_steps):
+    network = made(name)
+    before, own = copy.deepcopy(network.state_dict()), network.state_dict(keep_vars=True)
+    training = LocalTraining(network)
+    updates, losses, statistics = training(sample(local_steps), client_lr=0.05)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(value is own[name] for name, value in network.state_dict(keep_vars=True).items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert not any(module._forward_hooks for module in network.modules())
+    assert not updates.requires_grad
+    assert not losses.requires_grad
+    assert not statistics.requires_grad
+
+
+def test_one_step_lowers_the_loss():
+    """An update points downhill."""
+    network, batches = made("mlp"), sample()
+    training = LocalTraining(network, "mean")
+    parameters = training.flatten()
+    updates, losses, _ = training(batches, client_lr=0.1)
+    moved = copy.deepcopy(network)
+    for client in (0, 1, 3, 4):
+        nn.utils.vector_to_parameters(parameters + updates[client], moved.parameters())
+        there = batches.weights[client, 0] == 1
+        loss = nn.functional.cross_entropy(moved(batches.features[client, 0][there]), batches.labels[client, 0][there])
+        assert loss < losses[client]
+
+
+def test_a_small_step_from_large_parameters_keeps_its_digits():
+    network = made("logistic")
+    with torch.no_grad():
+        network.weight += 1000.0
+    training = LocalTraining(network)
+    batches = sample(local_steps=3)
+    updates, *_ = training(batches, client_lr=1e-6)
+    longer, *_ = training(batches, client_lr=1e-4)
+    torch.testing.assert_close(updates * 100, longer, rtol=1e-2, atol=1e-6)
+    assert updates[0].any()
+
+
+def test_flatten_and_unflatten_are_inverse():
+    network = made("mlp")
+    training = LocalTraining(network)
+    pieces = training.unflatten(training.flatten())
+    assert list(pieces) == [name for name, _ in network.named_parameters()]
+    for name, parameter in network.named_parameters():
+        assert torch.equal(pieces[name], parameter)
+    vector = training.flatten()
+    training.unflatten(vector)["0.bias"].fill_(9.0)  # views
+    assert int((vector == 9.0).sum()) == 5
+
+
+@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("local_steps", [1, 2])
+def test_updates_are_float32_under_autocast(name, local_steps):
+    training = LocalTraining(made(name))
+    batches = sample(local_steps)
+    exact, _, exact_statistics = training(batches, client_lr=0.05)
+    with torch.autocast("cpu", torch.bfloat16):
+        updates, losses, statistics = training(batches, client_lr=0.05)
+    assert updates.dtype == losses.dtype == statistics.dtype == torch.float32
+    torch.testing.assert_close(updates, exact, rtol=0.05, atol=0.02)
+    assert not torch.equal(updates, exact)
+    torch.testing.assert_close(statistics, exact_statistics, rtol=0.05, atol=0.02)
+
+
+@pytest.mark.parametrize("name", ["batch-norm", "batch-norm-convolution"])
+def test_clients_know_nothing_of_each_other(name):
+    """A client's statistics start where the network's are, whoever trained before it."""
+    network, batches = made(name), sample(local_steps=2)
+    training = LocalTraining(network)
+    together = training(batches, client_lr=0.05)
+    order = torch.tensor([4, 2, 0, 3, 1])
+    shuffled = training(LocalBatches(*(tensor[order] for tensor in batches)), client_lr=0.05)
+    for result, expected in zip(shuffled, together, strict=True):
+        assert torch.equal(result, expected[order])
+
+
+class TwoNames(Shared):
+    """Has another name for a layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.again = self.inner
+
+
+@pytest.mark.parametrize("clients_per_chunk", ["auto", 2])
+@pytest.mark.parametrize("norm", [nn.Identity, nn.BatchNorm1d], ids=["plain", "batch-norm"])
+def test_a_layer_with_two_names(norm, clients_per_chunk):
+    network = nn.Sequential(TwoNames(), norm(NUM_CLASSES))
+    own = network.state_dict(keep_vars=True)
+    training = LocalTraining(network, clients_per_chunk=clients_per_chunk)
+    training(sample(local_steps=2), client_lr=0.05)
+    assert all(value is own[name] for name, value in network.state_dict(keep_vars=True).items())

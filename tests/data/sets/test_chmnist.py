@@ -1,0 +1,144 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from official import NUM_TILES as TILES
+from official import chmnist_table as table
+from official import csv, tiff
+from official import tiles as tile_content
+from official import zipped as archive
+
+from flt.data import CHMNIST
+from flt.data.readers import chmnist as chmnist_source
+from flt.data.readers.chmnist import ARCHIVE, CSV, read_chmnist
+from flt.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def few_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chmnist_source, "NUM_TILES", TILES)
+
+
+def test_reads_the_table(tmp_path: Path):
+    rows = table()
+    (tmp_path / CSV).write_text(csv(rows))
+    tiles = read_chmnist(tmp_path)
+    assert (tiles.features.shape, tiles.features.dtype) == ((TILES, 1, 64, 64), torch.uint8)
+    assert tiles.features.flatten(1).tolist() == rows[:, :-1].tolist()
+    assert tiles.labels.tolist() == (rows[:, -1] - 1).tolist()
+
+
+def test_reads_the_tiles(tmp_path: Path):
+    (tmp_path / ARCHIVE).write_bytes(archive(tile_content()))
+    tiles = read_chmnist(tmp_path)
+    assert tiles.features.shape == (TILES, 1, 64, 64)
+    assert tiles.labels.tolist() == sorted(tiles.labels.tolist())
+    assert tiles.features[:, 0, 0, 0].tolist() == [30 * label for label in tiles.labels.tolist()]
+    assert sorted((tiles.features[:, 0, -1, -1] - tiles.features[:, 0, 0, 0])[:3].tolist()) == [0, 1, 2]
+
+
+def test_a_second_run_reads_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / ARCHIVE).write_bytes(archive(tile_content()))
+    first = read_chmnist(tmp_path)
+    monkeypatch.setattr(chmnist_source, "_parse_archive", None)
+    assert torch.equal(read_chmnist(tmp_path).features, first.features)
+
+
+def test_downloads_the_tiles(tmp_path: Path, server, monkeypatch: pytest.MonkeyPatch):
+    server.content = archive(tile_content())
+    monkeypatch.setattr(chmnist_source, "URLS", (server.url,))
+    monkeypatch.setattr(chmnist_source, "SHA256", hashlib.sha256(server.content).hexdigest())
+    server.drops = 1
+    assert len(read_chmnist(tmp_path)) == TILES
+    assert len(server.ranges) == 2
+    assert (tmp_path / ARCHIVE).exists()
+
+
+def test_splits_at_random_by_the_runs_seed(tmp_path: Path):
+    rows = table()
+    (tmp_path / CSV).write_text(csv(rows))
+    data = CHMNIST(data_dir=str(tmp_path), num_clients=8, root_size=3)
+    first, again, other = data.load(0), data.load(0), data.load(1)
+    assert (len(first.train), len(first.test), first.stand_in) == (19, 5, False)
+    assert torch.equal(first.test.features, again.test.features)
+    assert not torch.equal(first.test.features, other.test.features)
+    everything = torch.cat([first.train.features, first.test.features]).flatten(1)
+    expected = torch.from_numpy(rows[:, :-1]).float() / 255
+    assert sorted(everything.tolist()) == sorted(expected.tolist())
+    data.setup()
+    assert (data.num_clients, data.display_name) == (8, "CH-MNIST")
+
+
+@pytest.mark.filterwarnings("ignore:SYNTHETIC DATA")
+def test_stand_in(tmp_path: Path):
+    data = CHMNIST(data_dir=str(tmp_path), stand_in="if_unreachable")
+    data.setup()
+    assert (data.display_name, data.num_clients, data.target_class) == ("CH-MNIST (stand-in)", 40, 0)
+    assert data.clients.features.shape == (3900, 1, 64, 64)
+    assert data.test.features.shape == (1000, 1, 64, 64)
+    assert data.clients.labels.unique().tolist() == list(range(8))
+    with pytest.raises(InputError, match=rf"cannot be reached .*: copy '{CSV}' or '{ARCHIVE}' to data_dir="):
+        CHMNIST(data_dir=str(tmp_path)).prepare_data()
+
+
+def changed(row: int, column: int, value: object) -> str:
+    rows = table().astype(object)
+    rows[row, column] = value
+    return csv(rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", f"{CSV} is empty: delete it to have {ARCHIVE} downloaded, or put"),
+        (csv(table()[:-1]), f"{CSV} has 23 tiles instead of 24"),
+        (csv(table()[:, :-1]), f"{CSV}, line 2 has 4096 values instead of 4097"),
+        (csv(table())[:-40], f"{CSV}, line 25 has .* values instead of 4097"),
+        (changed(3, 7, 256), f"{CSV}, line 5 has 256 in column 8, where values are whole numbers from 0 to 255"),
+        (changed(3, 7, 0.5), f"{CSV}, line 5 has 0.5 in column 8"),
+        (changed(3, 7, "x"), f"{CSV}, line 5 has 'x', which is not a number"),
+        (changed(3, -1, 9), r"has the classes \[1, 2, 3, 4, 5, 6, 7, 8, 9\], not 1 to 8"),
+        (csv(np.where(np.arange(4097) == 4096, 2, table())), r"has the classes \[2\], not 1 to 8"),
+    ],
+)
+def test_damaged_tables(tmp_path: Path, content: str, message: str):
+    (tmp_path / CSV).write_text(content)
+    with pytest.raises(InputError, match=message):
+        read_chmnist(tmp_path)
+
+
+def test_a_table_without_its_header(tmp_path: Path):
+    (tmp_path / CSV).write_text(csv(table()).split("\n", 1)[1])
+    assert len(read_chmnist(tmp_path)) == TILES
+
+
+@pytest.mark.parametrize("fraction", [0, 0.5, 0.99])
+def test_a_truncated_archive(tmp_path: Path, fraction: float):
+    content = archive(tile_content())
+    (tmp_path / ARCHIVE).write_bytes(content[: int(fraction * len(content))])
+    with pytest.raises(InputError, match=rf"{ARCHIVE} is not a readable zip archive \(truncated\?\): delete it"):
+        read_chmnist(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("tile", "message"),
+    [
+        (None, "has 23 tiles instead of 24"),
+        (tiff(np.zeros((150, 149, 3), np.uint8)), "0_CRC.* has 149x150 pixels, not 150x150"),
+        (b"not an image", "0_CRC.* is not a readable TIFF image: delete it"),
+        (tiff(np.zeros((150, 150, 3), np.uint8))[:-30000], "0_CRC.* is not a readable TIFF image"),
+        (bytes(2 << 20), "0_CRC.* is far too large for a tile"),
+    ],
+)
+def test_damaged_tiles(tmp_path: Path, tile: bytes | None, message: str):
+    content = tile_content()
+    name = next(name for name in content if "/0_CRC" in name)
+    if tile is None:
+        del content[name]
+    else:
+        content[name] = tile
+    (tmp_path / ARCHIVE).write_bytes(archive(content))
+    with pytest.raises(InputError, match=message):
+        read_chmnist(tmp_path)

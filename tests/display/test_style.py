@@ -1,0 +1,64 @@
+import io
+
+import pytest
+from PIL import Image
+
+from flt.display.style import draw_curves
+
+
+def row(number, **values):
+    return {"round": number, "training_loss": 0.5, **values}
+
+
+ROWS = {
+    "none": [],
+    "one": [row(1, testing_error_rate=0.3)],
+    "one without a rate": [row(1)],
+    "error only": [row(i, testing_error_rate=1 / i) for i in range(1, 40)],
+    "with success": [row(i, testing_error_rate=1 / i, attack_success_rate=0.5) for i in range(1, 40)],
+    "with trust": [row(i, trust_score_benign=0.2, trust_score_malicious=-0.1) for i in range(1, 40)],
+    "all": [
+        row(i, testing_error_rate=1 / i, attack_success_rate=0.5, trust_score_benign=0.2, trust_score_malicious=0.0)
+        for i in range(1, 40)
+    ],
+    "gaps": [
+        row(i, **({"testing_error_rate": 0.1} if i % 10 == 0 else {"trust_score_benign": 0.4})) for i in range(99)
+    ],
+    "nan": [row(i, testing_error_rate=0.1, trust_score_benign=float("nan")) for i in range(1, 5)],
+}
+TWO_PANELS = {"all", "gaps", "nan"}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_png_of_sensible_size(name):
+    image = Image.open(io.BytesIO(draw_curves(ROWS[name], f"Tiny · FLTrust · {name}")))
+    assert image.format == "PNG"
+    assert 900 < image.width < 1500
+    assert (800 < image.height < 1200) if name in TWO_PANELS else (400 < image.height < 700)
+    colours = image.convert("RGB").getcolors(maxcolors=2**24)
+    assert len(colours) > 10  # not blank
+
+
+def colours_of(rows):
+    image = Image.open(io.BytesIO(draw_curves(rows, "title"))).convert("RGB")
+    return {colour for _, colour in image.getcolors(maxcolors=2**24)}
+
+
+def test_each_curve_has_its_colour():
+    blue, vermilion, green, purple = (0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167)
+    assert colours_of(ROWS["all"]) >= {blue, vermilion, green, purple}
+    drawn = colours_of(ROWS["error only"])
+    assert blue in drawn
+    assert not drawn & {vermilion, green, purple}
+    assert {blue, green} <= colours_of([row(1, testing_error_rate=0.3, trust_score_benign=0.1)])  # single points show
+
+
+def test_the_title_is_drawn():
+    assert draw_curves(ROWS["one"], "one") != draw_curves(ROWS["one"], "two")
+
+
+def test_no_figure_stays_open():
+    import matplotlib.pyplot as plt
+
+    draw_curves(ROWS["all"], "title")
+    assert plt.get_fignums() == []

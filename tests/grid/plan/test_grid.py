@@ -1,0 +1,252 @@
+"""The cells that axes span, and the arguments of ``flt fit`` for each."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from command_line import CONFIGS, FLTRUST, expected_warnings, run, workdir  # noqa: F401
+from grids import FEW_ROUNDS, RULES, make_grid
+
+from flt.errors import InputError
+from flt.grid import Figure, Grid, Outline, Reference
+from flt.grid.plan.grid import arguments_of
+
+pytestmark = expected_warnings
+
+THREE = {"a": [1, 2], "b": ["x", "y", "z"], "c": [0.5, 0.7]}
+
+
+def arguments(axes: dict[str, Any], **settings: Any) -> list[str]:
+    grid = make_grid(axes, **{"settings": {}, **settings})
+    return arguments_of(grid, grid.cells[0])
+
+
+def test_every_combination_with_every_seed() -> None:
+    grid = make_grid(THREE, seeds=[3, 1])
+    assert len(grid.cells) == 2 * 3 * 2 * 2
+    assert len({(cell.name, cell.seed) for cell in grid.cells}) == len(grid.cells)
+    assert [cell.describe() for cell in grid.cells[:3]] == [
+        *("1 · x · 0.5 · seed 3", "1 · x · 0.5 · seed 1", "1 · x · 0.7 · seed 3")
+    ]
+    assert grid.cells[0].labels == {"a": "1", "b": "x", "c": "0.5"}
+    assert grid.cells[0].name == "1-x-0.5"
+
+
+def test_seed_zero_by_default() -> None:
+    assert [cell.seed for cell in make_grid({"a": [1]}).cells] == [0]
+
+
+def test_later_settings_win() -> None:
+    axes = {"a": {"one": {"x": 1, "y": 1}}, "b": {"two": {"y": 2, "z": 2}}}
+    (cell,) = make_grid(axes, settings={"x": 0, "w": {"v": 0}, "z": 0}).cells
+    assert cell.settings == {"w.v": 0, "x": 1, "y": 2, "z": 2}
+
+
+def test_arguments() -> None:
+    axes = {
+        "data.bias_probability": {"1/M": None},
+        "model.lr_milestones": {"late": [10, 20]},
+        "on": {"yes": {"o": True}},
+    }
+    assert arguments(axes, seeds=[7]) == [
+        f"--config={FLTRUST}",
+        "--o=true",
+        "--data.bias_probability=null",
+        "--model.lr_milestones=[10, 20]",
+        "--seed_everything=7",
+    ]
+
+
+def test_a_class_comes_before_its_own_settings() -> None:
+    axes = {
+        "attack.trigger.value": [1.5],
+        "attack.fraction": [0.3],
+        "attack": {"Scaling": {"class_path": "ScalingAttack", "init_args": {"scale": 10}}},
+    }
+    _, *given, _ = arguments(axes)
+    names = [argument.split("=", 1)[0] for argument in given]
+    assert names == ["--attack", "--attack.fraction", "--attack.trigger.value"]
+    assert yaml.safe_load(given[0].split("=", 1)[1]) == {"class_path": "ScalingAttack", "init_args": {"scale": 10}}
+
+
+def test_configurations_in_their_order(tmp_path: Path) -> None:
+    first, second, third = (tmp_path / f"{name}.yaml" for name in "abc")
+    for path in (first, second, third):
+        path.touch()
+    given = arguments({"s": {"x": {"config": str(third)}}}, base=[str(first), second])
+    assert given == [f"--config={path}" for path in (first, second, third)] + ["--seed_everything=0"]
+
+
+def test_a_long_value_is_one_argument() -> None:
+    values = [f"some rather long name {number}" for number in range(30)]
+    (_, given, _) = arguments({"s": {"x": {"y": values}}})
+    assert yaml.safe_load(given.removeprefix("--y=")) == values
+
+
+def test_exclude() -> None:
+    grid = make_grid(THREE, exclude=[{"a": 1, "b": ["x", "y"]}, {"c": 0.7, "a": [2]}])
+    assert {cell.name for cell in grid.cells} == {"1-z-0.5", "1-z-0.7", "2-x-0.5", "2-y-0.5", "2-z-0.5"}
+
+
+def test_exclude_names_axes_as_the_configuration_does() -> None:
+    grid = make_grid({"data.root_size": [50, 100]}, exclude=[{"data.root_size": 50}])
+    assert [cell.name for cell in grid.cells] == ["100"]
+    assert [cell.name for cell in make_grid({"data.root_size": [50, 100]}, exclude=[{"root_size": "50"}]).cells] == [
+        "100"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "rows", "columns", "num_panels"),
+    [
+        ({}, "a", "b", 2),
+        ({"rows": "c"}, "c", "a", 3),
+        ({"columns": "c"}, "a", "c", 3),
+        ({"rows": "b", "columns": "a"}, "b", "a", 2),
+    ],
+)
+def test_rows_columns_and_panels(given: dict[str, Any], rows: str, columns: str, num_panels: int) -> None:
+    outline = make_grid(THREE, **given).outline
+    assert (outline.rows, outline.columns, len(outline.panels)) == (rows, columns, num_panels)
+    (panel,) = {*outline.axes} - {rows, columns}
+    assert outline.panels == [{panel: label} for label in outline.axes[panel]]
+    labels = outline.labels_at(outline.panels[0], outline.axes[rows][0], outline.axes[columns][1])
+    assert labels == {
+        panel: outline.axes[panel][0],
+        rows: outline.axes[rows][0],
+        columns: outline.axes[columns][1],
+    }
+
+
+def test_two_axes_beyond_rows_and_columns() -> None:
+    outline = make_grid({**THREE, "d": ["p", "q"]}).outline
+    assert len(outline.panels) == 4
+    assert outline.panels[1] == {"c": "0.5", "d": "q"}
+
+
+def test_one_axis_has_no_columns() -> None:
+    outline = make_grid({"a": [1, 2]}).outline
+    assert (outline.rows, outline.columns, outline.panels, outline.column_labels) == ("a", None, [{}], [None])
+    assert outline.labels_at({}, "2", None) == {"a": "2"}
+
+
+def test_tolerance() -> None:
+    outline = make_grid(THREE, tolerance={"x": 0.1, "y": 0.2}).outline
+    at = [outline.tolerance_of({"a": "1", "b": label, "c": "0.5"}) for label in "xyz"]
+    assert at == [0.1, 0.2, 0.03]
+    assert make_grid(THREE, tolerance=0.5).outline.tolerance_of({"a": "1"}) == 0.5
+    assert make_grid(THREE).outline.tolerance_of({"a": "1"}) == 0.03
+
+
+@pytest.mark.parametrize(
+    ("reference", "source"),
+    [
+        (None, None),
+        (Reference({"table": "III"}), "the paper's"),
+        (Reference({}, "mine.csv"), "the reference's"),
+    ],
+)
+def test_source(reference: Reference | None, source: str | None) -> None:
+    assert make_grid(THREE, reference=reference).outline.source == source
+
+
+def test_figure_by_columns() -> None:
+    figure = Figure(x="data.root_size", lines="attack", y=["testing_error_rate"])
+    grid = make_grid({"attack": ["NoAttack"], "data.root_size": [50, 100]}, figure=figure)
+    assert grid.outline.figure == Figure("lines", "root_size", "attack", None, ["testing_error_rate"])
+
+
+def test_an_outline_outlasts_its_grid(tmp_path: Path) -> None:
+    grid = make_grid(
+        {"attack": {"é · ü": "NoAttack"}, "data.root_size": [50]},
+        tolerance={"50": 0.1},
+        seeds=[3],
+        figure=Figure(x="root_size"),
+        reference=Reference({"table": "III"}),
+    )
+    path = tmp_path / "grid.yaml"
+    path.write_text(grid.outline.as_yaml())
+    assert Outline.read(path) == grid.outline
+
+
+@pytest.mark.parametrize("text", ["", "a: [1\n", "hello\n", "title: x\nfigure: null\n", "{figure: {nope: 1}}", "[1]"])
+def test_a_file_that_is_no_outline(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "grid.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"(?s)grid\.yaml is no outline of a grid .*run flt table again"):
+        Outline.read(path)
+
+
+def test_no_outline(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file; flt table writes it"):
+        Outline.read(tmp_path / "grid.yaml")
+
+
+MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "missing base": ({"base": "nope.yaml"}, ["base=nope.yaml", "no such file"]),
+    "missing second base": ({"base": [FLTRUST, "nope.yaml"]}, ["base=nope.yaml", "no such file"]),
+    "no seeds": ({"seeds": []}, ["seeds=[]", "at least one"]),
+    "a seed twice": ({"seeds": [0, 1, 0]}, ["seeds=[0, 1, 0]", "each once"]),
+    "negative seed": ({"seeds": [0, -1]}, ["seeds=[0, -1]", "4294967295"]),
+    "seed too large": ({"seeds": [2**32]}, ["seeds=", "4294967295"]),
+    "unknown axis left out": ({"exclude": [{"d": 1}]}, ["exclude=d", "no axis", "a, b, c"]),
+    "unknown level left out": ({"exclude": [{"b": ["x", "w"]}]}, ["exclude", "b", "no level w", "x, y, z"]),
+    "everything left out": ({"exclude": [{"a": [1, 2]}]}, ["exclude", "no cell"]),
+    "unknown rows": ({"rows": "d"}, ["rows=d", "a, b, c"]),
+    "unknown columns": ({"columns": "d"}, ["columns=d", "a, b, c"]),
+    "one axis as both": ({"rows": "b", "columns": "b"}, ["columns=b", "rows"]),
+    "columns as the rows are": ({"columns": "a"}, ["columns=a", "rows"]),
+    "no tolerance": ({"tolerance": 0}, ["tolerance=0", "greater than 0"]),
+    "negative tolerance": ({"tolerance": -0.1}, ["tolerance=-0.1", "greater than 0"]),
+    "tolerance not a number": ({"tolerance": float("nan")}, ["tolerance=nan"]),
+    "no tolerance for one": ({"tolerance": {"x": 0.1, "y": 0.0}}, ["tolerance=0.0", "greater than 0"]),
+    "tolerance of an unknown label": ({"tolerance": {"w": 0.1}}, ["tolerance", "w", "no level"]),
+    "figure without x": ({"figure": Figure()}, ["figure.x", "missing"]),
+    "figure of an unknown axis": ({"figure": Figure(x="d")}, ["figure.x=d", "a, b, c"]),
+    "figure with unknown lines": ({"figure": Figure(x="a", lines="d")}, ["figure.lines=d", "a, b, c"]),
+    "figure with unknown panels": ({"figure": Figure("curves", panels="d")}, ["figure.panels=d", "a, b, c"]),
+    "one folder for two": ({"axes": {"a": ["x y", "x_y"]}}, ["x y", "x_y", "folder", "rename"]),
+    "one folder across axes": (
+        {"axes": {"a": ["x-y", "x_y"], "b": [1]}},
+        ["x-y · 1", "x_y · 1", "folder x_y-1", "rename"],
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake(mistake: str) -> None:
+    settings, mentioned = MISTAKES[mistake]
+    with pytest.raises(InputError) as caught:
+        make_grid(settings.get("axes", THREE), **{key: value for key, value in settings.items() if key != "axes"})
+    assert [each for each in mentioned if each not in str(caught.value)] == []
+
+
+@pytest.mark.usefixtures("workdir")
+def test_the_arguments_mean_what_the_levels_say() -> None:
+    axes = {
+        "attack": {"Trim": {"class_path": "TrimAttack", "init_args": {"fraction": 0.3}}, "file": "attack.yaml"},
+        "rule": RULES,
+        "data.bias_probability": {"1/M": None, "0.5": 0.5},
+        "milestones": {"early": {"model": {"lr_milestones": [5, 7], "lr_gamma": 0.5}}},
+    }
+    Path("attack.yaml").write_text((CONFIGS / "attack" / "krum.yaml").read_text())
+    grid = Grid("x", [FLTRUST], axes, [3], FEW_ROUNDS)
+    found = {}
+    for cell in (grid.cells[0], grid.cells[-1]):
+        ended = run("fit", *arguments_of(grid, cell), "--print_config")
+        assert ended.status == 0, ended.errors
+        found[cell.name] = yaml.safe_load(ended.output)
+    first, last = found["trim-fedavg-1_m-early"], found["file-fltrust-0.5-early"]
+    assert first["attack"]["class_path"].endswith("TrimAttack")
+    assert first["attack"]["init_args"]["fraction"] == 0.3
+    assert first["aggregation"]["class_path"].endswith("FedAvg")
+    assert first["data"]["init_args"]["bias_probability"] is None
+    assert last["attack"]["class_path"].endswith("KrumAttack")
+    assert last["aggregation"]["class_path"].endswith("FLTrust")
+    assert last["data"]["init_args"]["bias_probability"] == 0.5
+    for settings in (first, last):
+        assert settings["seed_everything"] == 3
+        assert settings["trainer"]["max_steps"] == 2
+        assert (settings["model"]["lr_milestones"], settings["model"]["lr_gamma"]) == ([5, 7], 0.5)
+        assert settings["data"]["init_args"]["stand_in"] == "always"

@@ -1,0 +1,144 @@
+"""Rows of finished runs, and what is said of a cell over its seeds, against NumPy."""
+
+import csv
+from typing import Any
+
+import numpy as np
+import pytest
+from grids import make_row
+
+from flt.grid.plan.grid import Cell
+from flt.grid.plan.reference import Published
+from flt.grid.results.rows import Row, Value, as_csv, exceeds, from_csv, panel_title, row_of, values_of
+
+LABELS = {"attack": "Trim attack", "rule": "FedAvg"}
+SUMMARY: dict[str, Any] = {
+    "data": "HAR (stand-in)",
+    "stand_in": True,
+    "aggregation": "FedAvg",
+    "attack": "TrimAttack",
+    "testing_error_rate": 0.25,
+    "attack_success_rate": None,
+    "trust_score_benign": 0.5,
+    "trust_score_malicious": None,
+    "num_clients": 30,
+    "num_malicious": 6,
+    "num_dropped": 1,
+    "rounds": 1000,
+    "seed": 3,
+    "seconds": 1.5,
+}
+ROW: Row = {
+    **LABELS,
+    "seed": 3,
+    "data_used": "HAR (stand-in)",
+    "testing_error_rate": 0.25,
+    "attack_success_rate": None,
+    "trust_score_benign": 0.5,
+    "trust_score_malicious": None,
+    "num_clients": 30,
+    "num_malicious": 6,
+    "num_dropped": 1,
+    "rounds": 1000,
+}
+
+
+def test_row_of() -> None:
+    row = row_of(Cell(LABELS, 3, {}), SUMMARY, Published([], {}))
+    assert row == ROW
+    assert list(row) == list(ROW)
+
+
+def test_row_with_a_reference() -> None:
+    expected = Published(["rule"], {("FedAvg",): {"testing_error_rate": 0.2}})
+    row = row_of(Cell(LABELS, 3, {}), SUMMARY, expected)
+    assert row == ROW | {"reference_testing_error_rate": 0.2, "reference_attack_success_rate": None}
+    row = row_of(Cell({**LABELS, "rule": "Krum"}, 3, {}), SUMMARY, expected)
+    assert row["reference_testing_error_rate"] is None
+
+
+def test_the_papers_numbers_are_not_those_of_a_stand_in() -> None:
+    expected = Published(["rule"], {("FedAvg",): {"testing_error_rate": 0.2}}, is_papers=True)
+    for stand_in, found in ((True, None), (False, 0.2)):
+        row = row_of(Cell(LABELS, 3, {}), SUMMARY | {"stand_in": stand_in}, expected)
+        assert row["reference_testing_error_rate"] == found
+
+
+def test_an_axis_of_the_number_of_clients_keeps_its_labels() -> None:
+    cell = Cell({"num_clients": "100"}, 0, {})
+    row = row_of(cell, SUMMARY, Published([], {}))
+    assert row["num_clients"] == "100"
+    assert values_of([row], {"num_clients": "100"})["testing_error_rate"].mean == 0.25
+    (again,) = from_csv(as_csv([row]), ["num_clients"])
+    assert again == row
+
+
+@pytest.mark.parametrize("num_seeds", [1, 2, 3, 10])
+def test_mean_and_standard_deviation(num_seeds: int) -> None:
+    draw = np.random.default_rng(num_seeds)
+    errors, successes = draw.uniform(size=(2, num_seeds))
+    others = draw.uniform(size=num_seeds)
+    rows = [
+        make_row(labels, float(error), float(success), seed=seed, published=(0.5, 0.25))
+        for seed, (error, success, other) in enumerate(zip(errors, successes, others, strict=True))
+        for labels, error in ((LABELS, error), ({**LABELS, "rule": "Krum"}, other))
+    ]
+    values = values_of(rows, LABELS)
+    for measure, numbers, published in (
+        ("testing_error_rate", errors, 0.5),
+        ("attack_success_rate", successes, 0.25),
+    ):
+        value = values[measure]
+        assert value.mean == pytest.approx(np.mean(numbers), abs=1e-12)
+        assert value.spread == (None if num_seeds == 1 else pytest.approx(np.std(numbers, ddof=1), abs=1e-12))
+        assert value.published == published
+        assert value.difference == pytest.approx(np.mean(numbers) - published, abs=1e-12)
+
+
+def test_what_was_not_measured_is_left_out() -> None:
+    assert list(values_of([make_row(LABELS, 0.5)], LABELS)) == ["testing_error_rate"]
+    assert values_of([make_row(LABELS, 0.5)], {**LABELS, "rule": "Krum"}) == {}
+    assert values_of([], LABELS) == {}
+    (value,) = values_of([make_row(LABELS, 0.5)], LABELS).values()
+    assert (value.published, value.difference) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("mean", "further"), [(0.1, False), (0.13, False), (0.07, False), (0.1301, True), (0.0699, True), (0.9, True)]
+)
+def test_exceeds(mean: float, further: bool) -> None:
+    assert exceeds({"testing_error_rate": Value(mean, None, 0.1)}, 0.03) is further
+
+
+def test_one_measure_is_enough_to_exceed() -> None:
+    near, far, alone = Value(0.1, None, 0.1), Value(0.3, None, 0.1), Value(0.9, None, None)
+    assert exceeds({"testing_error_rate": near, "attack_success_rate": far}, 0.03)
+    assert not exceeds({"testing_error_rate": near, "attack_success_rate": alone}, 0.03)
+    assert not exceeds({}, 0.03)
+
+
+AWKWARD = {"attack": 'Trim, "full"; | $x$', "rule": "é 平均", "level": "0.10"}
+
+
+def test_csv_round_trip() -> None:
+    rows = [
+        make_row(AWKWARD, 1 / 3, None, seed=0, published=(0.1, None)),
+        make_row({**AWKWARD, "level": "007"}, 0.1 + 0.2, 1e-17, seed=12, published=(None, 1.0)),
+    ]
+    assert from_csv(as_csv(rows), AWKWARD) == rows
+
+
+def test_csv_as_others_read_it() -> None:
+    rows = [make_row(AWKWARD, 1 / 3, seed=4)]
+    (read,) = csv.DictReader(as_csv(rows).splitlines())
+    assert read == {name: "" if value is None else str(value) for name, value in rows[0].items()}
+
+
+def test_no_rows() -> None:
+    assert as_csv([]) == ""
+    assert from_csv("", []) == []
+
+
+def test_panel_title() -> None:
+    assert panel_title({"a": "Trim", "b": "0.5"}) == "Trim · b: 0.5"
+    assert panel_title({}) == ""

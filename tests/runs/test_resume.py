@@ -1,0 +1,373 @@
+"""A run that stops and is resumed ends bit for bit where an undisturbed one does."""
+
+import contextlib
+import csv
+import json
+import os
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, mlp, parameters_of
+from torch import nn
+
+from callbacks import AdaptiveAttack, FedAvg, FLTrust, MetricsLogger, RoundProgressBar, RunReport, TrimAttack
+from flt.errors import InputError
+from flt.federation.hooks import FederatedCallback
+
+pytestmark = [
+    # Resumed on purpose into a folder of its own, so that both runs can be compared.
+    pytest.mark.filterwarnings("ignore:The dirpath has changed:UserWarning"),
+    # Resumed on purpose into the same folder.
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty:UserWarning"),
+    # Lightning's own when a callback that was saved is left out, as some tests do.
+    pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`:UserWarning"),
+]
+
+
+class PowerFailure(Exception):
+    pass
+
+
+class Failing(FederatedCallback):
+    """Ends the run around its fourth round, after which it is evaluated and saved: at one of `MOMENTS`."""
+
+    def __init__(self, moment="after the checkpoint"):
+        self.moment = moment
+        self.done = 0
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.done = trainer.global_step
+        self.fail("after the checkpoint", self.done == 4)
+
+    def on_client_updates(self, round):
+        self.fail("before the step", self.done == 3)
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.fail("before the evaluation", trainer.global_step == 4)
+
+    def on_validation_end(self, trainer, pl_module):
+        self.fail("before the checkpoint", trainer.global_step == 4)
+
+    def fail(self, moment, is_now):
+        if is_now and moment == self.moment:
+            raise PowerFailure
+
+
+def no_rename(path):
+    """In place of `os.replace`, of a checkpoint of the fourth round."""
+
+    def replace(source, target):
+        if str(target) == str(path) and path.is_file():
+            raise PowerFailure
+        os.rename(source, target)
+
+    return replace
+
+
+MOMENTS = [
+    "before the step",
+    "before the evaluation",
+    "before the checkpoint",
+    "before the checkpoint's renaming",
+    "before anything is tidied up",  # the same, but the process is gone at once
+    "after the checkpoint",
+]
+
+
+@pytest.fixture
+def run(fit, tmp_path):
+    """Runs six rounds, evaluated and saved after every second; returns parameters, rows, metrics.csv and summary."""
+
+    def start(name, *callbacks, trainer_settings=None, network=None, **settings):
+        metrics = MetricsLogger()
+        checkpoint = ModelCheckpoint(
+            dirpath=tmp_path / name,
+            filename="last",
+            every_n_epochs=1,
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+        )
+        server = fit(
+            *callbacks,
+            metrics,
+            RunReport(curves=False),
+            checkpoint,
+            network=network() if network is batch_norm else network,
+            **{"rounds": 6} | settings,
+            trainer_settings={
+                "val_check_interval": 2,
+                "enable_checkpointing": True,
+                "logger": CSVLogger(tmp_path, name="csv", version=name),
+            }
+            | (trainer_settings or {}),
+        )
+        folder = Path(server.trainer.log_dir)
+        summary = json.loads((folder / "summary.json").read_text())
+        del summary["seconds"]
+        return parameters_of(server), metrics.rows, (folder / "metrics.csv").read_text(), summary
+
+    return start
+
+
+@pytest.fixture
+def broken(run, tmp_path, monkeypatch):
+    """Runs until the power fails; returns the checkpoint."""
+
+    def start(*callbacks, moment="after the checkpoint", **settings):
+        path = tmp_path / "broken" / "last.ckpt"
+        with monkeypatch.context() as patched:
+            if "renaming" in moment or "tidied" in moment:
+                patched.setattr("flt.files.os.replace", no_rename(path))
+            if "tidied" in moment:
+                patched.setattr("flt.files.os.unlink", lambda name: None)
+            with pytest.raises(PowerFailure):
+                run("broken", *callbacks, Failing(moment), **settings)
+        assert torch.load(path, weights_only=True)["global_step"] == (4 if moment == "after the checkpoint" else 2)
+        strays = list(path.parent.glob(".*.part"))
+        assert bool(strays) == ("tidied" in moment)
+        return path
+
+    return start
+
+
+def check(run, broken, make, moment, **settings):
+    whole = run("whole", *make(), **settings)
+    resumed = run("broken", *make(), ckpt_path=broken(*make(), moment=moment, **settings), **settings)
+    assert torch.equal(resumed[0], whole[0])
+    assert resumed[1] == whole[1]
+    assert [row["round"] for row in whole[1]] == [1, 2, 3, 4, 5, 6]
+    assert resumed[2:] == whole[2:]
+
+
+def test_every_rule_with_every_attack(run, broken, listed, rule, make_attack):
+    """At one of the moments, in turn."""
+    rules, attacks = listed
+    number = rules.index(rule) * len(attacks) + list(attacks.values()).index(make_attack)
+    check(run, broken, lambda: [rule.make(), make_attack()], MOMENTS[number % len(MOMENTS)])
+
+
+def batch_norm():
+    """A network of two layers with batch normalisation between them, the same in each call."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(NUM_FEATURES, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, NUM_CLASSES))
+
+
+SETTINGS = {
+    "adam": {"server_optimizer": partial(torch.optim.Adam, lr=0.05)},
+    "momentum": {"server_optimizer": partial(torch.optim.SGD, lr=0.5, momentum=0.9)},
+    "sampled": {"clients_per_round": 4},
+    "local steps": {"local_steps": 3},
+    "milestones": {"lr_milestones": [2, 4], "lr_gamma": 0.5},
+    "root batch": {"root_batch_size": 4},
+    "bf16": {"trainer_settings": {"precision": "bf16-mixed"}},
+    "batch norm": {"network": batch_norm, "initialization": "network"},
+    "batch norm in bf16": {
+        "network": batch_norm,
+        "initialization": "network",
+        "trainer_settings": {"precision": "bf16-mixed"},
+    },
+    "all": {
+        "server_optimizer": partial(torch.optim.Adam, lr=0.05),
+        "clients_per_round": 5,
+        "local_steps": 2,
+        "lr_milestones": [4],
+        "root_batch_size": 4,
+        "clients_per_chunk": 2,
+    },
+}
+
+
+ALL = {name: value for name, value in SETTINGS["all"].items() if name != "root_batch_size"}  # which few rules have
+
+
+def test_every_rule_with_all_settings(run, broken, rule):
+    check(run, broken, lambda: [rule.make(), TrimAttack()], "before the evaluation", **ALL)
+
+
+def test_every_attack_with_all_settings(run, broken, make_attack):
+    check(run, broken, lambda: [FLTrust(), make_attack()], "before the checkpoint", **ALL)
+
+
+@pytest.mark.parametrize("number", range(len(SETTINGS)), ids=SETTINGS)
+def test_every_setting(run, broken, number):
+    """At one of the moments, in turn."""
+    settings = list(SETTINGS.values())[number]
+    check(
+        run, broken, lambda: [FLTrust(), AdaptiveAttack(sweeps=1, steps=2)], MOMENTS[number % len(MOMENTS)], **settings
+    )
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("name", ["batch norm in bf16", "all"])
+def test_every_moment(run, broken, name, moment):
+    check(run, broken, lambda: [FLTrust(), AdaptiveAttack(sweeps=1, steps=2)], moment, **SETTINGS[name])
+
+
+def test_the_start_of_a_network_is_in_the_checkpoint(run, broken):
+    """A network that starts from weights of its own, which another process would draw differently."""
+    torch.manual_seed(0)
+    settings = {"initialization": "network", "network": nn.Linear(NUM_FEATURES, NUM_CLASSES)}
+    start = {name: value.clone() for name, value in settings["network"].state_dict().items()}
+    whole = run("whole", FLTrust(), **settings)
+    settings["network"].load_state_dict(start)
+    path = broken(FLTrust(), **settings)
+    other = {**settings, "network": nn.Linear(NUM_FEATURES, NUM_CLASSES)}
+    assert torch.equal(run("resumed", FLTrust(), ckpt_path=path, **other)[0], whole[0])
+
+
+@pytest.mark.parametrize("local_steps", [1, 2])
+def test_a_network_with_dropout(run, broken, local_steps):
+    """It is refused, or its noise, too, does not come from a state that nobody saves."""
+
+    def network():
+        return nn.Sequential(nn.Linear(NUM_FEATURES, 5), nn.Dropout(0.5), nn.Linear(5, NUM_CLASSES))
+
+    settings = {"local_steps": local_steps}
+    with contextlib.suppress(InputError):
+        whole = run("whole", FLTrust(), network=network(), **settings)
+        path = broken(FLTrust(), network=network(), **settings)
+        resumed = run("resumed", FLTrust(), ckpt_path=path, network=network(), **settings)
+        assert torch.equal(resumed[0], whole[0])
+
+
+@pytest.mark.parametrize("log_every", [1, 3, 4])
+def test_the_csv_file_is_complete(run, broken, tmp_path, log_every):
+    settings = {"trainer_settings": {"log_every_n_steps": log_every}}
+
+    def table(name):
+        with (tmp_path / "csv" / name / "metrics.csv").open() as file:
+            return [{key: value for key, value in row.items() if value} for row in csv.DictReader(file)]
+
+    run("whole", FLTrust(), TrimAttack(), **settings)
+    path = broken(FLTrust(), TrimAttack(), **settings)
+    run("resumed", FLTrust(), TrimAttack(), ckpt_path=path, **settings)
+    assert table("resumed") == table("whole")
+    expected = {1: [1, 2, 3, 4, 5, 6], 3: [2, 3, 4, 6], 4: [2, 4, 6]}[log_every]
+    assert [int(row["round"]) for row in table("whole")] == expected
+    assert {row["data"] for row in table("whole")} == {"Tiny"}
+
+
+def test_a_finished_run_goes_on(run, tmp_path):
+    """Four rounds, then two more; the fresh run's evaluations fall on the same rounds."""
+    whole = run("whole", FLTrust(), TrimAttack())
+    run("first", FLTrust(), TrimAttack(), rounds=4)
+    resumed = run("resumed", FLTrust(), TrimAttack(), ckpt_path=tmp_path / "first" / "last.ckpt")
+    assert torch.equal(resumed[0], whole[0])
+    assert resumed[1:] == whole[1:]
+
+
+def test_a_run_stopped_between_evaluations(run, fit, tmp_path):
+    """A checkpoint of any round will do, such as one a user's own callback saves."""
+
+    class Saving(Callback):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            if trainer.global_step == 3:
+                trainer.save_checkpoint(tmp_path / "third.ckpt")
+
+    whole = run("whole", FLTrust(), TrimAttack(), Saving())
+    resumed = run("resumed", FLTrust(), TrimAttack(), ckpt_path=tmp_path / "third.ckpt")
+    assert torch.equal(resumed[0], whole[0])
+    assert [row["round"] for row in resumed[1]] == [1, 2, 3, 4, 5, 6]
+    assert resumed[1] == whole[1]
+
+
+def test_a_run_that_fails_twice(run, broken, tmp_path):
+    class Later(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            if trainer.global_step == 5:
+                raise PowerFailure
+
+    settings = {"trainer_settings": {"val_check_interval": 1}}
+    whole = run("whole", FLTrust(), AdaptiveAttack(sweeps=1), **settings)
+    first = broken(FLTrust(), AdaptiveAttack(sweeps=1), **settings)
+    with pytest.raises(PowerFailure):
+        run("again", FLTrust(), AdaptiveAttack(sweeps=1), Later(), ckpt_path=first, **settings)
+    second = tmp_path / "again" / "last.ckpt"
+    assert torch.load(second, weights_only=True)["global_step"] == 5
+    resumed = run("resumed", FLTrust(), AdaptiveAttack(sweeps=1), ckpt_path=second, **settings)
+    assert torch.equal(resumed[0], whole[0])
+    assert resumed[1:] == whole[1:]
+
+
+def test_rounds_are_not_repeated(fit, broken, tmp_path):
+    numbers = []
+
+    class Numbering(FederatedCallback):
+        def on_client_updates(self, round):
+            numbers.append(round.number)
+
+    fit(FLTrust(), MetricsLogger(), Numbering(), rounds=6, ckpt_path=broken(FLTrust()))
+    assert numbers == [4, 5]
+
+
+def test_seconds_add_up(run, broken, tmp_path):
+    path = broken(FLTrust())
+    spent = next(value for key, value in torch.load(path, weights_only=True)["callbacks"].items() if "Report" in key)
+    checkpoint = torch.load(path, weights_only=True)
+    assert 0 < spent["seconds"] < 60
+    for key in checkpoint["callbacks"]:
+        if "Report" in key:
+            checkpoint["callbacks"][key]["seconds"] = 1000.0
+    torch.save(checkpoint, path)
+    run("resumed", FLTrust(), ckpt_path=path)
+    assert 1000 < json.loads((tmp_path / "csv" / "resumed" / "summary.json").read_text())["seconds"] < 1060
+
+
+def test_a_checkpoint_is_plain_data(broken):
+    """`weights_only=True` unpickles nothing but tensors, numbers, text, lists and dictionaries."""
+    checkpoint = torch.load(broken(FLTrust(), AdaptiveAttack(sweeps=1)), weights_only=True)
+    assert checkpoint["global_step"] == 4
+    assert (checkpoint["flt"]["data"], checkpoint["flt"]["seed"]) == ("Tiny", 0)
+    assert set(checkpoint["state_dict"]) >= {f"network.{name}" for name, _ in mlp().named_parameters()}
+
+
+def test_other_callbacks_may_join_or_leave(run, broken):
+    path = broken(FLTrust(), TrimAttack())
+    quiet = {"enable_progress_bar": True}
+    whole = run("whole", FLTrust(), TrimAttack())
+    resumed = run("resumed", FLTrust(), TrimAttack(), RoundProgressBar(), ckpt_path=path, trainer_settings=quiet)
+    assert torch.equal(resumed[0], whole[0])
+
+
+class Other(TinyData):
+    dataset_name = "Other"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"network": nn.Linear(NUM_FEATURES, NUM_CLASSES)}, "the checkpoint is of another model: it has"),
+        (
+            {"network": nn.Sequential(nn.Linear(NUM_FEATURES, 7), nn.Tanh(), nn.Linear(7, NUM_CLASSES))},
+            r"the checkpoint is of another model: it has \[5\] where this one has \[7\] for network\.0\.bias",
+        ),
+        ({"data": Other()}, r"data: Tiny \(checkpoint\), Other \(given\)\): give the data it was trained on"),
+    ],
+    ids=["kind of model", "size of model", "data"],
+)
+def test_a_checkpoint_of_something_else(fit, broken, settings, message):
+    path = broken(FLTrust())
+    with pytest.raises(InputError, match=message):
+        fit(FLTrust(), ckpt_path=path, rounds=6, **settings)
+
+
+def test_a_checkpoint_of_another_seed(fit, broken, monkeypatch):
+    path = broken(FLTrust())
+    monkeypatch.setenv("PL_GLOBAL_SEED", "8")
+    with pytest.raises(InputError, match=r"seed: 0 \(checkpoint\), 8 \(given\)\): pass it as --seed_everything"):
+        fit(FLTrust(), ckpt_path=path, rounds=6)
+
+
+def test_stand_in_data_are_other_data(fit, broken):
+    path = broken(FedAvg())
+    stand_in = TinyData(synthetic=True)
+    with (
+        pytest.warns(UserWarning, match="SYNTHETIC DATA"),
+        pytest.raises(InputError, match=r"data: Tiny \(checkpoint\), Tiny \(stand-in\) \(given\)"),
+    ):
+        fit(FedAvg(), ckpt_path=path, rounds=6, data=stand_in)

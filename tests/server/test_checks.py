@@ -1,0 +1,198 @@
+import re
+
+import pytest
+import torch
+from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, mlp
+from torch import nn
+
+from callbacks import AdaptiveAttack, FedAvg, FLTrust, Krum, NoAttack, ScalingAttack, TrimAttack, TrimmedMean
+from flt.errors import InputError
+from flt.runs.checkpoints import check_settings_kept, check_state
+from flt.server.checks import check_milestones, check_network, check_precision
+
+
+class Averaging(nn.Module):
+    """One score vector for the whole batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(NUM_FEATURES, NUM_CLASSES)
+
+    def forward(self, features):
+        return self.layer(features).mean(dim=0)
+
+
+@pytest.fixture
+def data():
+    made = TinyData()
+    made.setup()
+    return made
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_precisions_that_work(precision):
+    check_precision(precision)
+
+
+@pytest.mark.parametrize("precision", ["16-mixed", "bf16-true", "16-true", "64-true", "transformer-engine"])
+def test_precisions_that_do_not(precision):
+    with pytest.raises(InputError, match=rf"trainer\.precision={precision} is not supported .*: use 32-true or bf16-"):
+        check_precision(precision)
+
+
+def test_a_network_that_fits(data):
+    network = mlp()
+    check_network(network, data)
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (nn.Sequential(mlp(), nn.Dropout()), "Sequential has a Dropout, whose draws could not be repeated"),
+        (nn.Flatten(), "Flatten has no parameters to train"),
+        (nn.Linear(13, 3), r"Linear cannot take examples of shape \[12\]: .*mat1 and mat2 shapes cannot be multiplied"),
+        (nn.Linear(12, 4), r"Linear gives scores of shape \[1, 4\] for one example; Tiny needs \[1, 3\]"),
+        (nn.Linear(12, 1), r"Linear gives scores of shape \[1, 1\] for one example; Tiny needs \[1, 3\]"),
+        (Averaging(), r"Averaging gives scores of shape \[3\] for one example; Tiny needs \[1, 3\]"),
+        (nn.Conv2d(1, 1, 3), r"Conv2d cannot take examples of shape \[12\]"),
+        (nn.Embedding(4, 3), r"Embedding cannot take examples of shape \[12\]"),
+    ],
+    ids=["dropout", "no parameters", "inputs", "outputs", "one output", "no batch", "images", "indices"],
+)
+def test_a_network_that_does_not_fit(data, network, message):
+    with pytest.raises(InputError, match=message):
+        check_network(network, data)
+
+
+def test_a_checkpoint_that_fits():
+    check_state(mlp().state_dict(), mlp().state_dict())
+
+
+@pytest.mark.parametrize(
+    ("saved", "message"),
+    [
+        ({"weight": torch.ones(3, 12)}, r"it has nothing where this one has \[3\] for bias"),
+        (
+            {"bias": torch.ones(3), "weight": torch.ones(3, 9)},
+            r"it has \[3, 9\] where this one has \[3, 12\] for",
+        ),
+        ({**nn.Linear(12, 3).state_dict(), "x": torch.ones(())}, r"it has \[\] where this one has nothing for x"),
+        ({}, "it has nothing where"),
+    ],
+    ids=["missing", "shape", "more", "empty"],
+)
+def test_a_checkpoint_that_does_not_fit(saved, message):
+    with pytest.raises(InputError, match=message):
+        check_state(saved, nn.Linear(12, 3).state_dict())
+
+
+SAVED = {"data": "Tiny", "seed": 0, "root_size": 15, "server_optimizer": "SGD", "attack": "NoAttack", "client_lr": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("data", "Tiny (stand-in)"), ("seed", 1), ("root_size", 20), ("server_optimizer", "Adam")]
+)
+def test_settings_that_must_not_change_on_resume(name, value):
+    told = rf"of another run \({name}: .* \(checkpoint\), {re.escape(str(value))} \(given\)\): "
+    with pytest.raises(InputError, match=told):
+        check_settings_kept(SAVED, SAVED | {name: value}, training=True)
+
+
+def test_all_that_must_not_change_is_told_at_once():
+    changed = SAVED | {"data": "Other", "seed": 1, "root_size": 20, "client_lr": 0.2}
+    with pytest.raises(InputError) as refused:
+        check_settings_kept(SAVED, changed, training=True)
+    assert str(refused.value) == (
+        "the checkpoint is of another run (data: Tiny (checkpoint), Other (given); seed: 0 (checkpoint), 1 (given);"
+        " root_size: 15 (checkpoint), 20 (given)): give the data it was trained on; pass it as --seed_everything;"
+        " its root dataset must stay apart from the clients' data"
+    )
+
+
+def test_settings_that_may_change_on_resume():
+    with pytest.warns(UserWarning, match=r"attack: NoAttack \(checkpoint\), TrimAttack \(given\); client_lr: 0\.1 "):
+        check_settings_kept(SAVED, SAVED | {"attack": "TrimAttack", "client_lr": 0.2}, training=True)
+
+
+def test_an_evaluation_minds_only_data_and_seed():
+    check_settings_kept(SAVED, SAVED | {"root_size": 20}, training=False)
+    with pytest.raises(InputError, match=r"seed: 0 \(checkpoint\), 1 \(given\)\): pass it as --seed_everything"):
+        check_settings_kept(SAVED, SAVED | {"seed": 1}, training=False)
+
+
+def test_a_decay_that_never_happens():
+    check_milestones([5], 0.5, 10)
+    with pytest.warns(UserWarning, match=r"lr_gamma=0\.5 has no effect without"):
+        check_milestones([], 0.5, 10)
+    with pytest.warns(UserWarning, match="holds 10, and training ends after 10 rounds"):
+        check_milestones([5, 10], 0.9, 10)
+    with pytest.warns(UserWarning, match=r"lr_milestones=\[5\] have no effect with model.lr_gamma=1"):
+        check_milestones([5], 1.0, 10)
+
+
+def tiny_with(**attributes):
+    data = TinyData(bias_probability=attributes.pop("bias_probability", None))
+    for name, value in attributes.items():
+        setattr(data, name, value)
+    return data
+
+
+WITHOUT_EFFECT = {
+    "a biased class without a bias": (
+        lambda: ([FLTrust()], {"data": tiny_with(biased_class=2)}),
+        "data.biased_class=2 has no effect without data.bias_probability",
+    ),
+    "a folder of data that are made up": (
+        lambda: ([FLTrust()], {"data": tiny_with(stand_in="always", data_dir="nowhere")}),
+        "data.data_dir=nowhere has no effect with data.stand_in=always",
+    ),
+    "a biased root dataset that nobody uses": (
+        lambda: ([FedAvg()], {"data": tiny_with(bias_probability=0.5)}),
+        "data.bias_probability=0.5 changes nothing but what the clients are left with",
+    ),
+    "a root batch that nobody uses": (
+        lambda: ([FedAvg()], {"root_batch_size": 5}),
+        "model.root_batch_size has no effect",
+    ),
+    "an attack of nobody": (
+        lambda: ([FLTrust(), TrimAttack(0.0)], {}),
+        "attack.fraction=0 makes none of 10 clients malicious: TrimAttack has no effect",
+    ),
+    "an attack of too few": (lambda: ([FLTrust(), ScalingAttack(0.04)], {}), "attack.fraction=0.04 makes none of 10"),
+    "nobody to expect, and a rule that does not ask": (
+        lambda: ([FLTrust(), NoAttack(0.4)], {}),
+        "attack.fraction=0.4 has no effect: nobody is malicious, and FLTrust does not",
+    ),
+    "a number of its own": (lambda: ([Krum(1), NoAttack(0.4)], {}), "attack.fraction=0.4 has no effect"),
+    "no steps of the solver": (lambda: ([FLTrust(), AdaptiveAttack(steps=0)], {}), "attack.steps=0 leave the solver"),
+}
+
+
+@pytest.mark.parametrize("case", WITHOUT_EFFECT)
+def test_settings_without_effect(fit, case):
+    make, message = WITHOUT_EFFECT[case]
+
+    def run():  # some say it when they are made
+        callbacks, settings = make()
+        fit(*callbacks, rounds=1, **settings)
+
+    with pytest.warns(UserWarning, match=message):
+        run()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ([FLTrust()], {"data": tiny_with(bias_probability=0.5, biased_class=2)}),
+        lambda: ([FLTrust()], {"root_batch_size": 5}),
+        lambda: ([FedAvg(), AdaptiveAttack()], {"root_batch_size": 5}),
+        lambda: ([FLTrust(), TrimAttack(0.1)], {}),
+        lambda: ([Krum(), NoAttack(0.1)], {}),
+        lambda: ([TrimmedMean(), NoAttack(0.4)], {}),
+    ],
+    ids=["bias", "root batch", "root batch of the attack", "one", "Krum expects", "Trim-mean expects"],
+)
+def test_settings_with_an_effect(fit, make):
+    callbacks, settings = make()
+    fit(*callbacks, rounds=1, **settings)

@@ -1,0 +1,253 @@
+"""Rounds that come in parts are the rounds that come as a whole."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tiny import Recorder, Sending, TinyData, TinyImages, fit, parameters_of
+from torch import nn
+
+from callbacks import (
+    FedAvg,
+    FLTrust,
+    Krum,
+    LabelFlippingAttack,
+    Median,
+    MetricsLogger,
+    NoAttack,
+    NormBoundedMean,
+    ScalingAttack,
+    TrimAttack,
+)
+from flt.clients.training import LocalTraining
+from flt.data.inputs import InputPipeline
+from flt.errors import InputError
+from flt.federation.hooks import FederatedCallback
+from flt.server import cohort
+from flt.server.processes import Processes
+
+VARIANTS = ("FLTrust", "Server", "withServer", "NoReLU", "NoNorm", "ParNorm")
+RULES = {
+    "FedAvg": FedAvg,
+    "NormBoundedMean": lambda: NormBoundedMean(0.3),
+    **{variant: (lambda variant=variant: FLTrust(variant)) for variant in VARIANTS},
+}
+PER_CLIENT = 96  # numbers in a client's batch of 8 examples of 12 features; its update has 83
+
+
+@pytest.fixture
+def in_parts(monkeypatch):
+    """Parts of so many clients from now on."""
+    monkeypatch.setattr(cohort, "MIN_CLIENTS", 1)
+    return lambda clients: monkeypatch.setitem(cohort.PART, "cpu", clients * PER_CLIENT)
+
+
+@pytest.mark.parametrize(
+    ("num_params", "expected"),
+    [(2**20 // 400, 400), (2**20 // 10, 64), (2**24 // 20, 20), (2**25, 1)],
+    ids=["small", "few threads' worth", "as large as may be", "huge"],
+)
+def test_clients_in_a_part(num_params, expected, monkeypatch):
+    training = SimpleNamespace(num_params=num_params)
+    features = torch.zeros(1, 1)
+    data = SimpleNamespace(batch_size=1, root=SimpleNamespace(features=features))
+    federation = SimpleNamespace(clients=SimpleNamespace(features=features))
+    own = cohort.Cohort(training, data, federation, local_steps=1, root_batch_size=None, needs_root=False)
+    assert own.clients_per_part == expected
+
+
+class Counting(FederatedCallback):
+    """Notes how many clients came at a time."""
+
+    by_client = True
+
+    def __init__(self):
+        self.sizes = []
+
+    def on_updates_received(self, round):
+        self.sizes.append(len(round))
+
+
+def run(folder, *callbacks, **settings):
+    """A run's parameters, and the rows it logs."""
+    metrics = MetricsLogger()
+    return parameters_of(fit(folder, *callbacks, metrics, **settings)), metrics.rows
+
+
+@pytest.mark.parametrize("attack", [NoAttack, LabelFlippingAttack, ScalingAttack])
+@pytest.mark.parametrize("rule", RULES)
+def test_any_part_gives_the_same_run(tmp_path, in_parts, rule, attack):
+    settings = {"local_steps": 2, "clients_per_round": 9, "root_batch_size": 6 if rule in VARIANTS else None}
+    whole, rows = run(tmp_path, RULES[rule](), attack(), **settings)
+    for clients in (1, 4):
+        in_parts(2 * clients)  # two local steps
+        counting = Counting()
+        parameters, same_rows = run(tmp_path, RULES[rule](), attack(), counting, **settings)
+        assert counting.sizes[: -(-9 // clients)] == [min(clients, 9 - done) for done in range(0, 9, clients)]
+        torch.testing.assert_close(parameters, whole, rtol=1e-5, atol=1e-6)
+        assert [row.keys() for row in same_rows] == [row.keys() for row in rows]
+        for row, same in zip(rows, same_rows, strict=True):
+            assert same == pytest.approx(row, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("callbacks", [(Median(),), (Krum(), LabelFlippingAttack()), (FLTrust(), TrimAttack())])
+def test_who_needs_all_updates_gets_them_all(tmp_path, in_parts, callbacks):
+    in_parts(1)
+    counting = Counting()
+    fit(tmp_path, *callbacks, counting, rounds=1)
+    assert counting.sizes == [10]
+
+
+def test_a_callback_that_does_not_say_gets_them_all(tmp_path, in_parts):
+    in_parts(1)
+    recorder = Recorder()  # overrides on_updates_received
+    fit(tmp_path, FedAvg(), recorder, rounds=1)
+    assert [len(round) for round in recorder.received] == [10]
+
+
+def test_the_end_of_a_round_knows_every_client(tmp_path, in_parts):
+    class Ending(FederatedCallback):
+        def on_round_end(self, trainer, round, aggregate):
+            self.round, self.aggregate = round, aggregate
+
+    ends = []
+    for clients in (100, 3):
+        in_parts(clients)
+        ends.append(Ending())
+        fit(tmp_path, FLTrust(), LabelFlippingAttack(), ends[-1], rounds=1)
+    whole, parts = (end.round for end in ends)
+    for name in ("client_ids", "malicious", "num_examples"):
+        assert torch.equal(getattr(parts, name), getattr(whole, name))
+    torch.testing.assert_close(parts.losses, whole.losses)
+    torch.testing.assert_close(parts.root_update, whole.root_update)
+    assert (whole.updates.shape, parts.updates.shape) == ((10, 83), (10, 0))
+    torch.testing.assert_close(ends[1].aggregate.trust_scores, ends[0].aggregate.trust_scores)
+
+
+class SendingInParts(Sending):
+    by_client = True
+
+    def on_client_updates(self, round):
+        updates = round.updates.clone()
+        updates[[client in self.rows for client in round.client_ids.tolist()], 0] = self.value
+        return round.replace(updates=updates)
+
+
+@pytest.mark.filterwarnings("ignore:updates with a NaN or an infinity were dropped")
+@pytest.mark.filterwarnings("ignore:a round had no usable aggregate")
+@pytest.mark.parametrize("rows", [(4,), (0, 1, 2, 3), tuple(range(10))], ids=["one", "a part", "all"])
+def test_dropped_updates_are_counted_over_the_parts(tmp_path, in_parts, rows):
+    results = []
+    for clients in (100, 3):
+        in_parts(clients)
+        results.append(run(tmp_path, FLTrust(), SendingInParts(float("nan"), rows)))
+    torch.testing.assert_close(results[1][0], results[0][0], rtol=1e-5, atol=1e-6)
+    assert [row["num_dropped"] for row in results[1][1]] == [len(rows)] * 3
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_batch_normalisation_and_augmentation_in_parts(tmp_path, in_parts, rule):
+    states = []
+    for clients in (100, 3):
+        in_parts(clients * 4)  # an image has four times as many numbers
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
+        data = TinyImages(InputPipeline(crop_padding=1, flip=True, normalize=True))
+        counting = Counting()
+        fit(tmp_path, RULES[rule](), counting, data=data, network=network)
+        assert counting.sizes[0] == min(clients, 10)
+        states.append(network.state_dict())
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_draws_do_not_depend_on_the_parts(tmp_path):
+    server = fit(tmp_path, FedAvg(), rounds=1, data=TinyData(), local_steps=2)
+    whole, parts = (
+        list(server._reception.cohort.in_parts(5, 0.1, clients_per_part=size, processes=Processes()))
+        for size in (99, 3)
+    )
+    assert [len(part) for part in parts] == [3, 3, 3, 1]
+    torch.testing.assert_close(torch.cat([part.updates for part in parts]), whole[0].updates, rtol=1e-6, atol=1e-7)
+
+
+@pytest.fixture
+def batches_of(tmp_path, monkeypatch):
+    """Runs three rounds; returns the server, who took part in each, and their batches as the network saw them."""
+    seen, train = [], LocalTraining.together
+
+    def together(self, groups, *, client_lr):
+        seen.append(groups[0])
+        return train(self, groups, client_lr=client_lr)
+
+    monkeypatch.setattr(LocalTraining, "together", together)
+
+    def start(attack, data, batch_size, **settings):
+        seen.clear()
+        recorder = Recorder()
+        data.batch_size = batch_size
+        server = fit(tmp_path, FedAvg(), attack, recorder, data=data, network=flat(data), **settings)
+        return server, [round.client_ids for round in recorder.honest], list(seen)
+
+    def flat(data):
+        return nn.Sequential(nn.Flatten(), nn.Linear(48, 3)) if isinstance(data, TinyImages) else None
+
+    return start
+
+
+@pytest.mark.parametrize(
+    "make_data",
+    [TinyData, lambda: TinyImages(InputPipeline(crop_padding=1, flip=True))],
+    ids=["vectors", "augmented images"],
+)
+@pytest.mark.parametrize("batch_size", [5, 8, 40], ids=["full", "one too small", "all too small"])
+@pytest.mark.parametrize("clients_per_round", [None, 6])
+@pytest.mark.parametrize("local_steps", [1, 3])
+def test_benign_clients_train_on_the_same_with_and_without_an_attack(
+    batches_of, make_data, batch_size, clients_per_round, local_steps
+):
+    settings = {"clients_per_round": clients_per_round, "local_steps": local_steps}
+    clean_server, clean_ids, clean = batches_of(NoAttack(), make_data(), batch_size, **settings)
+    server, ids, attacked = batches_of(ScalingAttack(0.5), make_data(), batch_size, **settings)
+    assert server.federation.clients.sizes.max() > clean_server.federation.clients.sizes.max()
+    for who, same_who, before, after in zip(clean_ids, ids, clean, attacked, strict=True):
+        assert torch.equal(who, same_who)
+        benign = ~server.federation.malicious[who]
+        width = before.labels.shape[2]
+        assert torch.equal(after.labels[benign, :, :width], before.labels[benign])
+        assert torch.equal(after.features[benign, :, :width], before.features[benign])
+        assert torch.equal(after.sizes[benign], before.sizes[benign])
+        assert not torch.equal(after.labels[~benign, :, :width], before.labels[~benign])
+        if after.labels.shape[2] > width:
+            assert not after.weights[benign, :, width:].any()
+
+
+def test_a_lie_about_the_number_of_examples_changes_no_batch(batches_of):
+    class Lying(FederatedCallback):
+        def on_federation(self, federation):
+            return federation.replace(num_examples=10**12 * federation.num_examples)
+
+    (_, _, clean), (_, _, lied) = (batches_of(attack, TinyData(), 8) for attack in (NoAttack(), Lying()))
+    assert all(torch.equal(one.features, other.features) for one, other in zip(clean, lied, strict=True))
+
+
+def test_what_a_class_says_of_its_hooks_is_not_said_of_derived_ones(tmp_path, in_parts):
+    class Colluding(LabelFlippingAttack):
+        def craft(self, round):
+            self.size = len(round)
+
+    in_parts(1)
+    attack = Colluding()
+    fit(tmp_path, FedAvg(), attack, rounds=1)
+    assert attack.size == 10
+
+
+def test_processes_that_were_started_differently():
+    class Three(Processes):
+        def _objects(self, own):
+            return [own, own, own | {"seed": 7}]
+
+    Processes().check_agree({"seed": 0})
+    with pytest.raises(InputError, match=r"processes 0 and 2 differ in seed \(0 and 7\): start all of them alike"):
+        Three(0, 3).check_agree({"data": "Tiny", "seed": 0})
