@@ -18,9 +18,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from callbacks import MetricsLogger
 from flt.cli.training import FederatedCLI
-from flt.clients.batches import RowDraws
+from flt.clients.draws import RowDraws
 from flt.clients.training import LocalTraining
-from flt.federation.hooks import Aggregation, Attack, callbacks_of
+from flt.federation import Aggregation, Attack
+from flt.federation.hooks import callbacks_of
 from flt.module import FederatedModule
 from flt.server import cohort, reception
 

@@ -12,7 +12,7 @@ from flt import data as data_sets
 from flt import models
 from flt.data import FederatedDataModule
 from flt.data import inputs as input_pipelines
-from flt.federation.hooks import Aggregation, Attack
+from flt.federation import Aggregation, Attack
 from flt.grid import Grid, Local, Ray, Slurm
 from flt.grid.plan.grid import Reference
 from flt.grid.plan.outline import Figure

@@ -15,7 +15,8 @@ from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule, data_of
 from flt.data.inputs import Normalization
 from flt.errors import InputError, check_choice, check_positive
-from flt.federation.hooks import Aggregate, Aggregation, Attack, Backdoor, call_hook, callbacks_of, only
+from flt.federation import Aggregate, Aggregation, Attack, Backdoor
+from flt.federation.hooks import call_hook, callbacks_of, only
 from flt.federation.membership import form_federation
 from flt.models import Network
 from flt.models.initialization import Initialization, initialize

@@ -29,7 +29,7 @@ from callbacks import (
     TrimAttack,
     TrimmedMean,
 )
-from flt.federation.hooks import Aggregation, Attack
+from flt.federation import Aggregation, Attack
 
 os.environ.setdefault("FLT_CACHE", tempfile.mkdtemp(prefix="flt-cache-"))  # tests leave nothing in the user's
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -10,7 +10,8 @@ import pytest
 from command_line import CONFIGS, FLTRUST, STAND_IN, expected_warnings, parameters_of, parse, summary_of, train, workdir  # noqa: F401
 
 from callbacks import FLTrust
-from flt.cli.training import FederatedCLI, SettingsReader
+from flt.cli.settings_reader import SettingsReader
+from flt.cli.training import FederatedCLI
 from flt.data.readers.images import Images
 from flt.data.sets import chmnist, cifar10, fashion_mnist, mnist
 from flt.data.stand_ins.images import synthetic_images

@@ -13,7 +13,7 @@ import torch
 from cases_of_processes import images
 
 from callbacks import FLTrust, LabelFlippingAttack, MetricsLogger
-from flt.federation.hooks import Attack
+from flt.federation import Attack
 
 DETERMINISTIC = {"deterministic": True}
 

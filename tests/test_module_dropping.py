@@ -8,7 +8,7 @@ import torch
 from tiny import Recorder, Sending, TinyData, parameters_of, start_of
 
 from callbacks import FedAvg, FLTrust, NoAttack
-from flt.federation.hooks import FederatedCallback
+from flt.federation import FederatedCallback
 
 pytestmark = pytest.mark.filterwarnings("ignore:attack.fraction=")  # which some rules take no notice of
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from callbacks import FedAvg, LabelFlippingAttack, NoAttack, ScalingAttack, TrimAttack
 from flt.data import Examples, FeatureTrigger
-from flt.federation.hooks import FederatedCallback
+from flt.federation import FederatedCallback
 
 
 class Fixed(nn.Module):

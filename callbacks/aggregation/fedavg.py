@@ -2,9 +2,7 @@
 
 from torch import Tensor
 
-from flt.federation.hooks import Round
-from flt.federation.judgement import Judgement
-from flt.federation.streaming import PartialAggregate, WeightedAggregation
+from flt.federation import Judgement, PartialAggregate, Round, WeightedAggregation
 from flt.functional.weighted_sum import WeightedSum
 
 

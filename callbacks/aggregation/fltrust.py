@@ -7,9 +7,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 
 from flt.errors import check_choice
-from flt.federation.hooks import Aggregate, Round
-from flt.federation.judgement import Judgement
-from flt.federation.streaming import PartialAggregate, WeightedAggregation
+from flt.federation import Aggregate, Judgement, PartialAggregate, Round, WeightedAggregation
 from flt.functional.aggregation.fltrust import Rescale, fltrust_weights, root_sum
 from flt.functional.weighted_sum import WeightedSum
 

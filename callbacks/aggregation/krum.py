@@ -3,8 +3,7 @@
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 
-from flt.federation.hooks import Aggregate, Aggregation, Federation, Round
-from flt.federation.judgement import Judgement
+from flt.federation import Aggregate, Aggregation, Federation, Judgement, Round
 from flt.functional import krum_select
 from flt.functional.aggregation.krum import check_num_byzantine
 

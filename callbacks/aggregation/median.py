@@ -1,6 +1,6 @@
 """The coordinate-wise median as a callback."""
 
-from flt.federation.hooks import Aggregate, Aggregation, Round
+from flt.federation import Aggregate, Aggregation, Round
 from flt.functional import median
 
 

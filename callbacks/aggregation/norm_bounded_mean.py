@@ -2,9 +2,7 @@
 
 from callbacks.aggregation.fedavg import shares_of
 from flt.errors import check_positive
-from flt.federation.hooks import Federation, Round
-from flt.federation.judgement import Judgement
-from flt.federation.streaming import PartialAggregate, WeightedAggregation
+from flt.federation import Federation, Judgement, PartialAggregate, Round, WeightedAggregation
 from flt.functional.aggregation.norm_bounded_mean import norm_bounded_sum
 from flt.functional.weighted_sum import WeightedSum
 

@@ -1,6 +1,6 @@
 """The trimmed mean as a callback."""
 
-from flt.federation.hooks import Aggregate, Aggregation, Federation, Round
+from flt.federation import Aggregate, Aggregation, Federation, Round
 from flt.functional import trimmed_mean
 from flt.functional.aggregation.coordinatewise import check_trim
 

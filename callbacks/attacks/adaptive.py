@@ -4,7 +4,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.errors import InputError, check_choice, check_positive
-from flt.federation.hooks import Attack, Round
+from flt.federation import Attack, Round
 from flt.functional import adaptive_attack
 from flt.functional.attacks.adaptive import Solver
 

@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from flt.errors import InputError, check_choice
-from flt.federation.hooks import Attack, Round
+from flt.federation import Attack, Round
 from flt.functional import krum_attack
-from flt.functional.attacks.trim import Knowledge
+from flt.functional.attacks.knowledge import Knowledge
 
 
 class KrumAttack(Attack):

@@ -3,7 +3,7 @@
 import torch
 
 from flt.data.examples import ClientData
-from flt.federation.hooks import Attack, Federation
+from flt.federation import Attack, Federation
 from flt.functional import flip_labels
 
 

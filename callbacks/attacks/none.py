@@ -1,6 +1,6 @@
 """No attack."""
 
-from flt.federation.hooks import Attack
+from flt.federation import Attack
 
 
 class NoAttack(Attack):

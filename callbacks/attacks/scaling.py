@@ -6,7 +6,7 @@ from torch import Tensor
 from flt.data.examples import ClientData, Examples
 from flt.data.triggers import Trigger
 from flt.errors import InputError, check_positive
-from flt.federation.hooks import Attack, Backdoor, Federation, Round
+from flt.federation import Attack, Backdoor, Federation, Round
 from flt.random import generator
 
 

@@ -4,9 +4,9 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.errors import check_choice, check_positive
-from flt.federation.hooks import Attack, Round
+from flt.federation import Attack, Round
 from flt.functional import trim_attack
-from flt.functional.attacks.trim import Knowledge
+from flt.functional.attacks.knowledge import Knowledge
 
 
 class TrimAttack(Attack):

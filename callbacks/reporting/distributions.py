@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from flt.federation.hooks import Aggregate, Round
+from flt.federation import Aggregate, Round
 from flt.functional.distances import cosines_of_length, norms
 
 NAMES = {

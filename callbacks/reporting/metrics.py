@@ -9,7 +9,7 @@ from torch import Tensor
 
 from callbacks.reporting.wandb_runs import last_round
 from flt.data.datamodule import data_of
-from flt.federation.hooks import Aggregate, FederatedCallback, Round
+from flt.federation import Aggregate, FederatedCallback, Round
 
 EVALUATION = ("testing_error_rate", "attack_success_rate")
 

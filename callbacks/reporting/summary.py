@@ -14,9 +14,10 @@ from rich.table import Table
 import flt
 from callbacks.reporting.metrics import EVALUATION, MetricsLogger
 from flt.data.datamodule import data_of
-from flt.display.style import draw_curves, has_curves
+from flt.display.curves import draw_curves, has_curves
 from flt.errors import InputError
-from flt.federation.hooks import Attack, only
+from flt.federation import Attack
+from flt.federation.hooks import only
 from flt.files import write_atomically
 from flt.module import FederatedModule
 from flt.runs.folder import run_folder

@@ -10,10 +10,11 @@ from callbacks.reporting.distributions import DISTRIBUTIONS, ClientMeans, benign
 from callbacks.reporting.metrics import MetricsLogger, is_due
 from callbacks.reporting.summary import RunReport, attack_label, draw_run
 from callbacks.reporting.wandb_runs import last_round, prefixed, wandb_loggers
+from flt.display.curves import has_curves
 from flt.display.overview import class_counts
-from flt.display.style import has_curves
 from flt.errors import InputError
-from flt.federation.hooks import Aggregate, FederatedCallback, Round, only
+from flt.federation import Aggregate, FederatedCallback, Round
+from flt.federation.hooks import only
 from flt.module import FederatedModule
 
 METRICS = (

@@ -12,7 +12,8 @@ from flt.display.overview import overview_of
 from flt.display.overview_figure import draw_overview
 from flt.display.overview_table import print_overview
 from flt.display.style import as_file, check_figure_path
-from flt.federation.hooks import Attack, only
+from flt.federation import Attack
+from flt.federation.hooks import only
 from flt.files import write_atomically
 
 COMMANDS = {

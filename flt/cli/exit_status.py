@@ -1,26 +1,18 @@
 """From a command to its exit status: what goes wrong is told in one line."""
 
 import errno
-import logging
 import os
 import signal
 import sys
-import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import NoReturn
+from collections.abc import Callable
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from flt.cli.environment import Terminated, set_up, terminable
 from flt.cli.parser import input_error
 from flt.errors import Stopped
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
-
-
-class Terminated(KeyboardInterrupt):
-    """The process was asked to end by SIGTERM, as Slurm and ``kill`` do; it ends as after Ctrl-C."""
 
 
 def exit_status(command: Callable[[], int | None]) -> int:
@@ -33,9 +25,9 @@ def exit_status(command: Callable[[], int | None]) -> int:
         That, or 0, or 2 after a mistake in the input, 1 where a disk is full, 130 after Ctrl-C and 143 after SIGTERM,
         which are explained in one line on standard error; 141 where nobody reads the output any more.
     """
-    _set_up()
+    set_up()
     try:
-        with _terminable():
+        with terminable():
             status = command() or 0
             sys.stdout.flush()
             return status
@@ -78,51 +70,3 @@ def interrupted_status(error: KeyboardInterrupt) -> int:
 def no_space(error: OSError) -> str:
     """What a full disk has prevented, and the remedy."""
     return f"error: {error.filename or 'a file'} cannot be written ({error.strerror}): free some space"
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Lets SIGTERM raise `Terminated`, unless someone else has a use for it."""
-
-    def terminate(*_: object) -> NoReturn:
-        raise Terminated
-
-    is_ours = (
-        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    )
-    if is_ours:
-        signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        if is_ours:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _set_up() -> None:
-    """Settles what is said where, and where a user's own classes are looked for."""
-    # A console script does not look for modules in the working directory, where a user's own rule lies. In full, as the
-    # folder of a configuration file is the working directory while it is read.
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    own = logging.getLogger("flt")
-    own.setLevel(logging.INFO)
-    own.handlers = [_StandardError()]
-    # Lightning 2.6 calls what torch 2.15 deprecates; nothing a user could do about it.
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", module="lightning")
-    # Lightning's word about its own record of best checkpoints whenever a run goes on in another folder.
-    warnings.filterwarnings("ignore", message="The dirpath has changed")
-    # As is meant where a run goes on in its own; nothing in it is lost.
-    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
-    # Short runs log their last round whatever the interval.
-    warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
-    warnings.formatwarning = lambda message, *_, **__: f"flt: warning: {message}\n"
-
-
-class _StandardError(logging.Handler):
-    """Prints to whatever standard error is at the time: a progress bar puts itself in its place."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(f"flt: {record.getMessage()}", file=sys.stderr)

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import Logger
 
 from flt.data import FederatedDataModule, Partition
 from flt.errors import InputError
-from flt.federation.hooks import Aggregation, Attack
+from flt.federation import Aggregation, Attack
 from flt.models import Network
 from flt.server.checks import precision_problem
 

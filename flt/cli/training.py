@@ -4,76 +4,32 @@ import json
 import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
-from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI, SaveConfigCallback
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.profilers import PassThroughProfiler
 
 import flt
 import flt.models  # noqa: F401  # makes its networks known by short name
 from callbacks import MetricsLogger, PredictionWriter, RoundProgressBar, RunReport, WandbReport
 from flt.cli.commands import COMMANDS, CommandParser, FederatedTrainer
+from flt.cli.config_writer import ConfigWriter
 from flt.cli.exit_status import NO_SPACE, how_stopped, interrupted_status, no_space
 from flt.cli.no_profiler import NoProfiler
+from flt.cli.trainer_settings import check_settings
 from flt.data import FederatedDataModule
 from flt.errors import InputError, Stopped
-from flt.federation.hooks import Aggregation, Attack
-from flt.files import write_atomically
+from flt.federation import Aggregation, Attack
 from flt.module import FederatedModule
 from flt.runs.checkpoints import check_checkpoint
-from flt.runs.folder import claim_run_folder, remove_if_empty, run_folder, sole_use
-from flt.runs.resume import SETTINGS, WANDB_IDS, EarlierRun, logged_under
+from flt.runs.folder import claim_run_folder, run_folder, sole_use
+from flt.runs.resume import EarlierRun
 from flt.runs.writing import write_safely
-from flt.server.checks import check_settings
-
-
-class ConfigWriter(SaveConfigCallback):
-    """Writes ``config.yaml`` into the run's folder and gives it to the loggers, once nothing can go wrong any more.
-
-    Checkpoints keep it as well: a resumed run is to have the same settings.
-    """
-
-    @cached_property
-    def settings(self) -> str:
-        """The configuration in JSON, which takes longer to make than a small checkpoint."""
-        text: str = self.parser.dump(self.config, format="json", skip_none=False)
-        return text
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Waits for `on_fit_start`: a run whose settings are refused leaves no folder behind."""
-
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Removes the run's folder, which loggers make before any setting is looked at, if nothing is in it."""
-        remove_if_empty(trainer)
-
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """The same after an evaluation, which writes nothing."""
-        remove_if_empty(trainer)
-
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Writes and logs the configuration."""
-        folder = run_folder(trainer)
-        if not trainer.is_global_zero or folder is None:
-            return
-        data = pl_module.data.display_name  # type: ignore[union-attr]
-        text = self.parser.dump(self.config, skip_none=False)
-        write_atomically(folder / self.config_filename, f"# Data of this run: {data}\n{text}")
-        for logger in trainer.loggers:
-            if not isinstance(logger, CSVLogger):  # which would write the same once more as hparams.yaml
-                logger.log_hyperparams({**json.loads(self.settings), "data_used": data})
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Adds the settings, as text."""
-        if trainer.state.fn == "fit":
-            checkpoint[SETTINGS] = self.settings
-            checkpoint[WANDB_IDS] = logged_under(trainer.loggers)
 
 
 class FederatedCLI(LightningCLI):
@@ -259,34 +215,3 @@ def _standard_callbacks(settings: Any, given: list[Callback]) -> list[Callback]:
         )
     kinds = tuple(type(own) for own in given)
     return [callback for callback in standard if not isinstance(callback, kinds)]
-
-
-class SettingsReader(FederatedCLI):
-    """Reads the settings of ``flt fit`` as the command does, but neither makes nor runs anything."""
-
-    def __init__(self) -> None:
-        super().__init__(["fit", "--model.network=LogisticRegression", "--data=HAR", "--trainer.max_steps=1"])
-
-    def read(self, args: Sequence[str]) -> Namespace:
-        """The settings that the arguments of ``flt fit`` make.
-
-        Raises:
-            InputError: As ``flt fit`` would.
-        """
-        self.parse_arguments(self.parser, ["fit", *args])
-        settings: Namespace = self.config.fit
-        return settings
-
-    def dump(self, settings: Namespace) -> str:
-        """The settings as the content of a configuration file."""
-        text: str = self._parser("fit").dump(settings, skip_none=False)
-        return text
-
-    def _set_seed(self) -> None:
-        """Leaves the process's generators alone."""
-
-    def instantiate_classes(self) -> None:
-        """Makes nothing."""
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Runs nothing."""

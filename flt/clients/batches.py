@@ -5,9 +5,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Random numbers held at once while rows are drawn.
-BLOCK = 2**24
-
 
 class LocalBatches(NamedTuple):
     """Batches of several clients and local steps, padded to one size.
@@ -28,97 +25,6 @@ class LocalBatches(NamedTuple):
         """The batches of some of the clients."""
         weights = None if self.weights is None else self.weights[clients]
         return LocalBatches(self.features[clients], self.labels[clients], weights, self.sizes[clients])
-
-
-class RowDraws:
-    """Draws a batch without replacement for every client and local step; steps are independent of each other.
-
-    A client with fewer than ``batch_size`` examples trains on all of them; the rest of its batch is padding.
-
-    Args:
-        starts: First row of each client taking part, shape ``[num_clients]``, on the CPU.
-        sizes: Number of examples of each of them, shape ``[num_clients]``; may be 0.
-        local_steps: Batches per client.
-        batch_size: Examples per batch.
-
-    Attributes:
-        batch_size: The same, or fewer if no client fills a batch.
-    """
-
-    def __init__(self, starts: Tensor, sizes: Tensor, *, local_steps: int, batch_size: int) -> None:
-        self._width = max(int(sizes.max()), 1)
-        self.batch_size = min(batch_size, self._width)
-        self._local_steps = local_steps
-        self._is_padded = bool((sizes < self.batch_size).any())
-        per_block = max(1, BLOCK // self._width)
-        self._starts = torch.split(starts[:, None, None], per_block)
-        self._sizes = torch.split(sizes[:, None, None], per_block)
-        self._absent = [self._find_absent(self._sizes[0])] if len(self._sizes) == 1 else None
-
-    def __call__(self, generator: torch.Generator) -> Tensor:
-        """Draws one round's rows.
-
-        Args:
-            generator: Source of the draws, on the CPU, so that every device trains on the same batches.
-
-        Returns:
-            Rows of the clients' examples, -1 for padding, int64 of shape ``[num_clients, local_steps, batch_size]``, or
-            narrower if no client fills a batch.
-        """
-        drawn = []
-        for starts, absent in zip(self._starts, self._absent or map(self._find_absent, self._sizes), strict=True):
-            keys = torch.rand(len(starts), self._local_steps, self._width, generator=generator)
-            # The rows with the smallest keys are a uniform draw without replacement; rows the client lacks sort last.
-            keys.masked_fill_(absent, 2.0)
-            smallest = keys.topk(self.batch_size, dim=2, largest=False, sorted=self._is_padded)
-            rows = smallest.indices + starts
-            drawn.append(torch.where(smallest.values < 2.0, rows, -1) if self._is_padded else rows)
-        return drawn[0] if len(drawn) == 1 else torch.cat(drawn)
-
-    def _find_absent(self, sizes: Tensor) -> Tensor:
-        return torch.arange(self._width) >= sizes
-
-
-class PairedRowDraws:
-    """Draws as `RowDraws` would without an attack that has changed how many examples some clients have.
-
-    Whoever has as many as before draws the same ones in the same order, so that runs with and without the attack can
-    be compared pair by pair; the others draw from all they have now.
-
-    Args:
-        starts: As for `RowDraws`.
-        sizes: As for `RowDraws`.
-        before: Number of examples of each client before the attack, shape ``[num_clients]``.
-        local_steps: Batches per client.
-        batch_size: Examples per batch.
-
-    Attributes:
-        batch_size: Examples per batch before the attack, fewer than asked for if no client filled a batch.
-    """
-
-    def __init__(self, starts: Tensor, sizes: Tensor, before: Tensor, *, local_steps: int, batch_size: int) -> None:
-        self._draw = RowDraws(starts, before, local_steps=local_steps, batch_size=batch_size)
-        self.batch_size = self._draw.batch_size
-        self._changed = (sizes != before).nonzero().flatten()
-        self._redraw = None
-        if len(self._changed):
-            starts, sizes = starts[self._changed], sizes[self._changed]
-            self._redraw = RowDraws(starts, sizes, local_steps=local_steps, batch_size=batch_size)
-
-    def __call__(self, generator: torch.Generator) -> Tensor:
-        """Draws one round's rows, as `RowDraws` does; wider than ``batch_size`` if a changed client fills more."""
-        rows = self._draw(generator)
-        if self._redraw is None:
-            return rows
-        # After all others, and after they have drawn as before the attack: nobody else's random numbers move.
-        redrawn = self._redraw(generator)
-        width = max(rows.shape[2], redrawn.shape[2])
-        return _widened(rows, width).index_copy_(0, self._changed, _widened(redrawn, width))
-
-
-def _widened(rows: Tensor, width: int) -> Tensor:
-    """``rows`` with more padding behind them."""
-    return torch.nn.functional.pad(rows, (0, width - rows.shape[2]), value=-1)
 
 
 def take_batches(features: Tensor, labels: Tensor, rows: Tensor) -> LocalBatches:

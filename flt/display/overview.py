@@ -7,7 +7,7 @@ from torch import Tensor
 
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError
-from flt.federation.hooks import Attack, Backdoor
+from flt.federation import Attack, Backdoor
 from flt.federation.membership import form_federation
 
 NUM_TRIGGER_EXAMPLES = 2

@@ -2,11 +2,8 @@
 
 import io
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from flt.errors import InputError
@@ -15,64 +12,6 @@ from flt.errors import InputError
 ERROR, SUCCESS, BENIGN, MALICIOUS = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 COLOURS = (ERROR, SUCCESS, BENIGN, MALICIOUS, "#E69F00", "#56B4E9", "#000000")
 """For the lines of a figure, in their order."""
-
-PANELS = {
-    "rate on the test set": {
-        "testing_error_rate": ("testing error rate", ERROR),
-        "attack_success_rate": ("attack success rate", SUCCESS),
-    },
-    "mean trust score": {
-        "trust_score_benign": ("benign clients", BENIGN),
-        "trust_score_malicious": ("malicious clients", MALICIOUS),
-    },
-}
-
-
-def has_curves(rows: Sequence[Mapping[str, float]]) -> bool:
-    """Whether `draw_curves` would draw anything of these rows."""
-    return bool(_panels(rows))
-
-
-@rc_context({"text.parse_math": False})  # the name of a data set may hold a $
-def draw_curves(rows: Sequence[Mapping[str, float]], title: str) -> bytes:
-    """Error, attack success and trust scores over the rounds of one run.
-
-    Args:
-        rows: Metrics by name, each row with its ``round``; a name may be missing from a row.
-        title: Headline; what was run.
-
-    Returns:
-        A PNG file's content.
-    """
-    panels = _panels(rows)
-    figure = Figure(figsize=(7.5, 0.8 + 2.7 * max(1, len(panels))), layout="constrained")
-    figure.suptitle(title, fontsize=11)
-    axes = figure.subplots(max(1, len(panels)), 1, sharex=True, squeeze=False)[:, 0]
-    for axis, (label, curves) in zip(axes, panels, strict=False):
-        for key, (name, colour) in curves.items():
-            _draw(axis, rows, key, name, colour)
-        axis.set_ylabel(label)
-        axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
-        axis.grid(alpha=0.25)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    axes[-1].set_xlabel("round")
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=150)
-    return content.getvalue()
-
-
-def _panels(rows: Sequence[Mapping[str, float]]) -> list[tuple[str, dict[str, tuple[str, str]]]]:
-    """The panels that have at least one point."""
-    return [(label, curves) for label, curves in PANELS.items() if any(key in row for row in rows for key in curves)]
-
-
-def _draw(axis: Axes, rows: Sequence[Mapping[str, float]], key: str, label: str, colour: str) -> None:
-    points = [(row["round"], row[key]) for row in rows if key in row]
-    if points:
-        x, y = zip(*points, strict=True)
-        # A marker where there is a single point, which a line alone would not show.
-        axis.plot(x, y, color=colour, label=label, linewidth=1.6, marker="o" if len(points) == 1 else None)
 
 
 def check_figure_path(path: Path, name: str) -> None:

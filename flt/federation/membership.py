@@ -2,7 +2,8 @@
 
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError
-from flt.federation.hooks import Attack, Backdoor, Federation
+from flt.federation.attack import Attack
+from flt.federation.round import Backdoor, Federation
 from flt.random import sample_malicious
 
 

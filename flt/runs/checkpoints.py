@@ -1,59 +1,14 @@
 """What a checkpoint must have in common with the run that goes on from it."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.errors import InputError
-
-
-class Difference(NamedTuple):
-    """A setting in which a run differs from an earlier one.
-
-    Attributes:
-        setting: Its name, with dots.
-        saved: Its value in the earlier run.
-        given: Its value now.
-    """
-
-    setting: str
-    saved: Any
-    given: Any
-
-
-def differences(saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "") -> Iterator[Difference]:
-    """Settings that two runs both have, with different values; of a class that is another one, only its name.
-
-    Example:
-        >>> list(differences({"model": {"lr": 0.1}, "seed": 0}, {"model": {"lr": 0.2}, "seed": 0}))
-        [Difference(setting='model.lr', saved=0.1, given=0.2)]
-    """
-    for name in (name for name in saved if name in given and saved[name] != given[name]):
-        theirs, ours = saved[name], given[name]
-        both_nested = isinstance(theirs, dict) and isinstance(ours, dict)
-        if both_nested and theirs.get("class_path") == ours.get("class_path"):
-            yield from differences(theirs, ours, f"{prefix}{name}.")
-        else:
-            yield Difference(f"{prefix}{name}", _short(theirs), _short(ours))
-
-
-def listed(found: Sequence[Difference], source: str) -> str:
-    """Differences in one line.
-
-    Example:
-        >>> listed([Difference("seed", 0, 1)], "checkpoint")
-        'seed: 0 (checkpoint), 1 (given)'
-    """
-    return "; ".join(f"{each.setting}: {each.saved} ({source}), {each.given} (given)" for each in found)
-
-
-def _short(value: Any) -> Any:
-    """A setting's value as it is told; of a class, only its name."""
-    return value["class_path"] if isinstance(value, dict) and "class_path" in value else value
+from flt.runs.differences import differences, listed
 
 
 def check_state(saved: dict[str, Tensor], own: dict[str, Tensor]) -> None:

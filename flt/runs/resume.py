@@ -12,7 +12,8 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from flt.errors import InputError, Stopped
-from flt.runs.checkpoints import Difference, differences, listed, read_checkpoint
+from flt.runs.checkpoints import read_checkpoint
+from flt.runs.differences import Difference, differences, listed
 
 SETTINGS = "flt_config"
 """What a checkpoint calls the settings of the command line that made it, in JSON."""

@@ -7,10 +7,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from flt.clients.batches import LocalBatches, PairedRowDraws, RowDraws, take_batches, whole
+from flt.clients.batches import LocalBatches, take_batches, whole
+from flt.clients.draws import PairedRowDraws, RowDraws
 from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule
-from flt.federation.hooks import Federation, Round
+from flt.federation import Federation, Round
 from flt.random import generator, sample_clients
 from flt.server.processes import Processes
 

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, distributed
 
 from flt.errors import InputError
-from flt.federation.hooks import BY_CLIENT, Round
-from flt.federation.judgement import Judgement
-from flt.federation.streaming import PartialAggregate
+from flt.federation import Judgement, PartialAggregate, Round
+from flt.federation.round import BY_CLIENT
 from flt.functional.weighted_sum import WeightedSum
 
 WIDE = ("updates", "statistics")

@@ -11,8 +11,8 @@ from lightning.pytorch import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from flt.federation.hooks import Aggregate, Aggregation, FederatedCallback, Round, call_hook
-from flt.federation.streaming import PartialAggregate, WeightedAggregation
+from flt.federation import Aggregate, Aggregation, FederatedCallback, PartialAggregate, Round, WeightedAggregation
+from flt.federation.hooks import call_hook
 from flt.functional import all_finite, finite_rows, median
 from flt.server.cohort import Cohort
 from flt.server.processes import Processes

@@ -24,7 +24,7 @@ TRIM = ("--attack", "TrimAttack")
 WITNESS = """
 import torch
 
-from flt.federation.hooks import FederatedCallback, Federation
+from flt.federation import FederatedCallback, Federation
 
 
 class Witness(FederatedCallback):

@@ -26,7 +26,7 @@ OWN_CODE = """
 from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 
-from flt.federation.hooks import Aggregation
+from flt.federation import Aggregation
 
 
 class Unrelated:

@@ -35,8 +35,8 @@ import callbacks
 import callbacks.reporting.summary
 import flt
 from flt.data import HAR
-from flt.data.stand_ins.policy import HAR_USER_SIZES
-from flt.federation.hooks import Aggregation, Attack
+from flt.data.stand_ins.har import HAR_USER_SIZES
+from flt.federation import Aggregation, Attack
 from flt.main import console
 from flt.models import LogisticRegression
 from flt.module import FederatedModule
@@ -54,7 +54,7 @@ PLUGINS = {
 OWN_CODE = """
 import torch
 
-from flt.federation.hooks import Aggregate, Aggregation, Attack, Round
+from flt.federation import Aggregate, Aggregation, Attack, Round
 
 
 class TenLines(Aggregation):

@@ -20,7 +20,7 @@ from torch import nn
 from callbacks import FedAvg, FLTrust, LabelFlippingAttack, NoAttack, TrimAttack
 from flt.data import Examples, PixelTrigger, RawData
 from flt.errors import InputError
-from flt.federation.hooks import Aggregate, Aggregation, FederatedCallback
+from flt.federation import Aggregate, Aggregation, FederatedCallback
 from flt.models import ResNet20
 from flt.random import generator, sample_clients
 

@@ -3,7 +3,8 @@ import torch
 from tiny import draw_batches
 
 from flt.clients import batches as flt_batches
-from flt.clients.batches import PairedRowDraws, RowDraws, whole
+from flt.clients.batches import whole
+from flt.clients.draws import PairedRowDraws, RowDraws
 
 SIZES = torch.tensor([3, 0, 10, 20])
 STARTS = torch.tensor([0, 3, 3, 13])

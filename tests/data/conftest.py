@@ -19,7 +19,7 @@ from flt.data.fetching import cache
 from flt.data.fetching import find as fetch
 from flt.data.fetching.download import Unreachable, download
 from flt.data.readers import har_archive as har_source
-from flt.data.stand_ins.policy import synthetic_har
+from flt.data.stand_ins.har import synthetic_har
 
 REAL_FOLDERS = [os.environ.get("FLT_DATA"), Path(__file__).parents[3] / "shared" / "data"]
 

@@ -1,15 +1,7 @@
 import pytest
 import torch
 
-from flt.data import (
-    CHMNIST_TRIGGER,
-    CIFAR10_TRIGGER,
-    HAR,
-    HAR_TRIGGER,
-    MNIST_TRIGGER,
-    FeatureTrigger,
-    PixelTrigger,
-)
+from flt.data import CHMNIST_TRIGGER, CIFAR10_TRIGGER, HAR, HAR_TRIGGER, MNIST_TRIGGER, FeatureTrigger, PixelTrigger
 from flt.errors import InputError
 
 

@@ -3,7 +3,7 @@ import io
 import pytest
 from PIL import Image
 
-from flt.display.style import draw_curves
+from flt.display.curves import draw_curves
 
 
 def row(number, **values):

@@ -8,18 +8,8 @@ from tiny import Recorder, Sending, TinyData, module, trainer
 from callbacks import FedAvg, FLTrust, LabelFlippingAttack, Median, NoAttack, ScalingAttack, TrimAttack
 from flt.data import ClientData, FeatureTrigger
 from flt.errors import InputError
-from flt.federation.hooks import (
-    Aggregate,
-    Aggregation,
-    Attack,
-    Backdoor,
-    FederatedCallback,
-    Federation,
-    Round,
-    call_hook,
-    callbacks_of,
-    only,
-)
+from flt.federation import Aggregate, Aggregation, Attack, Backdoor, FederatedCallback, Federation, Round
+from flt.federation.hooks import call_hook, callbacks_of, only
 
 
 def federation(num_clients=10, num_expected=2, clients_per_round=10):

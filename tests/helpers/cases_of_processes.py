@@ -27,7 +27,7 @@ from callbacks import (
     TrimmedMean,
 )
 from flt.data.inputs import InputPipeline
-from flt.federation.hooks import Aggregate, FederatedCallback
+from flt.federation import Aggregate, FederatedCallback
 from flt.server import cohort
 from flt.server.processes import leave
 

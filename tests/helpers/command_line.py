@@ -20,7 +20,7 @@ import yaml
 from flt.data.fetching.download import Unreachable
 from flt.data.readers import har_archive as har_source
 from flt.data.sets import har
-from flt.data.stand_ins.policy import synthetic_har
+from flt.data.stand_ins.har import synthetic_har
 from flt.main import main
 
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -39,7 +39,7 @@ import time
 from pathlib import Path
 
 from flt.errors import InputError
-from flt.federation.hooks import Aggregate, Aggregation, Round
+from flt.federation import Aggregate, Aggregation, Round
 
 
 class Mean(Aggregation):

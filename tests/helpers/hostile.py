@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from flt.data import ClientData, FeatureTrigger
-from flt.federation.hooks import BY_CLIENT, Aggregate, Aggregation, Backdoor, FederatedCallback, Federation, Round
+from flt.federation import Aggregate, Aggregation, Backdoor, FederatedCallback, Federation, Round
+from flt.federation.round import BY_CLIENT
 from flt.server.processes import Processes
 from flt.server.reception import Reception
 

@@ -8,10 +8,11 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 
-from flt.clients.batches import LocalBatches, PairedRowDraws, take_batches
+from flt.clients.batches import LocalBatches, take_batches
+from flt.clients.draws import PairedRowDraws
 from flt.data import Examples, FeatureTrigger, FederatedDataModule, PixelTrigger, RawData
 from flt.data.inputs import InputPipeline
-from flt.federation.hooks import Aggregate, FederatedCallback, Round
+from flt.federation import Aggregate, FederatedCallback, Round
 from flt.module import FederatedModule
 
 SIZES = (24, 18, 11, 33, 21, 7, 15, 28, 13, 10)

@@ -17,7 +17,7 @@ from torch import nn
 
 from callbacks import AdaptiveAttack, FedAvg, FLTrust, MetricsLogger, RoundProgressBar, RunReport, TrimAttack
 from flt.errors import InputError
-from flt.federation.hooks import FederatedCallback
+from flt.federation import FederatedCallback
 
 pytestmark = [
     # Resumed on purpose into a folder of its own, so that both runs can be compared.

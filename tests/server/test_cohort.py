@@ -22,7 +22,7 @@ from callbacks import (
 from flt.clients.training import LocalTraining
 from flt.data.inputs import InputPipeline
 from flt.errors import InputError
-from flt.federation.hooks import FederatedCallback
+from flt.federation import FederatedCallback
 from flt.server import cohort
 from flt.server.processes import Processes
 

@@ -8,7 +8,8 @@ from flt.data.examples import Examples, RawData
 from flt.data.inputs import Normalization
 from flt.data.readers.har import NUM_CLASSES, read_har
 from flt.data.readers.har_archive import ARCHIVE
-from flt.data.stand_ins.policy import StandInPolicy, real_or_stand_in, synthetic_har
+from flt.data.stand_ins.har import synthetic_har
+from flt.data.stand_ins.policy import StandInPolicy, real_or_stand_in
 from flt.data.triggers import HAR_TRIGGER, Trigger
 from flt.random import generator
 

@@ -3,7 +3,7 @@
 import torch
 
 from flt.data.readers.images import Images
-from flt.data.stand_ins.policy import paired_classes
+from flt.data.stand_ins.clusters import paired_classes
 from flt.random import generator
 
 DIMENSIONS, COARSE, CHUNK = 32, 7, 2_000

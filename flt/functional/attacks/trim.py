@@ -1,14 +1,11 @@
 """The Trim attack: every coordinate just outside what benign clients send, on the wrong side."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from flt.errors import check_choice
+from flt.functional.attacks.knowledge import Knowledge
 from flt.functional.blocks import column_blocks
-
-Knowledge = Literal["full", "partial"]
 
 
 def trim_attack(

@@ -20,7 +20,7 @@ from filelock import FileLock
 from flt.cli.exit_status import exit_status
 from flt.cli.training import FederatedCLI
 from flt.files import write_atomically
-from flt.runs.checkpoints import differences
+from flt.runs.differences import differences
 from flt.server.processes import leave
 
 OWN = ("logger", "enable_progress_bar", "default_root_dir")  # of the trainer: where and how, not what

@@ -8,7 +8,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from jsonargparse import Namespace
 
-from flt.cli.training import SettingsReader
+from flt.cli.settings_reader import SettingsReader
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.grid.execution.job import Job

@@ -10,9 +10,8 @@ from tiny import Recorder, Sending
 from torch.testing import assert_close
 
 from callbacks import FedAvg, FLTrust, LabelFlippingAttack, NoAttack
-from flt.federation.hooks import BY_CLIENT, FederatedCallback
-from flt.federation.judgement import Judgement
-from flt.federation.streaming import PartialAggregate, WeightedAggregation
+from flt.federation import FederatedCallback, Judgement, PartialAggregate, WeightedAggregation
+from flt.federation.round import BY_CLIENT
 from flt.server import cohort
 
 

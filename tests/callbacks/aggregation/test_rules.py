@@ -10,7 +10,7 @@ from tiny import Recorder, parameters_of, start_of
 import callbacks as offers
 from callbacks import FedAvg, FLTrust, Krum, NoAttack, TrimmedMean
 from flt.errors import InputError
-from flt.federation.hooks import Aggregation, Attack, FederatedCallback
+from flt.federation import Aggregation, Attack, FederatedCallback
 
 
 class Diverse(FederatedCallback):

@@ -4,7 +4,7 @@ from tiny import Recorder, TinyData
 
 from callbacks import FedAvg, ScalingAttack
 from flt.data import FeatureTrigger
-from flt.federation.hooks import Backdoor
+from flt.federation import Backdoor
 
 
 def rows(examples):

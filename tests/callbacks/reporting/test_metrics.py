@@ -8,7 +8,7 @@ from lightning.pytorch.loggers import CSVLogger
 from tiny import Recorder, Sending, TinyData
 
 from callbacks import FedAvg, FLTrust, MetricsLogger, NoAttack, ScalingAttack, TrimAttack
-from flt.federation.hooks import FederatedCallback
+from flt.federation import FederatedCallback
 
 BASE = {"round", "training_loss", "update_norm", "num_dropped"}
 TRUST = {"root_update_norm", "trust_score_benign", "trust_score_malicious"}

@@ -2,7 +2,7 @@ import pytest
 from tiny import Recorder
 
 from callbacks import FedAvg, RoundProgressBar, ScalingAttack
-from flt.federation.hooks import FederatedCallback
+from flt.federation import FederatedCallback
 
 SHOWN = {"enable_progress_bar": True}
 

@@ -6,7 +6,7 @@ import torch
 from flt.data.readers import har as har_parse
 from flt.data.readers.har import LAYOUT, parse_har, read_har
 from flt.data.readers.har_archive import ARCHIVE, DOWNLOADED_ARCHIVE, FOLDER
-from flt.data.stand_ins.policy import HAR_USER_SIZES, synthetic_har
+from flt.data.stand_ins.har import HAR_USER_SIZES, synthetic_har
 from flt.errors import InputError
 from flt.files import cache_folder
 

@@ -6,7 +6,7 @@ import torch
 from flt.data import HAR, RawData
 from flt.data.readers.har_archive import ARCHIVE
 from flt.data.sets.har import split_by_owner, standardised
-from flt.data.stand_ins.policy import HAR_USER_SIZES
+from flt.data.stand_ins.har import HAR_USER_SIZES
 from flt.errors import InputError
 
 

@@ -3,7 +3,9 @@ import torch
 
 from flt.data.fetching.download import Unreachable
 from flt.data.sets.har import split_by_owner, standardised
-from flt.data.stand_ins.policy import HAR_USER_SIZES, paired_classes, real_or_stand_in, synthetic_har
+from flt.data.stand_ins.clusters import paired_classes
+from flt.data.stand_ins.har import HAR_USER_SIZES, synthetic_har
+from flt.data.stand_ins.policy import real_or_stand_in
 from flt.errors import InputError
 
 

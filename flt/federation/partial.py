@@ -1,12 +1,11 @@
-"""Rules that need not see all updates at once: a round may come to them in parts."""
+"""What is kept of a part of a round, where a round comes in parts."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass
 
-from flt.federation.hooks import Aggregate, Aggregation, Round
 from flt.federation.judgement import Judgement
+from flt.federation.round import Round
 from flt.functional.weighted_sum import WeightedSum
 
 
@@ -41,22 +40,3 @@ class PartialAggregate:
     def judgement(self) -> Judgement:
         """What the rule says of all clients, the weights as shares of the mean."""
         return Judgement.joined(self.judgements).shared_out(self.updates.divisor)
-
-
-class WeightedAggregation(Aggregation):
-    """Base class of rules that are a weighted mean, each client's weight depending on nothing but its own update.
-
-    Such a rule holds one part of a round's updates at a time, so that memory does not bound the number of clients.
-    """
-
-    @abstractmethod
-    def fold(self, round: Round) -> PartialAggregate:
-        """What is kept of a part of a round's clients."""
-
-    def finish(self, total: PartialAggregate, round: Round) -> Aggregate:
-        """The aggregate of all parts together; ``round`` has everything but the updates and their statistics."""
-        return Aggregate(total.updates.mean(), total.statistics.mean(), total.judgement)
-
-    def aggregate(self, round: Round) -> Aggregate:
-        """The rule on a round that is there as a whole."""
-        return self.finish(self.fold(round), round)

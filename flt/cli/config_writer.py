@@ -1,0 +1,57 @@
+"""Writing down the settings of a run."""
+
+import json
+from functools import cached_property
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.cli import SaveConfigCallback
+from lightning.pytorch.loggers import CSVLogger
+
+import flt
+import flt.models  # noqa: F401  # makes its networks known by short name
+from flt.files import write_atomically
+from flt.runs.folder import remove_if_empty, run_folder
+from flt.runs.resume import SETTINGS, WANDB_IDS, logged_under
+
+
+class ConfigWriter(SaveConfigCallback):
+    """Writes ``config.yaml`` into the run's folder and gives it to the loggers, once nothing can go wrong any more.
+
+    Checkpoints keep it as well: a resumed run is to have the same settings.
+    """
+
+    @cached_property
+    def settings(self) -> str:
+        """The configuration in JSON, which takes longer to make than a small checkpoint."""
+        text: str = self.parser.dump(self.config, format="json", skip_none=False)
+        return text
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Waits for `on_fit_start`: a run whose settings are refused leaves no folder behind."""
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Removes the run's folder, which loggers make before any setting is looked at, if nothing is in it."""
+        remove_if_empty(trainer)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """The same after an evaluation, which writes nothing."""
+        remove_if_empty(trainer)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Writes and logs the configuration."""
+        folder = run_folder(trainer)
+        if not trainer.is_global_zero or folder is None:
+            return
+        data = pl_module.data.display_name  # type: ignore[union-attr]
+        text = self.parser.dump(self.config, skip_none=False)
+        write_atomically(folder / self.config_filename, f"# Data of this run: {data}\n{text}")
+        for logger in trainer.loggers:
+            if not isinstance(logger, CSVLogger):  # which would write the same once more as hparams.yaml
+                logger.log_hyperparams({**json.loads(self.settings), "data_used": data})
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Adds the settings, as text."""
+        if trainer.state.fn == "fit":
+            checkpoint[SETTINGS] = self.settings
+            checkpoint[WANDB_IDS] = logged_under(trainer.loggers)

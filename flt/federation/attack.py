@@ -1,0 +1,50 @@
+"""Base class of the attacks."""
+
+from abc import ABC
+
+from torch import Tensor
+
+from flt.data.examples import ClientData
+from flt.errors import InputError
+from flt.federation.hooks import FederatedCallback
+from flt.federation.round import Backdoor, Federation, Round
+
+
+class Attack(FederatedCallback, ABC):
+    """Base class of the attacks: override `poison` to change local data, `craft` to change updates, or both.
+
+    Args:
+        fraction: Fraction of the clients that are malicious; ``round(fraction * num_clients)`` of them, drawn once by
+            the seed.
+
+    Raises:
+        InputError: If ``fraction`` is outside [0, 1).
+    """
+
+    active: bool = True
+    """Whether the clients chosen by ``fraction`` are malicious indeed."""
+
+    def __init__(self, fraction: float) -> None:
+        if not 0.0 <= fraction < 1.0:
+            raise InputError(f"attack.fraction={fraction} must be at least 0 and less than 1")
+        self.fraction = fraction
+
+    def backdoor(self, default: Backdoor) -> Backdoor | None:
+        """The backdoor whose success is measured, None if the attack has none; ``default`` is the data set's own."""
+        return None
+
+    def poison(self, federation: Federation) -> ClientData | None:
+        """The local data with those of the malicious clients changed."""
+
+    def craft(self, round: Round) -> Tensor | None:
+        """What the server receives, shape ``[num_clients, num_params]``, given every client's honest update."""
+
+    def on_federation(self, federation: Federation) -> Federation | None:
+        """Poisons the local data."""
+        poisoned = self.poison(federation)
+        return None if poisoned is None else federation.replace(clients=poisoned)
+
+    def on_client_updates(self, round: Round) -> Round | None:
+        """Crafts the malicious updates."""
+        crafted = self.craft(round)
+        return None if crafted is None else round.replace(updates=crafted)

@@ -1,0 +1,162 @@
+"""What passes through a round: values that nobody changes in place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from flt.data.examples import ClientData
+from flt.data.triggers import Trigger
+from flt.federation.judgement import Judgement
+from flt.random import generator
+
+
+@dataclass(frozen=True)
+class Backdoor:
+    """A backdoor's trigger and the class it is to be taken for."""
+
+    trigger: Trigger
+    target_class: int
+
+
+@dataclass(frozen=True)
+class Federation:
+    """What stays the same for a whole run.
+
+    Attributes:
+        clients: Local data of all clients.
+        num_examples: Examples each client was given, before any attack added to them, shape ``[num_clients]``.
+        malicious: Which clients are malicious, boolean, shape ``[num_clients]``.
+        num_expected: Malicious clients that rules expect unless told otherwise; the malicious ones' number wherever
+            there is an attack.
+        clients_per_round: Clients that take part in a round (tau).
+        num_classes: Number of classes.
+        seed: The run's seed.
+        backdoor: The data set's own trigger and target class, for attacks that bring none.
+    """
+
+    clients: ClientData
+    num_examples: Tensor
+    malicious: Tensor
+    num_expected: int
+    clients_per_round: int
+    num_classes: int
+    seed: int
+    backdoor: Backdoor
+
+    @property
+    def num_clients(self) -> int:
+        """Number of clients (n)."""
+        return len(self.malicious)
+
+    @property
+    def num_malicious(self) -> int:
+        """Number of malicious clients (m)."""
+        return int(self.malicious.sum())
+
+    @property
+    def expected_per_round(self) -> int:
+        """Malicious clients that rules expect in a round: the share of ``num_expected`` that falls to it."""
+        return round(self.num_expected * self.clients_per_round / self.num_clients)
+
+    def replace(self, **changes: Any) -> "Federation":
+        """A copy with some attributes changed."""
+        return replace(self, **changes)
+
+
+BY_CLIENT = ("client_ids", "malicious", "num_examples", "updates", "losses", "statistics")
+"""What a round has a row of for each client."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round's updates and whose they are; rows of all tensors correspond.
+
+    Attributes:
+        number: The round, counted from 0.
+        client_ids: Who takes part, shape ``[num_clients]``.
+        malicious: Which of them are malicious, shape ``[num_clients]``.
+        num_examples: Size of their local data as the server knows it, shape ``[num_clients]``.
+        updates: Their local updates g_i, shape ``[num_clients, num_params]``, float32.
+        root_update: The server's own update g_0, shape ``[num_params]``; None if nothing in this run needs it.
+        losses: Mean training loss of each client's batch, shape ``[num_clients]``.
+        statistics: By how much local training moved the running statistics of batch normalisation, shape
+            ``[num_clients, num_statistics]``; no columns for a network without any.
+        root_statistics: The same of the server's own training, shape ``[num_statistics]``.
+        federation: What stays the same for a whole run.
+        num_dropped: Updates that were removed because they held a NaN or an infinity.
+    """
+
+    number: int
+    client_ids: Tensor
+    malicious: Tensor
+    num_examples: Tensor
+    updates: Tensor
+    root_update: Tensor | None
+    losses: Tensor
+    statistics: Tensor
+    root_statistics: Tensor | None
+    federation: Federation = field(repr=False)
+    num_dropped: int = 0
+
+    def replace(self, **changes: Any) -> "Round":
+        """A copy with some attributes changed."""
+        return replace(self, **changes)
+
+    def generator(self, stream: str) -> torch.Generator:
+        """Fresh random numbers for a callback's ``stream`` in this round, on the device of the updates."""
+        # The prefix keeps a callback's streams apart from those of the round itself.
+        return generator(self.federation.seed, f"callback/{stream}", self.number, device=self.updates.device)
+
+    def __len__(self) -> int:
+        return len(self.client_ids)
+
+    def without_updates(self) -> "Round":
+        """The round with neither updates nor statistics: no columns are left of them."""
+        # New tensors: an empty view would keep all of the old ones in memory.
+        no_columns = self.updates.new_empty(len(self), 0)
+        return replace(self, updates=no_columns, statistics=no_columns)
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Round]") -> "Round":
+        """The round that these parts make up, in their order."""
+        rows: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in BY_CLIENT}
+        return replace(parts[0], **rows, num_dropped=sum(part.num_dropped for part in parts))
+
+    def keep(self, mask: Tensor) -> "Round":
+        """The round without the clients where ``mask``, boolean of shape ``[num_clients]``, is False."""
+        rows: dict[str, Any] = {name: getattr(self, name)[mask] for name in BY_CLIENT}
+        return replace(self, **rows, num_dropped=self.num_dropped + int((~mask).sum()))
+
+    def require_root_update(self) -> Tensor:
+        """The root update; a callback that calls this sets ``needs_root_update = True``."""
+        assert self.root_update is not None, "a callback uses the root update without needs_root_update = True"
+        return self.root_update
+
+    def require_root_statistics(self) -> Tensor:
+        """The statistics that come with the root update."""
+        assert self.root_statistics is not None, "a callback uses the root update without needs_root_update = True"
+        return self.root_statistics
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """What a rule made of a round.
+
+    Attributes:
+        update: The aggregate g, shape ``[num_params]``.
+        statistics: What the rule made of the round's ``statistics``, shape ``[num_statistics]``; None stands for their
+            coordinate-wise median.
+        judgement: What the rule says of each client of the round.
+    """
+
+    update: Tensor
+    statistics: Tensor | None = None
+    judgement: Judgement = field(default_factory=Judgement)
+
+    @property
+    def trust_scores(self) -> Tensor | None:
+        """The judgement's trust scores, shape ``[num_clients]``; None for a rule without any."""
+        return self.judgement.trust_scores
