@@ -171,7 +171,9 @@ def test_a_second_run_leaves_the_first_alone() -> None:
 def test_everything_says_that_the_data_are_a_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     titles = []
     draw = callbacks.reporting.summary.draw_curves
-    monkeypatch.setattr(callbacks.report, "draw_curves", lambda rows, title: titles.append(title) or draw(rows, title))
+    monkeypatch.setattr(
+        callbacks.reporting.summary, "draw_curves", lambda rows, title: titles.append(title) or draw(rows, title)
+    )
     with pytest.warns(UserWarning, match="SYNTHETIC DATA"):
         output = run("fit", "--config", FLTRUST, *SMALL).output
     folder = Path("runs/har/version_0")

@@ -73,7 +73,7 @@ def test_it_needs_metrics(fit):
 
 def test_a_run_without_wandb_does_not_import_it(tmp_path):
     code = (
-        "import sys\nfrom flt.cli import main\n"
+        "import sys\nfrom flt.main import main\n"
         f"status = main(['fit', '--config', {str(Path(__file__).parents[3] / 'configs/har_fltrust.yaml')!r},"
         "'--data.stand_in', 'always', '--trainer.max_steps', '1'])\n"
         "sys.exit(status or 'wandb' in sys.modules or 'wandb_workspaces' in sys.modules)"
@@ -173,7 +173,7 @@ def test_means_by_client():
 
 
 def test_very_many_clients_are_cut_off(fit, monkeypatch):
-    monkeypatch.setattr(callbacks.wandb_report, "MOST_ROWS", 4)
+    monkeypatch.setattr(callbacks.reporting.wandb_report, "MOST_ROWS", 4)
     table = logged(fit, FedAvg(), rounds=1).steps[-1]["clients"]
     assert [row[0] for row in table.data] == [0, 1, 2, 3]
 
@@ -182,7 +182,7 @@ def test_very_many_clients_are_cut_off(fit, monkeypatch):
 def test_the_figure_is_drawn_once(fit, monkeypatch, reports):
     drawn = []
     real = callbacks.reporting.summary.draw_curves
-    monkeypatch.setattr(callbacks.report, "draw_curves", lambda *args: drawn.append(args) or real(*args))
+    monkeypatch.setattr(callbacks.reporting.summary, "draw_curves", lambda *args: drawn.append(args) or real(*args))
     run = logged(fit, FLTrust(), *reports, rounds=2)
     assert len(drawn) == 1
     assert "FLTrust" in drawn[0][1]
