@@ -2,7 +2,7 @@ import pytest
 import torch
 from tiny import draw_batches
 
-from flt.clients import batches as flt_batches
+from flt.clients import draws as row_draws
 from flt.clients.batches import whole
 from flt.clients.draws import PairedRowDraws, RowDraws
 
@@ -151,7 +151,7 @@ def starts_of(sizes):
 @pytest.mark.parametrize("block", [1, 2**24], ids=["a client a block", "one block"])
 @pytest.mark.parametrize(("sizes", "batch_size", "expected"), DRAWN.values(), ids=DRAWN)
 def test_a_seed_draws_what_it_always_drew(sizes, batch_size, expected, block, monkeypatch):
-    monkeypatch.setattr(flt_batches, "BLOCK", block)
+    monkeypatch.setattr(row_draws, "BLOCK", block)
     sizes = torch.tensor(sizes)
     settings = {"local_steps": 2, "batch_size": batch_size}
     rows = RowDraws(starts_of(sizes), sizes, **settings)(seeded(7))
@@ -175,7 +175,7 @@ ATTACKED = {
 @pytest.mark.parametrize("block", [1, 70, 2**24], ids=["a client a block", "few clients a block", "one block"])
 @pytest.mark.parametrize(("before", "after"), ATTACKED.values(), ids=ATTACKED)
 def test_who_has_as_many_examples_as_before_draws_the_same(before, after, block, monkeypatch):
-    monkeypatch.setattr(flt_batches, "BLOCK", block)
+    monkeypatch.setattr(row_draws, "BLOCK", block)
     before, after = torch.tensor(before), torch.tensor(after)
     settings = {"local_steps": 3, "batch_size": 4}
     clean = RowDraws(starts_of(before), before, **settings)(seeded())
