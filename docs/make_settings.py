@@ -56,10 +56,11 @@ def main() -> None:
     for network in classes(models, lambda kind: issubclass(kind, torch.nn.Module)):
         section(network, "model.network")
     print("## `data`\n")
+    print("All data sets have these. HAR, whose clients are its users, has none of those that deal out; `Arrays` and")
     print(
-        "All data sets have these; HAR, whose clients are its users, has none of those that deal out. Below stands what"
+        "`ImageFolder`, which read what you name, have neither `data_dir` nor `stand_in`. Below stands what else a data"
     )
-    print("else a data set has, and where its default is another.\n")
+    print("set has, and where its default is another.\n")
     known = table("data", FederatedDataModule)
     for kind in classes(data_sets, lambda kind: issubclass(kind, FederatedDataModule)):
         section(kind, "data", known)
@@ -103,7 +104,9 @@ def table(key: str, kind: type, known: Parameters | None = None) -> Parameters:
         for own in reversed(kind.__mro__)
         for argument in docstring_parser.parse(own.__doc__ or "").params
     }
-    parameters = dict(inspect.signature(kind).parameters)
+    signature = inspect.signature(kind).parameters
+    # ``**settings`` are the base class's, which ``known`` describes.
+    parameters = {name: own for name, own in signature.items() if own.kind is not own.VAR_KEYWORD}
     new = {name: own for name, own in parameters.items() if known is None or not same(own, known.get(name))}
     if new:
         print("| setting | default | meaning |")

@@ -164,5 +164,5 @@ def server() -> Iterator[FileServer]:
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """An empty folder, and where small data sets are published."""
-    monkeypatch.setattr(exit_status, "_set_up", lambda: None)  # what it settles is settled by pytest
+    monkeypatch.setattr(exit_status, "set_up", lambda: None)  # what it settles is settled by pytest
     return Site(tmp_path / "data", monkeypatch)

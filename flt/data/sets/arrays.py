@@ -1,6 +1,7 @@
 """A user's own data set, from one file of NumPy arrays."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,6 @@ from torch import Tensor
 
 from flt.data.datamodule import FederatedDataModule
 from flt.data.examples import Examples, RawData
-from flt.data.inputs import InputPipeline
 from flt.data.partitions import Partition
 from flt.data.readers.npz import ChannelOrder, array_names, as_examples, read_array, read_labels
 from flt.data.triggers import Trigger, default_trigger
@@ -34,13 +34,7 @@ class Arrays(FederatedDataModule):
             [num_examples, channels, height, width].
         num_clients: Number of clients that the training examples are dealt out to; null for 100.
         partition: How they are dealt out; null for the paper's `GroupPartition` with noniid_degree 0.5.
-        root_size: Number of examples of the server's root dataset.
-        bias_probability: Fraction of the root dataset that is of ``biased_class``; null for a uniform root dataset.
-        biased_class: The class that a biased root dataset prefers.
-        batch_size: Examples per client and local step.
-        eval_batch_size: Examples per batch of an evaluation.
-        root_path: The server's own data to draw the root dataset from; see `FederatedDataModule`.
-        inputs: Augmentation and normalisation.
+        settings: The other arguments of `FederatedDataModule` but ``data_dir`` and ``stand_in``.
 
     Raises:
         InputError: If an argument is out of range, or the file's labels cannot be used.
@@ -54,13 +48,7 @@ class Arrays(FederatedDataModule):
         channels: ChannelOrder = "last",
         num_clients: int | None = None,
         partition: Partition | None = None,
-        root_size: int = 100,
-        bias_probability: float | None = None,
-        biased_class: int = 1,
-        batch_size: int = 32,
-        eval_batch_size: int = 1024,
-        root_path: str | None = None,
-        inputs: InputPipeline | None = None,
+        **settings: Any,
     ) -> None:
         check_choice("data.channels", channels, ChannelOrder)
         self.path = Path(path).expanduser()
@@ -70,16 +58,13 @@ class Arrays(FederatedDataModule):
         self._ignored_with_client_ids = [
             name for name, value in (("num_clients", num_clients), ("partition", partition)) if value is not None
         ]
+        # The first two are named here, so that the command line does not offer what would have no effect.
         super().__init__(
+            data_dir=None,
+            stand_in="never",
             num_clients=100 if num_clients is None else num_clients,
             partition=partition,
-            root_size=root_size,
-            bias_probability=bias_probability,
-            biased_class=biased_class,
-            batch_size=batch_size,
-            eval_batch_size=eval_batch_size,
-            root_path=root_path,
-            inputs=inputs,
+            **settings,
         )
 
     @property

@@ -1,15 +1,15 @@
 """Tissue in microscope images of colorectal cancer (CH-MNIST)."""
 
+from typing import Any
+
 import torch
 
 from flt.data.datamodule import FederatedDataModule
 from flt.data.examples import Examples, RawData
-from flt.data.inputs import InputPipeline
-from flt.data.partitions import Partition
 from flt.data.readers.chmnist import ARCHIVE, CLASSES, CSV, NUM_TILES, SIZE, read_chmnist
 from flt.data.readers.images import as_features
 from flt.data.stand_ins.images import synthetic_images
-from flt.data.stand_ins.policy import StandInPolicy, real_or_stand_in
+from flt.data.stand_ins.policy import real_or_stand_in
 from flt.data.triggers import CHMNIST_TRIGGER, Trigger
 from flt.random import generator
 
@@ -25,16 +25,8 @@ class CHMNIST(FederatedDataModule):
 
     Args:
         data_dir: Folder of data sets; null means $FLT_DATA, or "data" if that is not set.
-        stand_in: Whether synthetic data may take the place of the real ones.
         num_clients: Number of clients that the training examples are dealt out to.
-        partition: How they are dealt out; null for the paper's `GroupPartition` with noniid_degree 0.5.
-        root_size: Number of examples of the server's root dataset.
-        bias_probability: Fraction of the root dataset that is of ``biased_class``; null for a uniform root dataset.
-        biased_class: The class that a biased root dataset prefers, 0 to 7.
-        batch_size: Examples per client and local step.
-        eval_batch_size: Examples per batch of an evaluation.
-        root_path: The server's own data to draw the root dataset from; see `FederatedDataModule`.
-        inputs: Augmentation and normalisation.
+        settings: The other arguments of `FederatedDataModule`.
 
     Raises:
         InputError: If an argument is out of range.
@@ -49,33 +41,8 @@ class CHMNIST(FederatedDataModule):
     trigger: Trigger = CHMNIST_TRIGGER
     target_class = 0
 
-    def __init__(
-        self,
-        data_dir: str | None = None,
-        stand_in: StandInPolicy = "never",
-        num_clients: int = 40,
-        partition: Partition | None = None,
-        root_size: int = 100,
-        bias_probability: float | None = None,
-        biased_class: int = 1,
-        batch_size: int = 32,
-        eval_batch_size: int = 1024,
-        root_path: str | None = None,
-        inputs: InputPipeline | None = None,
-    ) -> None:
-        super().__init__(
-            data_dir=data_dir,
-            stand_in=stand_in,
-            num_clients=num_clients,
-            partition=partition,
-            root_size=root_size,
-            bias_probability=bias_probability,
-            biased_class=biased_class,
-            batch_size=batch_size,
-            eval_batch_size=eval_batch_size,
-            root_path=root_path,
-            inputs=inputs,
-        )
+    def __init__(self, data_dir: str | None = None, num_clients: int = 40, **settings: Any) -> None:
+        super().__init__(data_dir=data_dir, num_clients=num_clients, **settings)
 
     def load(self, seed: int) -> RawData:
         """Read the data or make the stand-in, and split it at random.

@@ -1,14 +1,12 @@
 """A user's own images, sorted into a folder for each class."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from flt.data.datamodule import FederatedDataModule
 from flt.data.examples import RawData
-from flt.data.inputs import InputPipeline
-from flt.data.partitions import Partition
 from flt.data.readers.image_files import class_folders, image_files, read_images
 from flt.data.readers.images import Images, as_raw_data
 from flt.data.triggers import Trigger, default_trigger
@@ -39,15 +37,7 @@ class ImageFolder(FederatedDataModule):
     Args:
         path: The folder with the folders train and test.
         grey: Whether the images are read as grey, with one channel; false for RGB, with three.
-        num_clients: Number of clients that the training examples are dealt out to.
-        partition: How they are dealt out; null for the paper's `GroupPartition` with noniid_degree 0.5.
-        root_size: Number of examples of the server's root dataset.
-        bias_probability: Fraction of the root dataset that is of ``biased_class``; null for a uniform root dataset.
-        biased_class: The class that a biased root dataset prefers.
-        batch_size: Examples per client and local step.
-        eval_batch_size: Examples per batch of an evaluation.
-        root_path: The server's own data to draw the root dataset from; see `FederatedDataModule`.
-        inputs: Augmentation and normalisation.
+        settings: The arguments of `FederatedDataModule` but ``data_dir`` and ``stand_in``.
 
     Raises:
         InputError: If an argument is out of range, or the folders are not as they should be.
@@ -55,35 +45,13 @@ class ImageFolder(FederatedDataModule):
 
     target_class = 0
 
-    def __init__(
-        self,
-        path: str,
-        grey: bool = False,
-        num_clients: int = 100,
-        partition: Partition | None = None,
-        root_size: int = 100,
-        bias_probability: float | None = None,
-        biased_class: int = 1,
-        batch_size: int = 32,
-        eval_batch_size: int = 1024,
-        root_path: str | None = None,
-        inputs: InputPipeline | None = None,
-    ) -> None:
+    def __init__(self, path: str, grey: bool = False, **settings: Any) -> None:
         self.path = Path(path).expanduser()
         self.grey = grey
         self._listing = list_images(self.path)
         self._shape: tuple[int, ...] = ()
-        super().__init__(
-            num_clients=num_clients,
-            partition=partition,
-            root_size=root_size,
-            bias_probability=bias_probability,
-            biased_class=biased_class,
-            batch_size=batch_size,
-            eval_batch_size=eval_batch_size,
-            root_path=root_path,
-            inputs=inputs,
-        )
+        # Named here, so that the command line does not offer what would have no effect.
+        super().__init__(data_dir=None, stand_in="never", **settings)
 
     @property
     def dataset_name(self) -> str:
