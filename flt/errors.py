@@ -1,6 +1,16 @@
 """The one exception that means: the user's input is wrong, and here is the remedy."""
 
+import re
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, get_args
+
+LIBRARY = re.compile(r"[/\\](lib[/\\]python[\d.]+|site-packages|dist-packages)[/\\]|^<")
+"""Matches the path of code that is installed (the standard library's, packages') or that a library generates."""
+
+OURS = tuple(f"{Path(__file__).resolve().parents[1] / package}/" for package in ("flt", "callbacks"))
+"""Folders of this project's own code."""
 
 
 class InputError(ValueError):
@@ -8,6 +18,22 @@ class InputError(ValueError):
 
     The message is one line that names the argument or file, its value and what to do about it. The command line
     prints it and exits with status 2; anything that is not an ``InputError`` is a bug and keeps its traceback.
+    """
+
+
+class PluginError(InputError):
+    """An exception from code that a setting names: a user's own class, Lightning's part of a run, a logger.
+
+    Raise it ``from`` that exception, with a message made by `one_line`. The command line writes the traceback into a
+    file and puts the file's path behind the message.
+
+    Example:
+        >>> try:
+        ...     1 / 0
+        ... except ArithmeticError as error:
+        ...     raise PluginError(f"the rule Mine: {one_line(error)}") from error
+        Traceback (most recent call last):
+        flt.errors.PluginError: the rule Mine: ZeroDivisionError: division by zero
     """
 
 
@@ -22,6 +48,37 @@ class Stopped(Exception):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+def one_line(error: BaseException) -> str:
+    """Kind and message of an exception in one line, with the file and the line of a user's code where it came up.
+
+    Of an exception that a library made of one from a user's code, the latter is told.
+    """
+    error = next((each for each in chain(error) if own_frame(each)), error)
+    frame = None if isinstance(error, SyntaxError | ModuleNotFoundError) else own_frame(error)
+    place = f" ({frame.filename}, line {frame.lineno})" if frame else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, what it was raised from or while, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def own_frame(error: BaseException) -> traceback.FrameSummary | None:
+    """The innermost place of a traceback in a user's own code; None if the exception passed through none.
+
+    A user's own code is neither installed nor part of this project.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame for frame in reversed(frames) if _is_own(frame.filename)), None)
+
+
+def _is_own(filename: str) -> bool:
+    return not LIBRARY.search(filename) and not str(Path(filename).resolve()).startswith(OURS)
 
 
 def check_positive(name: str, value: float, *, above: float = 0.0) -> None:

@@ -6,10 +6,8 @@ import signal
 import sys
 from collections.abc import Callable
 
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-
 from flt.cli.environment import Terminated, set_up, terminable
-from flt.cli.parser import input_error
+from flt.cli.faults import explained, message_of
 from flt.errors import Stopped
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -38,22 +36,17 @@ def exit_status(command: Callable[[], int | None]) -> int:
     except KeyboardInterrupt as error:
         print(f"flt: {how_stopped(error)}", file=sys.stderr)
         return interrupted_status(error)
-    except (ValueError, MisconfigurationException) as error:
-        explained = error if isinstance(error, MisconfigurationException) else input_error(error)
-        if explained is None:  # a bug, or a mistake in a user's own class: its traceback is worth seeing
-            raise
-        print(f"flt: error: {' '.join(str(explained).split())}", file=sys.stderr)
-        return 2
     except BrokenPipeError:  # who reads the output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python flushes what is left at its exit
         return 128 + signal.SIGPIPE
-    except OSError as error:
-        if error.errno in NO_SPACE:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
             print(f"flt: {no_space(error)}", file=sys.stderr)
             return 1
-        if error.filename is None:
+        mistake = explained(error)
+        if mistake is None:
             raise
-        print(f"flt: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"flt: error: {message_of(mistake)}", file=sys.stderr)
         return 2
 
 

@@ -14,7 +14,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.loggers import Logger
 
 from flt.data import FederatedDataModule, Partition
-from flt.errors import InputError
+from flt.errors import InputError, one_line
 from flt.federation import Aggregation, Attack
 from flt.models import Network
 from flt.server.checks import precision_problem
@@ -94,7 +94,7 @@ class FederatedArgumentParser(LightningArgumentParser):
         except Exception as error:
             if not _came_up_in_an_import(error):
                 raise
-            raise InputError(f"a class cannot be imported: {_in_one_line(error)}") from error
+            raise InputError(f"a class cannot be imported: {one_line(error)}") from error
 
     def parse_path(self, cfg_path: Any, **kwargs: Any) -> Any:
         """Reads a configuration file; its name precedes what is wrong with it."""
@@ -209,18 +209,8 @@ def _problem_of_import(path: str) -> str | None:
     try:
         importlib.import_module(path.rpartition(".")[0])
     except Exception as error:  # a user's own module may raise anything
-        return _in_one_line(error)
+        return one_line(error)
     return None
-
-
-def _in_one_line(error: Exception) -> str:
-    """An exception with the place where it came up, unless its own text has it."""
-    last, place = error.__traceback__, ""
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    if last is not None and not isinstance(error, SyntaxError | ModuleNotFoundError):
-        place = f" ({last.tb_frame.f_code.co_filename}, line {last.tb_lineno})"
-    return f"{type(error).__name__}: {error}{place}"
 
 
 def _came_up_in_an_import(error: Exception) -> bool:
@@ -232,19 +222,6 @@ def _came_up_in_an_import(error: Exception) -> bool:
             return True
         last = last.tb_next
     return False
-
-
-def input_error(error: BaseException | None) -> InputError | None:
-    """The `InputError` that ``error`` is or was caused by, if there is one.
-
-    A package that a class needs and that is not installed, such as a logger's, counts as one.
-    """
-    named = re.search(r"class_path '(?:\w+\.)*(\w+)'", str(error))
-    while error is not None and not isinstance(error, InputError):
-        if isinstance(error, ModuleNotFoundError):
-            return InputError(f"{named[1] if named else 'a class'} needs a package that is not installed: {error}")
-        error = error.__cause__ or error.__context__
-    return error
 
 
 def _leaves(base: type[Any]) -> Iterator[type[Any]]:

@@ -5,18 +5,18 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 
 import pytest
 
+from flt import errors
 from flt.cli.exit_status import exit_status
 from flt.errors import InputError, Stopped
 
 
 def ending(error):
-    def command():
-        raise error
-
-    return command
+    """A command that raises ``error`` in code of this project."""
+    return partial(exec, compile("raise error", errors.__file__, "exec"), {"error": error})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,130 @@
+"""What an exception that ends a command means: a mistake in the settings, a fault of a plug-in, or a bug."""
+
+import os
+import re
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from flt.errors import InputError, PluginError, chain, one_line, own_frame
+
+SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+"""Matches the names of environment variables whose values are shown to nobody."""
+
+
+def explained(error: Exception) -> Exception | None:
+    """The mistake that an exception is or comes from; None for a bug, whose traceback is worth seeing.
+
+    What comes out of a user's own class is a mistake there; what comes up while a run is made and set up, before its
+    first round, is a mistake in its settings, whoever finds it; later on, what Lightning itself says is one, too.
+    """
+    mistake = input_error(error) or _misconfiguration(error)
+    is_own = any(map(own_frame, chain(error)))
+    if mistake is None and not is_own and isinstance(error, OSError) and error.filename is not None:
+        mistake = InputError(f"{error.filename}: {error.strerror}")
+    if mistake is None and (is_own or _is_of_settings(error)):
+        mistake = PluginError(one_line(error))
+        mistake.__cause__ = error
+    return mistake
+
+
+def message_of(mistake: Exception) -> str:
+    """The line that tells a mistake; it ends with the path of the traceback where a plug-in raised it."""
+    text = " ".join(str(mistake).split())
+    if isinstance(mistake, PluginError):
+        path = write_traceback(mistake)
+        text += f"; traceback in {path}" if path else ""
+    return without_secrets(text)
+
+
+def write_traceback(error: Exception) -> Path | None:
+    """Writes the traceback of an exception and of what caused it.
+
+    Returns:
+        The file: ``traceback.txt`` in the folder of a run that has begun, or one in the temporary folder; None where
+        neither can be written.
+    """
+    text = without_secrets("".join(traceback.format_exception(error.__cause__ or error)))
+    folder = _folder_of_run(error.__cause__ or error)
+    try:
+        if folder is not None:
+            path = folder / "traceback.txt"
+        else:
+            handle, name = tempfile.mkstemp(prefix="flt-traceback-", suffix=".txt")
+            os.close(handle)
+            path = Path(name)
+        path.write_text(text)
+    except OSError:
+        return None
+    return path
+
+
+def without_secrets(text: str) -> str:
+    """A text with stars in place of the values of environment variables that hold keys and passwords."""
+    for name, value in os.environ.items():
+        if SECRET.search(name) and len(value) >= 6:
+            text = text.replace(value, "***")
+    return text
+
+
+def input_error(error: BaseException | None) -> InputError | None:
+    """The `InputError` that ``error`` is or was caused by, if there is one.
+
+    A package that a class needs and that is not installed, such as a logger's, counts as one.
+    """
+    named = re.search(r"class_path '(?:\w+\.)*(\w+)'", str(error))
+    for each in chain(error):
+        if isinstance(each, InputError):
+            return each
+        if isinstance(each, ModuleNotFoundError):
+            return InputError(f"{named[1] if named else 'a class'} needs a package that is not installed: {each}")
+    return None
+
+
+def _misconfiguration(error: Exception) -> Exception | None:
+    module = sys.modules.get("lightning.fabric.utilities.exceptions")  # not imported for the sake of this question
+    return error if module and isinstance(error, module.MisconfigurationException) else None
+
+
+def _is_of_settings(error: Exception) -> bool:
+    """Whether an exception came up before the first round of a run, or in Lightning outside of what a round does."""
+    frames = list(_frames(error))
+    cli = _position(frames, "lightning.pytorch.cli", "LightningCLI")
+    if cli is None:
+        return False
+    loop = _position(frames, "lightning.pytorch.loops.fit_loop", "_FitLoop", "advance")
+    if loop is None:
+        return True
+    return not any(str(frame.f_globals.get("__name__")).startswith(("flt.", "callbacks.")) for frame in frames[loop:])
+
+
+def _folder_of_run(error: BaseException) -> Path | None:
+    """The folder of the run in which an exception came up, once the run has written its settings there."""
+    frames = list(_frames(error))
+    position = _position(frames, "lightning.pytorch", "Trainer")
+    if position is None:
+        return None
+    from flt.runs.folder import run_folder  # here, as it needs Lightning, which is there by now
+
+    folder = run_folder(frames[position].f_locals["self"])
+    return folder if folder is not None and (folder / "config.yaml").is_file() else None
+
+
+def _frames(error: BaseException) -> Iterator[FrameType]:
+    last = error.__traceback__
+    while last is not None:
+        yield last.tb_frame
+        last = last.tb_next
+
+
+def _position(frames: list[FrameType], module: str, name: str, method: str | None = None) -> int | None:
+    """Where the first method of a class, or its ``method``, stands among the frames; None if it does not."""
+    kind: Any = getattr(sys.modules.get(module), name, None)
+    for position, frame in enumerate(frames):
+        if kind and isinstance(frame.f_locals.get("self"), kind) and method in (None, frame.f_code.co_name):
+            return position
+    return None
