@@ -86,7 +86,7 @@ def main() -> None:
 
 def classes(module: Any, wanted: Any) -> list[type]:
     """The public classes of a module that may be chosen."""
-    found = [value for name, value in vars(module).items() if inspect.isclass(value) and not name.startswith("_")]
+    found = [value for name, value in vars(module).items() if inspect.isclass(value) and name in module.__all__]
     return [kind for kind in found if not inspect.isabstract(kind) and wanted(kind)]
 
 

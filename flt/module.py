@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities import rank_zero_warn
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from flt.clients.batch_norm import move_statistics
@@ -18,7 +18,6 @@ from flt.errors import InputError, check_choice, check_positive
 from flt.federation import Aggregate, Aggregation, Attack, Backdoor
 from flt.federation.hooks import call_hook, callbacks_of, only
 from flt.federation.membership import form_federation
-from flt.models import Network
 from flt.models.initialization import Initialization, initialize
 from flt.random import generator, run_seed
 from flt.runs.checkpoints import check_settings_kept, check_state
@@ -44,7 +43,8 @@ class FederatedModule(LightningModule):
     The rule and the attack are callbacks of the trainer.
 
     Args:
-        network: The global model, a module from features to class scores.
+        network: The global model: CNN, LogisticRegression, ResNet20, or the import path of any torch.nn.Module from
+            features to class scores.
         initialization: "network" starts from the weights the network was built with; "xavier" draws them uniformly
             from ``+-sqrt(2.24 / fan_avg)`` with zero biases, as the authors of FLTrust do.
         client_lr: Learning rate of the clients and of the root update (beta).
@@ -70,7 +70,7 @@ class FederatedModule(LightningModule):
 
     def __init__(
         self,
-        network: Network,
+        network: nn.Module,
         initialization: Initialization = "network",
         client_lr: float = 0.003,
         local_steps: int = 1,
@@ -84,6 +84,10 @@ class FederatedModule(LightningModule):
         lr_gamma: float = 0.9,
     ) -> None:
         super().__init__()
+        if not isinstance(network, nn.Module):
+            raise InputError(
+                f"model.network is a {type(network).__name__}: give a torch.nn.Module, an object and not its class"
+            )
         self.automatic_optimization = False
         counts = {
             "local_steps": local_steps,

@@ -12,24 +12,25 @@ from jsonargparse import ActionConfigFile, get_loader, set_loader  # type: ignor
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.loggers import Logger
+from torch import nn
 
 from flt.data import FederatedDataModule, Partition
 from flt.errors import InputError, one_line
 from flt.federation import Aggregation, Attack
-from flt.models import Network
 from flt.server.checks import precision_problem
 
 PLUGINS: dict[str, type] = {
     "data": FederatedDataModule,
     "aggregation": Aggregation,
     "attack": Attack,
-    "model.network": Network,
+    "model.network": nn.Module,
     "partition": Partition,
     "trainer.logger": Logger,
     "trainer.callbacks": Callback,
 }
 MOST_NAMES = 12  # that are worth listing
-PACKAGES = ("flt", "callbacks", "lightning")  # whose classes are listed
+PACKAGES = ("flt.", "callbacks.", "lightning.")  # whose classes are listed
+NETWORKS = ("flt.models.",)
 
 COMMAND = r"(fit|validate|test|predict|data)\."
 
@@ -188,7 +189,13 @@ def advice(message: str, options: Iterable[str]) -> str:
 
 def _choices(name: str, base: type[Any]) -> str:
     """What could stand in place of an unknown class's ``name``."""
-    names = sorted({own.__name__ for own in _leaves(base) if own.__module__.split(".")[0] in PACKAGES})
+    names = sorted(
+        {
+            own.__name__
+            for own in _leaves(base)
+            if own.__module__.startswith(NETWORKS if base is nn.Module else PACKAGES)
+        }
+    )
     others = "a file, or the import path of your own class"
     if len(names) <= MOST_NAMES:
         return f"choose one of {', '.join(names)}, {others}"
@@ -226,6 +233,6 @@ def _came_up_in_an_import(error: Exception) -> bool:
 
 def _leaves(base: type[Any]) -> Iterator[type[Any]]:
     for subclass in base.__subclasses__():
-        if not inspect.isabstract(subclass):
+        if not inspect.isabstract(subclass) and not subclass.__name__.startswith("_"):
             yield subclass
         yield from _leaves(subclass)

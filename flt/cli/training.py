@@ -77,6 +77,9 @@ class FederatedCLI(LightningCLI):
         """Adds ``--aggregation`` and ``--attack``."""
         parser.add_lightning_class_args(Aggregation, "aggregation", subclass_mode=True, required=False)
         parser.add_lightning_class_args(Attack, "attack", subclass_mode=True, required=False)
+        (network,) = (action for action in parser._actions if action.dest == "model.network")
+        # Its help would list the 750 modules of torch; the first line of it names the networks there are.
+        network.extra_help = str  # type: ignore[attr-defined]
         parser.set_defaults({"aggregation": {"class_path": "FLTrust"}, "attack": {"class_path": "NoAttack"}})
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:

@@ -2,10 +2,8 @@
 
 from torch import Tensor, nn
 
-from flt.models.network import Network
 
-
-class CNN(Network):
+class CNN(nn.Module):
     """Two convolutions and two fully connected layers; 139,960 parameters for 28x28 grey images and 10 classes.
 
     Convolution 3x3 to 30 channels, ReLU, max pooling 2x2; convolution 3x3 to 50 channels, ReLU, max pooling 2x2; fully

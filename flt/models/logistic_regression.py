@@ -3,10 +3,9 @@
 from torch import Tensor, nn
 
 from flt.errors import InputError
-from flt.models.network import Network
 
 
-class LogisticRegression(Network):
+class LogisticRegression(nn.Module):
     """One linear layer from features to class scores; the paper's model for HAR.
 
     Weights and biases start at zero: the loss is convex, and every seed then starts from the same point.

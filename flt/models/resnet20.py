@@ -5,12 +5,11 @@ from typing import Literal
 from torch import Tensor, nn
 
 from flt.errors import check_choice
-from flt.models.network import Network
 
 Normalization = Literal["batch", "group"]
 
 
-class ResNet20(Network):
+class ResNet20(nn.Module):
     """He et al.'s residual network of 20 layers for small images.
 
     A 3x3 convolution to 16 channels, three stages of three blocks with 16, 32 and 64 channels, global average pooling

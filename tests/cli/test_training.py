@@ -402,6 +402,12 @@ def test_help_describes_every_setting_of_a_plugin(key: str, kind: type) -> None:
         assert beginning in text
 
 
+def test_help_lists_the_networks_and_not_every_module_of_torch() -> None:
+    text = words(run("fit", "--help").output)
+    assert "CNN, LogisticRegression, ResNet20, or the import path" in text
+    assert "torch.nn.ReLU" not in text
+
+
 def test_help_describes_the_network() -> None:
     text = words(run("fit", "--model.network.help", "LogisticRegression").output)
     assert all(beginning in text for beginning in described(LogisticRegression).values())

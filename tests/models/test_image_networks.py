@@ -3,7 +3,7 @@ import torch
 
 from flt.clients.layerwise import supports
 from flt.errors import InputError
-from flt.models import CNN, LogisticRegression, Network, ResNet20
+from flt.models import CNN, LogisticRegression, ResNet20
 
 
 def num_parameters(network):
@@ -36,12 +36,6 @@ def test_group_normalisation_has_no_statistics():
 def test_an_unknown_normalisation():
     with pytest.raises(InputError, match="normalization='layer': choose one of batch, group"):
         ResNet20(normalization="layer")
-
-
-def test_any_module_is_a_network():
-    assert isinstance(torch.nn.Linear(1, 1), Network)
-    assert issubclass(torch.nn.ReLU, Network)
-    assert not isinstance(torch.nn.Linear(1, 1), LogisticRegression)
 
 
 def test_convolutions_are_not_trained_by_layers():
