@@ -10,6 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from flt.errors import InputError
+
+NUMBERS = (
+    *("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "JSM_NAMESPACE_RANK", "SLURM_PROCID", "SLURM_LOCALID"),
+    *("SLURM_NODEID", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "SLURM_NTASKS", "SLURM_NTASKS_PER_NODE", "MASTER_PORT"),
+)
+"""Environment variables in which launchers tell a process its place, and which torch and Lightning read."""
+
 
 class Terminated(KeyboardInterrupt):
     """The process was asked to end by SIGTERM, as Slurm and ``kill`` do; it ends as after Ctrl-C."""
@@ -35,16 +43,57 @@ def terminable() -> Iterator[None]:
 
 
 def set_up() -> None:
-    """Settles what is said where, and where a user's own classes are looked for."""
+    """Settles what is said where, and where a user's own classes are looked for, before torch is imported.
+
+    Raises:
+        InputError: If an environment variable makes no sense.
+    """
+    _open_streams()
+    _set_up_warnings()
+    _check_numbers()
+    if not os.environ.get("MPLBACKEND", "module://").startswith("module://"):  # as a notebook sets it for itself
+        os.environ["MPLBACKEND"] = "agg"  # figures go to files; what a shell has set may not even exist
     # A console script does not look for modules in the working directory, where a user's own rule lies. In full, as the
     # folder of a configuration file is the working directory while it is read.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    set_up_messages()
+
+
+def set_up_messages() -> None:
+    """Shows what `flt` says, and of Lightning only warnings; to be called anew after the first import of Lightning."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     own = logging.getLogger("flt")
     own.setLevel(logging.INFO)
     own.handlers = [_StandardError()]
+    warnings.formatwarning = lambda message, *_, **__: f"flt: warning: {message}\n"
+
+
+def _open_streams() -> None:
+    """Opens the standard streams that are closed, or the next file that is opened would take their place."""
+    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(handle, True)
+    os.close(handle)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # for as long as the process lives
+            if name == "stdout":
+                print("flt: warning: standard output is closed: what would be shown is lost", file=sys.stderr)
+
+
+def _check_numbers() -> None:
+    for name in NUMBERS:
+        value = os.environ.get(name)
+        if value is not None and not value.isdecimal():
+            raise InputError(f"the environment has {name}={value!r}, which is to be a whole number: unset it")
+
+
+def _set_up_warnings() -> None:
+    if any(option.startswith("error") for option in sys.warnoptions):
+        # What libraries say to their developers is nothing that a user of this program could mend.
+        for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)
     # Lightning 2.6 calls what torch 2.15 deprecates; nothing a user could do about it.
     warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", module="lightning")
     # Lightning's word about its own record of best checkpoints whenever a run goes on in another folder.
@@ -53,7 +102,6 @@ def set_up() -> None:
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     # Short runs log their last round whatever the interval.
     warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
-    warnings.formatwarning = lambda message, *_, **__: f"flt: warning: {message}\n"
 
 
 class _StandardError(logging.Handler):

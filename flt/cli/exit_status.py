@@ -23,8 +23,8 @@ def exit_status(command: Callable[[], int | None]) -> int:
         That, or 0, or 2 after a mistake in the input, 1 where a disk is full, 130 after Ctrl-C and 143 after SIGTERM,
         which are explained in one line on standard error; 141 where nobody reads the output any more.
     """
-    set_up()
     try:
+        set_up()
         with terminable():
             status = command() or 0
             sys.stdout.flush()

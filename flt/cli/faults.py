@@ -26,6 +26,8 @@ def explained(error: Exception) -> Exception | None:
     is_own = any(map(own_frame, chain(error)))
     if mistake is None and not is_own and isinstance(error, OSError) and error.filename is not None:
         mistake = InputError(f"{error.filename}: {error.strerror}")
+    if mistake is None and isinstance(error, Warning):
+        mistake = InputError(f"{error} (a warning, which -W error or PYTHONWARNINGS makes an error)")
     if mistake is None and (is_own or _is_of_settings(error)):
         mistake = PluginError(one_line(error))
         mistake.__cause__ = error
@@ -91,21 +93,20 @@ def _misconfiguration(error: Exception) -> Exception | None:
 
 
 def _is_of_settings(error: Exception) -> bool:
-    """Whether an exception came up before the first round of a run, or in Lightning outside of what a round does."""
+    """Whether an exception came up in an import, before a run's first round, or in Lightning outside of a round."""
     frames = list(_frames(error))
-    cli = _position(frames, "lightning.pytorch.cli", "LightningCLI")
-    if cli is None:
+    if any(frame.f_code.co_name == "<module>" for frame in frames):  # a library that something keeps from starting
+        return True
+    if not any(_module(frame) == "flt.cli.training" for frame in frames):
         return False
     loop = _position(frames, "lightning.pytorch.loops.fit_loop", "_FitLoop", "advance")
-    if loop is None:
-        return True
-    return not any(str(frame.f_globals.get("__name__")).startswith(("flt.", "callbacks.")) for frame in frames[loop:])
+    return loop is None or not any(_module(frame).startswith(("flt.", "callbacks.")) for frame in frames[loop:])
 
 
 def _folder_of_run(error: BaseException) -> Path | None:
     """The folder of the run in which an exception came up, once the run has written its settings there."""
     frames = list(_frames(error))
-    position = _position(frames, "lightning.pytorch", "Trainer")
+    position = _position(frames, "lightning.pytorch", "Trainer", "fit")
     if position is None:
         return None
     from flt.runs.folder import run_folder  # here, as it needs Lightning, which is there by now
@@ -121,10 +122,14 @@ def _frames(error: BaseException) -> Iterator[FrameType]:
         last = last.tb_next
 
 
-def _position(frames: list[FrameType], module: str, name: str, method: str | None = None) -> int | None:
-    """Where the first method of a class, or its ``method``, stands among the frames; None if it does not."""
+def _position(frames: list[FrameType], module: str, name: str, method: str) -> int | None:
+    """Where the method of a class stands among the frames; None if it does not, or if its module is not imported."""
     kind: Any = getattr(sys.modules.get(module), name, None)
     for position, frame in enumerate(frames):
-        if kind and isinstance(frame.f_locals.get("self"), kind) and method in (None, frame.f_code.co_name):
+        if kind and isinstance(frame.f_locals.get("self"), kind) and frame.f_code.co_name == method:
             return position
     return None
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__"))
