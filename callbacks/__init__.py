@@ -9,6 +9,7 @@ from callbacks.attacks import (
     ScalingAttack,
     TrimAttack,
 )
+from callbacks.reporting.evaluation import ClientErrors, EvaluationMetrics
 from callbacks.reporting.metrics import MetricsLogger
 from callbacks.reporting.predictions import PredictionWriter
 from callbacks.reporting.progress import RoundProgressBar
@@ -17,6 +18,8 @@ from callbacks.reporting.wandb_report import WandbReport
 
 __all__ = [
     "AdaptiveAttack",
+    "ClientErrors",
+    "EvaluationMetrics",
     "FLTrust",
     "FedAvg",
     "Krum",

@@ -123,6 +123,8 @@ class FederatedModule(LightningModule):
         self.backdoor: Backdoor | None = None
         self.normalization: Normalization | None = None
         self.seed = 0
+        # Metrics that were logged and are in no row yet, with the hook that did; None where nobody makes rows of them.
+        self.to_rows: dict[str, str | None] | None = None
         self._is_initialized = False
 
     # Before the first round
@@ -248,19 +250,41 @@ class FederatedModule(LightningModule):
         scores: Tensor = self.network(features if self.normalization is None else self.normalization(features))
         return scores
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Testing error rate and, under a backdoor, attack success rate."""
+    def log(self, name: str, value: Any, prog_bar: bool = False, logger: bool | None = None, **settings: Any) -> None:  # type: ignore[override]  # hands the rest on
+        """Logs a metric as every LightningModule does.
+
+        During training the loggers get it from `MetricsLogger`, in the row of its round, rather than from Lightning in
+        a row of its own.
+
+        Args:
+            name: The metric.
+            value: A number, a tensor of one element or a torchmetrics metric.
+            prog_bar: See Lightning.
+            logger: Whether loggers get it; null is yes.
+            settings: Lightning's other arguments, such as ``on_epoch`` and ``sync_dist``.
+        """
+        if self.to_rows is not None and logger is not False and self.trainer.state.fn == "fit":
+            self.to_rows[name] = self._current_fx_name
+            logger = False
+        super().log(name, value, prog_bar, logger, **settings)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Measures the testing error rate and, under a backdoor, the attack success rate.
+
+        Returns:
+            The class scores of the batch, which callbacks get as ``outputs`` of ``on_validation_batch_end``.
+        """
         features, labels = batch
-        # During training MetricsLogger sends these, in one row with the round's other metrics.
-        logger = False if self.trainer.state.fn == "fit" else None
-        self.testing_error_rate.update((self(features).argmax(dim=1) != labels).float())
-        self.log("testing_error_rate", self.testing_error_rate, on_epoch=True, on_step=False, logger=logger)
+        scores: Tensor = self(features)
+        self.testing_error_rate.update((scores.argmax(dim=1) != labels).float())
+        self.log("testing_error_rate", self.testing_error_rate, on_epoch=True, on_step=False)
         if self.backdoor is not None:
             # An example that is of the target class anyway says nothing about the backdoor.
             others = labels != self.backdoor.target_class
             predicted = self(self.backdoor.trigger(features[others])).argmax(dim=1)
             self.attack_success_rate.update((predicted == self.backdoor.target_class).float())
-            self.log("attack_success_rate", self.attack_success_rate, on_epoch=True, on_step=False, logger=logger)
+            self.log("attack_success_rate", self.attack_success_rate, on_epoch=True, on_step=False)
+        return scores
 
     test_step = validation_step
 

@@ -1,5 +1,6 @@
 """A number for each client of a round: what distributions and means over clients are made of."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,8 @@ NAMES = {
 TO_AGGREGATE = ("cosine_to_aggregate", "norm_ratio_to_aggregate")
 DISTRIBUTIONS = (*NAMES.values(), *TO_AGGREGATE)
 """All that `by_client` may return."""
+
+NUM_BINS = 64
 
 
 def by_client(round: Round, aggregate: Aggregate) -> dict[str, Tensor]:
@@ -58,6 +61,31 @@ def benign_and_malicious(values: dict[str, Tensor], malicious: Tensor) -> dict[s
         for who, mask in (("benign", ~malicious), ("malicious", malicious))
     }
     return {name: vector for name, vector in split.items() if len(vector)}
+
+
+def histogram(name: str, values: Tensor, num_clients: int) -> tuple[np.ndarray, np.ndarray]:
+    """How many clients have which value, over a range that is the same in every round, so that rounds can be compared.
+
+    Trust scores and cosines range from -1 to 1, lengths from 0 to 10 times what they are compared with, weights from 0
+    to 5 times an equal share. What lies beyond is counted in the first or the last bin.
+
+    Args:
+        name: One of `DISTRIBUTIONS`.
+        values: The clients' values.
+        num_clients: Clients in a round.
+
+    Returns:
+        Numbers of clients, and the edges of the bins, one more.
+
+    Example:
+        >>> counts, edges = histogram("cosine_to_root", torch.tensor([-1.0, 0.99, 1.0001]), 3)
+        >>> counts[0], counts[-1], edges[0], edges[-1]
+        (np.int64(1), np.int64(2), np.float64(-1.0), np.float64(1.0))
+    """
+    low, high = (0.0, 10.0) if "norm_ratio" in name else (-1.0, 1.0)
+    if name == "weights":
+        low, high = 0.0, min(1.0, 5.0 / num_clients)
+    return np.histogram(values.clamp(low, high).numpy(), bins=NUM_BINS, range=(low, high))
 
 
 class ClientMeans:

@@ -7,19 +7,28 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
-from callbacks.reporting.wandb_runs import last_round
+from callbacks.reporting.wandb_runs import define, last_round
 from flt.data.datamodule import data_of
+from flt.errors import InputError
 from flt.federation import Aggregate, FederatedCallback, Round
+from flt.module import FederatedModule
 
 EVALUATION = ("testing_error_rate", "attack_success_rate")
+OF_ROUNDS = (
+    *("training_loss", "trust_score_benign", "trust_score_malicious"),
+    *("update_norm", "root_update_norm", "num_dropped"),
+)
+TAKEN = {"round", "step", "epoch", "data", *OF_ROUNDS}
+"""Names that no metric of a user's own may have."""
 
 
 class MetricsLogger(FederatedCallback):
     """Logs one row of metrics every ``trainer.log_every_n_steps`` rounds, at every evaluation and at the last round.
 
     A row holds the round, testing error rate and attack success rate (where evaluated), the benign clients' training
-    loss, mean trust scores of benign and malicious clients, the length of aggregate and root update, and how many
-    updates were dropped. The rows travel in checkpoints, so the log of a resumed run is complete.
+    loss, mean trust scores of benign and malicious clients, the length of aggregate and root update, how many updates
+    were dropped, and what callbacks or the module log with ``self.log`` in the round or the evaluation after it. The
+    rows travel in checkpoints, so the log of a resumed run is complete.
     """
 
     def __init__(self) -> None:
@@ -27,6 +36,12 @@ class MetricsLogger(FederatedCallback):
         self.num_dropped = 0
         self._pending: dict[str, float] = {}
         self._last_rounds: list[int] = []
+        self._known: set[str] = set()  # to the loggers
+
+    @property
+    def names(self) -> list[str]:
+        """The metrics that were logged, in the order of their first rows."""
+        return list(dict.fromkeys(name for row in self.rows for name in row if name != "round"))
 
     def mean(self, name: str) -> float | None:
         """Mean of a metric over the logged rounds, None if it was never logged."""
@@ -37,13 +52,21 @@ class MetricsLogger(FederatedCallback):
         """A metric when it was last logged, None if it never was."""
         return next((row[name] for row in reversed(self.rows) if name in row), None)
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Asks the module to leave what is logged during training to the rows."""
+        if isinstance(pl_module, FederatedModule):
+            pl_module.to_rows = {} if stage == "fit" else None
+
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Gives the loggers of a resumed run the rows of the rounds before, unless they have them."""
         self._last_rounds = [last_round(trainer, logger) for logger in trainer.loggers]
+        self._known = set()
         self._send(trainer, self.rows)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Sends the row of the round before, which no evaluation has completed."""
+        """Sends the row of the round before."""
+        # A callback ahead of this one may have logged something of the round that starts here.
+        self._take(trainer, pl_module, but_of="on_train_batch_start")
         self._flush(trainer)
 
     def on_round_end(self, trainer: Trainer, round: Round, aggregate: Aggregate) -> None:
@@ -54,17 +77,25 @@ class MetricsLogger(FederatedCallback):
         scores = None if aggregate.trust_scores is None else aggregate.trust_scores.float().cpu()
         self._pending = {"round": round.number + 1, **_measure(round, aggregate, scores)}
 
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Adds what was logged in the round to its row."""
+        self._take(trainer, pl_module)
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Completes the round's row with the evaluation and sends it."""
-        if trainer.state.fn == "fit":
-            measured = {
-                name: float(trainer.callback_metrics[name]) for name in EVALUATION if name in trainer.callback_metrics
-            }
-            self._pending = {"round": trainer.global_step, **self._pending, **measured}
-            self._flush(trainer)
+        """Adds what was logged in the evaluation to the row of the round before it."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._pending = {"round": trainer.global_step, **self._pending}
+            self._take(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Sends what is left."""
+        """Sends the last row, with what was logged for the run as a whole."""
+        self._take(trainer, pl_module)
+        self._flush(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Sends the last row of a run that is broken off."""
         self._flush(trainer)
 
     def state_dict(self) -> dict[str, Any]:
@@ -77,6 +108,26 @@ class MetricsLogger(FederatedCallback):
         self.rows = state_dict["rows"]
         self.num_dropped = state_dict["num_dropped"]
 
+    def _take(self, trainer: Trainer, module: LightningModule, *, but_of: str = "") -> None:
+        """Moves what was logged since the last time to the row that is being made; it is lost if no row is due.
+
+        Args:
+            trainer: The trainer.
+            module: The server.
+            but_of: A hook whose metrics are left for the next row.
+        """
+        logged = module.to_rows if isinstance(module, FederatedModule) else None
+        if not logged:
+            return
+        known = trainer.callback_metrics if self._pending else {}
+        for name in [name for name, hook in logged.items() if hook != but_of]:
+            if name in TAKEN:
+                raise InputError(f"self.log({name!r}, ...): rows have a column of that name; choose another")
+            if name in known:
+                self._pending[name] = float(known[name])
+            if name in known or not self._pending:
+                del logged[name]
+
     def _flush(self, trainer: Trainer) -> None:
         if self._pending:
             self.rows.append(self._pending)
@@ -84,8 +135,11 @@ class MetricsLogger(FederatedCallback):
             self._pending = {}
 
     def _send(self, trainer: Trainer, rows: list[dict[str, float]]) -> None:
+        new = {name for row in rows for name in row} - self._known
+        self._known |= new
         for logger, last in zip(trainer.loggers, self._last_rounds, strict=True):
             extra = {"data": data_of(trainer).display_name} if isinstance(logger, CSVLogger) else {}
+            define(logger, new)
             for row in rows:
                 if row["round"] > last:
                     values: dict[str, Any] = {**row, **extra}

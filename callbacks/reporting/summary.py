@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import lightning
@@ -12,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 import flt
-from callbacks.reporting.metrics import EVALUATION, MetricsLogger
+from callbacks.reporting.evaluation import CLASS_ERROR
+from callbacks.reporting.metrics import EVALUATION, OF_ROUNDS, MetricsLogger
 from flt.data.datamodule import data_of
 from flt.display.curves import draw_curves, has_curves
 from flt.errors import InputError
@@ -77,9 +79,10 @@ class RunReport(Callback):
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints the rates that ``flt test`` measured."""
         if trainer.is_global_zero:
-            metrics = trainer.callback_metrics
-            rates = {name.replace("_", " "): f"{float(metrics[name]):.4f}" for name in EVALUATION if name in metrics}
-            _print_table("Evaluation", {"data": data_of(trainer).display_name, **rates})
+            measured = {name: float(value) for name, value in trainer.callback_metrics.items()}
+            rates = {name: measured[name] for name in EVALUATION if name in measured}
+            lines = {"data": data_of(trainer).display_name, **_lines_of(rates), **_lines_of(measured)}
+            _print_table("Evaluation", lines)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -129,8 +132,8 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
 
 
 def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger, seconds: float) -> dict[str, Any]:
-    """The content of ``summary.json``."""
-    return {
+    """The content of ``summary.json``; ``metrics`` has the last values of all that is in rows but not in itself."""
+    summary = {
         "data": module.data.display_name,
         "stand_in": module.data.is_stand_in,
         "aggregation": module.rule.label,
@@ -146,6 +149,7 @@ def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger
         "seconds": round(seconds, 3),
         "versions": {"torch": torch.__version__, "lightning": lightning.__version__, "flt": flt.__version__},
     }
+    return {**summary, "metrics": {name: metrics.last(name) for name in metrics.names if name not in summary}}
 
 
 def _lines(summary: dict[str, Any]) -> dict[str, str]:
@@ -162,10 +166,26 @@ def _lines(summary: dict[str, Any]) -> dict[str, str]:
         "attack success rate": rate("attack_success_rate"),
         "trust score, benign": rate("trust_score_benign"),
         "trust score, malicious": rate("trust_score_malicious"),
+        **_lines_of({name: value for name, value in summary["metrics"].items() if name not in OF_ROUNDS}),
         "time": f"{summary['seconds']:.1f} s for {summary['rounds']:,} rounds",
     }
     if summary["num_dropped"]:
         lines["dropped updates"] = f"{summary['num_dropped']:,} (a NaN or an infinity)"
+    return lines
+
+
+def _lines_of(metrics: Mapping[str, float | None]) -> dict[str, str]:
+    """Metrics as lines of a table; of the classes' errors, the lowest and the highest."""
+    classes = {name.removeprefix(CLASS_ERROR): value for name, value in metrics.items() if name.startswith(CLASS_ERROR)}
+    lines = {
+        name.replace("_", " "): "-" if value is None else f"{value:.4f}"
+        for name, value in metrics.items()
+        if not name.startswith(CLASS_ERROR)
+    }
+    known = {name: value for name, value in classes.items() if value is not None}
+    if known:
+        ends = [pick(known, key=known.__getitem__) for pick in (min, max)]
+        lines["error by class"] = " to ".join(f"{known[name]:.4f} ({name.replace('_', ' ')})" for name in ends)
     return lines
 
 

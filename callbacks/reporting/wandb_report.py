@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 
-from callbacks.reporting.distributions import DISTRIBUTIONS, ClientMeans, benign_and_malicious, by_client
+from callbacks.reporting.distributions import DISTRIBUTIONS, ClientMeans, benign_and_malicious, by_client, histogram
 from callbacks.reporting.metrics import MetricsLogger, is_due
 from callbacks.reporting.summary import RunReport, attack_label, draw_run
 from callbacks.reporting.wandb_runs import last_round, prefixed, wandb_loggers
@@ -17,19 +17,6 @@ from flt.federation import Aggregate, FederatedCallback, Round
 from flt.federation.hooks import only
 from flt.module import FederatedModule
 
-METRICS = (
-    "testing_error_rate",
-    "attack_success_rate",
-    "training_loss",
-    "trust_score_benign",
-    "trust_score_malicious",
-    "update_norm",
-    "root_update_norm",
-    "num_dropped",
-)
-"""Numbers in the rows of `MetricsLogger`, each of which gets ``round`` as its x axis."""
-
-SUMMARY = "min,max,last"
 MEANS = ("trust_scores", "weights")
 MOST_ROWS = 10_000  # as many as W&B shows of a table
 
@@ -73,7 +60,10 @@ class WandbReport(FederatedCallback):
         import wandb  # here, because it takes a second that runs without it need not wait
 
         groups = benign_and_malicious(values, round.malicious)
-        histograms = {name: wandb.Histogram(vector.tolist()) for name, vector in groups.items()}
+        histograms = {
+            name: wandb.Histogram(np_histogram=histogram(name.partition("/")[0], vector, len(round)))
+            for name, vector in groups.items()
+        }
         for logger, last in zip(wandb_loggers(trainer), self._last_rounds, strict=True):
             if round.number >= last:
                 # Not yet committed, so that MetricsLogger's row of the round takes them along.
@@ -127,8 +117,6 @@ def clients_table(module: FederatedModule, means: ClientMeans) -> tuple[list[str
 def _define_metrics(logger: WandbLogger) -> None:
     (round,) = prefixed(logger, {"round": None})
     logger.experiment.define_metric(round)
-    for name in prefixed(logger, dict.fromkeys(METRICS)):
-        logger.experiment.define_metric(name, step_metric=round, summary=SUMMARY)
     for name in prefixed(logger, dict.fromkeys((*(f"{name}/*" for name in DISTRIBUTIONS), "clients", "curves"))):
         logger.experiment.define_metric(name, step_metric=round)
 

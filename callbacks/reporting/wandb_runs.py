@@ -1,16 +1,60 @@
 """The W&B runs that a trainer logs to."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger, WandbLogger
+
+from flt.data.datamodule import FederatedDataModule
+from flt.federation import Aggregation, Attack
+from flt.federation.hooks import only
+
+SUMMARY = "min,max,last"
+ENVIRONMENT = {"name": "WANDB_NAME", "group": "WANDB_RUN_GROUP", "tags": "WANDB_TAGS"}
+"""Where W&B takes them from if the logger does not say."""
 
 
 def wandb_loggers(trainer: Trainer) -> list[WandbLogger]:
     """The trainer's W&B loggers; none in any process but the first, which alone logs."""
     loggers = trainer.loggers if trainer.is_global_zero else []
     return [logger for logger in loggers if isinstance(logger, WandbLogger)]
+
+
+def name_runs(trainer: Trainer, data: FederatedDataModule, seed: int) -> None:
+    """Gives W&B runs that have not begun a name, a group (the runs that differ in their seed alone) and tags.
+
+    What the logger's settings or W&B's environment variables say stays, and so does a run that goes on by its id.
+
+    Args:
+        trainer: The trainer, with the rule and the attack among its callbacks.
+        data: The data.
+        seed: The run's seed.
+    """
+    rule, attack = only(trainer, Aggregation), only(trainer, Attack)
+    words = [data.dataset_name, rule.label if rule else "", attack.label if attack else "NoAttack"]
+    words = [word for word in words if word]
+    group = " · ".join(words)
+    names = {"name": f"{group} · seed {seed}", "group": group, "tags": words}
+    for logger in wandb_loggers(trainer):
+        arguments = logger._wandb_init  # of wandb.init; W&B lets nobody set the group of a run that has begun
+        if arguments.get("id") is None:
+            free = [name for name, variable in ENVIRONMENT.items() if variable not in os.environ]
+            arguments |= {name: names[name] for name in free if arguments.get(name) is None}
+
+
+def define(logger: Logger, names: Collection[str]) -> None:
+    """Makes ``round`` the x axis of metrics of a W&B run, whose summary gets their minimum, maximum and last value.
+
+    Args:
+        logger: The logger; nothing happens if it is not W&B's.
+        names: The metrics.
+    """
+    if isinstance(logger, WandbLogger):
+        (round,) = prefixed(logger, {"round": None})
+        for name in prefixed(logger, dict.fromkeys(sorted({*names} - {"round"}))):
+            logger.experiment.define_metric(name, step_metric=round, summary=SUMMARY)
 
 
 def prefixed(logger: WandbLogger, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,11 @@ def layout(project: str, entity: str, *, name: str = "FLTrust") -> Workspace:
             line("testing error rate", "testing_error_rate"),
             line("attack success rate", "attack_success_rate"),
             line("training loss of the benign clients", "training_loss"),
+            line("loss on the test set", "testing_loss"),
+            reports.LinePlot(title="error of each class", x="round", metric_regex="class_error/.*"),
+            line(
+                "error on the clients' own data", "client_error_mean", "client_error_worst_tenth", "client_error_spread"
+            ),
             reports.MediaBrowser(title="final curves", media_keys=["curves"]),
         ],
         "Trust scores": [

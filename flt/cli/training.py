@@ -16,7 +16,8 @@ from lightning.pytorch.profilers import PassThroughProfiler
 
 import flt
 import flt.models  # noqa: F401  # makes its networks known by short name
-from callbacks import MetricsLogger, PredictionWriter, RoundProgressBar, RunReport, WandbReport
+from callbacks import EvaluationMetrics, MetricsLogger, PredictionWriter, RoundProgressBar, RunReport, WandbReport
+from callbacks.reporting.wandb_runs import name_runs
 from flt.cli.commands import COMMANDS, CommandParser, FederatedTrainer
 from flt.cli.config_writer import ConfigWriter
 from flt.cli.exit_status import NO_SPACE, how_stopped, interrupted_status, no_space
@@ -26,6 +27,7 @@ from flt.data import FederatedDataModule
 from flt.errors import InputError, Stopped
 from flt.federation import Aggregation, Attack
 from flt.module import FederatedModule
+from flt.random import run_seed
 from flt.runs.checkpoints import check_checkpoint
 from flt.runs.folder import claim_run_folder, run_folder, sole_use
 from flt.runs.resume import EarlierRun
@@ -181,6 +183,7 @@ class FederatedCLI(LightningCLI):
         if type(trainer.profiler) is PassThroughProfiler:  # type: ignore[attr-defined]
             trainer.profiler = NoProfiler()  # type: ignore[attr-defined]
         if self.subcommand == "fit":
+            name_runs(trainer, self.datamodule, run_seed())
             claim_run_folder(trainer)
             write_safely(trainer)  # now, as Lightning first of all deletes the metrics of a run that goes on
         return trainer
@@ -205,7 +208,7 @@ def _plain(parser: LightningArgumentParser, settings: Namespace) -> dict[str, An
 
 def _standard_callbacks(settings: Any, given: list[Callback]) -> list[Callback]:
     """What records and shows a run, less what the user brought or turned off."""
-    standard: list[Callback] = [MetricsLogger(), RunReport(), WandbReport(), PredictionWriter()]
+    standard: list[Callback] = [EvaluationMetrics(), MetricsLogger(), RunReport(), WandbReport(), PredictionWriter()]
     if settings.get("enable_progress_bar") is not False:
         standard.insert(0, RoundProgressBar())  # first, so that the finished bar stands above the summary
     wants_checkpoint = settings.get("enable_checkpointing") is not False and settings.get("logger") is not False

@@ -10,9 +10,12 @@ import pytest
 import wandb
 
 from callbacks.reporting.distributions import DISTRIBUTIONS
-from callbacks.reporting.wandb_report import METRICS
+from callbacks.reporting.evaluation import CLIENT_ERRORS
+from callbacks.reporting.metrics import EVALUATION, OF_ROUNDS
 from flt.cli.dashboard import COLUMNS, dashboard, described, layout
 from flt.errors import InputError
+
+METRICS = (*EVALUATION, *OF_ROUNDS, "testing_loss", *CLIENT_ERRORS)
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class OfflineRun:
-    """One run: its configuration, its project, group, job type and name, and its history, a dictionary for each step.
+    """One run: its configuration, project, group, job type, name and tags, and its history, a dictionary for each step.
 
     ``definitions`` has a `Definition` by the metric's name or pattern; ``summary`` is the last one written; ``files``
     is the folder of tables and images.
@@ -43,6 +43,7 @@ class OfflineRun:
     group: str = ""
     job_type: str = ""
     name: str = ""
+    tags: list[str] = field(default_factory=list)
 
     def with_key(self, name: str) -> list[dict[str, Any]]:
         """The steps that hold this metric."""
@@ -65,7 +66,12 @@ def read_offline_run(folder: Path) -> OfflineRun:
         if kind == "run":
             made = record.run
             run = replace(
-                run, project=made.project, group=made.run_group, job_type=made.job_type, name=made.display_name
+                run,
+                project=made.project,
+                group=made.run_group,
+                job_type=made.job_type,
+                name=made.display_name,
+                tags=list(made.tags),
             )
             run.config.update(_items(record.run.config.update))
         elif kind == "config":

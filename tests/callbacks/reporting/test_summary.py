@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,17 @@ from PIL import Image
 from tiny import Sending, TinyData
 
 import flt as package
-from callbacks import FedAvg, FLTrust, Krum, MetricsLogger, NoAttack, RunReport, ScalingAttack, TrimAttack
+from callbacks import (
+    EvaluationMetrics,
+    FedAvg,
+    FLTrust,
+    Krum,
+    MetricsLogger,
+    NoAttack,
+    RunReport,
+    ScalingAttack,
+    TrimAttack,
+)
 from flt.errors import InputError
 from flt.module import FederatedModule
 
@@ -61,6 +72,7 @@ def test_the_summary(run):
         "rounds": 5,
         "seed": 0,
         "versions": {"torch": torch.__version__, "lightning": lightning.__version__, "flt": package.__version__},
+        "metrics": {name: metrics.last(name) for name in ("update_norm", "root_update_norm", "training_loss")},
     }
 
 
@@ -173,7 +185,7 @@ def test_without_a_logger_there_is_no_file(fit, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("stage", ["validate", "test"])
 def test_evaluations_are_printed(run, capsys, stage):
-    server = run(FedAvg(), ScalingAttack()).server
+    server = run(FedAvg(), ScalingAttack(), EvaluationMetrics()).server
     rates = {name: float(rate) for name, rate in server.trainer.callback_metrics.items()}
     capsys.readouterr()
     getattr(server.trainer, stage)(server, datamodule=server.data, verbose=False)
@@ -181,6 +193,8 @@ def test_evaluations_are_printed(run, capsys, stage):
     assert "data Tiny" in out
     assert f"testing error rate {rates['testing_error_rate']:.4f}" in out
     assert f"attack success rate {rates['attack_success_rate']:.4f}" in out
+    assert f"testing loss {rates['testing_loss']:.4f}" in out
+    assert re.search(r"error by class 0\.\d{4} \(\d\) to 0\.\d{4} \(\d\)", out)
 
 
 @pytest.mark.filterwarnings("ignore:updates with a NaN or an infinity were dropped:UserWarning")

@@ -18,6 +18,7 @@ pytestmark = expected_warnings
 
 ROUNDS = 20
 CLIENTS = {"benign": 24, "malicious": 6}
+RANGES = {"trust_scores": (-1, 1), "weights": (0, 5 / 30), "cosine_to_root": (-1, 1), "norm_ratio_to_root": (0, 10)}
 ARGUMENTS = (
     *("fit", "--config", FLTRUST, "--config", str(CONFIGS / "logger" / "wandb.yaml"), "--data.stand_in", "always"),
     *("--attack", "ScalingAttack", "--trainer.max_steps", str(ROUNDS), "--trainer.log_every_n_steps", "5"),
@@ -67,7 +68,7 @@ def test_every_metric_is_there(logged: Logged) -> None:
 
 
 @pytest.mark.parametrize("who", CLIENTS)
-@pytest.mark.parametrize("name", ["trust_scores", "weights", "cosine_to_root", "norm_ratio_to_root"])
+@pytest.mark.parametrize("name", RANGES)
 def test_distributions_are_there(logged: Logged, name: str, who: str) -> None:
     steps = logged.offline.with_key(f"{name}/{who}")
     assert [step["round"] for step in steps] == [5, 10, 15, 20]
@@ -76,16 +77,14 @@ def test_distributions_are_there(logged: Logged, name: str, who: str) -> None:
         histogram = step[f"{name}/{who}"]
         assert histogram["_type"] == "histogram"
         assert sum(histogram["values"]) == CLIENTS[who]
-        low, high = histogram["bins"][0], histogram["bins"][-1]
+        assert (histogram["bins"][0], histogram["bins"][-1]) == RANGES[name]
         if name == "trust_scores":
             total = step[f"trust_score_{who}"] * CLIENTS[who]
             edges = zip(histogram["values"], histogram["bins"], histogram["bins"][1:], strict=False)
             bounds = [(count * left, count * right) for count, left, right in edges]
             assert sum(left for left, _ in bounds) <= total <= sum(right for _, right in bounds)
-        elif name == "cosine_to_root":
-            assert -1 <= low < high <= 1
-        elif name == "norm_ratio_to_root":
-            assert (0 < low < high < 10) if who == "benign" else (low > 10)  # the Scaling attack's
+        elif name == "norm_ratio_to_root":  # the Scaling attack's are beyond the range
+            assert histogram["values"][-1] == (0 if who == "benign" else CLIENTS[who])
 
 
 def test_nothing_is_compared_with_the_aggregate_where_there_is_a_root_update(logged: Logged) -> None:
@@ -101,7 +100,9 @@ def without_root(tmp_path_factory: pytest.TempPathFactory) -> Logged:
 def test_distributions_without_a_root_update(without_root: Logged) -> None:
     names = {name for step in without_root.offline.history for name in step if "/" in name}
     expected = {"weights/benign", "cosine_to_aggregate/benign", "norm_ratio_to_aggregate/benign"}
-    assert names == {*expected, "trainer/global_step"}
+    classes = {name for name in metrics_of(without_root.folder)[0] if name.startswith("class_error/")}
+    assert names == {*expected, *classes, "trainer/global_step"}
+    assert len(classes) == 6
     for step in without_root.offline.with_key("weights/benign"):
         weights, cosines = step["weights/benign"], step["cosine_to_aggregate/benign"]
         assert (weights["values"][0], weights["values"][-1]) == (29, 1)  # one client is the aggregate
@@ -168,6 +169,12 @@ def test_the_configuration_is_there(logged: Logged) -> None:
     assert config["data"]["init_args"]["root_size"] == 100
     assert config["aggregation"]["class_path"].endswith("FLTrust")
     assert config["attack"]["init_args"]["fraction"] == 0.2
+
+
+def test_a_run_has_a_name_a_group_and_tags(logged: Logged) -> None:
+    words = ["HAR", "FLTrust", "ScalingAttack"]
+    offline = logged.offline
+    assert (offline.group, offline.name, offline.tags) == (" · ".join(words), " · ".join([*words, "seed 0"]), words)
 
 
 def test_the_run_itself_is_as_without_wandb(logged: Logged) -> None:

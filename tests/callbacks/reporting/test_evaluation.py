@@ -1,0 +1,114 @@
+"""What an evaluation measures beside the two rates, worked out one example at a time."""
+
+import math
+
+import pytest
+import torch
+from tiny import NUM_CLASSES, TinyData, mlp, trainer
+from torch.nn.functional import cross_entropy
+
+from callbacks import ClientErrors, EvaluationMetrics, FedAvg, LabelFlippingAttack, MetricsLogger, NoAttack
+from callbacks.reporting.evaluation import CLIENT_ERRORS, GroupErrors
+from flt.module import FederatedModule
+
+
+def expected_of(server, examples):
+    """Loss and error of each class."""
+    scores = server.network(examples.features).detach()
+    wrong = (scores.argmax(dim=1) != examples.labels).double()
+    errors = {f"class_error/{label}": float(wrong[examples.labels == label].mean()) for label in range(NUM_CLASSES)}
+    return {"testing_loss": float(cross_entropy(scores, examples.labels)), **errors}
+
+
+@pytest.mark.parametrize("eval_batch_size", [7, 100])
+def test_loss_and_classes(fit, eval_batch_size):
+    metrics, data = MetricsLogger(), TinyData(eval_batch_size=eval_batch_size)
+    server = fit(FedAvg(), EvaluationMetrics(), metrics, data=data)
+    expected = expected_of(server, data.test)
+    assert {name: metrics.rows[-1][name] for name in expected} == pytest.approx(expected, rel=1e-6)
+    assert [set(expected) <= set(row) for row in metrics.rows] == [False, True, True]
+    (measured,) = server.trainer.test(server, datamodule=data, verbose=False)
+    assert {name: measured[name] for name in expected} == pytest.approx(expected, rel=1e-6)
+    assert {"testing_loss", "class_error/0"} <= server.trainer.callback_metrics.keys()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [({"loss": False}, {"class_error/0", "class_error/1", "class_error/2"}), ({"by_class": False}, {"testing_loss"})],
+    ids=["classes", "loss"],
+)
+def test_each_can_be_left_out(fit, settings, expected):
+    metrics = MetricsLogger()
+    fit(FedAvg(), EvaluationMetrics(**settings), metrics)
+    assert set(metrics.rows[-1]) - set(metrics.rows[0]) == {"testing_error_rate", *expected}
+
+
+class Named(TinyData):
+    """One class is not in the test set."""
+
+    class_names = ("a b", "c", "d")
+
+    def load(self, seed):
+        raw = super().load(seed)
+        return type(raw)(raw.train, raw.owners, raw.test[raw.test.labels != 1], False, raw.num_clients)
+
+
+class Ambiguous(Named):
+    class_names = ("a b", "c", "a-b")
+
+
+@pytest.mark.parametrize(
+    ("data", "names"), [(Named, {"a_b", "d"}), (Ambiguous, {"0", "2"})], ids=["by name", "by number"]
+)
+def test_classes_are_named_and_one_without_examples_has_no_error(fit, data, names):
+    metrics = MetricsLogger()
+    fit(FedAvg(), EvaluationMetrics(), metrics, data=data())
+    assert {name for name in metrics.rows[-1] if "class" in name} == {f"class_error/{name}" for name in names}
+
+
+@pytest.mark.parametrize("num_malicious", [0, 3])
+def test_clients(fit, num_malicious):
+    metrics, data = MetricsLogger(), TinyData(eval_batch_size=13, sizes=(24, 0, *range(10, 30)))
+    attack = LabelFlippingAttack(num_malicious / 22) if num_malicious else NoAttack()
+    server = fit(FedAvg(), attack, ClientErrors(), metrics, data=data)
+    errors = []
+    for client in range(22):
+        own = data.clients.of(client)  # before the attack has flipped labels
+        if len(own) and not server.federation.malicious[client]:
+            errors.append(float((server.network(own.features).argmax(dim=1) != own.labels).double().mean()))
+    errors.sort(reverse=True)
+    assert int(server.federation.malicious.sum()) == num_malicious
+    mean = sum(errors) / len(errors)
+    worst = errors[: math.ceil(len(errors) / 10)]
+    spread = math.sqrt(sum((error - mean) ** 2 for error in errors) / len(errors))
+    values = dict(zip(CLIENT_ERRORS, (mean, sum(worst) / len(worst), spread), strict=True))
+    assert len(worst) > 1
+    assert {name: metrics.rows[-1][name] for name in values} == pytest.approx(values)
+    (measured,) = server.trainer.test(server, datamodule=data, verbose=False)
+    assert not measured.keys() & values.keys()
+
+
+def test_without_a_metrics_logger_they_are_logged_all_the_same(fit):
+    server = fit(FedAvg(), EvaluationMetrics(), ClientErrors())
+    assert {"testing_loss", "class_error/0", *CLIENT_ERRORS} <= server.trainer.callback_metrics.keys()
+
+
+class Silent(FederatedModule):
+    def validation_step(self, batch, batch_idx):
+        super().validation_step(batch, batch_idx)
+
+
+def test_a_module_that_keeps_the_scores_to_itself(tmp_path):
+    run = trainer(tmp_path, EvaluationMetrics())
+    with pytest.warns(UserWarning, match="let Silent.validation_step return what its base's returns"):
+        (measured,) = run.validate(Silent(mlp()), datamodule=TinyData(), verbose=False)
+    assert measured.keys() == {"testing_error_rate"}
+
+
+def test_groups_of_several_batches():
+    errors = GroupErrors(4)
+    errors.update(torch.tensor([True, False, True]), torch.tensor([0, 0, 2]))
+    errors.update(torch.tensor([True, True]), torch.tensor([2, 3]))
+    torch.testing.assert_close(
+        errors.compute(), torch.tensor([0.5, math.nan, 1.0, 1.0]).double(), equal_nan=True, rtol=0, atol=0
+    )
