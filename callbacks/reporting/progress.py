@@ -29,8 +29,10 @@ class RoundProgressBar(ProgressBar):
         """Turns the bar on."""
         self._enabled = True
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts the bar, at the round a resumed run has reached."""
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Starts the bar with the first round, below what others print before it."""
+        if self._progress is not None:
+            return
         self._progress = Progress(
             TextColumn("Round"),
             BarColumn(bar_width=12),

@@ -62,7 +62,8 @@ def test_a_dry_run_prints_every_panel(capsys: pytest.CaptureFixture[str]) -> Non
     lines = [panel["LinePlot"] for section in printed["sections"].values() for panel in section if "LinePlot" in panel]
     assert len(lines) > 10
     assert {line["x"] for line in lines} == {printed["x_axis"]} == {"round"}
-    assert {metric for line in lines for metric in line["y"]} == {*METRICS, *logged}
+    assert {metric for line in lines for metric in line.get("y", [])} == {*METRICS, *logged}
+    assert [line["metric_regex"] for line in lines if "y" not in line] == ["class_error/.*"]
 
 
 @pytest.mark.usefixtures("no_api")

@@ -257,7 +257,7 @@ def test_an_unfinished_grid_has_no_table(out: Path) -> None:
     (out / "table.csv").unlink()
     ended = run("plot", "out", "--x", "rule")
     assert ended.status == 2
-    assert "out/table.csv: there is no such file; flt table writes it at its end" in ended.errors
+    assert "out/table.csv: there is no such file; flt table writes it" in ended.errors
 
 
 def test_a_damaged_summary(out: Path) -> None:

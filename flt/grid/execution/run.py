@@ -1,6 +1,7 @@
 """Running a grid: every cell that is not finished, and then its tables and figures."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from flt.grid.execution.job import Job
 from flt.grid.execution.launchers import Launcher, Local
 from flt.grid.execution.view import GridView
 from flt.grid.plan.grid import Cell, Grid, arguments_of
+from flt.grid.plan.naming import NAMES
 from flt.grid.plan.reference import published
 from flt.grid.results.figures import check_figure
 from flt.grid.results.results import Results
-from flt.grid.results.rows import row_of
+from flt.grid.results.rows import KEPT, row_of
 
 
 def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: Launcher | None = None) -> Results:
@@ -40,6 +42,8 @@ def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: 
         raise InputError(f"jobs={jobs} must be at least 1")
     if grid.outline.figure is not None:
         check_figure(grid.outline, grid.outline.figure)
+        for name in {*(grid.outline.figure.y or [])} - NAMES.keys() - {*KEPT}:
+            warnings.warn(f"figure.y={name} is drawn only if the runs log a metric of that name", stacklevel=2)
     expected = published(grid.reference, [axis.column for axis in grid.axes])
     folder = Path(out).expanduser().absolute()
     runs = _jobs_of(grid, folder / "cells")
@@ -50,24 +54,32 @@ def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: 
             write_atomically(folder / "grid.yaml", grid.outline.as_yaml())
             done = {job: summary for job in runs if (summary := job.summary()) is not None}
             view = GridView(grid.outline, runs, done)
-            try:
-                with view:
-                    _run(view, launcher or Local(), [job for job in runs if job not in done], jobs)
-            finally:  # what is finished is told even where the rest was broken off
+
+            def results() -> Results:
                 summaries = view.summaries
                 rows = [row_of(cell, summaries[job], expected) for job, cell in runs.items() if job in summaries]
                 failures = {runs[job].describe(): error for job, error in view.errors.items()}
-                results = Results(folder, grid.outline, rows, failures, len(runs) - len(rows) - len(failures))
-                results.write()
+                return Results(folder, grid.outline, rows, failures, len(runs) - len(rows) - len(failures))
+
+            try:
+                with view:
+                    for _ in _run(view, launcher or Local(), [job for job in runs if job not in done], jobs):
+                        results().write_tables()
+            finally:  # what is finished is told even where the rest was broken off
+                results().write()
     except Timeout as error:
         raise InputError(
             f"out={out}: another flt table is at work there; wait for it or choose another folder"
         ) from error
-    return results
+    return results()
 
 
-def _run(view: GridView, launcher: Launcher, left: Sequence[Job], at_once: int | None) -> None:
-    """Runs jobs and shows how far they are."""
+def _run(view: GridView, launcher: Launcher, left: Sequence[Job], at_once: int | None) -> Iterator[Job]:
+    """Runs jobs and shows how far they are.
+
+    Yields:
+        Each job when it has ended.
+    """
     if not left:
         return
     with closing(launcher.outcomes(left, at_once)) as outcomes:  # type: ignore[type-var]  # generators all
@@ -77,6 +89,7 @@ def _run(view: GridView, launcher: Launcher, left: Sequence[Job], at_once: int |
             else:
                 job, outcome = ended
                 view.ended(job, outcome.error, outcome.seconds)
+                yield job
 
 
 def _jobs_of(grid: Grid, folder: Path) -> dict[Job, Cell]:

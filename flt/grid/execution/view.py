@@ -17,6 +17,7 @@ from flt.grid.plan.naming import readable
 from flt.grid.plan.outline import Outline
 from flt.grid.results.rows import panel_title
 
+SHORTEST = 2.0  # seconds whose pace tells something
 TALLEST = 24  # rows of tables shown at once
 LEGEND = "a cell's mean testing error rate, until then its seeds: ● finished, % under way, ✗ failed, · waiting"
 
@@ -36,8 +37,8 @@ class GridView:
         self._places: dict[tuple[str, ...], list[Job]] = {}
         for job, cell in jobs.items():
             self._places.setdefault(tuple(cell.labels.values()), []).append(job)
-        self._began = time.monotonic()
         self._wall_clock = time.time()
+        self._first: tuple[float, float] | None = None  # when rounds of this start were first seen, and how many
         self._rounds_before = sum(job.rounds for job in done)
         self._console = Console()
         self._bar = Progress(
@@ -86,7 +87,9 @@ class GridView:
 
     def _progress(self, job: Job) -> float:
         """Rounds of a run that are behind it."""
-        if job in self.summaries or job in self.errors:
+        if job in self.errors:
+            return 0.0  # nor are its rounds among those to come
+        if job in self.summaries:
             return job.rounds
         return job.rounds_done() if self._is_running(job) else 0.0
 
@@ -97,11 +100,15 @@ class GridView:
             return False
 
     def _time_left(self, done: float) -> str:
-        rounds, elapsed = sum(job.rounds for job in self.jobs), time.monotonic() - self._began
-        new = done - self._rounds_before
-        if new <= 0 or elapsed < 2:
+        """The time that the other rounds take at the pace since the first were seen, as processes start slowly."""
+        now = time.monotonic()
+        if self._first is None and done > self._rounds_before:
+            self._first = now, done
+        since, before = self._first or (now, done)
+        if done <= before or now - since < SHORTEST:
             return ""
-        seconds = elapsed * (rounds - done) / new
+        rounds = sum(job.rounds for job in self.jobs if job not in self.errors)
+        seconds = (now - since) * (rounds - done) / (done - before)
         minutes, hours = seconds / 60, seconds / 3600
         left = f"{hours:.1f} h" if hours >= 1 else f"{minutes:.0f} min" if minutes >= 1 else f"{seconds:.0f} s"
         return f"{left} left"

@@ -19,6 +19,10 @@ NAMES = {
     "update_norm": "length of the aggregate",
     "root_update_norm": "length of the root update",
     "training_loss": "benign clients' training loss",
+    "testing_loss": "loss on the test set",
+    "client_error_mean": "mean error on the benign clients' data",
+    "client_error_worst_tenth": "mean error of the worst tenth of the benign clients",
+    "client_error_spread": "spread of the benign clients' errors",
     "trust_score_benign": "mean trust score, benign clients",
     "trust_score_malicious": "mean trust score, malicious clients",
     "rule": "aggregation rule",
@@ -51,10 +55,10 @@ def readable(column: str) -> str:
     """A column's name for people.
 
     Example:
-        >>> readable("bias_probability"), readable("server_lr")
-        ('bias probability of the root dataset', 'server lr')
+        >>> readable("bias_probability"), readable("server_lr"), readable("class_error/ankle_boot")
+        ('bias probability of the root dataset', 'server lr', 'class error: ankle boot')
     """
-    return NAMES.get(column, column.replace("_", " "))
+    return NAMES.get(column, column.replace("_", " ").replace("/", ": "))
 
 
 def titled(column: str, label: str) -> str:

@@ -16,7 +16,7 @@ from flt.display.style import COLOURS
 from flt.errors import InputError
 from flt.grid.plan.naming import MEASURES, readable, slug, titled
 from flt.grid.plan.outline import Figure, Labels, Outline
-from flt.grid.results.rows import KEPT, Row
+from flt.grid.results.rows import Row
 from flt.runs.reading import metrics_of
 
 Style = Literal["-", "--", "-.", ":"]
@@ -81,6 +81,10 @@ def draw_lines(outline: Outline, rows: Sequence[Row], figure: Figure) -> Canvas:
     lines, panels = _axes_of(outline, figure)
     places = _places(outline.axes[figure.x])
     made = []
+    known = sorted({name for row in rows for name in row} - {*outline.axes, "seed", "data_used"})
+    for y in figure.y or []:
+        if rows and y not in known:
+            raise InputError(f"y={y}: the runs have no such metric; choose of {', '.join(known)}")
     for y in figure.y or [measure for measure in MEASURES if any(row[measure] is not None for row in rows)]:
         for panel in outline.axes[panels] if panels else [None]:
             drawn: Lines = {}
@@ -123,7 +127,7 @@ def draw_curves(
     for name in wanted:
         panels: dict[str, Lines] = {}
         for (panel, label), seeds in metrics.items():
-            found = [{row["round"]: row[name] for row in rows if name in row} for rows in seeds]
+            found = [{row["round"]: row[name] for row in rows if {"round", name} <= row.keys()} for rows in seeds]
             rounds = sorted(set.intersection(*map(set, found)))
             if rounds:
                 points = [Point(number, [seed[number] for seed in found]) for number in rounds]
@@ -166,8 +170,8 @@ def check_figure(outline: Outline, figure: Figure) -> None:
     """Raises an `InputError` unless a grid can be drawn so, once it is finished."""
     _axes_of(outline, figure)
     for y in figure.y or []:
-        if figure.kind == "lines" and (y not in KEPT or y in outline.axes):
-            raise InputError(f"figure.y={y} is no measure of a run as a whole: choose of {', '.join(KEPT)}")
+        if figure.kind == "lines" and y in outline.axes:
+            raise InputError(f"figure.y={y} is an axis of this grid: choose a metric, such as {', '.join(MEASURES)}")
 
 
 def _axes_of(outline: Outline, figure: Figure) -> tuple[str | None, str | None]:
@@ -203,7 +207,7 @@ def _points(rows: Sequence[Row], labels: Labels, x: str, places: Mapping[str, fl
     for label, place in places.items():
         wanted = {**labels, x: label}
         found = [row for row in rows if all(row[column] == value for column, value in wanted.items())]
-        values = [row[y] for row in found if row[y] is not None]
+        values = [row[y] for row in found if row.get(y) is not None]
         if values:
             points.append(Point(place, values, found[0].get(f"reference_{y}")))
     return points

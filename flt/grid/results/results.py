@@ -1,5 +1,6 @@
 """The results of a grid as a whole: its files and its figure."""
 
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,18 +45,29 @@ class Results:
         try:
             return cls(folder, outline, from_csv((folder / "table.csv").read_text(), outline.axes))
         except FileNotFoundError as error:
-            raise InputError(f"{error.filename}: there is no such file; flt table writes it at its end") from error
+            raise InputError(f"{error.filename}: there is no such file; flt table writes it") from error
+        except ValueError as error:
+            raise InputError(f"{folder / 'table.csv'} is damaged ({error}): run flt table again") from error
 
     def write(self) -> None:
         """Writes ``table.csv``, ``table.md``, ``table.png`` and, where the grid describes one, ``figure.png``."""
-        write_atomically(self.folder / "table.csv", as_csv(self.rows))
-        text = as_markdown(self.outline, self.rows, self.failures, left=self.left)
-        write_atomically(self.folder / "table.md", text)
+        self.write_tables()
         if self.rows:
             write_atomically(self.folder / "table.png", draw_heat_maps(self.outline, self.rows))
             if self.outline.figure is not None:
-                path = self.folder / "figure.png"
-                write_atomically(path, as_file(self.draw(), path))
+                self._write_figure(self.folder / "figure.png")
+
+    def write_tables(self) -> None:
+        """Writes ``table.csv`` and ``table.md``, which takes milliseconds: also while a grid goes on."""
+        write_atomically(self.folder / "table.csv", as_csv(self.rows))
+        text = as_markdown(self.outline, self.rows, self.failures, left=self.left)
+        write_atomically(self.folder / "table.md", text)
+
+    def _write_figure(self, path: Path) -> None:
+        try:
+            write_atomically(path, as_file(self.draw(), path))
+        except InputError as error:  # a metric that no run has logged: no reason to lose the tables
+            warnings.warn(f"no {path.name}: {error}", stacklevel=2)
 
     def draw(self, figure: Figure | None = None) -> Canvas:
         """Draws the grid.

@@ -16,7 +16,7 @@ KEPT = (
     *MEASURES,
     *("trust_score_benign", "trust_score_malicious", "num_clients", "num_malicious", "num_dropped", "rounds"),
 )
-"""What a row takes over from a run's ``summary.json``."""
+"""What every row takes over from a run's ``summary.json``, beside the metrics that the run has logged."""
 
 Row = dict[str, Any]
 
@@ -46,22 +46,24 @@ class Value:
 
 
 def row_of(cell: Cell, summary: Mapping[str, Any], published: Published) -> Row:
-    """The row of a finished run."""
+    """The row of a finished run; a metric that is called like another column is left out."""
     expected = {} if published.is_papers and summary["stand_in"] else published.of(cell.labels)
-    return {
+    row = {
         **cell.labels,
         "seed": cell.seed,
         "data_used": summary["data"],
         **{name: summary[name] for name in KEPT if name not in cell.labels},  # an axis may be a number of clients
         **({f"reference_{measure}": expected.get(measure) for measure in MEASURES} if published.columns else {}),
     }
+    return row | {name: value for name, value in summary.get("metrics", {}).items() if name not in row}
 
 
 def as_csv(rows: Sequence[Row]) -> str:
     """The rows as the content of a CSV file; nothing where there are none."""
     text = io.StringIO()
     if rows:
-        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        columns = dict.fromkeys(name for row in rows for name in row)  # not every run logs the same
+        writer = csv.DictWriter(text, fieldnames=list(columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     return text.getvalue()
@@ -73,10 +75,13 @@ def from_csv(text: str, axes: Collection[str]) -> list[Row]:
     Args:
         text: The file's content.
         axes: Columns that hold labels.
+
+    Raises:
+        ValueError: If there is something else in place of a number.
     """
-    numbers = {*KEPT, "seed", *(f"reference_{measure}" for measure in MEASURES)}.difference(axes)
+    texts = {*axes, "data_used"}
     return [
-        {name: (float(value) if value else None) if name in numbers else value for name, value in row.items()}
+        {name: value if name in texts else float(value) if value else None for name, value in row.items()}
         for row in csv.DictReader(text.splitlines())
     ]
 

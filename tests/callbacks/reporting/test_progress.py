@@ -1,7 +1,7 @@
 import pytest
 from tiny import Recorder
 
-from callbacks import FedAvg, RoundProgressBar, ScalingAttack
+from callbacks import FedAvg, MetricsLogger, RoundProgressBar, RunReport, ScalingAttack
 from flt.federation import FederatedCallback
 
 SHOWN = {"enable_progress_bar": True}
@@ -44,9 +44,12 @@ def test_disabled(fit, capsys):
 
 
 def test_on_a_terminal(fit, capsys, monkeypatch):
+    """The bar starts below what is printed before the first round."""
     monkeypatch.setenv("FORCE_COLOR", "1")
-    fit(FedAvg(), RoundProgressBar(), rounds=30, trainer_settings=SHOWN)
-    assert "30/30" in capsys.readouterr().out
+    fit(FedAvg(), RoundProgressBar(), MetricsLogger(), RunReport(), rounds=30, trainer_settings=SHOWN)
+    before, after = capsys.readouterr().out.split("root dataset")
+    assert "/30" not in before
+    assert "30/30" in after
 
 
 def test_an_error_frees_the_terminal(fit, capsys, monkeypatch):

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,16 @@ from grids import FEW_ROUNDS, RULES, Here, Nowhere, kept, make_grid, write_grid,
 
 from flt.errors import InputError
 from flt.grid import Figure, Reference, run_grid
+from flt.grid.execution.job import Job
+from flt.grid.execution.launchers import Ended
+from flt.grid.results.results import Results
 
 pytestmark = expected_warnings
 
 NAMES = ["no_attack-fedavg", "no_attack-fltrust", "scaling_attack-fedavg", "scaling_attack-fltrust"]
 COLUMNS = (
     "attack,rule,seed,data_used,testing_error_rate,attack_success_rate,trust_score_benign,trust_score_malicious,"
-    "num_clients,num_malicious,num_dropped,rounds,reference_testing_error_rate,reference_attack_success_rate"
+    "num_clients,num_malicious,num_dropped,rounds,reference_testing_error_rate,reference_attack_success_rate,"
 )
 
 
@@ -61,7 +64,8 @@ def test_files(small: tuple[Path, Finished]) -> None:
 
 def test_table(small: tuple[Path, Finished]) -> None:
     header, *rows = (small[0] / "table.csv").read_text().splitlines()
-    assert header == COLUMNS
+    assert header.startswith(COLUMNS)
+    assert "testing_loss" in header.removeprefix(COLUMNS).split(",")
     assert [row.split(",")[:3] for row in rows] == [
         [attack, rule, seed] for attack in ("No attack", "Scaling attack") for rule in RULES for seed in "01"
     ]
@@ -252,6 +256,31 @@ def test_drawn_where_the_configuration_says_so(place: Path) -> None:
     assert [axis.get_xlabel() for axis in results.draw().axes] == ["examples in the root dataset"]
 
 
+class Watching(Here):
+    """Notes how many runs the table has whenever the next one is to begin."""
+
+    def outcomes(self, jobs: Sequence[Job], at_once: int | None) -> Iterator[Ended | None]:
+        self.seen: list[int] = []
+        for ended in super().outcomes(jobs, at_once):
+            if ended is None and self.ran:
+                self.seen.append(len(Path("out/table.csv").read_text().splitlines()) - 1)
+                left = f"{len(jobs) - len(self.ran)} of {len(jobs)} runs are still to be made"
+                assert left in Path("out/table.md").read_text()
+            yield ended
+
+
+def test_the_tables_grow_with_the_grid_and_hold_every_metric(place: Path) -> None:
+    launcher, unknown = Watching(), Figure(x="rule", y=["testing_loss", "mine"])
+    with pytest.warns(UserWarning, match="figure.y=mine is drawn only if the runs log"):
+        results = run_grid(make_grid({"rule": RULES}, figure=unknown), "out", launcher=launcher)
+    assert launcher.seen == [1]
+    assert not Path("out/figure.png").exists()
+    canvas = results.draw(Figure(x="rule", y=["testing_loss", "class_error/sitting"]))
+    assert [axis.get_ylabel() for axis in canvas.axes] == ["loss on the test set", "class error: sitting"]
+    with pytest.raises(InputError, match=r"y=mine: the runs have no such metric; choose of .*testing_loss"):
+        Results.read(Path("out")).draw(unknown)
+
+
 # Mistakes, before anything is made
 
 
@@ -264,7 +293,7 @@ def test_drawn_where_the_configuration_says_so(place: Path) -> None:
         ({"settings": {"ckpt_path": "last.ckpt"}}, ["ckpt_path"]),
         ({"reference": Reference({"table": "VI"})}, ["reference.where", "VI"]),
         ({"figure": Figure("lines", "rule", "rule")}, ["figure", "one axis", "rule"]),
-        ({"figure": Figure("lines", "rule", y=["accuracy"])}, ["figure.y=accuracy"]),
+        ({"figure": Figure("lines", "rule", y=["attack"])}, ["figure.y=attack is an axis"]),
         (
             {"axes": {name: {"x": {}} for name in "abcd"}, "figure": Figure("lines", "a")},
             ["figure", "fourth axis"],

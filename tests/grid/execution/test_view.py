@@ -168,20 +168,37 @@ def test_a_run_without_a_summary_has_failed(tmp_path: Path, clock: Clock, screen
     [
         (1, 100, None),  # too soon to say
         (10, 0, None),  # nothing to go by
-        (5, 100, "35 s left"),
-        (10, 200, "30 s left"),
+        (5, 80, "44 s left"),
+        (10, 180, "33 s left"),
         (60, 100, "7 min left"),
-        (3600, 100, "7.0 h left"),
+        (3600, 100, "6.8 h left"),
     ],
 )
 def test_time_left(tmp_path: Path, clock: Clock, frame: Frame, elapsed: float, done: int, left: str | None) -> None:
+    """At the pace since the first rounds were seen; the minutes until then say nothing of the pace."""
     outline = make_outline(LEVELS, seeds=[0])
     jobs = jobs_of(outline, tmp_path)
     with GridView(outline, jobs, {}) as shown:
+        clock.now += 300
+        begin(next(iter(jobs)), 20, clock)
+        assert "left" not in frame(shown)
         clock.now += elapsed
-        begin(next(iter(jobs)), done, clock)
+        begin(next(iter(jobs)), 20 + done, clock)
         text = frame(shown)
     assert left in text if left else "left" not in text
+
+
+def test_rounds_of_a_run_that_failed_are_neither_done_nor_to_come(tmp_path: Path, clock: Clock, frame: Frame) -> None:
+    outline = make_outline(LEVELS, seeds=[0])
+    jobs = jobs_of(outline, tmp_path)
+    first, second, *_ = jobs
+    with GridView(outline, jobs, {}) as shown:
+        begin(second, 10, clock)
+        frame(shown)
+        shown.ended(first, "it broke", 0.5)
+        clock.now += 10
+        begin(second, 110, clock)
+        assert "49 s left" in frame(shown)  # 100 rounds in 10 s, and 490 are left
 
 
 def test_time_left_counts_only_what_is_done_now(tmp_path: Path, clock: Clock, frame: Frame) -> None:
@@ -190,9 +207,11 @@ def test_time_left_counts_only_what_is_done_now(tmp_path: Path, clock: Clock, fr
     first, second, *_ = jobs
     finish(first, 0.5)
     with GridView(outline, jobs, {first: first.summary() or {}}) as shown:
-        clock.now += 10
+        begin(second, 50, clock)
+        frame(shown)
+        clock.now += 5
         begin(second, 100, clock)
-        assert "50 s left" in frame(shown)  # 100 rounds in 10 s, and 500 are left
+        assert "50 s left" in frame(shown)  # 50 rounds in 5 s, and 500 are left
 
 
 def test_only_panels_where_something_is_going_on(tmp_path: Path, clock: Clock, frame: Frame) -> None:

@@ -73,6 +73,14 @@ def test_an_axis_of_the_number_of_clients_keeps_its_labels() -> None:
     assert again == row
 
 
+def test_metrics_that_not_every_run_has() -> None:
+    metrics = {"testing_loss": 0.5, "mine": None, "rounds": 3.0, "rule": 4.0}
+    summaries = [SUMMARY, SUMMARY | {"metrics": metrics}]
+    rows = [row_of(Cell(LABELS, seed, {}), summary, Published([], {})) for seed, summary in enumerate(summaries)]
+    assert rows[1] == ROW | {"seed": 1, "testing_loss": 0.5, "mine": None}  # names that rows have anyway stay
+    assert from_csv(as_csv(rows), LABELS) == [rows[0] | {"testing_loss": None, "mine": None}, rows[1]]
+
+
 @pytest.mark.parametrize("num_seeds", [1, 2, 3, 10])
 def test_mean_and_standard_deviation(num_seeds: int) -> None:
     draw = np.random.default_rng(num_seeds)
