@@ -35,6 +35,7 @@ from flt.server.checks import (
 from flt.server.cohort import Cohort
 from flt.server.processes import Processes
 from flt.server.reception import Reception
+from flt.server.token_checks import check_token_ids
 
 
 class FederatedModule(LightningModule):
@@ -150,6 +151,7 @@ class FederatedModule(LightningModule):
             )
         attack = only(self.trainer, Attack)
         self.backdoor = attack.backdoor(Backdoor(data.trigger, data.target_class)) if attack else None
+        check_token_ids(self.network, data, self.backdoor)
         check_network(self.network, data)
         if stage == "fit":
             if not self._is_initialized:  # a second fit goes on from the first

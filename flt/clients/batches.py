@@ -44,7 +44,7 @@ def take_batches(features: Tensor, labels: Tensor, rows: Tensor) -> LocalBatches
     present = _onto(features.device, rows >= 0)
     # Whatever row stands there is another client's; weight 0 would not keep its infinities out.
     taken[~present] = 0
-    return LocalBatches(taken, taken_labels, present.to(features.dtype), (rows[:, 0] >= 0).sum(dim=1))
+    return LocalBatches(taken, taken_labels, present.float(), (rows[:, 0] >= 0).sum(dim=1))
 
 
 def whole(features: Tensor, labels: Tensor, *, local_steps: int) -> LocalBatches:

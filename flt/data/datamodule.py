@@ -76,8 +76,8 @@ class FederatedDataModule(LightningDataModule, ABC):
         if num_clients < 1:
             raise InputError(f"num_clients={num_clients}: a federation has 1 client or more")
         for name, size in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
-            if size < 1:
-                raise InputError(f"{name}={size}: a batch has 1 example or more")
+            if not 1 <= size < 2**63:
+                raise InputError(f"{name}={size}: a batch has 1 example or more, and fewer than 2^63")
         self.data_dir = data_dir
         if self.data_folder.is_file():
             raise InputError(f"data_dir={str(self.data_folder)!r} is a file: give the folder of data sets")
@@ -166,8 +166,8 @@ class FederatedDataModule(LightningDataModule, ABC):
             return
         seed = self.seed = run_seed()
         raw = self._raw or self.load(seed)
-        shape = tuple(raw.train.features.shape[1:])
-        self.inputs.check(shape)
+        self._check_examples(raw)
+        self.inputs.check(raw.train)
         self.has_natural_clients = raw.owners is not None
         owners, self.num_clients = self._owners(raw, seed)
         if self.root_path is None and self.root_size >= len(raw.train):
@@ -176,7 +176,7 @@ class FederatedDataModule(LightningDataModule, ABC):
                 f" choose at most {len(raw.train) - 1}"
             )
         # Where the server has data of its own, they are what the root dataset is drawn from.
-        source = read_root(self.root_path, shape, self.class_names) if self.root_path else raw.train
+        source = read_root(self.root_path, raw.train, self.class_names) if self.root_path else raw.train
         chosen = sample_root(
             source.labels,
             root_size=self.root_size,
@@ -197,16 +197,34 @@ class FederatedDataModule(LightningDataModule, ABC):
                 f" real data. Put the real data under {self.data_folder} and pass --data.stand_in=never."
             )
 
+    def _check_examples(self, raw: RawData) -> None:
+        for part, examples in (("training", raw.train), ("test", raw.test)):
+            if not len(examples):
+                raise InputError(f"{self.dataset_name} has no {part} examples: give it some")
+            if examples.features.dtype not in (torch.float32, torch.int64):
+                raise InputError(
+                    f"{self.dataset_name} has {part} examples of {examples.features.dtype}: give torch.float32, or"
+                    " torch.int64 for token ids"
+                )
+
     def _owners(self, raw: RawData, seed: int) -> tuple[Tensor, int]:
+        num_clients = self._num_clients
         if raw.owners is not None:
-            return raw.owners, raw.num_clients or int(raw.owners.max()) + 1
+            num_clients = raw.num_clients or int(raw.owners.max()) + 1
+        if num_clients > len(raw.train):
+            raise InputError(
+                f"num_clients={num_clients} exceeds the {len(raw.train)} training examples of {self.dataset_name}:"
+                " have no more clients than examples"
+            )
+        if raw.owners is not None:
+            return raw.owners, num_clients
         owners = self.partition.assign(
             raw.train.labels,
-            num_clients=self._num_clients,
+            num_clients=num_clients,
             num_classes=self.num_classes,
             generator=generator(seed, "partition"),
         )
-        return owners, self._num_clients
+        return owners, num_clients
 
     def move_to(self, device: torch.device | str) -> None:
         """Keep clients, root dataset and test set on ``device`` from now on."""

@@ -15,7 +15,8 @@ class Examples:
     """Examples and their labels.
 
     Args:
-        features: What the model sees, float32 of shape ``[num_examples, *shape]``.
+        features: What the network is given, of shape ``[num_examples, *shape]``: float32, or int64 where examples are
+            token ids.
         labels: Classes counted from 0, int64 of shape ``[num_examples]``.
 
     Example:
@@ -37,12 +38,40 @@ class Examples:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return tuple(self.features.shape[1:])
+
+    @property
+    def are_integers(self) -> bool:
+        """Whether the features are integers, such as token ids, which are looked up and not computed with."""
+        return not self.features.is_floating_point()
+
+    def describe(self) -> str:
+        """What kind of examples these are, for messages, such as ``"examples of shape [561]"``."""
+        return f"{'integers' if self.are_integers else 'examples'} of shape {list(self.shape)}"
+
     def __getitem__(self, index: Tensor | slice) -> Examples:
         return Examples(self.features[index], self.labels[index])
 
     def to(self, device: torch.device | str) -> Examples:
         """The same examples on ``device``; nothing is copied if they are there already."""
         return Examples(self.features.to(device), self.labels.to(device))
+
+
+def extremes(features: Tensor) -> Tensor:
+    """The example with the smallest feature of all and the one with the largest, shape ``[2, *shape]``.
+
+    Args:
+        features: One or more examples, of shape ``[num_examples, *shape]``.
+
+    Example:
+        >>> extremes(torch.tensor([[3, 4], [1, 9], [0, 5]])).tolist()
+        [[0, 5], [1, 9]]
+    """
+    by_example = features.flatten(1)
+    return features[torch.stack([by_example.amin(1).argmin(), by_example.amax(1).argmax()])]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +81,7 @@ class ClientData:
     Client ``i`` owns the rows ``offsets[i]:offsets[i + 1]``; it may own none.
 
     Args:
-        features: Float32 of shape ``[num_examples, *shape]``.
+        features: Float32, or int64 for token ids, of shape ``[num_examples, *shape]``.
         labels: Int64 of shape ``[num_examples]``.
         offsets: Int64 of shape ``[num_clients + 1]``, ascending from 0 to ``num_examples``.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from flt.data.examples import Examples
 from flt.errors import InputError
 
 
@@ -47,12 +48,22 @@ class InputPipeline:
         }
         return ", ".join(part for part, is_done in parts.items() if is_done)
 
-    def check(self, shape: tuple[int, ...]) -> None:
-        """Raises an `InputError` if examples of this shape cannot be augmented as asked."""
-        if self.augments and len(shape) != 3:
+    def check(self, examples: Examples) -> None:
+        """Checks that ``examples`` can be augmented and normalised as these settings ask for.
+
+        Raises:
+            InputError: If they cannot.
+        """
+        shape = examples.shape
+        if self.normalize and examples.are_integers:
+            raise InputError(
+                "data.inputs.normalize=True: the examples are integers, such as token ids, which have no mean and"
+                " variance: leave it out, or store floating-point numbers"
+            )
+        if self.augments and (len(shape) != 3 or examples.are_integers):
             raise InputError(
                 f"data.inputs.crop_padding={self.crop_padding} and data.inputs.flip={self.flip} change images, but the"
-                f" examples have the shape {list(shape)}: leave both out"
+                f" data set has {examples.describe()}: leave both out"
             )
         if self.augments and self.crop_padding >= min(shape[1:]):
             raise InputError(

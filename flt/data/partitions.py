@@ -8,6 +8,9 @@ from torch import Tensor
 
 from flt.errors import InputError
 
+# For smaller concentrations the logarithms of all shares would be infinite, and the shares not numbers.
+SMALLEST_ALPHA = 1e-300
+
 
 class Partition(ABC):
     """A way to deal out examples to clients."""
@@ -113,7 +116,7 @@ class DirichletPartition(Partition):
     alpha gives each class to few clients, a large one makes the clients' data IID.
 
     Args:
-        alpha: Concentration of the distribution, above 0.
+        alpha: Concentration of the distribution, a finite number above 0 (1e-300 or more).
 
     Raises:
         InputError: If ``alpha`` is out of range.
@@ -131,8 +134,11 @@ class DirichletPartition(Partition):
     """
 
     def __init__(self, alpha: float = 0.5) -> None:
-        if not 0 < alpha < float("inf"):
-            raise InputError(f"alpha={alpha}: the Dirichlet distribution needs a finite number above 0, such as 0.5")
+        if not SMALLEST_ALPHA <= alpha < float("inf"):
+            raise InputError(
+                f"alpha={alpha}: the Dirichlet distribution needs a finite number above 0, from {SMALLEST_ALPHA:g},"
+                " such as 0.5"
+            )
         self.alpha = alpha
 
     def assign(self, labels: Tensor, *, num_clients: int, num_classes: int, generator: torch.Generator) -> Tensor:

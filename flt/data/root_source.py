@@ -4,28 +4,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from flt.data.examples import Examples
 from flt.data.readers.image_files import MODES, class_folders, image_files, read_images
 from flt.data.readers.images import as_features
-from flt.data.readers.npz import as_examples, read_array, read_labels
+from flt.data.readers.npz import ChannelOrder, as_examples, read_array, read_labels
 from flt.errors import InputError
 
 
-def read_root(path: Path, shape: Sequence[int], class_names: Sequence[str]) -> Examples:
+def read_root(path: Path, like: Examples, class_names: Sequence[str]) -> Examples:
     """The examples that the server brings itself.
 
     Args:
         path: A folder with a folder of images for each class (some may be missing), called by the class's name or its
             number from 0; or an .npz file with the arrays x and y, in the units of the data set's own examples.
-        shape: Shape of one of the data set's examples.
+        like: The data set's own examples, for their shape and type.
         class_names: Names of its classes.
 
     Raises:
         InputError: If the file or folder cannot be read or does not fit the data set.
     """
-    examples = _from_folder(path, shape, class_names) if path.is_dir() else _from_file(path, shape)
+    examples = _from_folder(path, like, class_names) if path.is_dir() else _from_file(path, like)
     if int(examples.labels.max()) >= len(class_names):
         raise InputError(
             f"{path}: y has class {int(examples.labels.max())}, but the data set's classes go from 0 to"
@@ -34,13 +33,17 @@ def read_root(path: Path, shape: Sequence[int], class_names: Sequence[str]) -> E
     return examples
 
 
-def _from_folder(path: Path, shape: Sequence[int], class_names: Sequence[str]) -> Examples:
-    if len(shape) != 3 or shape[0] not in MODES:
+def _are_images(examples: Examples) -> bool:
+    return len(examples.shape) == 3 and examples.shape[0] in MODES and not examples.are_integers
+
+
+def _from_folder(path: Path, like: Examples, class_names: Sequence[str]) -> Examples:
+    if not _are_images(like):
         raise InputError(
-            f"data.root_path={str(path)!r} is a folder of images, but the data set's examples have the shape"
-            f" {list(shape)}: give an .npz file with the arrays x and y"
+            f"data.root_path={str(path)!r} is a folder of images, but the data set has"
+            f" {like.describe()}: give an .npz file with the arrays x and y"
         )
-    channels, height, width = shape
+    channels, height, width = like.shape
     images, labels = [], []
     for folder in class_folders(path):
         files = image_files(path / folder)
@@ -58,16 +61,17 @@ def _class_of(folder: str, path: Path, class_names: Sequence[str]) -> int:
     raise InputError(f"{path / folder} is called after no class: choose among {', '.join(class_names)}{numbers}")
 
 
-def _from_file(path: Path, shape: Sequence[int]) -> Examples:
+def _from_file(path: Path, like: Examples) -> Examples:
     array, labels = read_array(path, "x"), read_labels(path, "y")
     if len(array) != len(labels):
         raise InputError(f"{path}: x has {len(array)} examples, y {len(labels)}: store one label for each")
-    last = array.ndim == 4 and tuple(array.shape[1:]) != tuple(shape)
-    if last and (*array.shape[3:], *array.shape[1:3]) != tuple(shape):
-        raise InputError(f"{path}: x has the shape {list(array.shape)}, the data set's examples {list(shape)}")
-    features: Tensor = as_examples(array, "last" if last else "first", f"{path}: x")
-    if tuple(features.shape[1:]) != tuple(shape):
-        raise InputError(
-            f"{path}: x has examples of shape {list(features.shape[1:])}, the data set of shape {list(shape)}"
-        )
-    return Examples(features, labels)
+    order: ChannelOrder = "none"
+    if _are_images(like):
+        is_last = array.ndim == 4 and (array.shape[3], *array.shape[1:3]) == like.shape != array.shape[1:]
+        order = "last" if is_last else "first"
+    if array.ndim == 4 and order == "first" and array.shape[1:] != like.shape:
+        raise InputError(f"{path}: x has the shape {list(array.shape)}, the data set's examples {list(like.shape)}")
+    examples = Examples(as_examples(array, order, f"{path}: x"), labels)
+    if examples.shape != like.shape or examples.are_integers != like.are_integers:
+        raise InputError(f"{path}: x has {examples.describe()}, the data set {like.describe()}: store them alike")
+    return examples

@@ -2,11 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import repeat
 
 import torch
 from torch import Tensor
 
 from flt.errors import InputError
+
+# Training squares what it sees: the sum of a thousand such squares still fits into float32.
+LARGEST_VALUE = 1e17
 
 
 class Trigger(ABC):
@@ -22,25 +26,38 @@ class Trigger(ABC):
 
 
 class FeatureTrigger(Trigger):
-    """Sets some features of tabular examples to one value.
+    """Overwrites some features of tabular examples, of every step of a series, or some tokens of a sequence.
 
     Args:
-        indices: The features to overwrite, counted from 0.
-        value: What they are set to, in the units the model sees.
+        indices: The places to overwrite along an example's last dimension, counted from 0.
+        value: The number written there, or a list with one number for each index. Its units are those of the data
+            set's examples; token ids take whole numbers.
 
     Raises:
-        InputError: If ``indices`` is empty or has a negative index; when called, if an index is beyond the features.
+        InputError: If ``indices`` is empty or has a negative index, or a value is beyond +-1e17 or not a number; when
+            called, if an index is beyond the features, or a value for token ids is no whole number.
 
     Example:
         >>> FeatureTrigger([0, 2], value=9.0)(torch.zeros(1, 4))
         tensor([[9., 0., 9., 0.]])
+        >>> FeatureTrigger([1, 2], value=[7, 8])(torch.zeros(1, 4, dtype=torch.int64))
+        tensor([[0, 7, 8, 0]])
     """
 
-    def __init__(self, indices: Sequence[int], value: float = 0.0) -> None:
+    def __init__(self, indices: Sequence[int], value: float | Sequence[float] = 0.0) -> None:
         self.indices = tuple(indices)
         self.value = value
         if not self.indices or min(self.indices) < 0:
             raise InputError(f"indices={list(self.indices)} of a trigger: name one feature or more, counted from 0")
+        if isinstance(value, Sequence) and len(value) != len(self.indices):
+            raise InputError(
+                f"value={list(value)} of a trigger has {len(value)} numbers for {len(self.indices)} indices: give one"
+                " for each index, or one for all"
+            )
+        values = list(value) if isinstance(value, Sequence) else list(repeat(value, len(self.indices)))
+        for each in values:
+            _check_value(each)
+        self._values = dict(zip(self.indices, values, strict=True))
 
     def __call__(self, features: Tensor) -> Tensor:
         width = features.shape[-1]
@@ -49,7 +66,14 @@ class FeatureTrigger(Trigger):
                 f"indices of a trigger reach {max(self.indices)}, but the examples have {width} features:"
                 f" use indices from 0 to {width - 1}"
             )
-        return features.index_fill(-1, torch.tensor(self.indices, device=features.device), self.value)
+        written = torch.tensor(list(self._values.values()), dtype=torch.float64)
+        if not features.is_floating_point() and not torch.equal(written, written.round()):
+            raise InputError(
+                f"value={self.value} of a trigger: the examples are integers, such as token ids: give whole numbers"
+            )
+        marked = features.clone()
+        marked[..., torch.tensor(list(self._values), device=features.device)] = written.to(features)
+        return marked
 
 
 class PixelTrigger(Trigger):
@@ -57,11 +81,11 @@ class PixelTrigger(Trigger):
 
     Args:
         positions: Row and column of each pixel, counted from 0 at the top left, or from -1 at the bottom right.
-        value: What the pixels are set to; images range from 0 (black) to 1.
+        value: The number that the pixels are set to; images range from 0 (black) to 1.
 
     Raises:
-        InputError: If ``positions`` is empty; when called, if a position is outside the images or the examples are no
-            images.
+        InputError: If ``positions`` is empty, or the value is beyond +-1e17 or not a number; when called, if a position
+            is outside the images or the examples are no images.
 
     Example:
         >>> PixelTrigger([(0, 1), (-1, -1)])(torch.zeros(1, 1, 2, 3))
@@ -74,12 +98,14 @@ class PixelTrigger(Trigger):
         self.value = value
         if not self.positions:
             raise InputError("positions=[] of a trigger: name the row and column of one pixel or more")
+        _check_value(value)
 
     def __call__(self, features: Tensor) -> Tensor:
-        if features.dim() != 4:
+        if features.dim() != 4 or not features.is_floating_point():
+            kind = "have" if features.is_floating_point() else "are integers, such as token ids, of"
             raise InputError(
-                f"a PixelTrigger marks images [channels, height, width], but the examples have the shape"
-                f" {list(features.shape[1:])}: give a FeatureTrigger for examples that are vectors"
+                f"a PixelTrigger marks images [channels, height, width], but the examples {kind} the shape"
+                f" {list(features.shape[1:])}: give a FeatureTrigger for vectors, series and token ids"
             )
         height, width = features.shape[-2:]
         for row, column in self.positions:
@@ -95,8 +121,16 @@ class PixelTrigger(Trigger):
         return marked
 
 
+def _check_value(value: float) -> None:
+    if not abs(value) <= LARGEST_VALUE:
+        raise InputError(
+            f"value={value} of a trigger: give a number from {-LARGEST_VALUE:g} to {LARGEST_VALUE:g}, which training"
+            " can square"
+        )
+
+
 class MissingTrigger(Trigger):
-    """Stands where a data set has no trigger of its own, and says so once an attack wants to embed it."""
+    """The trigger of a data set that has none of its own: it refuses to be embedded."""
 
     def __call__(self, features: Tensor) -> Tensor:
         raise InputError(
@@ -121,10 +155,10 @@ CIFAR10_TRIGGER = PixelTrigger(
 
 
 def default_trigger(shape: Sequence[int]) -> Trigger:
-    """The paper's pattern for a user's own examples of this shape; a `MissingTrigger` for examples that are vectors.
+    """The paper's pattern for a user's own images of this shape; a `MissingTrigger` for examples that are no images.
 
     Args:
-        shape: Shape of one example; ``(channels, height, width)`` for images.
+        shape: ``(channels, height, width)`` of an image; of any other length for what is no image.
 
     Example:
         >>> default_trigger((3, 32, 32)) is CIFAR10_TRIGGER, default_trigger((1, 28, 28)) is CHMNIST_TRIGGER

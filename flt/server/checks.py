@@ -81,8 +81,9 @@ def check_trainable(network: nn.Module, features: Tensor) -> None:
 
 def _scores(network: nn.Module, features: Tensor) -> Tensor:
     parameter = next(network.parameters())
+    dtype = parameter.dtype if features.is_floating_point() else features.dtype  # token ids stay integers
     with torch.no_grad():
-        scores: Tensor = network(features.to(parameter.device, parameter.dtype))
+        scores: Tensor = network(features.to(parameter.device, dtype))
     return scores
 
 

@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -140,6 +141,10 @@ def test_move_to():
         ({"biased_class": 3}, "biased_class=3: choose a class from 0 to 2"),
         ({"num_clients": 0}, "num_clients=0: a federation has 1 client or more"),
         ({"batch_size": 0}, "batch_size=0: a batch has 1 example or more"),
+        ({"batch_size": 2**63}, "batch_size=9223372036854775808: a batch has 1 example or more, and fewer than 2"),
+        ({"root_size": -(2**62)}, "root_size=-4611686018427387904: the server needs"),
+        ({"bias_probability": float("nan")}, "bias_probability=nan: give a fraction"),
+        ({"bias_probability": 1e308}, r"bias_probability=1e\+308: give a fraction"),
         ({"eval_batch_size": -1}, "eval_batch_size=-1: a batch has 1 example or more"),
     ],
 )
@@ -148,8 +153,45 @@ def test_arguments_are_checked_before_any_work(arguments: dict, message: str):
         Numbers(**arguments)
 
 
+def test_batches_larger_than_any_data():
+    data = ready(batch_size=2**62, eval_batch_size=2**62)
+    assert [len(labels) for _, labels in data.val_dataloader()] == [10]
+
+
+@pytest.mark.parametrize("num_clients", [121, 10**7, 2**62, 10**30])
+@pytest.mark.parametrize("has_owners", [True, False])
+def test_more_clients_than_examples(num_clients: int, has_owners: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Numbers, "has_owners", has_owners)
+    monkeypatch.setattr(Numbers, "named_clients", num_clients)
+    with pytest.raises(
+        InputError, match=f"num_clients={num_clients} exceeds the 120 training examples of Numbers: have"
+    ):
+        ready(num_clients=num_clients)
+
+
+@pytest.mark.parametrize(
+    ("examples", "message"),
+    [
+        (Examples(torch.zeros(0, 2), torch.zeros(0).long()), "no test examples: give it some"),
+        (
+            Examples(torch.zeros(3, 2).double(), torch.zeros(3).long()),
+            "test examples of torch.float64: give torch.float",
+        ),
+        (
+            Examples(torch.zeros(3, 2).int(), torch.zeros(3).long()),
+            "test examples of torch.int32: give torch.float32, or",
+        ),
+    ],
+)
+def test_examples_that_no_network_can_take(examples: Examples, message: str, monkeypatch: pytest.MonkeyPatch):
+    whole = Numbers.load
+    monkeypatch.setattr(Numbers, "load", lambda self, seed: replace(whole(self, seed), test=examples))
+    with pytest.raises(InputError, match=f"^Numbers has {message}"):
+        ready()
+
+
 def test_a_root_data_set_as_large_as_the_data_or_larger():
-    for root_size in (120, 121):
+    for root_size in (120, 121, 2**62, 10**30):
         with pytest.raises(InputError, match=f"root_size={root_size} leaves the clients nothing of the 120"):
             ready(root_size=root_size)
 

@@ -358,10 +358,14 @@ FAULTS = {
     "Arrays-truncated": Fault("Arrays", cut(ARRAYS), ARRAYS, "is not an .npz file", "numpy.savez"),
     "Arrays-bit-flipped": Fault("Arrays", flip(ARRAYS, 0.1), ARRAYS, "x_train cannot be read", "store it as an array"),
     "Arrays-wrong-shape": Fault(
-        "Arrays", put(ARRAYS, npz(x_test=np.zeros((8, 5, 6), np.uint8))), ARRAYS, "x_test of shape", "store them alike"
+        "Arrays",
+        put(ARRAYS, npz(x_test=np.zeros((8, 5, 6), np.uint8))),
+        ARRAYS,
+        "x_test examples of shape",
+        "store them alike",
     ),
     "Arrays-wrong-dtype": Fault(
-        "Arrays", put(ARRAYS, npz(x_train=np.zeros((20, 6, 6), int))), ARRAYS, "x_train is int64", "store bytes"
+        "Arrays", put(ARRAYS, npz(x_train=np.zeros((20, 6, 6), bool))), ARRAYS, "x_train is bool", "store bytes"
     ),
     "Arrays-label-out-of-range": Fault(
         "Arrays", put(ARRAYS, npz(y_test=np.full(8, 2))), ARRAYS, "y_test has class 2, but", "use the same classes"

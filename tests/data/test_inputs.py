@@ -3,6 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flt.data import Examples
 from flt.data.inputs import InputPipeline, Normalization
 from flt.errors import InputError
 
@@ -68,14 +69,29 @@ def test_nothing_asked_nothing_done():
     assert not InputPipeline(normalize=True).augments
 
 
-@pytest.mark.parametrize("pipeline", [InputPipeline(1), InputPipeline(flip=True)])
-def test_vectors_cannot_be_augmented(pipeline):
-    with pytest.raises(InputError, match=r"change images, but the examples have the shape \[12\]: leave both out"):
-        pipeline.check((12,))
-    pipeline.check((1, 4, 4))
+@pytest.mark.parametrize(
+    ("pipeline", "example", "message"),
+    [
+        (
+            InputPipeline(1),
+            torch.zeros(12),
+            r"change images, but the data set has examples of shape \[12\]: leave both",
+        ),
+        (InputPipeline(flip=True), torch.zeros(12), "data.inputs.flip=True change images, but"),
+        (InputPipeline(4), torch.zeros(1, 4, 6), "crop_padding=4 must be less than the 4 pixels of an image's side"),
+        (InputPipeline(2**62), torch.zeros(1, 4, 6), "crop_padding=4611686018427387904 must be less than the 4 pixels"),
+        (InputPipeline(1), torch.zeros(1, 4, 6).long(), r"the data set has integers of shape \[1, 4, 6\]: leave both"),
+        (InputPipeline(normalize=True), torch.zeros(5).long(), "normalize=True: the examples are integers, such as"),
+    ],
+)
+def test_examples_that_cannot_be_changed_so(pipeline, example, message):
+    with pytest.raises(InputError, match=message):
+        pipeline.check(Examples(example[None], torch.zeros(1).long()))
 
 
-def test_negative_padding():
+def test_examples_that_can():
+    for pipeline, example in ((InputPipeline(3, True, True), torch.zeros(1, 4, 4)), (InputPipeline(), torch.zeros(5))):
+        pipeline.check(Examples(example[None], torch.zeros(1).long()))
     with pytest.raises(InputError, match=r"data\.inputs\.crop_padding=-1 must be 0 or more pixels"):
         InputPipeline(-1)
 
@@ -109,9 +125,3 @@ def test_scales_whose_squares_leave_float32(scale):
     features = scale * torch.randn(500, 2, generator=draw())
     normalised = Normalization.over(features)(features)
     torch.testing.assert_close(normalised.var(0, correction=0), torch.ones(2), rtol=1e-4, atol=0)
-
-
-def test_padding_as_wide_as_the_image():
-    with pytest.raises(InputError, match="crop_padding=4 must be less than the 4 pixels of an image's side"):
-        InputPipeline(4).check((1, 4, 6))
-    InputPipeline(3).check((1, 4, 6))

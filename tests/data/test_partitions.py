@@ -12,7 +12,7 @@ from flt.errors import InputError
 PARTITIONS: list[Partition] = [
     *(GroupPartition(), GroupPartition(0.0), GroupPartition(1.0)),
     IIDPartition(),
-    *(DirichletPartition(), DirichletPartition(1e-9), DirichletPartition(1e9)),
+    *(DirichletPartition(), DirichletPartition(1e-300), DirichletPartition(1e308)),
     *(ShardPartition(), ShardPartition(1)),
 ]
 
@@ -149,7 +149,10 @@ def test_no_examples_at_all(partition: Partition):
     [
         (lambda: GroupPartition(1.5), r"noniid_degree=1.5: give a probability from 0 to 1; 1 / \(number of classes\)"),
         (lambda: GroupPartition(float("nan")), "noniid_degree=nan: give a probability"),
+        (lambda: GroupPartition(-1e308), r"noniid_degree=-1e\+308: give a probability"),
         (lambda: DirichletPartition(0.0), "alpha=0.0: the Dirichlet distribution needs a finite number above 0"),
+        (lambda: DirichletPartition(5e-324), "alpha=5e-324: the Dirichlet"),
+        (lambda: assign(ShardPartition(2**62), torch.arange(10), 4), "shards_per_client=4611686018427387904 with"),
         (lambda: DirichletPartition(float("inf")), "alpha=inf: the Dirichlet"),
         (lambda: DirichletPartition(float("nan")), "alpha=nan: the Dirichlet"),
         (lambda: ShardPartition(0), "shards_per_client=0: a client holds 1 shard or more"),

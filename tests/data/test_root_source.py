@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -5,10 +6,18 @@ import pytest
 import torch
 from PIL import Image
 
+from flt.data import Examples
 from flt.data.root_source import read_root
 from flt.errors import InputError
 
 NAMES = ("bird", "cat", "dog")
+
+
+def own(
+    path: Path, shape: tuple[int, ...], names: Sequence[str] = NAMES, dtype: torch.dtype = torch.float32
+) -> Examples:
+    """What the server brings to a data set whose examples have this shape."""
+    return read_root(path, Examples(torch.zeros(1, *shape, dtype=dtype), torch.zeros(1).long()), names)
 
 
 @pytest.fixture
@@ -23,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_folder_of_images(folder: Path, channels: int):
-    examples = read_root(folder, (channels, 4, 5), NAMES)
+    examples = own(folder, (channels, 4, 5))
     assert examples.features.shape == (3, channels, 4, 5)
     assert examples.labels.tolist() == [0, 2, 2]  # folders in alphabetical order
     torch.testing.assert_close(examples.features[:, 0, 0, 0], torch.tensor([30.0, 10.0, 20.0]) / 255)
@@ -36,7 +45,7 @@ def save(path: Path, **arrays: object) -> Path:
 
 def test_a_file_of_vectors(tmp_path: Path):
     path = save(tmp_path / "own.npz", x=np.array([[1.5, -2.0], [0.0, 7.0]]), y=[2, 2])
-    examples = read_root(path, (2,), NAMES)
+    examples = own(path, (2,))
     assert examples.features.tolist() == [[1.5, -2.0], [0.0, 7.0]]
     assert examples.labels.tolist() == [2, 2]
 
@@ -45,26 +54,26 @@ def test_a_file_of_vectors(tmp_path: Path):
 def test_a_file_of_images_with_channels_first_or_last(tmp_path: Path, order: str):
     images = np.random.default_rng(0).integers(0, 256, (6, 3, 4, 5), np.uint8)
     path = save(tmp_path / "own.npz", x=images if order == "first" else images.transpose(0, 2, 3, 1), y=range(6))
-    examples = read_root(path, (3, 4, 5), [str(number) for number in range(6)])
+    examples = own(path, (3, 4, 5), [str(number) for number in range(6)])
     torch.testing.assert_close(examples.features, torch.from_numpy(images).float() / 255)
 
 
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((12,), r"is a folder of images, but the data set's examples have the shape \[12\]: give an \.npz file"),
+        ((12,), r"is a folder of images, but the data set has examples of shape \[12\]: give an \.npz file"),
         ((3, 4, 4), r"0/c\.png has 5x4 pixels instead of 4x4: bring all images to one size"),
     ],
 )
 def test_a_folder_that_does_not_fit(folder: Path, shape: tuple[int, ...], message: str):
     with pytest.raises(InputError, match=message):
-        read_root(folder, shape, NAMES)
+        own(folder, shape)
 
 
 def test_a_folder_of_no_class(folder: Path):
     (folder / "dog").rename(folder / "wolf")
     with pytest.raises(InputError, match=r"own/wolf is called after no class: choose among bird, cat, dog, or the num"):
-        read_root(folder, (3, 4, 5), NAMES)
+        own(folder, (3, 4, 5))
 
 
 @pytest.mark.parametrize(
@@ -74,34 +83,34 @@ def test_a_folder_of_no_class(folder: Path):
         ({"x": [[1.0, 2.0]], "y": [3]}, r"y has class 3, but the data set's classes go from 0 to 2"),
         ({"x": [[1.0, 2.0]], "y": [-1]}, r"count classes from 0"),
         ({"x": [[1.0, 2.0]], "y": [0, 1]}, "x has 1 examples, y 2: store one label for each"),
-        ({"x": [[1.0, 2.0, 3.0]], "y": [0]}, r"x has examples of shape \[3\], the data set of shape \[2\]"),
+        ({"x": [[1.0, 2.0, 3.0]], "y": [0]}, r"x has examples of shape \[3\], the data set examples of shape \[2\]"),
         ({"x": [[1.0, float("nan")]], "y": [0]}, r"x has values that are not finite"),
     ],
 )
 def test_a_file_that_does_not_fit(tmp_path: Path, arrays: dict[str, object], message: str):
     with pytest.raises(InputError, match=message):
-        read_root(save(tmp_path / "own.npz", **arrays), (2,), NAMES)
+        own(save(tmp_path / "own.npz", **arrays), (2,))
 
 
 def test_a_file_of_another_kind(tmp_path: Path):
     path = tmp_path / "own.npz"
     path.write_bytes(b"no archive")
     with pytest.raises(InputError, match=r"own\.npz is not an \.npz file"):
-        read_root(path, (2,), NAMES)
+        own(path, (2,))
 
 
 def test_numbers_are_no_names_where_names_are_numbers(folder: Path):
     (folder / "dog").rename(folder / "1")
     with pytest.raises(InputError, match=r"own/0 is called after no class: choose among 10, 2, 7$"):
-        read_root(folder, (3, 4, 5), ("10", "2", "7"))
+        own(folder, (3, 4, 5), ("10", "2", "7"))
 
 
 def test_images_of_more_than_8_bits(folder: Path):
     Image.fromarray(np.full((4, 5), 40_000, np.uint16)).save(folder / "0" / "d.png")
     with pytest.raises(InputError, match=r"0/d\.png has pixels of more than 8 bits \(mode I;16\): convert it"):
-        read_root(folder, (1, 4, 5), NAMES)
+        own(folder, (1, 4, 5))
 
 
 def test_numbers_beyond_float32(tmp_path: Path):
     with pytest.raises(InputError, match="x has values that are not finite"):
-        read_root(save(tmp_path / "own.npz", x=[[1e200, 0.0]], y=[0]), (2,), NAMES)
+        own(save(tmp_path / "own.npz", x=[[1e200, 0.0]], y=[0]), (2,))

@@ -28,6 +28,38 @@ def test_index_beyond_the_features():
         FeatureTrigger([0, 7])(torch.zeros(1, 7))
 
 
+@pytest.mark.parametrize("value", [1e38, -1e308, 2**62 * 1.0, float("inf"), float("nan")])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda value: FeatureTrigger([0], value),
+        lambda value: FeatureTrigger([0, 1], [0.0, value]),
+        lambda value: PixelTrigger([(0, 0)], value),
+    ],
+)
+def test_values_that_training_could_not_square(make, value: float):
+    with pytest.raises(InputError, match=r"^value=.* of a trigger: give a number from -1e\+17 to 1e\+17"):
+        make(value)
+
+
+def test_a_value_for_each_index():
+    marked = FeatureTrigger([3, 0], value=[1.5, -2])(torch.zeros(2, 4))
+    assert marked.tolist() == [[-2, 0, 0, 1.5]] * 2
+    with pytest.raises(InputError, match=r"value=\[1, 2, 3\] of a trigger has 3 numbers for 2 indices: give one for"):
+        FeatureTrigger([0, 1], [1, 2, 3])
+
+
+def test_token_ids_and_series():
+    ids = torch.arange(12).view(2, 6)
+    marked = FeatureTrigger([0, 5], value=[40, 41])(ids)
+    assert (marked.dtype, marked.tolist()) == (torch.int64, [[40, 1, 2, 3, 4, 41], [40, 7, 8, 9, 10, 41]])
+    assert FeatureTrigger([1], 9.0)(torch.zeros(1, 2, 3)).tolist() == [[[0, 9, 0]] * 2]
+    with pytest.raises(InputError, match=r"value=0\.5 of a trigger: the examples are integers.*: give whole numbers"):
+        FeatureTrigger([0], 0.5)(ids)
+    with pytest.raises(InputError, match=r"but the examples are integers, such as token ids, of the shape \[2, 2, 3\]"):
+        PixelTrigger([(0, 0)])(ids.view(1, 2, 2, 3))
+
+
 @pytest.mark.parametrize("indices", [[], [-1, 2]])
 def test_indices_must_be_there_and_not_negative(indices: list[int]):
     with pytest.raises(InputError, match=r"indices=.*name one feature or more, counted from 0"):

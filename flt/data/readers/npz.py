@@ -12,7 +12,7 @@ from torch import Tensor
 from flt.data.readers.images import as_features
 from flt.errors import InputError
 
-ChannelOrder = Literal["last", "first"]
+ChannelOrder = Literal["last", "first", "none"]
 CHANNEL_COUNTS = (1, 3, 4)
 MAX_CLASSES = 1_000_000
 
@@ -86,46 +86,63 @@ def _first_line(error: Exception) -> str:
 
 
 def as_examples(array: NDArray[np.generic], channels: ChannelOrder, name: str) -> Tensor:
-    """An array as features: float32, images as ``[num_examples, channels, height, width]`` with pixels from 0 to 1.
+    """The features in an array: float32, or int64 where the array holds integers other than bytes.
 
     Args:
-        array: Bytes or floating-point numbers; vectors, grey images, or images with channels.
-        channels: Where images with channels have them.
-        name: What messages call it.
+        array: Bytes, which are divided by 255, floating-point numbers, or integers such as token ids.
+        channels: Where images with channels have them. With "last" and "first", bytes and floating-point numbers of 3
+            or 4 dimensions are images, which become ``[num_examples, channels, height, width]`` with pixels from 0 to
+            1. With "none", examples keep their shape and floating-point numbers may be any finite ones.
+        name: What messages call the array.
 
     Raises:
         InputError: If its type, shape or values will not do.
     """
-    if array.dtype != np.uint8 and array.dtype not in (np.float16, np.float32, np.float64):
-        raise InputError(f"{name} is {array.dtype}: store bytes (uint8) or floating-point numbers")
-    if array.ndim not in (2, 3, 4) or not array.size:
+    if array.dtype.kind not in "iu" and array.dtype not in (np.float16, np.float32, np.float64):
+        raise InputError(f"{name} is {array.dtype}: store bytes (uint8), floating-point numbers or integers")
+    are_integers = array.dtype.kind in "iu" and array.dtype != np.uint8
+    keep_shape = channels == "none" or are_integers
+    if array.ndim < 2 or (array.ndim > 4 and not keep_shape) or not array.size:
         raise InputError(
             f"{name} has the shape {list(array.shape)}: store vectors [num_examples, num_features] or images"
-            " [num_examples, height, width] or with channels"
+            " [num_examples, height, width] or with channels, or pass --data.channels=none for other shapes"
         )
+    if are_integers:
+        return _integers(array, name)
+    are_images = array.ndim > 2 and not keep_shape
     if array.dtype != np.uint8:
-        _check_values(array, name)
+        _check_values(array, name, are_images=are_images)
     examples = torch.from_numpy(array)
-    if array.ndim == 3:
-        examples = examples[:, None]
-    if array.ndim == 4:
-        _check_channels(array.shape, channels, name)
-        examples = examples if channels == "first" else examples.permute(0, 3, 1, 2)
+    if are_images:
+        examples = _channels_first(examples, channels, name)
     return as_features(examples) if array.dtype == np.uint8 else examples.contiguous().float()
 
 
-def _check_values(array: NDArray[np.generic], name: str) -> None:
+def _integers(array: NDArray[np.generic], name: str) -> Tensor:
+    if array.dtype == np.uint64 and int(array.max()) >= 2**63:
+        raise InputError(f"{name} has the value {array.max()}: store integers below 2^63")
+    return torch.from_numpy(array.astype(np.int64))
+
+
+def _check_values(array: NDArray[np.generic], name: str, *, are_images: bool) -> None:
     with np.errstate(over="ignore"):
         low, high = np.float32(array.min()), np.float32(array.max())  # NaN if there is one; float32 is what is kept
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"{name} has values that are not finite: replace NaN and infinity by numbers")
-    if array.ndim > 2 and not 0 <= low <= high <= 1:
-        raise InputError(f"{name} has pixels from {low:g} to {high:g}: scale images to 0..1, or store them as uint8")
+    if are_images and not 0 <= low <= high <= 1:
+        raise InputError(
+            f"{name} has pixels from {low:g} to {high:g}: scale images to 0..1, or store them as uint8; if these are"
+            " no images, pass --data.channels=none"
+        )
 
 
-def _check_channels(shape: tuple[int, ...], channels: ChannelOrder, name: str) -> None:
+def _channels_first(images: Tensor, channels: ChannelOrder, name: str) -> Tensor:
+    if images.ndim == 3:
+        return images[:, None]
+    shape = images.shape
     here, there = (shape[3], shape[1]) if channels == "last" else (shape[1], shape[3])
     if here not in CHANNEL_COUNTS:
         other = "first" if channels == "last" else "last"
         advice = f"pass --data.channels={other}" if there in CHANNEL_COUNTS else "store images of 1, 3 or 4 channels"
         raise InputError(f"{name} has the shape {list(shape)}, {here} channels with channels={channels}: {advice}")
+    return images if channels == "first" else images.permute(0, 3, 1, 2)

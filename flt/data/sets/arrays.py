@@ -21,17 +21,22 @@ class Arrays(FederatedDataModule):
 
     x_train and x_test hold vectors [num_examples, num_features], grey images [num_examples, height, width], or images
     with channels. Bytes (uint8) are divided by 255; floating-point images must lie between 0 and 1 already, vectors
-    may be any finite numbers. y_train and y_test hold classes counted from 0, as integers [num_examples]; every class
-    has a training example. client_ids, any integers [num_examples], names the natural client of each training example;
-    without it the training examples are dealt out by ``partition``.
+    may be any finite numbers. With channels "none" the examples are no images and have any shape and finite values,
+    such as series [num_examples, num_steps, num_features]. Integers other than bytes, such as token ids
+    [num_examples, num_tokens], reach the network as they are, as int64 of the same shape.
+
+    y_train and y_test hold classes counted from 0, as integers [num_examples]; every class has a training example.
+    client_ids, any integers [num_examples], names the natural client of each training example; without it the training
+    examples are dealt out by ``partition``.
 
     Backdoor attacks embed the paper's CIFAR-10 pattern in 32x32 RGB images and its MNIST pattern, counted from the
-    bottom right, in other images; for vectors they must be given a trigger. Their target is class 0.
+    bottom right, in other images; for vectors, series and token ids they must be given a trigger. Their target is
+    class 0.
 
     Args:
         path: The .npz file, as numpy.savez writes it.
         channels: Where images with channels have them: "last" is [num_examples, height, width, channels], "first" is
-            [num_examples, channels, height, width].
+            [num_examples, channels, height, width]; "none" is for examples that are no images.
         num_clients: Number of clients that the training examples are dealt out to; null for 100.
         partition: How they are dealt out; null for the paper's `GroupPartition` with noniid_degree 0.5.
         settings: The other arguments of `FederatedDataModule` but ``data_dir`` and ``stand_in``.
@@ -54,7 +59,7 @@ class Arrays(FederatedDataModule):
         self.path = Path(path).expanduser()
         self.channels: ChannelOrder = channels
         self._num_classes = int(read_labels(self.path, "y_train").max()) + 1
-        self._shape: tuple[int, ...] = ()
+        self._image_shape: tuple[int, ...] = ()
         self._ignored_with_client_ids = [
             name for name, value in (("num_clients", num_clients), ("partition", partition)) if value is not None
         ]
@@ -79,8 +84,8 @@ class Arrays(FederatedDataModule):
 
     @property
     def trigger(self) -> Trigger:
-        """The paper's pattern for images of this shape; for vectors one that asks for another when it is used."""
-        return default_trigger(self._shape)
+        """The paper's pattern for images of this shape; a `MissingTrigger` for what is no image."""
+        return default_trigger(self._image_shape)
 
     def load(self, seed: int) -> RawData:
         """Read and check the arrays.
@@ -89,17 +94,14 @@ class Arrays(FederatedDataModule):
             InputError: If the file or one of its arrays cannot be used.
         """
         train, test = (self._examples(part) for part in ("train", "test"))
-        if train.features.shape[1:] != test.features.shape[1:]:
-            raise InputError(
-                f"{self.path}: x_train has examples of shape {list(train.features.shape[1:])}, x_test of shape"
-                f" {list(test.features.shape[1:])}: store them alike"
-            )
+        if train.shape != test.shape or train.are_integers != test.are_integers:
+            raise InputError(f"{self.path}: x_train has {train.describe()}, x_test {test.describe()}: store them alike")
         if int(test.labels.max()) >= self.num_classes:
             raise InputError(
                 f"{self.path}: y_test has class {int(test.labels.max())}, but y_train has classes from 0 to"
                 f" {self.num_classes - 1}: use the same classes"
             )
-        self._shape = tuple(train.features.shape[1:])
+        self._image_shape = () if train.are_integers or self.channels == "none" else train.shape
         return RawData(train, self._client_ids(len(train)), test, False)
 
     def _examples(self, part: str) -> Examples:

@@ -98,7 +98,33 @@ def test_natural_clients(path: Path):
 
 
 def test_a_hundred_clients_unless_told_otherwise(path: Path):
-    assert ready(path, arrays(), num_clients=None).num_clients == 100
+    with pytest.raises(
+        InputError, match="num_clients=100 exceeds the 60 training examples of my: have no more clients"
+    ):
+        ready(path, arrays(), num_clients=None)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint16, np.uint64])
+def test_integers_stay_as_they_are(path: Path, dtype: type):
+    ids = np.random.default_rng(0).integers(100, size=(TRAIN + TEST, 9)).astype(dtype)
+    data = ready(path, arrays(x_train=ids[:TRAIN], x_test=ids[TRAIN:]), batch_size=4)
+    assert torch.equal(data.test.features, torch.from_numpy(ids[TRAIN:].astype(np.int64)))
+    held = torch.cat([data.clients.features, data.root.features])
+    assert sorted(held.tolist()) == sorted(ids[:TRAIN].tolist())
+    assert all(features.dtype == torch.int64 for features in (held, next(iter(data.val_dataloader()))[0]))
+    with pytest.raises(InputError, match="no backdoor trigger of its own"):
+        data.trigger(data.test.features)
+
+
+@pytest.mark.parametrize("shape", [(9, 3), (2, 3, 4), (5, 4, 3, 2)])
+def test_series_have_any_shape_and_finite_values(path: Path, shape: tuple[int, ...]):
+    series = np.random.default_rng(0).normal(size=(TRAIN, *shape))
+    data = ready(path, arrays(x_train=series, x_test=series[:TEST]), channels="none")
+    assert torch.equal(data.test.features, torch.from_numpy(series[:TEST]).float())
+    with pytest.raises(InputError, match="no backdoor trigger of its own"):
+        data.trigger(data.test.features)
+    with pytest.raises(InputError, match=r"x_train has .*(pass --data\.channels=none|channels with channels=last)"):
+        ready(path, arrays(x_train=series, x_test=series[:TEST]))
 
 
 def test_the_biased_class_is_checked_against_the_labels(path: Path):
@@ -126,9 +152,17 @@ def test_the_biased_class_is_checked_against_the_labels(path: Path):
         ({"y_test": np.arange(TEST) % 5}, "y_test has class 4, but y_train has classes from 0 to 3: use the same"),
         (
             {"x_test": np.zeros((TEST, 28, 27))},
-            r"x_train has examples of shape \[1, 28, 28\], x_test of shape \[1, 28, 27",
+            r"x_train has examples of shape \[1, 28, 28\], x_test examples of shape \[1, 28, 27",
         ),
-        ({"x_train": np.zeros((TRAIN, 5, 5), int)}, r"x_train is int64: store bytes \(uint8\) or floating-point"),
+        (
+            {"x_train": np.zeros((TRAIN, 5, 5), bool)},
+            r"x_train is bool: store bytes \(uint8\), floating-point numbers or",
+        ),
+        ({"x_train": np.zeros((TRAIN, 28, 28), int)}, r"x_train has integers of shape \[28, 28\], x_test examples of"),
+        (
+            {"x_train": np.full((TRAIN, 5), 2**63, np.uint64)},
+            "x_train has the value 9223372036854775808: store integers",
+        ),
         ({"x_train": np.zeros(TRAIN)}, r"x_train has the shape \[60\]: store vectors"),
         ({"x_train": np.zeros((TRAIN, 2, 2, 2, 2))}, r"x_train has the shape \[60, 2, 2, 2, 2\]: store vectors"),
         ({"x_train": np.zeros((TRAIN, 0))}, r"x_train has the shape \[60, 0\]"),
@@ -164,7 +198,7 @@ def test_channels_last_taken_for_first():
 
 
 def test_unknown_order_of_channels(path: Path):
-    with pytest.raises(InputError, match=r"data\.channels='middle': choose one of last, first"):
+    with pytest.raises(InputError, match=r"data\.channels='middle': choose one of last, first, none"):
         Arrays(str(path), channels="middle")  # type: ignore[arg-type]
 
 
