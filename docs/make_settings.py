@@ -76,6 +76,12 @@ def main() -> None:
         print(f"## `{title}`\n")
         for kind in classes(callbacks, lambda kind, base=base: issubclass(kind, base)):
             section(kind, title)
+    print("## `trainer.callbacks`\n")
+    print(
+        "`--trainer.callbacks+=ClientErrors` adds one. A run has the others anyway; naming one changes its settings.\n"
+    )
+    for kind in (callbacks.EvaluationMetrics, callbacks.ClientErrors, callbacks.RunReport):
+        section(kind, "trainer.callbacks")
     print("## `flt table`\n")
     print("`--out` is the folder of the results, `--jobs` the number of runs at a time, `--launcher` one of `local`,")
     print("`ray` and `slurm`.\n")

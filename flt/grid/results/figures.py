@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
+from textwrap import fill
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -21,6 +22,7 @@ from flt.runs.reading import metrics_of
 
 Style = Literal["-", "--", "-.", ":"]
 STYLES: tuple[Style, ...] = get_args(Style)
+LONGEST = 38  # letters that have room beside an axis
 MOST_ACROSS = 3  # panels beside one another
 DENSE = 0.08  # of the axis: places closer than that have upright labels
 
@@ -134,7 +136,9 @@ def draw_curves(
                 panels.setdefault(panel, {})[label] = points
         made += [Panel(panel, name, drawn) for panel, drawn in panels.items()]
     if not made:
-        known = sorted({key for seeds in metrics.values() for rows in seeds for row in rows for key in row} - {"round"})
+        known = sorted(
+            {key for seeds in metrics.values() for rows in seeds for row in rows for key in row} - {"round", "step"}
+        )
         raise InputError(f"y={', '.join(wanted)}: the runs have no such metric; choose of {', '.join(known)}")
     return _draw(title, made, "round", None, legend=legend)
 
@@ -228,7 +232,7 @@ def _draw(title: str, panels: Sequence[Panel], x: str, source: str | None, *, le
         _draw_panel(axis, panel, styles)
         axis.set_title(panel.title, fontsize=10)
         axis.set_xlabel(x)
-        axis.set_ylabel(readable(panel.y))
+        axis.set_ylabel(fill(readable(panel.y), LONGEST))
     for axis in places[len(panels) :]:
         axis.remove()
     _share_scales(canvas.axes, panels)
