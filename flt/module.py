@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from flt.clients.batch_norm import move_statistics
+from flt.clients.conduct import Conduct
 from flt.clients.loss import LossReduction
 from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule, data_of
@@ -26,13 +27,12 @@ from flt.server.checks import (
     check_effects,
     check_malicious,
     check_milestones,
-    check_network,
     check_precision,
     check_server_optimizer,
     check_strategy,
-    check_trainable,
 )
 from flt.server.cohort import Cohort
+from flt.server.network_checks import check_network, check_trainable
 from flt.server.processes import Processes
 from flt.server.reception import Reception
 from flt.server.token_checks import check_token_ids
@@ -127,6 +127,7 @@ class FederatedModule(LightningModule):
         # Metrics that were logged and are in no row yet, with the hook that did; None where nobody makes rows of them.
         self.to_rows: dict[str, str | None] | None = None
         self._is_initialized = False
+        self._conduct = Conduct()
 
     # Before the first round
 
@@ -153,6 +154,7 @@ class FederatedModule(LightningModule):
         self.backdoor = attack.backdoor(Backdoor(data.trigger, data.target_class)) if attack else None
         check_token_ids(self.network, data, self.backdoor)
         check_network(self.network, data)
+        self._conduct = check_network(self.network, data)
         if stage == "fit":
             if not self._is_initialized:  # a second fit goes on from the first
                 initialize(self.network, self.initialization, generator=generator(self.seed, "initialization"))
@@ -210,7 +212,7 @@ class FederatedModule(LightningModule):
         self._server_step(None if aggregate is None else aggregate.update)
         if aggregate is None:
             rank_zero_warn("a round had no usable aggregate (all updates or the root's not finite): model unchanged")
-            aggregate = Aggregate(torch.zeros_like(self._training.flatten()))
+            aggregate = Aggregate(torch.zeros_like(self._training.flat.flatten()))
         elif aggregate.statistics is not None:
             move_statistics(self.network, aggregate.statistics)
         for callback in callbacks_of(self.trainer):
@@ -219,8 +221,8 @@ class FederatedModule(LightningModule):
 
     def _server_step(self, update: Tensor | None) -> None:
         """``w <- w + server_lr * update``, or what the server's optimizer makes of it; None leaves w alone."""
-        pieces = {} if update is None else self._training.unflatten(-update)
-        for name, parameter in self._training.trained.items():
+        pieces = {} if update is None else self._training.flat.unflatten(-update)
+        for name, parameter in self._training.flat.trained.items():
             parameter.grad = pieces.get(name)  # an optimizer skips parameters without a gradient
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)
@@ -249,7 +251,8 @@ class FederatedModule(LightningModule):
 
     def forward(self, features: Tensor) -> Tensor:
         """Class scores of the global model for examples as the data set keeps them."""
-        scores: Tensor = self.network(features if self.normalization is None else self.normalization(features))
+        seen = features if self.normalization is None else self.normalization(features)
+        scores: Tensor = self._conduct.call(self.network, seen)
         return scores
 
     def log(self, name: str, value: Any, prog_bar: bool = False, logger: bool | None = None, **settings: Any) -> None:  # type: ignore[override]  # hands the rest on

@@ -41,14 +41,15 @@ def fastest(name: str, values: Sequence[int], run: Callable[[int], int], *, key:
         if seconds[value] > seconds[best] * GIVE_UP:
             break
     measured = ", ".join(f"{value}: {1e3 * each:.3g} ms" for value, each in seconds.items())
-    _inform(f"{name} auto: {best} is the fastest (a client takes, with {measured})")
+    tell(f"{name} auto: {best} is the fastest (a client takes, with {measured})")
     with contextlib.suppress(OSError):  # a home that cannot be written to: it is measured again next time
         write_atomically(_path(), json.dumps({**_read(), key: best}, indent=1))
     return best
 
 
 @rank_zero_only
-def _inform(message: str) -> None:
+def tell(message: str) -> None:
+    """Tells the user something about how a run is computed, in one line."""
     logging.getLogger("flt").info(message)
 
 

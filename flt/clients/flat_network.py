@@ -1,7 +1,9 @@
 """A network whose trained parameters are one vector."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,10 +33,14 @@ class FlatNetwork:
 
     def scores(self, tensors: dict[str, Tensor], features: Tensor) -> Tensor:
         """The network's scores with ``tensors``, by name, in the place of its own parameters and buffers."""
-        # Not by names alone: a module with two of them would be left with these tensors for good.
-        placed = {slot: tensors[name] for slot, name in self._slots.items() if name in tensors}
-        scores: Tensor = functional_call(self.network, placed, (features,), tie_weights=False)
+        scores: Tensor = self.work_with(tensors, lambda network: network(features))
         return scores
+
+    def work_with(self, tensors: dict[str, Tensor], work: Callable[[nn.Module], Any]) -> Any:
+        """What ``work`` makes of the network while it has ``tensors``, by name, in the place of its own."""
+        # Not by names alone: a module with two of them would be left with these tensors for good.
+        placed = {f"network.{place}": tensors[name] for place, name in self._places.items() if name in tensors}
+        return functional_call(self._holder, placed, (work,), tie_weights=False)
 
     @cached_property
     def trained(self) -> dict[str, nn.Parameter]:
@@ -51,12 +57,28 @@ class FlatNetwork:
         return [parameter.numel() for parameter in self.trained.values()]
 
     @cached_property
-    def _slots(self) -> dict[str, str]:
-        """Where in the network each trained parameter and each buffer is used, and its name; a shared one, often."""
+    def _holder(self) -> nn.Module:
+        return _Holder(self.network)
+
+    @cached_property
+    def _places(self) -> dict[str, str]:
+        """Maps each place of a trained parameter or buffer ("block1.conv.weight") to the name the tensor has.
+
+        A shared tensor has several places and one name.
+        """
         named = {**self.trained, **dict(self.network.named_buffers())}
         names = {id(tensor): name for name, tensor in named.items()}
-        slots: dict[str, str] = {}
+        places: dict[str, str] = {}
         for prefix, module in self.network.named_modules():  # each module once, under whatever names it has
             own = (*module.named_parameters("", False, False), *module.named_buffers("", False, False))
-            slots |= {f"{prefix}.{name}".lstrip("."): names[id(tensor)] for name, tensor in own if id(tensor) in names}
-        return slots
+            places |= {f"{prefix}.{name}".lstrip("."): names[id(tensor)] for name, tensor in own if id(tensor) in names}
+        return places
+
+
+class _Holder(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, work: Callable[[nn.Module], Any]) -> Any:
+        return work(self.network)

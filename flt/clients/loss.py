@@ -24,8 +24,8 @@ def cross_entropy(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     logarithms = scores.float().movedim(-1, 0).log_softmax(dim=0)
     losses = -logarithms.gather(0, labels[None])[0]
     classes = torch.arange(len(logarithms), device=scores.device).view(-1, *[1] * labels.dim())
-    slope = logarithms.exp().add_(classes == labels, alpha=-1)
-    return slope.movedim(0, -1), losses
+    gradient = logarithms.exp().add_(classes == labels, alpha=-1)
+    return gradient.movedim(0, -1), losses
 
 
 def example_factors(weights: Tensor | None, reduction: LossReduction, *, batch_size: int) -> Tensor | float:

@@ -1,7 +1,6 @@
 """Local training of one client after the other, several of them at once where there are processor cores for it."""
 
-import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from flt.clients.batch_norm import flatten_statistics, statistics_of
 from flt.clients.batches import LocalBatches
+from flt.clients.conduct import Conduct, copied, observe
 from flt.clients.flat_network import FlatNetwork
 from flt.clients.loss import LossReduction, cross_entropy, example_factors, mean_loss
 
@@ -36,7 +36,8 @@ class OneByOne:
     """Trains every client by itself, on the examples of its batches alone.
 
     On a CPU the clients are shared out to as many threads as torch has, each of which does its arithmetic alone: a
-    batch is too small to be split, and a client's update does not depend on the number of threads.
+    batch is too small to be split, and a client's update does not depend on the number of threads. A state that calls
+    leave in the network is put back after each client.
 
     Args:
         network: The global model; it is not touched.
@@ -60,6 +61,7 @@ class OneByOne:
             batches=batches,
             client_lr=client_lr,
             loss_reduction=self.loss_reduction,
+            conduct=self.conduct(batches) if batches.sizes.any() else Conduct(),
             trained=LocalUpdates(
                 parameters.new_zeros(num_clients, len(parameters)),
                 parameters.new_zeros(num_clients),
@@ -74,9 +76,18 @@ class OneByOne:
             job.run(self._replicas[0], clients)
         return job.trained
 
+    def conduct(self, batches: LocalBatches) -> Conduct:
+        """What calls of the network change, as seen on the first of all batches."""
+        if not self._conducts:
+            client = int(batches.sizes.argmax())
+            features = batches.features[client, 0, : min(int(batches.sizes[client]), 2)]
+            with torch.no_grad():
+                self._conducts.append(observe(copied(self.network), features)[1])
+        return self._conducts[0]
+
     def _share_out(self, job: "_Job", clients: list[int], threads: int) -> None:
         while len(self._replicas) < threads:  # one for each thread: a call puts the weights into the module itself
-            self._replicas.append(FlatNetwork(copy.deepcopy(self.network)))
+            self._replicas.append(FlatNetwork(copied(self.network)))
         own_threads = torch.get_num_threads()
         inner = own_threads // threads
         is_autocast, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
@@ -91,6 +102,10 @@ class OneByOne:
                 list(pool.map(work, range(threads)))
         finally:
             torch.set_num_threads(own_threads)  # what a thread sets is the default of threads to come
+
+    @cached_property
+    def _conducts(self) -> list[Conduct]:
+        return []
 
     @cached_property
     def _replicas(self) -> list[FlatNetwork]:
@@ -109,13 +124,15 @@ class _Job:
     batches: LocalBatches
     client_lr: float
     loss_reduction: LossReduction
+    conduct: Conduct
     trained: LocalUpdates
 
     def run(self, network: FlatNetwork, clients: Iterable[int]) -> None:
         """Trains some of the clients; nobody else may use ``network`` meanwhile."""
         sizes = self.batches.sizes.tolist()
         for client in clients:
-            self._train(network, client, sizes[client])
+            with self.conduct.state_kept(network.network):
+                self._train(network, client, sizes[client])
 
     def _train(self, network: FlatNetwork, client: int, size: int) -> None:
         batches, trained = self.batches, self.trained
@@ -136,17 +153,19 @@ class _Job:
     ) -> tuple[Tensor, Tensor]:
         """One client's gradient, flat, and its mean loss; the buffers in ``tensors`` are changed in place."""
         factor = example_factors(None, self.loss_reduction, batch_size=len(labels))
+        parameters = [tensors[name] for name in network.trained]
+
+        def work(module: nn.Module) -> tuple[Sequence[Tensor], Tensor]:
+            scores = module(self.conduct.given(_channels_last(features)))
+            loss_gradient, losses = cross_entropy(scores.detach(), labels)
+            at_scores = (loss_gradient * factor).to(scores.dtype)
+            # Here, where the network still has these tensors: activation checkpointing calls it once more.
+            gradients = torch.autograd.grad(scores, parameters, at_scores, allow_unused=True, materialize_grads=True)
+            return gradients, losses
+
         with torch.enable_grad():
-            scores = network.scores(tensors, _channels_last(features))
-            slope, losses = cross_entropy(scores.detach(), labels)
-            gradients = torch.autograd.grad(
-                scores,
-                [tensors[name] for name in network.trained],
-                (slope * factor).to(scores.dtype),
-                allow_unused=True,
-                materialize_grads=True,
-            )
-        return torch.cat([gradient.flatten() for gradient in gradients]), mean_loss(losses, None)
+            gradients, losses = network.work_with(tensors, work)
+        return torch.cat([gradient.to_dense().flatten() for gradient in gradients]), mean_loss(losses, None)
 
 
 def _leaves(network: FlatNetwork, parameters: Tensor) -> dict[str, Tensor]:

@@ -4,20 +4,20 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Literal
 
 import torch
-from torch import Tensor
-from torch.func import vjp, vmap
+from torch import Tensor, nn
 
 from flt.clients import layerwise
 from flt.clients.batch_norm import has_batch_statistics
 from flt.clients.batches import LocalBatches
-from flt.clients.fastest import fastest
+from flt.clients.fastest import fastest, tell
 from flt.clients.flat_network import FlatNetwork
 from flt.clients.loss import LossReduction, cross_entropy, example_factors, mean_loss
 from flt.clients.one_by_one import LocalUpdates, OneByOne
+from flt.clients.vectorised import Vectorised, obstacle_to_vectorising
 
 # Numbers held at once per chunk (gradients or inputs, whichever is more), at most, when `clients_per_chunk` is "auto":
 # on a CPU what stays in its caches, on a GPU 1 GiB.
@@ -25,13 +25,14 @@ AUTO_CHUNK = {"cpu": 2**20, "cuda": 2**28}
 
 
 @dataclass(frozen=True)
-class LocalTraining(FlatNetwork):
+class LocalTraining:
     """Runs SGD on every client's batches from the same global model and returns the flat updates.
 
     ``w_i <- w_i - client_lr * grad Loss(batch; w_i)`` once per local step, from ``w_i = w``. There are three ways, with
-    the same result up to rounding: all clients by layers, where a single step allows it (`flt.clients.layerwise`); one
-    client after the other (`flt.clients.one_by_one`), which batch normalisation needs; and in chunks, vectorised over
-    clients with `torch.func`.
+    the same result up to rounding. All clients are trained by layers where a single step of known layers allows it
+    (`flt.clients.layerwise`). Otherwise they are trained in chunks, vectorised over clients with `torch.func`. A
+    network that cannot be vectorised is trained one client after the other (`flt.clients.one_by_one`): one with batch
+    normalisation, with a state, or with operations that `torch.func` refuses.
 
     Args:
         network: Module whose architecture is trained; it is not touched. Parameters with ``requires_grad=False`` stay
@@ -44,6 +45,7 @@ class LocalTraining(FlatNetwork):
         Cao et al., FLTrust, NDSS 2021, Algorithm 1.
     """
 
+    network: nn.Module
     loss_reduction: LossReduction = "sum"
     clients_per_chunk: int | Literal["auto"] = "auto"
 
@@ -70,6 +72,11 @@ class LocalTraining(FlatNetwork):
         return [self(batches, client_lr=client_lr) for batches in groups]
 
     @cached_property
+    def flat(self) -> FlatNetwork:
+        """The network as a function of one vector."""
+        return FlatNetwork(self.network)
+
+    @cached_property
     def needs_one_by_one(self) -> bool:
         """Whether clients cannot share a pass, because a pass over several would mix or move their statistics."""
         return has_batch_statistics(self.network)
@@ -94,16 +101,18 @@ class LocalTraining(FlatNetwork):
         return self._largest_chunk(batches) if self.clients_per_chunk == "auto" else self.clients_per_chunk
 
     def _largest_chunk(self, batches: LocalBatches) -> int:
-        per_client = max(self.num_params, math.prod(batches.features.shape[1:]))
+        per_client = max(self.flat.num_params, math.prod(batches.features.shape[1:]))
         return max(1, AUTO_CHUNK.get(batches.features.device.type, AUTO_CHUNK["cpu"]) // per_client)
 
     def _chunk(self, batches: LocalBatches) -> int:
         if self.clients_per_chunk != "auto":
-            return self.clients_per_chunk
+            return self.clients_per_chunk if self.clients_per_chunk == 1 or self._is_vectorisable(batches) else 1
         largest = min(len(batches.labels), self._largest_chunk(batches))
         choices = sorted({1, *(largest // 4**power for power in range(4))} - {0})
         if len(choices) == 1 or torch.are_deterministic_algorithms_enabled():
             return 1  # whatever a clock says
+        if not self._is_vectorisable(batches):
+            return 1
         key = self._key(batches, choices)
         if self.chosen_chunks.get(key) not in choices:
             # The first clients of the round tell; what they are trained to here is not used.
@@ -119,18 +128,45 @@ class LocalTraining(FlatNetwork):
 
     @cached_property
     def chosen_chunks(self) -> dict[str, int]:
-        """What was chosen for "auto", by what it depends on; a resumed run keeps it, and so its exact numbers."""
+        """Clients trained at once, by what that depends on: 1 for a network that cannot be vectorised.
+
+        A resumed run keeps to it, and so to its exact numbers.
+        """
         return {}
+
+    def _is_vectorisable(self, batches: LocalBatches) -> bool:
+        """Whether clients share a pass of `torch.func`; tried once, on a few examples, and remembered."""
+        key = f"network {self._fingerprint}, vectorised"
+        if key in self.chosen_chunks or self._has_passed:
+            return key not in self.chosen_chunks
+        if not batches.sizes.any():
+            return False  # there is nothing to try, or to train
+        obstacle = obstacle_to_vectorising(self._one_by_one, batches)
+        if obstacle is None:
+            self._has_passed.append(True)
+            return True
+        self.chosen_chunks[key] = 1
+        effect = "" if self.clients_per_chunk == "auto" else "model.clients_per_chunk has no effect: "
+        tell(f"{effect}{type(self.network).__name__} {obstacle}: its clients are trained one after the other")
+        return False
+
+    @cached_property
+    def _has_passed(self) -> list[bool]:
+        return []
 
     def _key(self, batches: LocalBatches, choices: list[int]) -> str:
         device = batches.features.device
         where = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
         precision = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else torch.float32
-        network = hashlib.blake2b(f"{self.network} {self.loss_reduction}".encode(), digest_size=8).hexdigest()
         return (
-            f"torch {torch.__version__}, {where}, {torch.get_num_threads()} threads, {precision}, network {network} of"
-            f" {self.num_params}, batches {list(batches.features.shape[1:])}, of {choices}"
+            f"torch {torch.__version__}, {where}, {torch.get_num_threads()} threads, {precision}, network"
+            f" {self._fingerprint}, batches {list(batches.features.shape[1:])}, of {choices}"
         )
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        described = hashlib.blake2b(f"{self.network} {self.loss_reduction}".encode(), digest_size=8).hexdigest()
+        return f"{described} of {self.flat.num_params}"
 
     # By layers
 
@@ -139,16 +175,18 @@ class LocalTraining(FlatNetwork):
         labels = torch.cat([batches.labels.flatten() for batches in groups])
         sizes = [batches.labels.numel() for batches in groups]
 
-        def slope(scores: Tensor) -> tuple[Tensor, Tensor]:
-            at_scores, losses = cross_entropy(scores, labels)
-            for piece, batches in zip(at_scores.split_with_sizes(sizes), groups, strict=True):
+        def gradient_of_losses(scores: Tensor) -> tuple[Tensor, Tensor]:
+            loss_gradient, losses = cross_entropy(scores, labels)
+            for piece, batches in zip(loss_gradient.split_with_sizes(sizes), groups, strict=True):
                 factors = example_factors(batches.weights, self.loss_reduction, batch_size=batches.labels.shape[2])
-                # The learning rate here, where numbers are few.
+                # The learning rate is multiplied in here, where numbers are few.
                 piece.view(*batches.labels.shape, -1).mul_(factors * -client_lr)
-            return at_scores.to(scores.dtype), losses
+            return loss_gradient.to(scores.dtype), losses
 
         features = [batches.features[:, 0] for batches in groups]
-        updates, losses = layerwise.client_gradients(self.network, list(self.trained.values()), features, slope)
+        updates, losses = layerwise.client_gradients(
+            self.network, list(self.flat.trained.values()), features, gradient_of_losses
+        )
         return [
             LocalUpdates(
                 update, mean_loss(loss.view_as(batches.labels), batches.weights)[:, 0], update.new_zeros(len(update), 0)
@@ -161,25 +199,8 @@ class LocalTraining(FlatNetwork):
     def _in_chunks(self, chunk: int, batches: LocalBatches, client_lr: float) -> LocalUpdates:
         if chunk == 1:
             return self._one_by_one(batches, client_lr=client_lr)
-        weights = torch.ones_like(batches.labels, dtype=torch.float32) if batches.weights is None else batches.weights
-        train = vmap(partial(self._train, self.flatten(), client_lr), chunk_size=chunk)
-        updates, losses = train(batches.features, batches.labels, weights)
-        return LocalUpdates(updates, losses, updates.new_zeros(len(updates), 0))
+        return self._vectorised(batches, client_lr=client_lr, chunk=chunk)
 
-    def _train(
-        self, parameters: Tensor, client_lr: float, features: Tensor, labels: Tensor, weights: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """One client's local steps, ``labels`` of shape ``[local_steps, batch_size]``; vectorised by the caller."""
-        # Summing the steps, rather than subtracting two parameter vectors, keeps the update's small digits.
-        update, loss = torch.zeros_like(parameters), torch.zeros((), device=parameters.device)
-        for step in range(labels.shape[0]):
-            score = partial(self._flat_scores, features=features[step])
-            scores, pull_back, *_ = vjp(score, parameters + update if step else parameters)
-            slope, losses = cross_entropy(scores, labels[step])
-            slope = slope * example_factors(weights[step], self.loss_reduction, batch_size=labels.shape[1])
-            update = update - client_lr * pull_back(slope.to(scores.dtype))[0]
-            loss = mean_loss(losses, weights[step])
-        return update, loss
-
-    def _flat_scores(self, flat: Tensor, features: Tensor) -> Tensor:
-        return self.scores(self.unflatten(flat), features)
+    @cached_property
+    def _vectorised(self) -> Vectorised:
+        return Vectorised(self.flat, self.loss_reduction)

@@ -1,14 +1,11 @@
 """Checks of a run's parts against each other, before work starts."""
 
-import copy
-
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 from lightning.pytorch.utilities import rank_zero_warn
-from torch import Tensor, nn
+from torch import nn
 
-from flt.clients.batch_norm import statistics_of
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError
 from flt.federation import Aggregation, Attack, Federation
@@ -35,56 +32,6 @@ def check_strategy(strategy: Strategy) -> None:
     if not isinstance(strategy, SingleDeviceStrategy | DDPStrategy):
         name = type(strategy).__name__
         raise InputError(f"trainer.strategy {name} is not supported: rounds run in one process, or in several with ddp")
-
-
-def check_network(network: nn.Module, data: FederatedDataModule) -> None:
-    """Raises an `InputError` unless ``network`` gives scores for the examples of ``data``."""
-    name = f"model.network {type(network).__name__}"
-    for module in network.modules():
-        if isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0:
-            kind = type(module).__name__
-            raise InputError(f"{name} has a {kind}, whose draws could not be repeated: set its p to 0 or leave it out")
-    if not any(parameter.requires_grad for parameter in network.parameters()):
-        raise InputError(f"{name} has no parameters to train")
-    example = data.test.features[:1]
-    try:
-        shape = list(_scores(copy.deepcopy(network).eval(), example).shape)
-    except (RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{name} cannot take examples of shape {list(example.shape[1:])}: {reason}") from error
-    if shape != [1, data.num_classes]:
-        raise InputError(
-            f"{name} gives scores of shape {shape} for one example; {data.dataset_name} needs [1, {data.num_classes}]"
-        )
-
-
-def check_trainable(network: nn.Module, features: Tensor) -> None:
-    """Raises an `InputError` unless ``network`` can be trained on a batch as small as ``features``."""
-    name = f"model.network {type(network).__name__}"
-    probe = copy.deepcopy(network)
-    try:
-        _scores(probe, features)
-    except (RuntimeError, ValueError) as error:  # batch normalisation where there is nothing to take a variance of
-        raise InputError(
-            f"{name} cannot be trained on the smallest batch, of {len(features)}: {str(error).splitlines()[0]}; have"
-            " larger batches (data.batch_size, data.root_size, model.root_batch_size, fewer clients) or another"
-            " normalisation"
-        ) from error
-    own, after = dict(network.named_buffers()), dict(probe.named_buffers())
-    for key in own.keys() - statistics_of(network).keys():
-        if not key.endswith("num_batches_tracked") and not torch.equal(own[key].nan_to_num(), after[key].nan_to_num()):
-            raise InputError(
-                f"{name} has a buffer {key} that changes in training and is no statistic of batch normalisation: what"
-                " the server should make of it is not known"
-            )
-
-
-def _scores(network: nn.Module, features: Tensor) -> Tensor:
-    parameter = next(network.parameters())
-    dtype = parameter.dtype if features.is_floating_point() else features.dtype  # token ids stay integers
-    with torch.no_grad():
-        scores: Tensor = network(features.to(parameter.device, dtype))
-    return scores
 
 
 def check_server_optimizer(make: OptimizerCallable, network: nn.Module) -> None:

@@ -93,7 +93,7 @@ class Cohort:
         """How many clients to train at a time where they need not all be there at once."""
         batch = self.local_steps * self.data.batch_size * self.data.root.features[0].numel()
         device = self.federation.clients.features.device.type
-        per_client = max(self.training.num_params, batch)
+        per_client = max(self.training.flat.num_params, batch)
         return max(PART.get(device, PART["cpu"]) // per_client, min(MIN_CLIENTS, LARGEST_PART // per_client), 1)
 
     @property

@@ -341,7 +341,7 @@ def test_one_step_lowers_the_loss():
     """An update points downhill."""
     network, batches = made("mlp"), sample()
     training = LocalTraining(network, "mean")
-    parameters = training.flatten()
+    parameters = training.flat.flatten()
     updates, losses, _ = training(batches, client_lr=0.1)
     moved = copy.deepcopy(network)
     for client in (0, 1, 3, 4):
@@ -366,12 +366,12 @@ def test_a_small_step_from_large_parameters_keeps_its_digits():
 def test_flatten_and_unflatten_are_inverse():
     network = made("mlp")
     training = LocalTraining(network)
-    pieces = training.unflatten(training.flatten())
+    pieces = training.flat.unflatten(training.flat.flatten())
     assert list(pieces) == [name for name, _ in network.named_parameters()]
     for name, parameter in network.named_parameters():
         assert torch.equal(pieces[name], parameter)
-    vector = training.flatten()
-    training.unflatten(vector)["0.bias"].fill_(9.0)  # views
+    vector = training.flat.flatten()
+    training.flat.unflatten(vector)["0.bias"].fill_(9.0)  # views
     assert int((vector == 9.0).sum()) == 5
 
 

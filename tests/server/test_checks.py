@@ -8,7 +8,8 @@ from torch import nn
 from callbacks import AdaptiveAttack, FedAvg, FLTrust, Krum, NoAttack, ScalingAttack, TrimAttack, TrimmedMean
 from flt.errors import InputError
 from flt.runs.checkpoints import check_settings_kept, check_state
-from flt.server.checks import check_milestones, check_network, check_precision
+from flt.server.checks import check_milestones, check_precision
+from flt.server.network_checks import check_network
 
 
 class Averaging(nn.Module):

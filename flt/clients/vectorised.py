@@ -1,0 +1,102 @@
+"""Local training of several clients in one pass, vectorised over clients with `torch.func`."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.func import vjp, vmap
+
+from flt.clients.batches import LocalBatches
+from flt.clients.conduct import copied
+from flt.clients.flat_network import FlatNetwork
+from flt.clients.loss import LossReduction, cross_entropy, example_factors, mean_loss
+from flt.clients.one_by_one import LocalUpdates, OneByOne
+from flt.errors import one_line
+
+# By how much, relative to its length, a client's update may differ from that of training one by one. Rounding stays
+# below; padding that is taken for an example, or a gradient that gets lost, lie above.
+TOLERANCE, TOLERANCE_OF_AUTOCAST = 0.01, 0.1
+# Examples of a batch on which the two ways are compared.
+TRIAL = 4
+
+
+@dataclass(frozen=True)
+class Vectorised:
+    """Trains clients in chunks, each in one pass over all of its clients, with their padding.
+
+    Args:
+        flat: The global model; it is not touched.
+        loss_reduction: Whether the batch loss is the "sum" or the "mean" over its examples.
+    """
+
+    flat: FlatNetwork
+    loss_reduction: LossReduction
+
+    def __call__(self, batches: LocalBatches, *, client_lr: float, chunk: int) -> LocalUpdates:
+        """Trains every client from the network's own parameters, ``chunk`` clients at a time."""
+        weights = torch.ones_like(batches.labels, dtype=torch.float32) if batches.weights is None else batches.weights
+        train = vmap(partial(self._train, self.flat.flatten(), client_lr), chunk_size=chunk)
+        updates, losses = train(batches.features, batches.labels, weights)
+        return LocalUpdates(updates, losses, updates.new_zeros(len(updates), 0))
+
+    def _train(
+        self, parameters: Tensor, client_lr: float, features: Tensor, labels: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One client's local steps, ``labels`` of shape ``[local_steps, batch_size]``; vectorised by the caller."""
+        # Summing the steps, rather than subtracting two parameter vectors, keeps the update's small digits.
+        update, loss = torch.zeros_like(parameters), torch.zeros((), device=parameters.device)
+        for step in range(labels.shape[0]):
+            score = partial(self._flat_scores, features=features[step])
+            scores, pull_back, *_ = vjp(score, parameters + update if step else parameters)
+            gradient, losses = cross_entropy(scores, labels[step])
+            gradient = gradient * example_factors(weights[step], self.loss_reduction, batch_size=labels.shape[1])
+            update = update - client_lr * pull_back(gradient.to(scores.dtype))[0]
+            loss = mean_loss(losses, weights[step])
+        return update, loss
+
+    def _flat_scores(self, parameters: Tensor, features: Tensor) -> Tensor:
+        return self.flat.scores(self.flat.unflatten(parameters), features)
+
+
+def obstacle_to_vectorising(one_by_one: OneByOne, batches: LocalBatches) -> str | None:
+    """Why clients cannot share a pass of `Vectorised`, in words; None if they can.
+
+    Both ways of training are tried on a few examples and compared.
+
+    Args:
+        one_by_one: The other way, which every network can go.
+        batches: The batches of some clients, one of whom has an example.
+    """
+    network, conduct = one_by_one.network, one_by_one.conduct(batches)
+    if conduct.state:
+        return f"keeps a state ({', '.join('.'.join(filter(None, where)) for where in conduct.state)})"
+    if conduct.changes_features:
+        return "writes into its input"
+    trial = _trial(batches)
+    expected = one_by_one(trial, client_lr=1.0).updates
+    # On a copy, as a pass that fails half-way may leave something behind in the network.
+    vectorised = Vectorised(FlatNetwork(copied(network)), one_by_one.loss_reduction)
+    try:
+        updates = vectorised(trial, client_lr=1.0, chunk=2).updates
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # torch's, or that of a layer which cannot take such tensors
+        return f"cannot be vectorised over clients ({one_line(error)})"
+    tolerance = TOLERANCE_OF_AUTOCAST if torch.is_autocast_enabled(updates.device.type) else TOLERANCE
+    is_other = (updates - expected).norm(dim=1) > tolerance * expected.norm(dim=1)
+    # Poisoned examples may lead to an update that is not finite, which says nothing about the network.
+    is_told = expected.isfinite().all(dim=1)
+    return "gives other gradients if it is vectorised over clients" if (is_other & is_told).any() else None
+
+
+def _trial(batches: LocalBatches) -> LocalBatches:
+    """A few examples of one client, as the batches of two clients, half of the second one's being padding."""
+    client = int(batches.sizes.argmax())
+    size = min(int(batches.sizes[client]), TRIAL)
+    half = (size + 1) // 2
+    features = batches.features[client, :1, :size].expand(2, 1, size, *batches.features.shape[3:]).clone()
+    labels = batches.labels[client, :1, :size].expand(2, 1, size)
+    weights = torch.ones(2, 1, size, device=features.device)
+    features[1, :, half:], weights[1, :, half:] = 0, 0
+    return LocalBatches(features, labels, weights, torch.tensor([size, half]))
