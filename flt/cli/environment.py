@@ -102,6 +102,8 @@ def _set_up_warnings() -> None:
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     # Short runs log their last round whatever the interval.
     warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
+    # Whether vectorising pays all the same is measured.
+    warnings.filterwarnings("ignore", message="There is a performance drop because we have not yet implemented")
 
 
 class _StandardError(logging.Handler):

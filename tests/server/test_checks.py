@@ -2,32 +2,13 @@ import re
 
 import pytest
 import torch
-from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, mlp
+from tiny import TinyData, mlp
 from torch import nn
 
 from callbacks import AdaptiveAttack, FedAvg, FLTrust, Krum, NoAttack, ScalingAttack, TrimAttack, TrimmedMean
 from flt.errors import InputError
 from flt.runs.checkpoints import check_settings_kept, check_state
 from flt.server.checks import check_milestones, check_precision
-from flt.server.network_checks import check_network
-
-
-class Averaging(nn.Module):
-    """One score vector for the whole batch."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(NUM_FEATURES, NUM_CLASSES)
-
-    def forward(self, features):
-        return self.layer(features).mean(dim=0)
-
-
-@pytest.fixture
-def data():
-    made = TinyData()
-    made.setup()
-    return made
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
@@ -39,31 +20,6 @@ def test_precisions_that_work(precision):
 def test_precisions_that_do_not(precision):
     with pytest.raises(InputError, match=rf"trainer\.precision={precision} is not supported .*: use 32-true or bf16-"):
         check_precision(precision)
-
-
-def test_a_network_that_fits(data):
-    network = mlp()
-    check_network(network, data)
-    assert all(parameter.grad is None for parameter in network.parameters())
-
-
-@pytest.mark.parametrize(
-    ("network", "message"),
-    [
-        (nn.Sequential(mlp(), nn.Dropout()), "Sequential has a Dropout, whose draws could not be repeated"),
-        (nn.Flatten(), "Flatten has no parameters to train"),
-        (nn.Linear(13, 3), r"Linear cannot take examples of shape \[12\]: .*mat1 and mat2 shapes cannot be multiplied"),
-        (nn.Linear(12, 4), r"Linear gives scores of shape \[1, 4\] for one example; Tiny needs \[1, 3\]"),
-        (nn.Linear(12, 1), r"Linear gives scores of shape \[1, 1\] for one example; Tiny needs \[1, 3\]"),
-        (Averaging(), r"Averaging gives scores of shape \[3\] for one example; Tiny needs \[1, 3\]"),
-        (nn.Conv2d(1, 1, 3), r"Conv2d cannot take examples of shape \[12\]"),
-        (nn.Embedding(4, 3), r"Embedding cannot take examples of shape \[12\]"),
-    ],
-    ids=["dropout", "no parameters", "inputs", "outputs", "one output", "no batch", "images", "indices"],
-)
-def test_a_network_that_does_not_fit(data, network, message):
-    with pytest.raises(InputError, match=message):
-        check_network(network, data)
 
 
 def test_a_checkpoint_that_fits():
