@@ -10,6 +10,7 @@ from flt.clients.batch_norm import statistics_of
 from flt.clients.batches import whole
 from flt.clients.conduct import Conduct, copied, observe, random_module
 from flt.clients.one_by_one import OneByOne
+from flt.clients.vectorised import TOLERANCE
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError, PluginError, one_line, own_frame
 
@@ -58,11 +59,28 @@ def check_trainable(network: nn.Module, features: Tensor) -> None:
             f"{name} gives scores without a gradient (detached, or computed under no_grad or outside of torch): its"
             " parameters could not be trained"
         )
+    _check_gradient(network, features)
+
+
+def _check_gradient(network: nn.Module, features: Tensor) -> None:
+    """Refuses a network that clients could not train one by one to what PyTorch itself gives."""
+    name, probe = _name(network), copied(network)
     labels = torch.zeros(len(features), dtype=torch.int64, device=features.device)
+    own = [parameter for parameter in probe.parameters() if parameter.requires_grad]
     try:
-        OneByOne(copied(network), "mean")(whole(features, labels, local_steps=2), client_lr=1e-3)
-    except Exception as error:  # an operation without a derivative, a graph that is used twice
+        loss = nn.functional.cross_entropy(probe(features.clone()), labels, reduction="sum")
+        gradients = torch.autograd.grad(loss, own, allow_unused=True, materialize_grads=True)
+        trained = OneByOne(copied(network), "sum")(whole(features, labels, local_steps=1), client_lr=1.0).updates[0]
+    except (
+        Exception
+    ) as error:  # an operation without a derivative, or a module that cannot be called with other weights
         raise _refusal(f"{name} cannot be trained", error) from error
+    expected = torch.cat([gradient.to_dense().flatten() for gradient in gradients])
+    if (trained + expected).norm() > TOLERANCE * expected.norm():  # not so for a NaN, which says nothing
+        raise InputError(
+            f"{name} does not use the weights that a client has in the place of its own: its forward must reach each"
+            " parameter through the module that owns it, and not through a list or another object"
+        )
 
 
 def _check_tensors(network: nn.Module) -> None:

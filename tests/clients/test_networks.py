@@ -76,6 +76,7 @@ def trained(folder, name, make):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")  # which users have in their code all the same
 @pytest.mark.filterwarnings("ignore:.*clients_per_chunk has no effect. batch normalisation")
 def test_is_trained_as_in_plain_pytorch(name, tmp_path, monkeypatch, caplog):

@@ -260,6 +260,10 @@ def frozen() -> nn.Module:
     return network
 
 
+def scripted() -> nn.Module:
+    return nn.Sequential(torch.jit.script(nn.Linear(NUM_FEATURES, 4)), nn.Tanh(), head(4))
+
+
 # By name, with what is said of those that are trained one after the other.
 NETWORKS = {
     "GRU": (Recurrent, "cannot be vectorised"),
@@ -275,7 +279,7 @@ NETWORKS = {
     "embedding of tokens": (Tokens, None),
     "embedding with padding": (lambda: Tokens(padding_idx=0), None),
     "sparse embedding": (lambda: Tokens(sparse=True), "cannot be vectorised"),
-    "bags of tokens": (Bags, "cannot be vectorised"),
+    "bags of tokens": (Bags, None),
     "tied weights": (Tied, None),
     "weight norm": (lambda: nn.Sequential(parametrizations.weight_norm(nn.Linear(NUM_FEATURES, 4)), head(4)), None),
     "weight norm of old": (old_weight_norm, "keeps a state (0.weight)"),
@@ -312,6 +316,7 @@ NETWORKS = {
     "activation checkpointing": (Checkpointed, "cannot be vectorised"),
     "counting": (Counting, "keeps a state (calls, seen)"),
     "warming up": (Warming, "keeps a state (calls)"),
+    "TorchScript": (scripted, None),
     "unique": (Unique, "cannot be vectorised"),
 }
 OF_TOKENS = [name for name in NETWORKS if "token" in name or "embedding" in name]

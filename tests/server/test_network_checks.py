@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from networks import NETWORKS, OF_TOKENS, KeptState, Plain
-from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, mlp
+from tiny import TinyData, mlp
 from torch import nn
 from torch.nn import functional as F
 
@@ -103,13 +103,15 @@ class Forwards(torch.autograd.Function):
         raise NotImplementedError("no derivative yet")
 
 
-class Scripted(nn.Module):
+class Listed(Plain):
+    """Keeps its weights in a list besides."""
+
     def __init__(self):
         super().__init__()
-        self.layer = torch.jit.trace(nn.Linear(NUM_FEATURES, NUM_CLASSES), torch.ones(2, NUM_FEATURES))
+        self.weights = [self.first.weight]
 
     def forward(self, features):
-        return self.layer(features)
+        return self.head(torch.tanh(F.linear(features, self.weights[0])))
 
 
 def raising(error):
@@ -172,7 +174,7 @@ REFUSED = {
         between(Forwards.apply),
         rf"cannot be trained: NotImplementedError: no derivative yet {HERE}",
     ),
-    "traced": (Scripted, "Scripted cannot be trained: RuntimeError: .*jit"),
+    "weights of its own": (Listed, "Listed does not use the weights that a client has"),
     # What it does
     "dropout": (
         lambda: nn.Sequential(mlp(), nn.Dropout()),
@@ -211,7 +213,7 @@ def check(network, data):
 @pytest.mark.filterwarnings(
     "ignore:Lazy modules are a new feature:UserWarning", "ignore:Complex modules are:UserWarning"
 )
-@pytest.mark.filterwarnings("ignore:Casting complex values:UserWarning", "ignore:`torch.jit.trace:FutureWarning")
+@pytest.mark.filterwarnings("ignore:Casting complex values:UserWarning")
 def test_a_network_that_cannot_be_the_global_model(data, case):
     make, message = REFUSED[case]
     network, state = make(), random_state()
@@ -223,6 +225,7 @@ def test_a_network_that_cannot_be_the_global_model(data, case):
 
 
 @pytest.mark.parametrize("name", set(NETWORKS) - set(OF_TOKENS))
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
 def test_a_network_is_left_as_it_was(data, name):
     network = NETWORKS[name][0]()
