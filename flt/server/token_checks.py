@@ -1,10 +1,10 @@
 """Whether the global model knows every token id of the data, found before work starts."""
 
-import copy
-
 import torch
 from torch import nn
 
+from flt.clients.conduct import copied
+from flt.clients.random_state import random_state_kept
 from flt.data.datamodule import FederatedDataModule
 from flt.data.examples import extremes
 from flt.errors import InputError
@@ -28,8 +28,8 @@ def check_token_ids(network: nn.Module, data: FederatedDataModule, backdoor: Bac
     marked = [] if backdoor is None else [backdoor.trigger(data.test.features[:1])]
     examples = torch.cat([*held, *marked]).cpu()
     try:  # on the CPU: a GPU ends the process where an index is out of range
-        with torch.no_grad():
-            copy.deepcopy(network).cpu().eval()(examples)
+        with torch.no_grad(), random_state_kept():
+            copied(network).cpu().eval()(examples)
     except IndexError as error:
         low, high = int(examples.min()), int(examples.max())
         raise InputError(
