@@ -5,12 +5,10 @@ import functools
 import os
 import shutil
 import threading
-import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import numpy as np
 import pytest
 from loaders import Site
 
@@ -19,7 +17,6 @@ from flt.data.fetching import cache
 from flt.data.fetching import find as fetch
 from flt.data.fetching.download import Unreachable, download
 from flt.data.readers import har_archive as har_source
-from flt.data.stand_ins.har import synthetic_har
 
 REAL_FOLDERS = [os.environ.get("FLT_DATA"), Path(__file__).parents[3] / "shared" / "data"]
 
@@ -60,44 +57,6 @@ def real_data_dir() -> Path:
         if folder and any((Path(folder) / name).exists() for name in ("UCI HAR Dataset.zip", "UCI HAR Dataset")):
             return Path(folder)
     pytest.skip("the real HAR data are not on this machine (set FLT_DATA to the folder that has them)")
-
-
-@pytest.fixture(scope="session")
-def members() -> dict[str, bytes]:
-    """The six files of HAR with the stand-in's values, rounded to one decimal place."""
-    examples, users = synthetic_har()
-    tokens = np.array([f"{tenths / 10:5.1f}" for tenths in range(-10, 11)], dtype="S5")
-    table = tokens[(examples.features.numpy() * 10).round().astype(int) + 10].view(np.uint8).reshape(len(examples), -1)
-    lines = np.concatenate([table, np.full((len(table), 1), ord("\n"), np.uint8)], axis=1)
-    is_test = (users % 3 == 0).numpy()
-    content = {}
-    for part, rows in (("train", ~is_test), ("test", is_test)):
-        content[f"{part}/X_{part}.txt"] = lines[rows].tobytes()
-        content[f"{part}/y_{part}.txt"] = _column(examples.labels.numpy()[rows] + 1)
-        content[f"{part}/subject_{part}.txt"] = _column(users.numpy()[rows] + 1)
-    return content
-
-
-def _column(values: np.ndarray) -> bytes:
-    return "".join(f"{value}\n" for value in values).encode()
-
-
-@pytest.fixture
-def write_archive(tmp_path: Path) -> Iterator[Callable[[Path, dict[str, bytes]], Path]]:
-    """A function that writes files into an uncompressed zip archive, which is removed after the test."""
-    written = []
-
-    def write(path: Path, content: dict[str, bytes], prefix: str = "UCI HAR Dataset/") -> Path:
-        written.append(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(path, "w") as archive:
-            for name, data in content.items():
-                archive.writestr(prefix + name, data)
-        return path
-
-    yield write
-    for path in written:
-        path.unlink(missing_ok=True)
 
 
 class FileServer(ThreadingHTTPServer):

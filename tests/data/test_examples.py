@@ -44,13 +44,6 @@ def test_extended_appends_to_each_client_and_leaves_the_original(case, data):
     assert torch.equal(before.offsets, offsets)
 
 
-def test_dtypes():
-    clients = ClientData.from_owners(numbered(3), torch.tensor([2, 0, 2]), 4)
-    assert (clients.features.dtype, clients.labels.dtype) == (torch.float32, torch.int64)
-    assert (clients.offsets.dtype, clients.sizes.dtype) == (torch.int64, torch.int64)
-    assert clients.offsets.tolist() == [0, 1, 1, 3, 3]
-
-
 def test_examples_are_indexed_by_slice_positions_and_mask():
     examples = numbered(5)
     assert examples[1:3].labels.tolist() == [1, 2]
@@ -65,11 +58,6 @@ def test_to_moves_everything_and_copies_nothing_needlessly():
     assert clients.to("cpu").features.data_ptr() == clients.features.data_ptr()
     moved = clients.to("meta")
     assert {moved.features.device.type, moved.labels.device.type, moved.offsets.device.type} == {"meta"}
-
-
-def test_examples_are_immutable():
-    with pytest.raises(AttributeError):
-        numbered(2).labels = torch.zeros(2)  # type: ignore[misc]
 
 
 def test_labels_must_match_features():

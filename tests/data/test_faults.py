@@ -106,10 +106,7 @@ NOT_PUBLISHED = r"is not the published file \(truncated\?\)"
 FAULTS = {
     "HAR-truncated": Fault("HAR", cut(HAR_ZIP), HAR_ZIP, UNREADABLE, AGAIN),
     "HAR-bit-flipped": Fault("HAR", flip(HAR_ZIP), HAR_ZIP, UNREADABLE, AGAIN),
-    "HAR-empty": Fault("HAR", put(HAR_ZIP, b""), HAR_ZIP, UNREADABLE, AGAIN),
     "HAR-wrong-shape": Fault("HAR", har_with("train/X_train.txt", b" ", b"0"), HAR_ZIP, "line 1 has 6 values", AGAIN),
-    "HAR-wrong-dtype": Fault("HAR", har_with("train/X_train.txt", b"0.", b"a."), HAR_ZIP, "is not a number", AGAIN),
-    "HAR-label-out-of-range": Fault("HAR", first_label(b"7"), HAR_ZIP, "has 7 in column 1, .* from 1 to 6", AGAIN),
     "HAR-missing-file": Fault("HAR", rezip(HAR_ZIP, without(HAR_X)), HAR_ZIP, "has no file train/X_train.txt", AGAIN),
     "HAR-file-twice": Fault(
         "HAR", rezip(HAR_ZIP, twice(HAR_X, b"0.1")), HAR_ZIP, "has the file train/X_train.txt twice", AGAIN
@@ -134,7 +131,6 @@ FAULTS = {
     "HAR-folder-broken-beside-archive": Fault(
         "HAR-folder", lambda files: without(HAR_X)(files) | har_files(), HAR_X, "cannot be read", RESTORE
     ),
-    "MNIST-truncated": Fault("MNIST", cut(IMAGES), IMAGES, NOT_PUBLISHED, AGAIN),
     "MNIST-bit-flipped": Fault("MNIST", flip(IMAGES), IMAGES, NOT_PUBLISHED, AGAIN),
     "MNIST-wrong-shape": Fault(
         "MNIST",
@@ -166,25 +162,6 @@ FAULTS = {
         "MNIST", lambda files: cut(IMAGES)(files) | idx_files("MNIST", suffix=""), IMAGES, NOT_PUBLISHED, AGAIN
     ),
     "MNIST-unpacked-truncated": Fault("MNIST-unpacked", cut(PLAIN_IMAGES), PLAIN_IMAGES, NOT_PUBLISHED, AGAIN),
-    "MNIST-unpacked-bit-flipped": Fault("MNIST-unpacked", flip(PLAIN_IMAGES), PLAIN_IMAGES, NOT_PUBLISHED, AGAIN),
-    "FashionMNIST-truncated": Fault("FashionMNIST", cut(FASHION), FASHION, NOT_PUBLISHED, AGAIN),
-    "FashionMNIST-bit-flipped": Fault("FashionMNIST", flip(FASHION), FASHION, NOT_PUBLISHED, AGAIN),
-    "FashionMNIST-wrong-shape": Fault(
-        "FashionMNIST",
-        lambda _: idx_files("FashionMNIST", test_images=np.zeros((9, 28, 28), np.uint8)),
-        FASHION,
-        r"shape \[9, 28, 28\] instead of \[10, 28, 28\]",
-        AGAIN,
-        is_published=True,
-    ),
-    "FashionMNIST-label-out-of-range": Fault(
-        "FashionMNIST",
-        lambda _: idx_files("FashionMNIST", test_labels=np.full(official.NUM_TEST, 255, np.uint8)),
-        FASHION_LABELS,
-        "has the label 255",
-        AGAIN,
-        is_published=True,
-    ),
     "FashionMNIST-missing": Fault("FashionMNIST", without(FASHION), "", "cannot be reached", "copy the four official"),
     "FashionMNIST-is-MNIST": Fault(
         "FashionMNIST",
@@ -230,14 +207,6 @@ FAULTS = {
     "CIFAR10-forbidden-class": Fault(
         "CIFAR10", rebatch(BATCH, pickle.dumps(Exploit())), CIFAR, "data_batch_2 is not the published file", AGAIN
     ),
-    "CIFAR10-forbidden-class-with-the-right-checksum": Fault(
-        "CIFAR10",
-        rebatch(BATCH, pickle.dumps(Exploit())),
-        CIFAR,
-        r"data_batch_2 has no images and labels \(it asks for posix.system\)",
-        AGAIN,
-        is_published=True,
-    ),
     "CIFAR10-missing-file": Fault("CIFAR10", retar(leave_out=BATCH), CIFAR, "has no file data_batch_2", AGAIN),
     "CIFAR10-file-twice": Fault(
         "CIFAR10",
@@ -260,22 +229,7 @@ FAULTS = {
         "has no file data_batch_2",
         AGAIN,
     ),
-    "CIFAR10-hard-link": Fault(
-        "CIFAR10",
-        retar((entry(BATCH, tarfile.LNKTYPE, "../../etc/passwd"), b""), leave_out=BATCH),
-        CIFAR,
-        "has no file data_batch_2",
-        AGAIN,
-    ),
-    "CIFAR10-device": Fault(
-        "CIFAR10",
-        retar((entry(BATCH, tarfile.CHRTYPE), b""), leave_out=BATCH),
-        CIFAR,
-        "has no file data_batch_2",
-        AGAIN,
-    ),
     "CIFAR10-missing": Fault("CIFAR10", without(CIFAR), "", "cannot be reached", f"copy '{CIFAR}' to data_dir"),
-    "CIFAR10-folder-truncated": Fault("CIFAR10-folder", cut(BATCH), "data_batch_2", NOT_PUBLISHED, RESTORE),
     "CIFAR10-folder-bit-flipped": Fault("CIFAR10-folder", flip(BATCH), "data_batch_2", NOT_PUBLISHED, RESTORE),
     "CIFAR10-folder-missing-file": Fault("CIFAR10-folder", without(BATCH), BATCH, "cannot be read", "move it away"),
     "CIFAR10-folder-broken-beside-archive": Fault(
@@ -308,9 +262,6 @@ FAULTS = {
         "has 21 tiles instead of 24",
         TILES_AGAIN,
     ),
-    "CHMNIST-missing-tile": Fault(
-        "CHMNIST", rezip(TILES, without(TILE)), TILES, "has 23 tiles instead of 24", TILES_AGAIN
-    ),
     "CHMNIST-tile-twice-for-another": Fault(
         "CHMNIST",
         rezip(TILES, lambda files: [*list(without(TILE)(files).items()), list(files.items())[-1]]),
@@ -327,7 +278,6 @@ FAULTS = {
         TILES_AGAIN,
     ),
     "CHMNIST-missing": Fault("CHMNIST", without(TILES), "", "cannot be reached", f"copy '{CSV}' or '{TILES}' to"),
-    "CHMNIST-csv-truncated": Fault("CHMNIST-csv", cut(CSV), CSV, "line 15 has .* values instead of 4097", TILES_AGAIN),
     "CHMNIST-csv-bit-flipped": Fault(
         "CHMNIST-csv",
         put(CSV, CSV_FLIPPED),
@@ -355,27 +305,7 @@ FAULTS = {
         "values instead of 4097",
         TILES_AGAIN,
     ),
-    "Arrays-truncated": Fault("Arrays", cut(ARRAYS), ARRAYS, "is not an .npz file", "numpy.savez"),
     "Arrays-bit-flipped": Fault("Arrays", flip(ARRAYS, 0.1), ARRAYS, "x_train cannot be read", "store it as an array"),
-    "Arrays-wrong-shape": Fault(
-        "Arrays",
-        put(ARRAYS, npz(x_test=np.zeros((8, 5, 6), np.uint8))),
-        ARRAYS,
-        "x_test examples of shape",
-        "store them alike",
-    ),
-    "Arrays-wrong-dtype": Fault(
-        "Arrays", put(ARRAYS, npz(x_train=np.zeros((20, 6, 6), bool))), ARRAYS, "x_train is bool", "store bytes"
-    ),
-    "Arrays-label-out-of-range": Fault(
-        "Arrays", put(ARRAYS, npz(y_test=np.full(8, 2))), ARRAYS, "y_test has class 2, but", "use the same classes"
-    ),
-    "Arrays-negative-label": Fault(
-        "Arrays", put(ARRAYS, npz(y_test=np.full(8, -1))), ARRAYS, "y_test has values from -1", "count classes from 0"
-    ),
-    "Arrays-missing-array": Fault(
-        "Arrays", put(ARRAYS, npz(x_test=None)), ARRAYS, "has no array x_test", "add it with numpy.savez"
-    ),
     "Arrays-missing": Fault("Arrays", without(ARRAYS), ARRAYS, "there is no such file", "write it with numpy.savez"),
     "Arrays-array-twice": Fault(
         "Arrays", rezip(ARRAYS, twice("y_train.npy", b"")), ARRAYS, "has the array y_train twice", "write the file anew"
@@ -395,14 +325,6 @@ FAULTS = {
         "store it as an array",
     ),
     "ImageFolder-truncated": Fault("ImageFolder", cut(PICTURE), PICTURE, "is not a readable image", "replace it"),
-    "ImageFolder-bit-flipped": Fault("ImageFolder", flip(PICTURE), PICTURE, "is not a readable image", "replace it"),
-    "ImageFolder-wrong-shape": Fault(
-        "ImageFolder",
-        put(PICTURE, picture(np.zeros((8, 8, 3), np.uint8))),
-        PICTURE,
-        "has 8x8 pixels instead of 9x8",
-        "bring all images to one size",
-    ),
     "ImageFolder-wrong-dtype": Fault(
         "ImageFolder",
         put(PICTURE, picture(np.zeros((8, 9), np.uint16))),
@@ -410,22 +332,6 @@ FAULTS = {
         "has pixels of more than 8 bits",
         "convert it to 8 bits",
     ),
-    "ImageFolder-of-no-class": Fault(
-        "ImageFolder",
-        put("pets/test/eel/1.png", picture(np.zeros((8, 9, 3), np.uint8))),
-        "pets",
-        "train and test differ in the class 'eel', which train lacks",
-        "give both the same folders",
-    ),
-    "ImageFolder-missing-class": Fault(
-        "ImageFolder",
-        lambda files: {name: data for name, data in files.items() if "test/dog" not in name},
-        "pets",
-        "train and test differ in the class 'dog', which test lacks",
-        "give both the same folders",
-    ),
-    "ImageFolder-missing": Fault("ImageFolder", lambda _: {}, "", "there is no folder .*pets/train", "put a folder of"),
-    "ImageFolder-no-image": Fault("ImageFolder", put(PICTURE, b"text"), PICTURE, "is not a readable image", "replace"),
     "ImageFolder-bomb": Fault("ImageFolder", put(PICTURE, bomb_png()), PICTURE, "is not a readable image", "replace"),
 }
 
@@ -457,18 +363,14 @@ SURVIVED: dict[str, tuple[str, Change]] = {
     "MNIST-packed-beside-broken-unpacked": ("MNIST", put(PLAIN_IMAGES, b"broken")),
     "CIFAR10-folder-beside-archive": ("CIFAR10-folder", lambda files: files | official.cifar10_files()),
     "CIFAR10-parent-path": ("CIFAR10", retar(("../escaped.txt", b"x"))),
-    "CIFAR10-absolute-path": ("CIFAR10", retar((ESCAPED, b"x"))),
     "CIFAR10-batch-by-parent-path": (
         "CIFAR10",
         retar((f"../../{BATCH}", official.cifar10_folder()[BATCH]), leave_out=BATCH),
     ),
     "CIFAR10-further-symlink": ("CIFAR10", retar((entry("link", tarfile.SYMTYPE, "/etc"), b""), ("link/x", b"x"))),
-    "CIFAR10-further-hard-link": ("CIFAR10", retar((entry("link", tarfile.LNKTYPE, "/etc/passwd"), b""))),
-    "CIFAR10-further-device": ("CIFAR10", retar((entry("null", tarfile.CHRTYPE), b""))),
     "CIFAR10-link-in-place-of-a-second-batch": ("CIFAR10", retar((entry(BATCH, tarfile.SYMTYPE, BATCH), b""))),
     "CHMNIST-csv-beside-archive": ("CHMNIST-csv", put(TILES, b"broken")),
     "CHMNIST-parent-path": ("CHMNIST", rezip(TILES, twice("../escaped.txt", b"x"))),
-    "CHMNIST-absolute-path": ("CHMNIST", rezip(TILES, twice(ESCAPED, b"x"))),
     "CHMNIST-symlink": ("CHMNIST", rezip(TILES, lambda files: [(zip_symlink("link"), b"/etc/passwd"), *files.items()])),
     "Arrays-parent-path": ("Arrays", rezip(ARRAYS, twice("../escaped.npy", b"x"))),
 }

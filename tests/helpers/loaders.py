@@ -2,9 +2,10 @@
 
 import hashlib
 import io
+import itertools
 import os
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,6 +48,12 @@ LOADERS = {
     "ImageFolder": Loader(lambda folder: ImageFolder(str(folder / "pets")), official.pictures()),
 }
 CACHED = ["HAR", "MNIST", "FashionMNIST", "CIFAR10", "CHMNIST"]
+
+
+def covered(faults: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of a data set and a fault: every fault with one or two data sets, every data set with some faults."""
+    names, every = itertools.cycle(CACHED), list(faults)
+    return [(next(names), fault) for fault in [*every, *every]]
 
 
 def md5_of(files: Files) -> dict[str, str]:

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -40,16 +39,6 @@ def test_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     assert cache_folder() == Path.home() / ".cache" / "flt"
 
 
-@pytest.mark.parametrize("size", [0, 1, 100, 0.5, 0.99])
-def test_truncated(kept: Path, size: float):
-    content = kept.read_bytes()
-    kept.write_bytes(content[: size if isinstance(size, int) else int(size * len(content))])
-    with pytest.warns(UserWarning, match="is not used: it cannot be read .* The data set is parsed again"):
-        assert load() is None
-    cache.save("set", DIGEST, TENSORS)
-    assert load() is not None
-
-
 def test_a_flipped_bit_never_yields_wrong_tensors(kept: Path):
     content = kept.read_bytes()
     for position in range(0, len(content), 37):
@@ -69,18 +58,9 @@ def _warns_or_is_right() -> bool:
     return tensors is not None and all(torch.equal(tensors[key], TENSORS[key]) for key in TENSORS)
 
 
-def test_a_flipped_bit_in_a_tensor_is_noticed(kept: Path):
-    content = kept.read_bytes()
-    kept.write_bytes(content.replace(TENSORS["features"].numpy().tobytes(), (-TENSORS["features"]).numpy().tobytes()))
-    with pytest.warns(UserWarning, match="its checksum is wrong|cannot be read"):
-        assert load() is None
-
-
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"version": 0}, "it was written by another version of flt"),
-        ({"digest": "cd" * 32}, "it belongs to another source"),
         ({"tensors": {"features": TENSORS["features"]}}, "its tensors have other names, shapes or types"),
         ({"tensors": TENSORS | {"labels": torch.arange(9)}}, "its tensors have other names, shapes or types"),
         ({"tensors": TENSORS | {"labels": torch.zeros(10)}}, "its tensors have other names, shapes or types"),
@@ -98,22 +78,3 @@ def test_another_programs_file(kept: Path):
     torch.save([1, 2], kept)
     with pytest.warns(UserWarning, match="another version of flt"):
         assert load() is None
-
-
-def test_an_unwritable_folder_warns_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("FLT_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.warns(UserWarning, match=r"cannot be written to .* Set FLT_CACHE to a writable folder"):
-        cache.save("set", DIGEST, TENSORS)
-    cache.save("set", DIGEST, TENSORS)
-    assert load() is None
-
-
-def test_a_failed_write_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch):
-    def full_disk(*_: object) -> None:
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(os, "replace", full_disk)
-    with pytest.warns(UserWarning, match="No space left"):
-        cache.save("set", DIGEST, TENSORS)
-    assert list(cache_folder().iterdir()) == []

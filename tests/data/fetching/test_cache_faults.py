@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from damage import small_disk
-from loaders import CACHED, LOADERS, Site, content_of, equal, read
+from loaders import LOADERS, Site, content_of, covered, equal, read
 
 from flt.data.fetching import cache
 from flt.files import cache_folder
@@ -61,8 +61,7 @@ def noting_warnings(name: str, folder: Path) -> tuple[object, list[str]]:
     return data, [str(warning.message) for warning in noted]
 
 
-@pytest.mark.parametrize("fault", DAMAGES)
-@pytest.mark.parametrize("name", CACHED)
+@pytest.mark.parametrize(("name", "fault"), covered(DAMAGES))
 def test_a_broken_cache_is_rebuilt_from_the_source(name: str, fault: str, site: Site):
     damage, problem = DAMAGES[fault]
     site.write(LOADERS[name].files)
@@ -107,8 +106,7 @@ def on_a_small_disk(path: Path, content: bytes, write: Callable[[Path, bytes], N
         write(path, content)
 
 
-@pytest.mark.parametrize("obstacle", OBSTACLES)
-@pytest.mark.parametrize("name", CACHED)
+@pytest.mark.parametrize(("name", "obstacle"), covered(OBSTACLES))
 def test_without_a_cache_the_run_goes_on(name: str, obstacle: str, site: Site, monkeypatch: pytest.MonkeyPatch):
     site.write(LOADERS[name].files)
     expected = read(name, site.folder)
@@ -153,7 +151,7 @@ def read_when_all_are_there(barrier, name: str, folder: Path) -> None:
 
 # Newer versions of Python warn of forks beside threads; the children take no lock that a thread could hold.
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-@pytest.mark.parametrize("name", CACHED)
+@pytest.mark.parametrize("name", ["HAR", "MNIST"])
 def test_processes_that_fill_the_cache_at_once(name: str, site: Site, together):
     site.write(LOADERS[name].files)
     assert together(read_when_all_are_there, name, site.folder) == [0, 0, 0]

@@ -11,7 +11,7 @@ from typing import Any
 import official
 import pytest
 from damage import small_disk
-from loaders import CACHED, CIFAR, LOADERS, TILES, Site, content_of, equal, fails_in_one_line, read
+from loaders import CACHED, CIFAR, LOADERS, TILES, Site, content_of, covered, equal, fails_in_one_line, read
 
 from flt.data.examples import RawData
 from flt.data.fetching import download
@@ -56,9 +56,12 @@ class Scene:
         self.part.write_bytes(content)
 
 
-@pytest.fixture(params=CACHED)
+@pytest.fixture
 def scene(request: pytest.FixtureRequest, site: Site, server) -> Scene:
     return Scene(request.param, site, server)
+
+
+every_set = pytest.mark.parametrize("scene", CACHED, indirect=True)
 
 
 def flipped(content: bytes) -> bytes:
@@ -79,7 +82,7 @@ OVERCOME: dict[str, Callable[[Scene], object]] = {
 }
 
 
-@pytest.mark.parametrize("fault", OVERCOME)
+@pytest.mark.parametrize(("scene", "fault"), covered(OVERCOME), indirect=["scene"])
 def test_faults_that_a_download_overcomes(scene: Scene, fault: str):
     expected = scene.expected()
     OVERCOME[fault](scene)
@@ -109,7 +112,7 @@ FATAL: dict[str, tuple[Callable[[Scene, pytest.MonkeyPatch], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FATAL)
+@pytest.mark.parametrize(("scene", "fault"), covered(FATAL), indirect=["scene"])
 def test_faults_that_end_a_download(scene: Scene, fault: str, monkeypatch: pytest.MonkeyPatch, capsys):
     put_there, problem = FATAL[fault]
     put_there(scene, monkeypatch)
@@ -121,6 +124,7 @@ def test_faults_that_end_a_download(scene: Scene, fault: str, monkeypatch: pytes
     assert not list(cache_folder().rglob("*"))
 
 
+@every_set
 def test_a_download_that_breaks_off_each_time_goes_on_in_the_next_run(scene: Scene, capsys):
     scene.server.drops = 9
     said = fails_in_one_line(scene.name, scene.folder, capsys)
@@ -133,6 +137,7 @@ def test_a_download_that_breaks_off_each_time_goes_on_in_the_next_run(scene: Sce
     assert scene.target.read_bytes() == scene.content
 
 
+@every_set
 def test_a_full_disk(scene: Scene, capsys):
     with small_disk(100):
         said = fails_in_one_line(scene.name, scene.folder, capsys)
@@ -142,14 +147,14 @@ def test_a_full_disk(scene: Scene, capsys):
     assert not [path for path in cache_folder().rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
-def test_a_read_only_data_folder(scene: Scene, number: int, monkeypatch: pytest.MonkeyPatch):
+@every_set
+def test_a_read_only_data_folder(scene: Scene, monkeypatch: pytest.MonkeyPatch):
     expected = scene.expected()
     before, io_open = content_of(scene.folder), io.open
 
     def guarded(path: Any, mode: str = "r", *arguments: Any, **settings: Any) -> Any:
         if set(mode) & set("wax+") and str(path).startswith(str(scene.folder)):
-            raise OSError(number, os.strerror(number), str(path))
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
         return io_open(path, mode, *arguments, **settings)
 
     monkeypatch.setattr(Path, "open", guarded)

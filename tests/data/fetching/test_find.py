@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from flt.data.fetching.download import Unreachable
 from flt.data.fetching.find import file_digest, find_or_download
 from flt.errors import InputError
 
@@ -28,24 +27,6 @@ def test_downloads_into_the_first_folder_that_can_be_written_to(server, md5: str
     folders = [tmp_path / "file" / "sub", tmp_path / "b"]
     assert find_or_download("x.zip", [NOWHERE, server.url], digest=md5, folders=folders) == tmp_path / "b" / "x.zip"
     assert (tmp_path / "b" / "x.zip").read_bytes() == server.content
-
-
-def test_sha256(server, tmp_path: Path):
-    digest = hashlib.sha256(server.content).hexdigest()
-    find_or_download("x.zip", [server.url], digest=digest, folders=[tmp_path])
-    assert (tmp_path / "x.zip").exists()
-
-
-def test_a_download_with_a_wrong_checksum_is_not_kept(server, tmp_path: Path):
-    with pytest.raises(Unreachable, match=r"9/file.zip cannot be reached .*; .*yields another file than the published"):
-        find_or_download("x.zip", [NOWHERE, server.url], digest="0" * 32, folders=[tmp_path])
-    assert not (tmp_path / "x.zip").exists()
-
-
-def test_a_refusal_is_as_good_as_no_answer(server, md5: str, tmp_path: Path):
-    server.statuses = (404,)
-    with pytest.raises(Unreachable, match="HTTP 404"):
-        find_or_download("x.zip", [server.url], digest=md5, folders=[tmp_path])
 
 
 def test_nowhere_to_go(server, md5: str, tmp_path: Path):

@@ -214,18 +214,6 @@ def test_another_kind_of_file(path: Path, content: bytes):
         Arrays(str(path))
 
 
-def test_a_single_array(path: Path):
-    with path.open("wb") as file:
-        np.save(file, np.zeros(3))
-    with pytest.raises(InputError, match=r"is not an \.npz file of numpy\.savez"):
-        Arrays(str(path))
-
-
-def test_a_folder(path: Path):
-    with pytest.raises(InputError, match=r"is not an \.npz file of numpy\.savez"):
-        Arrays(str(path.parent))
-
-
 def test_damage_anywhere_is_noticed_or_harmless(path: Path):
     content = arrays((4, 4))
     good = ready(path, content).load(0).train.features

@@ -1,4 +1,3 @@
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -46,16 +45,6 @@ def test_a_second_run_reads_the_cache(tmp_path: Path, monkeypatch: pytest.Monkey
     assert torch.equal(read_chmnist(tmp_path).features, first.features)
 
 
-def test_downloads_the_tiles(tmp_path: Path, server, monkeypatch: pytest.MonkeyPatch):
-    server.content = archive(tile_content())
-    monkeypatch.setattr(chmnist_source, "URLS", (server.url,))
-    monkeypatch.setattr(chmnist_source, "SHA256", hashlib.sha256(server.content).hexdigest())
-    server.drops = 1
-    assert len(read_chmnist(tmp_path)) == TILES
-    assert len(server.ranges) == 2
-    assert (tmp_path / ARCHIVE).exists()
-
-
 def test_splits_at_random_by_the_runs_seed(tmp_path: Path):
     rows = table()
     (tmp_path / CSV).write_text(csv(rows))
@@ -83,23 +72,15 @@ def test_stand_in(tmp_path: Path):
         CHMNIST(data_dir=str(tmp_path)).prepare_data()
 
 
-def changed(row: int, column: int, value: object) -> str:
-    rows = table().astype(object)
-    rows[row, column] = value
-    return csv(rows)
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("", f"{CSV} is empty: delete it to have {ARCHIVE} downloaded, or put"),
         (csv(table()[:-1]), f"{CSV} has 23 tiles instead of 24"),
-        (csv(table()[:, :-1]), f"{CSV}, line 2 has 4096 values instead of 4097"),
-        (csv(table())[:-40], f"{CSV}, line 25 has .* values instead of 4097"),
-        (changed(3, 7, 256), f"{CSV}, line 5 has 256 in column 8, where values are whole numbers from 0 to 255"),
-        (changed(3, 7, 0.5), f"{CSV}, line 5 has 0.5 in column 8"),
-        (changed(3, 7, "x"), f"{CSV}, line 5 has 'x', which is not a number"),
-        (changed(3, -1, 9), r"has the classes \[1, 2, 3, 4, 5, 6, 7, 8, 9\], not 1 to 8"),
+        (
+            csv(table()).replace(",", ".5,", 4097).replace(".5,", ",", 4096),
+            f"{CSV}, line 2 has .*, where values are whole",
+        ),
         (csv(np.where(np.arange(4097) == 4096, 2, table())), r"has the classes \[2\], not 1 to 8"),
     ],
 )
@@ -114,31 +95,10 @@ def test_a_table_without_its_header(tmp_path: Path):
     assert len(read_chmnist(tmp_path)) == TILES
 
 
-@pytest.mark.parametrize("fraction", [0, 0.5, 0.99])
-def test_a_truncated_archive(tmp_path: Path, fraction: float):
-    content = archive(tile_content())
-    (tmp_path / ARCHIVE).write_bytes(content[: int(fraction * len(content))])
-    with pytest.raises(InputError, match=rf"{ARCHIVE} is not a readable zip archive \(truncated\?\): delete it"):
-        read_chmnist(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("tile", "message"),
-    [
-        (None, "has 23 tiles instead of 24"),
-        (tiff(np.zeros((150, 149, 3), np.uint8)), "0_CRC.* has 149x150 pixels, not 150x150"),
-        (b"not an image", "0_CRC.* is not a readable TIFF image: delete it"),
-        (tiff(np.zeros((150, 150, 3), np.uint8))[:-30000], "0_CRC.* is not a readable TIFF image"),
-        (bytes(2 << 20), "0_CRC.* is far too large for a tile"),
-    ],
-)
-def test_damaged_tiles(tmp_path: Path, tile: bytes | None, message: str):
+@pytest.mark.parametrize("tile", [b"not an image", tiff(np.zeros((150, 150, 3), np.uint8))[:-30000]])
+def test_damaged_tiles(tmp_path: Path, tile: bytes):
     content = tile_content()
-    name = next(name for name in content if "/0_CRC" in name)
-    if tile is None:
-        del content[name]
-    else:
-        content[name] = tile
+    content[next(name for name in content if "/0_CRC" in name)] = tile
     (tmp_path / ARCHIVE).write_bytes(archive(content))
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=r"0_CRC.* is not a readable TIFF image: delete it"):
         read_chmnist(tmp_path)

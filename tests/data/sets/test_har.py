@@ -1,10 +1,11 @@
 from pathlib import Path
 
+import official
 import pytest
 import torch
+from loaders import Site
 
 from flt.data import HAR, RawData
-from flt.data.readers.har_archive import ARCHIVE
 from flt.data.sets.har import split_by_owner, standardised
 from flt.data.stand_ins.har import HAR_USER_SIZES
 from flt.errors import InputError
@@ -53,15 +54,14 @@ def test_constant_features_become_zero():
     assert torch.allclose(result, torch.tensor([[0.0, -1.0], [0.0, 1.0], [0.0, 5.0], [0.5, 7.0]]))
 
 
-def test_reads_an_archive_through_the_environment(members, tmp_path: Path, write_archive, monkeypatch):
-    write_archive(tmp_path / "sets" / ARCHIVE, members)
-    monkeypatch.setenv("FLT_DATA", str(tmp_path / "sets"))
+def test_reads_an_archive_through_the_environment(site: Site, monkeypatch):
+    site.write(official.har_files())
+    monkeypatch.setenv("FLT_DATA", str(site.folder))
     data = HAR(root_size=50)
     data.prepare_data()
     data.setup("fit")
     assert (data.display_name, data.is_stand_in, data.num_clients) == ("HAR", False, 30)
-    assert len(data.root) == 50
-    assert int(data.clients.sizes.sum()) == sum(round(0.75 * size) for size in HAR_USER_SIZES) - 50
+    assert (len(data.root), int(data.clients.sizes.sum())) == (50, 30 * 3 - 50)
 
 
 def test_without_data_and_network(tmp_path: Path):
@@ -69,12 +69,6 @@ def test_without_data_and_network(tmp_path: Path):
     with pytest.raises(InputError, match=message):
         HAR(data_dir=str(tmp_path / "none")).prepare_data()
     assert HAR(data_dir=str(tmp_path / "none"), stand_in="if_unreachable").load(0).stand_in
-
-
-def test_damaged_data_are_not_replaced_by_a_stand_in(tmp_path: Path):
-    (tmp_path / ARCHIVE).write_bytes(b"not a zip")
-    with pytest.raises(InputError, match="not a readable zip archive"):
-        HAR(data_dir=str(tmp_path), stand_in="if_unreachable").prepare_data()
 
 
 def test_the_real_data(real_data_dir: Path):

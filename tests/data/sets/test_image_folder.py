@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from flt.data import CHMNIST_TRIGGER, CIFAR10_TRIGGER, ImageFolder
@@ -110,8 +109,3 @@ def test_damaged_images(path: Path):
 def test_images_of_other_sizes(path: Path):
     save(path / "test" / "dog" / "1.png", np.zeros((8, 11, 3), np.uint8))
     fails(path, r"test/dog/1\.png has 11x8 pixels instead of 12x8: bring all images to one size")
-
-
-def test_reading_is_repeatable(path: Path):
-    first, second = ImageFolder(str(path)).load(0), ImageFolder(str(path)).load(1)
-    assert torch.equal(first.train.features, second.train.features)

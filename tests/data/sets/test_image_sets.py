@@ -32,13 +32,6 @@ def test_stand_in_has_the_shape_of_the_real_data(make: type[FederatedDataModule]
     assert (data.target_class, data.num_classes) == (2 if make is CIFAR10 else 0, 10)
 
 
-@pytest.mark.parametrize("make", SETS)
-def test_without_data_and_network(make: type[FederatedDataModule], tmp_path: Path):
-    message = r"cannot be reached .*: copy .*(raw'|data_dir=.*), or pass --data.stand_in=if_unreachable"
-    with pytest.raises(InputError, match=message):
-        make(data_dir=str(tmp_path)).prepare_data()
-
-
 def test_damaged_data_are_not_replaced_by_a_stand_in(tmp_path: Path):
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)

@@ -4,20 +4,9 @@ import torch
 from flt.data.fetching.download import Unreachable
 from flt.data.sets.har import split_by_owner, standardised
 from flt.data.stand_ins.clusters import paired_classes
-from flt.data.stand_ins.har import HAR_USER_SIZES, synthetic_har
+from flt.data.stand_ins.har import synthetic_har
 from flt.data.stand_ins.policy import real_or_stand_in
 from flt.errors import InputError
-
-
-def test_has_the_shape_of_har():
-    examples, users = synthetic_har()
-    assert examples.features.shape == (10_299, 561)
-    assert (examples.features.dtype, examples.labels.dtype, users.dtype) == (torch.float32, torch.int64, torch.int64)
-    assert tuple(users.bincount().tolist()) == HAR_USER_SIZES
-    assert -1 <= examples.features.min() < -0.9
-    assert 0.9 < examples.features.max() <= 1
-    pairs = users * 6 + examples.labels
-    assert len(pairs.unique()) == 30 * 6
 
 
 def test_is_the_same_every_time():
@@ -80,11 +69,3 @@ def test_never_means_never():
     message = r"cannot be reached \(no network\): copy it there, or pass --data.stand_in=if_unreachable"
     with pytest.raises(InputError, match=message):
         real_or_stand_in("never", real=unreachable, stand_in=lambda: "synthetic", remedy="copy it there")
-
-
-def test_damaged_data_are_an_error_under_every_policy_that_reads_them():
-    def damaged() -> str:
-        raise InputError("damaged")
-
-    with pytest.raises(InputError, match="damaged"):
-        real_or_stand_in("if_unreachable", real=damaged, stand_in=lambda: "synthetic", remedy="")
