@@ -16,6 +16,8 @@ from torch import nn
 
 from callbacks import (
     AdaptiveAttack,
+    ClientErrors,
+    EvaluationMetrics,
     FedAvg,
     FLTrust,
     Krum,
@@ -67,7 +69,7 @@ class NaNs(Sending):
 
 
 CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
-    "fedavg": lambda: ([FedAvg(), LabelFlippingAttack()], {"local_steps": 2}),
+    "fedavg": lambda: ([FedAvg(), LabelFlippingAttack(), EvaluationMetrics(), ClientErrors()], {"local_steps": 2}),
     "fltrust": lambda: ([FLTrust(), ScalingAttack()], {"clients_per_round": 7, "root_batch_size": 6}),
     "with server": lambda: ([FLTrust("withServer"), LabelFlippingAttack()], {}),
     "few clients": lambda: ([FLTrust()], {"clients_per_round": 3}),
