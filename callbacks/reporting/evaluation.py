@@ -163,7 +163,7 @@ def log_finite(trainer: Trainer, module: LightningModule, values: dict[str, floa
     finite = {name: value for name, value in values.items() if math.isfinite(value)}
     if isinstance(module, FederatedModule) and module.to_rows is not None:
         # What self.log comes to; a dozen calls of it would take a fifth of a short evaluation.
-        trainer.callback_metrics.update(zip(finite, torch.tensor(list(finite.values())), strict=True))
+        trainer.callback_metrics.update(zip(finite, torch.tensor([*finite.values()], dtype=torch.float64), strict=True))
         module.to_rows.update(dict.fromkeys(finite, "on_validation_epoch_end"))
     else:
         module.log_dict(finite, sync_dist=True)

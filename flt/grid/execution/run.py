@@ -42,8 +42,8 @@ def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: 
         raise InputError(f"jobs={jobs} must be at least 1")
     if grid.outline.figure is not None:
         check_figure(grid.outline, grid.outline.figure)
-        for name in {*(grid.outline.figure.y or [])} - NAMES.keys() - {*KEPT}:
-            warnings.warn(f"figure.y={name} is drawn only if the runs log a metric of that name", stacklevel=2)
+        _warn_of_own("figure.y", grid.outline.figure.y)
+    _warn_of_own("measures", grid.outline.measures)
     expected = published(grid.reference, [axis.column for axis in grid.axes])
     folder = Path(out).expanduser().absolute()
     runs = _jobs_of(grid, folder / "cells")
@@ -90,6 +90,13 @@ def _run(view: GridView, launcher: Launcher, left: Sequence[Job], at_once: int |
                 job, outcome = ended
                 view.ended(job, outcome.error, outcome.seconds)
                 yield job
+
+
+def _warn_of_own(setting: str, metrics: Sequence[str] | None) -> None:
+    """Warns of metrics that are none of those that a run logs by itself; a word may be misspelt."""
+    for name in metrics or []:
+        if name not in NAMES and name not in KEPT and "/" not in name:
+            warnings.warn(f"{setting}={name} is shown only if the runs log a metric of that name", stacklevel=3)
 
 
 def _jobs_of(grid: Grid, folder: Path) -> dict[Job, Cell]:

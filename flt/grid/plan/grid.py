@@ -68,6 +68,8 @@ class Grid:
         rows: Axis of the table's rows; null is the first.
         columns: Axis of the table's columns; null is the second.
         figure: How `flt plot` draws it; null is the table's heat maps alone.
+        measures: What a cell of the table shows of its runs, such as ``[testing_error_rate, testing_loss]`` or a metric
+            of your own; null is the rates on the test set.
 
     Raises:
         InputError: If the axes do not make a grid.
@@ -86,6 +88,7 @@ class Grid:
         rows: str | None = None,
         columns: str | None = None,
         figure: Figure | None = None,
+        measures: list[str] | None = None,
     ) -> None:
         self.base = [file_named("base", path) for path in (base if isinstance(base, list) else [base])]
         self.axes = axes_of(axes)
@@ -111,8 +114,10 @@ class Grid:
             raise InputError(f"columns={columns} is the axis of the rows as well: choose another")
         source = None if reference is None else "the paper's" if reference.file is None else "the reference's"
         self.outline = Outline(
-            title, levels, self.seeds, rows, columns, tolerance, source, figure and self._checked(figure)
+            title, levels, self.seeds, rows, columns, tolerance, source, figure and self._checked(figure), measures
         )
+        if measures is not None and (not measures or len({*measures} - levels.keys()) < len(measures)):
+            raise InputError(f"measures={measures}: name metrics, each once, that are no axes of the grid")
         self.exclude = [self._partial("exclude", entry) for entry in exclude or []]
         self.cells = self._make_cells()
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 
 from flt.errors import InputError
+from flt.grid.plan.naming import MEASURES
 
 Labels = dict[str, str]
 """The level of each axis, by the axis's column."""
@@ -47,6 +48,7 @@ class Outline:
         tolerance: Largest difference from published numbers that goes unmarked, by a label or for all.
         source: Whose the published numbers are, in words; None if there are none.
         figure: How `flt plot` draws it.
+        measures: What a cell of the table shows; None is the rates on the test set.
     """
 
     title: str
@@ -57,6 +59,12 @@ class Outline:
     tolerance: float | dict[str, float] = DEFAULT_TOLERANCE
     source: str | None = None
     figure: Figure | None = None
+    measures: list[str] | None = None
+
+    @property
+    def shown(self) -> list[str]:
+        """The measures of a cell; the first gives it its colour."""
+        return self.measures or list(MEASURES)
 
     @property
     def panels(self) -> list[Labels]:

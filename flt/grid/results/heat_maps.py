@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from flt.grid.plan.naming import MEASURES, readable
+from flt.grid.plan.naming import readable
 from flt.grid.plan.outline import Outline
 from flt.grid.results.rows import Row, Value, exceeds, panel_title, values_of
 
@@ -56,7 +56,7 @@ def draw_heat_maps(outline: Outline, rows: Sequence[Row]) -> bytes:
         A PNG file's content.
     """
     maps = MAPS if outline.source is not None else {"measured": MAPS["measured"]}
-    levels, columns, darkest = outline.axes[outline.rows], outline.column_labels, _highest(rows)
+    levels, columns, darkest = outline.axes[outline.rows], outline.column_labels, _highest(rows, outline.shown[0])
     width = 1.6 + max(3.0, 0.95 * len(columns)) * len(maps)
     height = 0.9 + (0.62 * len(levels) + 0.9) * len(outline.panels)
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -67,13 +67,13 @@ def draw_heat_maps(outline: Outline, rows: Sequence[Row]) -> bytes:
             for y, row in enumerate(levels)
             for x, column in enumerate(columns)
         }
-        cells = {place: values_of(rows, found) for place, found in labels.items()}
+        cells = {place: values_of(rows, found, outline.shown) for place, found in labels.items()}
         far = {place for place, found in labels.items() if exceeds(cells[place], outline.tolerance_of(found))}
         for (name, heat_map), axis in zip(maps.items(), line, strict=True):
             shown = {place: _numbers(cell, heat_map) for place, cell in cells.items()}
             differs = heat_map.colours == DIFFERENCES
             scale = Normalize(-FURTHEST, FURTHEST, clip=True) if differs else Normalize(0.0, darkest)
-            _draw(axis, shown, heat_map, scale, far if heat_map.marks else set())
+            _draw(axis, shown, heat_map, scale, far if heat_map.marks else set(), colour_of=outline.shown[0])
             axis.set_title(" · ".join(part for part in (panel_title(panel), name) if part), fontsize=10)
         line[0].set_yticks(range(len(levels)), levels)
     for axis in axes[-1]:
@@ -83,21 +83,22 @@ def draw_heat_maps(outline: Outline, rows: Sequence[Row]) -> bytes:
         if outline.columns is not None and outline.columns not in ("rule", "attack"):
             axis.set_xlabel(readable(outline.columns))
     marks = "" if outline.source is None else f"; bold: differs by more than {outline.limits}"
-    figure.suptitle(f"{outline.title}: {_what(rows)}{marks}", fontsize=11)
+    figure.suptitle(f"{outline.title}: {_what(outline, rows)}{marks}", fontsize=11)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=130)
     return content.getvalue()
 
 
-def _what(rows: Sequence[Row]) -> str:
+def _what(outline: Outline, rows: Sequence[Row]) -> str:
     """What the numbers in the cells are."""
-    backdoor = any(row["attack_success_rate"] is not None for row in rows)
-    return MEASURES["testing_error_rate"] + (", below it attack success rate" if backdoor else "")
+    first, *others = outline.shown
+    there = [readable(name) for name in others if any(row.get(name) is not None for row in rows)]
+    return readable(first) + (f", below it {', '.join(there)}" if there else "")
 
 
-def _highest(rows: Sequence[Row]) -> float:
-    """The highest rate that has a colour, as far as the scale has to go; small ones stay apart on a short scale."""
-    names = ("testing_error_rate", "reference_testing_error_rate")
+def _highest(rows: Sequence[Row], measure: str) -> float:
+    """The highest value that has a colour, as far as the scale has to go; small ones stay apart on a short scale."""
+    names = (measure, f"reference_{measure}")
     return max([SHORTEST, *(float(row[name]) for row in rows for name in names if row.get(name) is not None)])
 
 
@@ -109,17 +110,23 @@ def _numbers(cell: Mapping[str, Value], heat_map: HeatMap) -> dict[str, float]:
 
 
 def _draw(
-    axis: Axes, cells: Mapping[Place, Mapping[str, float]], heat_map: HeatMap, scale: Normalize, bold: Container[Place]
+    axis: Axes,
+    cells: Mapping[Place, Mapping[str, float]],
+    heat_map: HeatMap,
+    scale: Normalize,
+    bold: Container[Place],
+    *,
+    colour_of: str,
 ) -> None:
-    """One heat map: colour is the testing error rate, and the numbers are written into the cells."""
+    """Draws one heat map: the colour is one measure, and the numbers of all are written into the cells."""
     height, width = (1 + max(place[side] for place in cells) for side in (0, 1))
-    image = [[cells[y, x].get("testing_error_rate", math.nan) for x in range(width)] for y in range(height)]
+    image = [[cells[y, x].get(colour_of, math.nan) for x in range(width)] for y in range(height)]
     colours = colormaps[heat_map.colours]
     axis.imshow(image, cmap=colours, norm=scale, aspect="auto")
     for (y, x), numbers in cells.items():
         text = "\n".join(map(heat_map.form.format, numbers.values())) or "-"
-        error = numbers.get("testing_error_rate")
-        colour = "black" if error is None or _is_light(colours(float(scale(error)))) else "white"
+        number = numbers.get(colour_of)
+        colour = "black" if number is None or _is_light(colours(float(scale(number)))) else "white"
         weight = "bold" if (y, x) in bold else "normal"
         axis.text(x, y, text, ha="center", va="center", fontsize=8, color=colour, weight=weight)
     axis.set_xticks([])

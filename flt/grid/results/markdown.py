@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from flt.grid.plan.naming import MEASURES, readable
+from flt.grid.plan.naming import readable
 from flt.grid.plan.outline import Labels, Outline
 from flt.grid.results.rows import Row, Value, exceeds, panel_title, values_of
 
@@ -26,7 +26,7 @@ def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, st
         lines += ["", f"Incomplete: {left} of {len(rows) + len(failures) + left} runs are still to be made."]
     for panel in outline.panels:
         lines += ["", f"## {panel_title(panel)}"] if panel else []
-        header = [readable(outline.rows), *(label or MEASURES["testing_error_rate"] for label in outline.column_labels)]
+        header = [readable(outline.rows), *(label or readable(outline.shown[0]) for label in outline.column_labels)]
         table = [header, *([row, *cells] for row, cells in _body(outline, rows, panel).items())]
         lines += ["", *_aligned([[_escaped(word) for word in line] for line in table])]
     if failures:
@@ -46,7 +46,9 @@ def as_rich(outline: Outline, rows: Sequence[Row]) -> list[Table]:
             table.add_column(escape(label or ""))
         for row in outline.axes[outline.rows]:
             labels = [outline.labels_at(panel, row, column) for column in outline.column_labels]
-            table.add_row(escape(row), *(_compact(outline, values_of(rows, cell), cell) for cell in labels))
+            table.add_row(
+                escape(row), *(_compact(outline, values_of(rows, cell, outline.shown), cell) for cell in labels)
+            )
         tables.append(table)
     return tables
 
@@ -76,7 +78,7 @@ def _body(outline: Outline, rows: Sequence[Row], panel: dict[str, str]) -> dict[
         body[row] = []
         for column in outline.column_labels:
             labels = outline.labels_at(panel, row, column)
-            values = values_of(rows, labels)
+            values = values_of(rows, labels, outline.shown)
             text = text_of(values) or "-"
             body[row].append(f"**{text}**" if exceeds(values, outline.tolerance_of(labels)) else text)
     return body
@@ -95,10 +97,12 @@ def explanation(outline: Outline, rows: Sequence[Row], *, below: bool = False) -
     seeds = ", ".join(map(str, outline.seeds))
     statistic = "mean" if below else "mean ± standard deviation"
     over = f"{statistic} over the seeds" if len(outline.seeds) > 1 else "seed"
-    text = f"{data}; {rounds} rounds; {over} {seeds}. Each cell: {MEASURES['testing_error_rate']}"
-    if any(row["attack_success_rate"] is not None for row in rows):
+    text = f"{data}; {rounds} rounds; {over} {seeds}. Each cell: {readable(outline.shown[0])}"
+    others = [name for name in outline.shown[1:] if any(row.get(name) is not None for row in rows)]
+    if others:
         where = "below it" if below else "after the slash"
-        text += f", {where} {MEASURES['attack_success_rate']} where there is a backdoor"
+        text += f", {where} {', '.join(map(readable, others))}"
+        text += " where there is a backdoor" if others == ["attack_success_rate"] else ""
     if outline.source is not None:
         mark = "*" if below else "Bold"
         text += f"; in brackets {outline.source} value. {mark}: further from it than {outline.limits}"

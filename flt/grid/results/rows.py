@@ -3,7 +3,7 @@
 import csv
 import io
 import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,12 +86,12 @@ def from_csv(text: str, axes: Collection[str]) -> list[Row]:
     ]
 
 
-def values_of(rows: Sequence[Row], labels: Labels) -> dict[str, Value]:
-    """Every measure of the cell with these labels that was measured."""
+def values_of(rows: Sequence[Row], labels: Labels, measures: Iterable[str] = MEASURES) -> dict[str, Value]:
+    """Those measures of the cell with these labels that were measured."""
     found = [row for row in rows if all(row[column] == label for column, label in labels.items())]
     values = {}
-    for measure in MEASURES:
-        numbers = [row[measure] for row in found if row[measure] is not None]
+    for measure in measures:
+        numbers = [row[measure] for row in found if row.get(measure) is not None]
         if numbers:
             spread = statistics.stdev(numbers) if len(numbers) > 1 else None
             values[measure] = Value(statistics.mean(numbers), spread, found[0].get(f"reference_{measure}"))

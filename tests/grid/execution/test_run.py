@@ -271,7 +271,7 @@ class Watching(Here):
 
 def test_the_tables_grow_with_the_grid_and_hold_every_metric(place: Path) -> None:
     launcher, unknown = Watching(), Figure(x="rule", y=["testing_loss", "mine"])
-    with pytest.warns(UserWarning, match="figure.y=mine is drawn only if the runs log"):
+    with pytest.warns(UserWarning, match="figure.y=mine is shown only if the runs log"):
         results = run_grid(make_grid({"rule": RULES}, figure=unknown), "out", launcher=launcher)
     assert launcher.seen == [1]
     assert not Path("out/figure.png").exists()

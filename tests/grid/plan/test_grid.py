@@ -184,6 +184,9 @@ def test_no_outline(tmp_path: Path) -> None:
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "no measures": ({"measures": []}, ["measures=[]", "name metrics"]),
+    "a measure twice": ({"measures": ["mine", "mine"]}, ["measures=['mine', 'mine']", "each once"]),
+    "an axis as a measure": ({"measures": ["a"]}, ["measures=['a']", "no axes"]),
     "missing base": ({"base": "nope.yaml"}, ["base=nope.yaml", "no such file"]),
     "missing second base": ({"base": [FLTRUST, "nope.yaml"]}, ["base=nope.yaml", "no such file"]),
     "no seeds": ({"seeds": []}, ["seeds=[]", "at least one"]),

@@ -1,6 +1,7 @@
 """The heat maps: which numbers stand where, and in which colours."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -114,6 +115,16 @@ def test_colours_are_of_the_testing_error_rate(drawn: list[Figure]) -> None:
         np.testing.assert_allclose(np.ma.filled(image.get_array(), nan), expected, atol=1e-12)
     assert measured.get_clim() == published.get_clim() == (0.0, 0.9)
     assert difference.get_clim() == (-FURTHEST, FURTHEST)
+
+
+def test_colours_are_of_the_first_measure_that_is_chosen(drawn: list[Figure]) -> None:
+    outline = replace(make_outline({"rule": ["FedAvg"]}), measures=["testing_loss", "testing_error_rate"])
+    draw_heat_maps(outline, [make_row({"rule": "FedAvg"}, 0.01) | {"testing_loss": 2.5}])
+    (axis,) = drawn[0].axes
+    assert axis.images[0].get_array().tolist() == [[2.5]]
+    assert axis.images[0].get_clim() == (0.0, 2.5)
+    assert [text.get_text() for text in axis.texts] == ["2.500\n0.010"]
+    assert drawn[0].get_suptitle() == "Small: loss on the test set, below it testing error rate"
 
 
 def test_small_rates_stay_pale(drawn: list[Figure]) -> None:

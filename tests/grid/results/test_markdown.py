@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,6 +49,15 @@ def test_a_table() -> None:
         ["No attack", "0.150 ±0.071 (0.12)", "-"],
         ["Scaling attack", "**0.250 / 1.000 (0.25 / 0.50)**", "0.500 / 0.000 (0.50 / 0.00)"],
     ]
+
+
+def test_chosen_measures() -> None:
+    rows = [row | {"testing_loss": 2.5, "mine": 7.0 if row["rule"] == "Krum" else None} for row in ROWS]
+    outline = replace(make_outline(LEVELS), measures=["testing_loss", "mine", "unknown"])
+    text = as_markdown(outline, rows, {})
+    assert "Each cell: loss on the test set, after the slash mine." in text
+    assert body_of(text)[1:] == [["No attack", "2.500 ±0.000", "-"], ["Scaling attack", "2.500", "2.500 / 7.000"]]
+    assert re.search(r"Scaling attack +2.500 +2.500 *\n +7.000", shown(outline, rows))
 
 
 def test_lines_are_equally_long() -> None:
