@@ -74,10 +74,11 @@ def own_frame(error: BaseException) -> traceback.FrameSummary | None:
     A user's own code is neither installed nor part of this project.
     """
     frames = traceback.extract_tb(error.__traceback__)
-    return next((frame for frame in reversed(frames) if _is_own(frame.filename)), None)
+    return next((frame for frame in reversed(frames) if is_own(frame.filename)), None)
 
 
-def _is_own(filename: str) -> bool:
+def is_own(filename: str) -> bool:
+    """Whether a file is a user's own code: neither installed nor part of this project."""
     return not LIBRARY.search(filename) and not str(Path(filename).resolve()).startswith(OURS)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from flt.errors import InputError, PluginError, chain, one_line, own_frame
+from flt.errors import InputError, PluginError, chain, is_own, one_line, own_frame
 
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 """Matches the names of environment variables whose values are shown to nobody."""
@@ -23,13 +23,13 @@ def explained(error: Exception) -> Exception | None:
     first round, is a mistake in its settings, whoever finds it; later on, what Lightning itself says is one, too.
     """
     mistake = input_error(error) or _misconfiguration(error)
-    is_own = any(map(own_frame, chain(error)))
-    if mistake is None and not is_own and isinstance(error, OSError) and error.filename is not None:
+    in_own_code = any(map(own_frame, chain(error)))
+    if mistake is None and not in_own_code and isinstance(error, OSError) and error.filename is not None:
         mistake = InputError(f"{error.filename}: {error.strerror}")
     if mistake is None and isinstance(error, Warning):
         mistake = InputError(f"{error} (a warning, which -W error or PYTHONWARNINGS makes an error)")
-    if mistake is None and (is_own or _is_of_settings(error)):
-        mistake = PluginError(one_line(error))
+    if mistake is None and (in_own_code or _is_of_settings(error)):
+        mistake = PluginError(_made(error) + one_line(error))
         mistake.__cause__ = error
     return mistake
 
@@ -85,6 +85,15 @@ def input_error(error: BaseException | None) -> InputError | None:
         if isinstance(each, ModuleNotFoundError):
             return InputError(f"{named[1] if named else 'a class'} needs a package that is not installed: {each}")
     return None
+
+
+def _made(error: Exception) -> str:
+    """Which of a user's classes could not be made, where an exception came out of its ``__init__``."""
+    for each in chain(error):
+        for frame in _frames(each):
+            if frame.f_code.co_name == "__init__" and "self" in frame.f_locals and is_own(frame.f_code.co_filename):
+                return f"{type(frame.f_locals['self']).__name__} cannot be made: "
+    return ""
 
 
 def _misconfiguration(error: Exception) -> Exception | None:

@@ -125,8 +125,8 @@ def _check_conduct(network: nn.Module, conduct: Conduct, probe: nn.Module, featu
     name = _name(network)
     if conduct.is_random:
         path, module = random_module(probe, features)
-        where = f"has a {type(module).__name__} ({path}), whose" if path else "draws random numbers in its forward:"
-        raise InputError(f"{name} {where} draws could not be repeated: set its p to 0 or leave it out")
+        where = f"has a {type(module).__name__} ({path}), whose draws" if path else "draws random numbers, which"
+        raise InputError(f"{name} {where} could not be repeated: set its probability to 0 or leave it out")
     if conduct.changed_parameters:
         raise InputError(
             f"{name} writes into its parameter {conduct.changed_parameters[0]} when it is called, where training moves"

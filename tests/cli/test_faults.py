@@ -15,6 +15,7 @@ pytestmark = expected_warnings
 
 PLUGINS = """
 import lightning.pytorch as pl
+from torch import nn
 
 from callbacks import FedAvg, NoAttack
 
@@ -38,6 +39,20 @@ class Data(NoAttack):
 class Lazy(pl.Callback):
     def setup(self, trainer, pl_module, stage):
         trainer.strategy.nope
+
+
+class Narrow(nn.Linear):
+    def __init__(self, width: int = 6):
+        super().__init__(561, width, bias=[][width])
+
+
+class Reshaping(nn.Linear):
+    def __init__(self, change: str = "view"):
+        super().__init__(561, 6)
+        self.change = change
+
+    def forward(self, features):
+        return getattr(super().forward(features), self.change)(5, 7)
 """
 
 
@@ -63,9 +78,11 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--attack", "plugins_of_tests.Start"), ["KeyError: 1", "plugins_of_tests.py, line 15"]),
-        (("--attack", "plugins_of_tests.Data"), ["RuntimeError: of three lines in all", "line 20"]),
-        (("--trainer.callbacks", "plugins_of_tests.Lazy"), ["AttributeError", "nope", "line 25"]),
+        (("--attack", "plugins_of_tests.Start"), ["Start cannot be made: KeyError: 1", "plugins_of_tests.py, line 16"]),
+        (("--attack", "plugins_of_tests.Data"), ["RuntimeError: of three lines in all", "line 21"]),
+        (("--model.network", "plugins_of_tests.Narrow"), ["Narrow cannot be made: IndexError", "line 31"]),
+        (("--model.network", "plugins_of_tests.Reshaping"), ["model.network Reshaping cannot take", "line 40"]),
+        (("--trainer.callbacks", "plugins_of_tests.Lazy"), ["AttributeError", "nope", "line 26"]),
     ],
 )
 def test_before_the_first_round(place: Path, temporary: Path, arguments: tuple[str, ...], told: list[str]) -> None:
@@ -85,7 +102,7 @@ def test_in_a_round(place: Path, temporary: Path) -> None:
     ended = run("fit", "--config", FLTRUST, *SMALL, "--aggregation", "plugins_of_tests.Rule", "--attack", "NoAttack")
     line = ended.errors.splitlines()[-1]
     assert ended.status == 2
-    assert re.search(r"flt: error: .*plugins_of_tests\.py, line 9\)", line), ended.errors
+    assert re.search(r"flt: error: .*plugins_of_tests\.py, line 10\)", line), ended.errors
     (path,) = place.glob("runs/*/*/traceback.txt")
     assert line.endswith(f"; traceback in {path.relative_to(place)}")
     assert list(temporary.iterdir()) == []

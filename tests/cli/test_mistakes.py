@@ -47,6 +47,19 @@ class Needy(CSVLogger):
         import no_such_package
 
 
+class Pair(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(561, 6)
+
+    def forward(self, features):
+        return super().forward(features), features
+
+
+class Noisy(Pair):
+    def forward(self, features):
+        return nn.functional.dropout(super().forward(features)[0], 0.01)
+
+
 class Wide(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -350,6 +363,8 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "network of other features": (fit("--model.network.num_features", "10"), ["LogisticRegression", "561", "10"]),
     "network of other classes": (fit("--model.network.num_classes", "7"), ["LogisticRegression", "7", "HAR", "6"]),
     "network without features": (fit("--model.network.num_features", "0"), ["num_features=0"]),
+    "network that gives two tensors": (fit("--model.network", "mistaken_code.Pair"), ["Pair gives a tuple", "[1, 6]"]),
+    "network with random numbers": (fit("--model.network", "mistaken_code.Noisy"), ["Noisy", "random numbers"]),
     "network without parameters": (fit("--model.network", "torch.nn.Identity"), ["Identity", "parameters"]),
     # Checkpoints
     "missing checkpoint": (resume("nope.ckpt"), ["--ckpt_path", "nope.ckpt"]),

@@ -58,6 +58,13 @@ class Folded(nn.Module):
         return self.last(torch.tanh(self.part(features.unflatten(1, (3, 4)))).flatten(1))
 
 
+class Last(nn.GRU):
+    """The last output of a series."""
+
+    def forward(self, series):
+        return super().forward(series.transpose(0, 1))[0][-1]
+
+
 class Doubled(nn.Module):
     def forward(self, weight):
         return 2 * weight
@@ -245,6 +252,30 @@ def test_auto_measures_nothing_where_there_is_no_choice(why, monkeypatch):
     training = LocalTraining(network, clients_per_chunk=3 if why == "given" else "auto")
     updates, *_ = training(batches, client_lr=0.05)
     torch.testing.assert_close(updates.double(), naive(network, batches, 0.05, "sum")[0], rtol=1e-4, atol=1e-6)
+
+
+def test_what_cannot_be_vectorised_is_remembered(monkeypatch, caplog):
+    """As a resumed run has it from its checkpoint, it is not even tried."""
+    caplog.set_level("INFO", "flt")
+    batches, network = sample(local_steps=2), nn.Sequential(nn.Unflatten(1, (4, 3)), Last(3, 4), nn.Linear(4, 3))
+    training = LocalTraining(network, clients_per_chunk=2)
+    first, second = (training(batches, client_lr=0.05) for _ in range(2))
+    (told,) = caplog.messages
+    assert told.startswith("model.clients_per_chunk has no effect: Sequential cannot be vectorised over clients (")
+    assert list(training.chosen_chunks.values()) == [1]
+    monkeypatch.setattr(clients, "obstacle_to_vectorising", lambda *args: pytest.fail("tried"))
+    resumed = LocalTraining(network)
+    resumed.chosen_chunks.update(training.chosen_chunks)
+    for trained in (second, resumed(batches, client_lr=0.05)):
+        assert all(torch.equal(one, other) for one, other in zip(trained, first, strict=True))
+
+
+def test_nothing_is_tried_without_an_example():
+    training = LocalTraining(made("convolution"), clients_per_chunk=2)
+    empty = sample(sizes=[0, 0, 8]).of(slice(0, 2))
+    assert not training(empty, client_lr=0.05).updates.any()
+    training(sample(), client_lr=0.05)
+    assert not training.chosen_chunks
 
 
 @pytest.fixture

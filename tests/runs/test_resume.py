@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from networks import NETWORKS
 from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, mlp, parameters_of
 from torch import nn
 
@@ -218,6 +219,20 @@ def test_the_start_of_a_network_is_in_the_checkpoint(run, broken):
     path = broken(FLTrust(), **settings)
     other = {**settings, "network": nn.Linear(NUM_FEATURES, NUM_CLASSES)}
     assert torch.equal(run("resumed", FLTrust(), ckpt_path=path, **other)[0], whole[0])
+
+
+@pytest.mark.parametrize("name", ["GRU", "LSTM that keeps its state", "warming up", "in place on the input"])
+def test_a_network_that_is_trained_one_client_after_the_other(run, broken, name):
+    def make():
+        torch.manual_seed(0)
+        return NETWORKS[name][0]()
+
+    settings = {"local_steps": 2, "clients_per_chunk": 4}
+    whole = run("whole", FLTrust(), TrimAttack(), network=make(), **settings)
+    path = broken(FLTrust(), TrimAttack(), network=make(), **settings)
+    assert list(torch.load(path, weights_only=True)["flt_clients_per_chunk"].values()) == [1]
+    resumed = run("resumed", FLTrust(), TrimAttack(), ckpt_path=path, network=make(), **settings)
+    assert torch.equal(resumed[0], whole[0])
 
 
 @pytest.mark.parametrize("local_steps", [1, 2])

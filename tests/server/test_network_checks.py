@@ -180,13 +180,22 @@ REFUSED = {
         lambda: nn.Sequential(mlp(), nn.Dropout()),
         r"Sequential has a Dropout \(1\), whose draws could not be",
     ),
-    "function of dropout": (between(lambda hidden: F.dropout(hidden, 0.1)), "draws random numbers in its forward"),
-    "dropout in training": (giving(lambda scores: F.dropout(scores, 0.01)), "draws random numbers in its forward"),
+    "function of dropout": (
+        between(lambda hidden: F.dropout(hidden, 0.1)),
+        "draws random numbers, which could not be repeated",
+    ),
+    "dropout in training": (
+        giving(lambda scores: F.dropout(scores, 0.01)),
+        "draws random numbers, which could not be repeated",
+    ),
     "stochastic depth": (lambda: nn.Sequential(Stochastic(), mlp()), r"has a Stochastic \(0\), whose draws"),
     "Python's numbers": (lambda: nn.Sequential(mlp(), nn.Sequential(ByPython())), r"has a ByPython \(1\.0\)"),
     "NumPy's numbers": (lambda: nn.Sequential(ByNumPy(), mlp()), r"has a ByNumPy \(0\)"),
     "RReLU": (lambda: nn.Sequential(nn.Linear(12, 3), nn.RReLU()), r"has a RReLU \(1\)"),
-    "noise": (between(lambda hidden: hidden + 0.1 * torch.randn_like(hidden)), "draws random numbers in its forward"),
+    "noise": (
+        between(lambda hidden: hidden + 0.1 * torch.randn_like(hidden)),
+        "draws random numbers, which could not be repeated",
+    ),
     "dropout of recurrent layers": (
         KeptStateOfTwo,
         r"has a LSTM \(layer\), whose draws could not be repeated",
