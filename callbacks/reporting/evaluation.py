@@ -14,7 +14,7 @@ from torchmetrics import MeanMetric, Metric
 
 from flt.data.datamodule import data_of
 from flt.data.examples import Examples
-from flt.data.rounds import Batches
+from flt.data.rounds import EvaluationBatches
 from flt.module import FederatedModule
 
 CLASS_ERROR = "class_error/"
@@ -145,7 +145,7 @@ def errors_by_client(module: FederatedModule, rank: int = 0, world_size: int = 1
     errors = GroupErrors(clients.num_clients).to(clients.labels.device)
     owners = torch.arange(clients.num_clients, device=clients.labels.device).repeat_interleave(clients.sizes)
     size = data.eval_batch_size
-    for number, (features, labels) in enumerate(Batches(Examples(clients.features, clients.labels), size)):
+    for number, (features, labels) in enumerate(EvaluationBatches(Examples(clients.features, clients.labels), size)):
         if number % world_size == rank:
             wrong = module(features).argmax(dim=1) != labels
             errors.update(wrong, owners[number * size : number * size + len(labels)])

@@ -1,10 +1,10 @@
-"""Federated data sets: what clients, the server's root dataset and the test set hold, and how they are read."""
+"""Federated data sets: the examples of the clients, the root dataset and the test set, and how they are read."""
 
 from flt.data.datamodule import FederatedDataModule
 from flt.data.examples import ClientData, Examples, RawData
 from flt.data.partitions import DirichletPartition, GroupPartition, IIDPartition, Partition, ShardPartition
 from flt.data.root import sample_root
-from flt.data.rounds import Batches, Rounds
+from flt.data.rounds import EvaluationBatches, Rounds
 from flt.data.sets.arrays import Arrays
 from flt.data.sets.chmnist import CHMNIST
 from flt.data.sets.cifar10 import CIFAR10
@@ -32,9 +32,9 @@ __all__ = [
     "MNIST",
     "MNIST_TRIGGER",
     "Arrays",
-    "Batches",
     "ClientData",
     "DirichletPartition",
+    "EvaluationBatches",
     "Examples",
     "FashionMNIST",
     "FeatureTrigger",

@@ -1,4 +1,4 @@
-"""What every federated data set is to the rest of the program: clients, a root dataset and a test set."""
+"""The base class of all data sets: it deals examples out to clients, root dataset and test set."""
 
 import os
 from abc import ABC, abstractmethod
@@ -15,7 +15,7 @@ from flt.data.inputs import InputPipeline, Normalization
 from flt.data.partitions import GroupPartition, Partition
 from flt.data.root import check_root_arguments, sample_root
 from flt.data.root_source import read_root
-from flt.data.rounds import Batches, Rounds
+from flt.data.rounds import EvaluationBatches, Rounds
 from flt.data.stand_ins.policy import StandInPolicy
 from flt.data.triggers import Trigger
 from flt.errors import InputError, check_choice
@@ -23,7 +23,7 @@ from flt.random import generator, run_seed
 
 
 class FederatedDataModule(LightningDataModule, ABC):
-    """Base class of the data sets; a subclass says what it is called and how it is loaded.
+    """Base class of the data sets; a subclass names the data set and loads it.
 
     A data set with natural clients leaves ``num_clients`` and ``partition`` out of its own constructor.
 
@@ -34,14 +34,14 @@ class FederatedDataModule(LightningDataModule, ABC):
         data_dir: Folder of data sets; null means $FLT_DATA, or "data" if that is not set.
         stand_in: Whether synthetic data may take the place of the real ones.
         num_clients: Number of clients that the training examples are dealt out to.
-        partition: How they are dealt out; null for the paper's `GroupPartition` with noniid_degree 0.5.
+        partition: How they are dealt out to clients; null for the paper's `GroupPartition` with noniid_degree 0.5.
         root_size: Number of examples of the server's root dataset.
         bias_probability: Fraction of the root dataset that is of ``biased_class``; null for a uniform root dataset.
         biased_class: The class that a biased root dataset prefers.
         batch_size: Examples per client and local step.
         eval_batch_size: Examples per batch of an evaluation.
-        root_path: The server's own data instead, of which the root dataset is drawn: a folder with a folder of images
-            for each class, or an .npz file with the arrays x and y. The clients then keep all training examples.
+        root_path: The server's own data, from which the root dataset is then drawn: a folder with a folder of images
+            for each class, or an .npz file with the arrays x and y. The clients keep all training examples.
         inputs: Augmentation and normalisation.
 
     Raises:
@@ -109,13 +109,13 @@ class FederatedDataModule(LightningDataModule, ABC):
 
     @property
     def class_names(self) -> Sequence[str]:
-        """What people call the classes; their numbers, unless the data set has better names."""
+        """Names of the classes for tables and figures; their numbers, unless the data set has better ones."""
         return [str(label) for label in range(self.num_classes)]
 
     @property
     @abstractmethod
     def trigger(self) -> Trigger:
-        """The pattern that backdoor attacks embed, in the units the model sees."""
+        """The pattern that backdoor attacks embed, in the units of the data set's examples."""
 
     @property
     @abstractmethod
@@ -124,7 +124,7 @@ class FederatedDataModule(LightningDataModule, ABC):
 
     @abstractmethod
     def load(self, seed: int) -> RawData:
-        """Read or make the data; called once a run and process.
+        """Reads or makes the data; called once a run and process.
 
         Args:
             seed: The run's seed, for splits and partitions.
@@ -137,27 +137,27 @@ class FederatedDataModule(LightningDataModule, ABC):
 
     @property
     def display_name(self) -> str:
-        """The name of the data set, with a mark if the data are synthetic."""
+        """The data set's name, marked with "(stand-in)" if the data are synthetic."""
         return f"{self.dataset_name} (stand-in)" if self.is_stand_in else self.dataset_name
 
     def describe_root(self) -> str:
-        """How the root dataset is drawn, for people."""
+        """How the root dataset is drawn, in words."""
         drawn = "uniform"
         if self.bias_probability is not None:
             drawn = f"biased: {self.bias_probability:g} of class {self.class_names[self.biased_class]}"
         return f"{drawn}, from the server's own data" if self.root_path else drawn
 
     def describe_partition(self) -> str:
-        """How the training examples are dealt out, for people; once they are."""
+        """How the training examples were dealt out, in words; known after ``setup``."""
         return "natural" if self.has_natural_clients else self.partition.describe()
 
     def prepare_data(self) -> None:
-        """Find, download, parse and cache the data."""
+        """Finds, downloads, parses and caches the data."""
         if self._raw is None and not self._is_set_up:
             self._raw = self.load(run_seed())
 
     def setup(self, stage: str | None = None) -> None:
-        """Take the root dataset out of the training data and sort the rest by client; once for all stages.
+        """Takes the root dataset out of the training data and sorts the rest by client, once for all stages.
 
         Raises:
             InputError: If ``root_size``, the bias, ``num_clients`` or ``partition`` does not fit the data.
@@ -175,7 +175,6 @@ class FederatedDataModule(LightningDataModule, ABC):
                 f"root_size={self.root_size} leaves the clients nothing of the {len(raw.train)} training examples:"
                 f" choose at most {len(raw.train) - 1}"
             )
-        # Where the server has data of its own, they are what the root dataset is drawn from.
         source = read_root(self.root_path, raw.train, self.class_names) if self.root_path else raw.train
         chosen = sample_root(
             source.labels,
@@ -227,13 +226,13 @@ class FederatedDataModule(LightningDataModule, ABC):
         return owners, num_clients
 
     def move_to(self, device: torch.device | str) -> None:
-        """Keep clients, root dataset and test set on ``device`` from now on."""
+        """Moves clients, root dataset and test set to ``device``, where they stay."""
         self.clients, self.root, self.test = self.clients.to(device), self.root.to(device), self.test.to(device)
         if self.normalization is not None:
             self.normalization = self.normalization.to(device)
 
     def train_dataloader(self) -> Rounds:
-        """The numbers of all rounds of the run.
+        """A loader of the numbers of all rounds of the run.
 
         Raises:
             InputError: If the trainer has no ``max_steps``.
@@ -243,23 +242,23 @@ class FederatedDataModule(LightningDataModule, ABC):
             raise InputError(f"trainer.max_steps={max_steps} is the number of rounds: set it to 1 or more")
         return Rounds(max_steps)
 
-    def val_dataloader(self) -> Batches:
+    def val_dataloader(self) -> EvaluationBatches:
         """This process's share of the test set in batches of ``eval_batch_size``, on the device where it is."""
         first, step = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return Batches(self.test if step == 1 else self.test[first::step], self.eval_batch_size)
+        return EvaluationBatches(self.test if step == 1 else self.test[first::step], self.eval_batch_size)
 
     test_dataloader = val_dataloader
 
-    def predict_dataloader(self) -> Batches:
+    def predict_dataloader(self) -> EvaluationBatches:
         """The whole test set, in order."""
-        return Batches(self.test, self.eval_batch_size)
+        return EvaluationBatches(self.test, self.eval_batch_size)
 
 
 def data_of(trainer: Trainer) -> FederatedDataModule:
-    """The federated data set a trainer runs on.
+    """The federated data set of a trainer.
 
     Raises:
-        InputError: If it runs on anything else.
+        InputError: If the trainer has another kind of data.
     """
     data = getattr(trainer, "datamodule", None)
     if not isinstance(data, FederatedDataModule):

@@ -1,4 +1,4 @@
-"""Labelled examples, alone and sorted by the client that owns them: immutable values on any device."""
+"""Labelled examples, and those of all clients sorted by client: immutable values on any device."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Examples:
         return Examples(self.features[index], self.labels[index])
 
     def to(self, device: torch.device | str) -> Examples:
-        """The same examples on ``device``; nothing is copied if they are there already."""
+        """The examples on ``device``; nothing is copied if they are there already."""
         return Examples(self.features.to(device), self.labels.to(device))
 
 
@@ -78,7 +78,7 @@ def extremes(features: Tensor) -> Tensor:
 class ClientData:
     """The examples of all clients in one block, sorted by client.
 
-    Client ``i`` owns the rows ``offsets[i]:offsets[i + 1]``; it may own none.
+    Client ``i`` owns the rows ``offsets[i]:offsets[i + 1]``. A client may own none.
 
     Args:
         features: Float32, or int64 for token ids, of shape ``[num_examples, *shape]``.
@@ -100,7 +100,7 @@ class ClientData:
     def from_owners(
         cls, examples: Examples, owners: Tensor, num_clients: int, *, without: Tensor | None = None
     ) -> ClientData:
-        """Sort examples by owner, keeping the order of each client's own examples.
+        """Sorts examples by owner and keeps the order of each client's own examples.
 
         Args:
             examples: The examples of all clients.
@@ -144,11 +144,11 @@ class ClientData:
         return Examples(self.features[rows], self.labels[rows])
 
     def to(self, device: torch.device | str) -> ClientData:
-        """The same data on ``device``; nothing is copied if it is there already."""
+        """The data on ``device``; nothing is copied if it is there already."""
         return ClientData(self.features.to(device), self.labels.to(device), self.offsets.to(device))
 
     def extended(self, extra: Examples, owners: Tensor) -> ClientData:
-        """A copy in which clients own further examples, each client's after its present ones.
+        """A copy in which clients own further examples, which follow each client's present ones.
 
         Args:
             extra: The examples to add, of the same shape and on the same device.

@@ -1,4 +1,4 @@
-"""What happens to examples between where they are kept and the network: augmentation and normalisation."""
+"""Augmentation and normalisation of examples on their way from the data set to the network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flt.errors import InputError
 
 @dataclass(frozen=True)
 class InputPipeline:
-    """What happens to examples on their way into the network: on the device, after any backdoor's trigger.
+    """Augmentation and normalisation of examples, on the device and after any backdoor's trigger.
 
     Args:
         crop_padding: Black pixels that a training image gets at each side before it is cropped at random to its own
@@ -40,7 +40,7 @@ class InputPipeline:
         return self.crop_padding > 0 or self.flip
 
     def describe(self) -> str:
-        """What is done, for people; nothing if nothing is."""
+        """The steps in words; empty if there are none."""
         parts = {
             f"crops after a padding of {self.crop_padding}": self.crop_padding,
             "flips": self.flip,
@@ -72,23 +72,23 @@ class InputPipeline:
             )
 
     def draw(self, num_images: int, generator: torch.Generator) -> Tensor:
-        """What `augment` needs to know for so many images: shape ``[num_images, 3]``.
+        """Random numbers for `augment`: shape ``[num_images, 3]``, two for the crop and one for the flip.
 
         Args:
-            num_images: How many images there will be.
+            num_images: Number of images to augment.
             generator: Source of the draws, on the CPU, so that every device sees the same images.
         """
         return torch.rand(num_images, 3, generator=generator)
 
     def augment(self, images: Tensor, draws: Tensor) -> Tensor:
-        """Random crops and flips, each image's own.
+        """Crops and flips each image at random.
 
         Args:
             images: Shape ``[..., channels, height, width]``; any leading dimensions.
             draws: A row of `draw` for each image.
 
         Returns:
-            A new tensor of the same shape, or ``images`` itself where nothing is to be done.
+            A new tensor of the same shape, or ``images`` itself where no augmentation is set.
         """
         if not self.augments:
             return images
@@ -101,7 +101,7 @@ class InputPipeline:
         columns = columns + shifts[:, 1]
         padded = torch.nn.functional.pad(flat, (self.crop_padding,) * 4)
         which = torch.arange(len(flat), device=flat.device)[:, None, None]
-        # Indexing puts the channels last: where they are wanted anyway, see `flt.clients.training`.
+        # Indexing puts the channels last, which is the memory format that `flt.clients.training` wants.
         cropped = padded[which, :, rows.to(flat.device)[:, :, None], columns.to(flat.device)[:, None, :]]
         return cropped.permute(0, 3, 1, 2).view(images.shape)
 
@@ -112,7 +112,7 @@ class Normalization:
 
     Args:
         mean: Shape ``[channels]`` or ``[num_features]``.
-        scale: What the differences from the mean are divided by, of the same shape.
+        scale: Divisors of the differences from the mean, of the same shape.
 
     Example:
         >>> Normalization.over(torch.tensor([[0.0, 5.0], [2.0, 5.0]]))(torch.tensor([[4.0, 6.0]]))
@@ -124,27 +124,28 @@ class Normalization:
 
     @classmethod
     def over(cls, features: Tensor) -> Normalization:
-        """What brings ``features``, shape ``[num_examples, channels, ...]``, to mean 0 and population variance 1.
+        """The shift and scale that bring ``features`` to mean 0 and population variance 1.
 
-        A channel that is constant is only shifted.
+        Features have the shape ``[num_examples, channels, ...]``. A constant channel is only shifted.
         """
         others = [dim for dim in range(features.ndim) if dim != 1]
         low = features.amin(others)
-        # In float64, as squares may leave the range of float32, and in blocks, as that would double the data.
+        # Sums in float64, because squares may leave the range of float32. In blocks, because a copy in float64 would
+        # take twice the memory of the data.
         blocks, count = torch.split(features, 4096), features[:, :1].numel()
         mean = torch.stack([block.double().sum(others) for block in blocks]).sum(0) / count
         deviations = (block.double().transpose(1, -1) - mean for block in blocks)
         variance = torch.stack([each.square().flatten(0, -2).sum(0) for each in deviations]).sum(0) / count
-        is_constant = low == features.amax(others)  # where rounding may have left a little of a variance
+        is_constant = low == features.amax(others)  # rounding may leave it a variance above 0
         scale = torch.where(is_constant, 1.0, variance.sqrt())
         return cls(torch.where(is_constant, low, mean).to(features.dtype), scale.to(features.dtype))
 
     def __call__(self, features: Tensor, channel_dim: int = 1) -> Tensor:
-        """A new tensor with dimension ``channel_dim`` normalised."""
+        """A normalised copy of ``features``, whose channels are dimension ``channel_dim``."""
         shape = [1] * features.ndim
         shape[channel_dim] = -1
         return (features - self.mean.view(shape)) / self.scale.view(shape)
 
     def to(self, device: torch.device | str) -> Normalization:
-        """The same on ``device``."""
+        """The normalisation with its tensors on ``device``."""
         return Normalization(self.mean.to(device), self.scale.to(device))

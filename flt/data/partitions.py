@@ -1,4 +1,4 @@
-"""Dealing out the training examples of a data set without natural clients: which client owns which example."""
+"""Partitions: which client owns which training example, for data sets without natural clients."""
 
 from abc import ABC, abstractmethod
 
@@ -13,17 +13,17 @@ SMALLEST_ALPHA = 1e-300
 
 
 class Partition(ABC):
-    """A way to deal out examples to clients."""
+    """Deals out examples to clients."""
 
     @abstractmethod
     def assign(self, labels: Tensor, *, num_clients: int, num_classes: int, generator: torch.Generator) -> Tensor:
-        """The client of each example: every example has exactly one, a client may have none.
+        """The client of each example. Every example has exactly one client; a client may have no examples.
 
         Args:
             labels: Classes counted from 0, int64 of shape ``[num_examples]``.
             num_clients: Number of clients, at least 1.
             num_classes: Number of classes M.
-            generator: Where all randomness comes from, on the CPU.
+            generator: Source of all draws, on the CPU.
 
         Returns:
             Int64 in ``[0, num_clients)``, of shape ``[num_examples]``.
@@ -33,7 +33,7 @@ class Partition(ABC):
         """
 
     def describe(self) -> str:
-        """Its name and settings, for people."""
+        """The partition's name and settings in words."""
         settings = [f"{name} {value}" for name, value in vars(self).items() if not name.startswith("_")]
         return ", ".join([type(self).__name__, *settings])
 
@@ -70,7 +70,7 @@ class GroupPartition(Partition):
         self.noniid_degree = noniid_degree
 
     def assign(self, labels: Tensor, *, num_clients: int, num_classes: int, generator: torch.Generator) -> Tensor:
-        """The client of each example; see the base class."""
+        """The client of each example, as `Partition.assign` describes."""
         if num_clients < num_classes:
             raise InputError(
                 f"num_clients={num_clients} is too few for the group partition, which needs a client for each of the"
@@ -95,7 +95,7 @@ class GroupPartition(Partition):
 
 
 class IIDPartition(Partition):
-    """Shuffled examples dealt out in turn: clients own equally many, give or take one, of every class alike.
+    """Deals out shuffled examples in turn: clients' numbers of examples differ by one at most.
 
     Example:
         >>> draw = torch.Generator().manual_seed(0)
@@ -105,12 +105,12 @@ class IIDPartition(Partition):
     """
 
     def assign(self, labels: Tensor, *, num_clients: int, num_classes: int, generator: torch.Generator) -> Tensor:
-        """The client of each example; see the base class."""
+        """The client of each example, as `Partition.assign` describes."""
         return torch.randperm(len(labels), generator=generator) % num_clients
 
 
 class DirichletPartition(Partition):
-    """Each class is shared out in proportions of its own, drawn from a symmetric Dirichlet distribution.
+    """Deals out each class in proportions of its own, drawn from a symmetric Dirichlet distribution.
 
     An example of class l goes to client i with probability p_li, where (p_l1, ..., p_ln) ~ Dirichlet(alpha). A small
     alpha gives each class to few clients, a large one makes the clients' data IID.
@@ -142,9 +142,9 @@ class DirichletPartition(Partition):
         self.alpha = alpha
 
     def assign(self, labels: Tensor, *, num_clients: int, num_classes: int, generator: torch.Generator) -> Tensor:
-        """The client of each example; see the base class."""
+        """The client of each example, as `Partition.assign` describes."""
         _check_labels(labels, num_classes)
-        # torch draws gamma variates from its global generator only.
+        # NumPy draws the gamma variates, because torch draws them from its global generator only.
         draw = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
         order = labels.argsort(stable=True)
         owners = torch.empty_like(labels)
@@ -155,14 +155,14 @@ class DirichletPartition(Partition):
         return owners
 
     def _proportions(self, num_clients: int, draw: np.random.Generator) -> np.ndarray:
-        # Gamma(alpha) = Gamma(alpha + 1) * U^(1 / alpha), in logarithms: for a small alpha all shares would underflow.
+        # Gamma(alpha) = Gamma(alpha + 1) * U^(1 / alpha). Logarithms, because for a small alpha shares underflow.
         logarithms = np.log(draw.standard_gamma(self.alpha + 1, num_clients))
         logarithms -= draw.standard_exponential(num_clients) / self.alpha
         return np.asarray(np.exp(logarithms - logarithms.max()))
 
 
 class ShardPartition(Partition):
-    """Examples sorted by label, cut into equal shards, and each client dealt the same number of shards at random.
+    """Sorts examples by label, cuts them into equal shards and deals each client as many shards at random.
 
     Args:
         shards_per_client: Number of shards s of each client; with n clients there are n * s of them.
@@ -187,7 +187,7 @@ class ShardPartition(Partition):
         self.shards_per_client = shards_per_client
 
     def assign(self, labels: Tensor, *, num_clients: int, num_classes: int, generator: torch.Generator) -> Tensor:
-        """The client of each example; see the base class."""
+        """The client of each example, as `Partition.assign` describes."""
         num_shards = num_clients * self.shards_per_client
         if num_shards > len(labels):
             raise InputError(

@@ -1,4 +1,4 @@
-"""Drawing the server's root dataset from clean data: the clients', or its own."""
+"""Draws the server's root dataset from clean data: the clients' or the server's own."""
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ def sample_root(
         num_classes: Number of classes of the data set.
         bias_probability: Fraction of the root dataset that is of ``biased_class``, from 0 to 1; None for Case I.
         biased_class: The class that Case II prefers, from 0 to ``num_classes - 1``.
-        generator: Where the randomness comes from.
+        generator: Source of the draws.
 
     Returns:
         Int64 of shape ``[root_size]``.
@@ -65,7 +65,7 @@ def sample_root(
 
 
 def check_root_arguments(root_size: int, bias_probability: float | None, biased_class: int, num_classes: int) -> None:
-    """Check what can be checked of a root dataset before any data are read.
+    """Checks the settings of a root dataset before any data are read.
 
     Raises:
         InputError: If ``root_size`` is below 1, or the bias or its class is out of range.

@@ -1,4 +1,4 @@
-"""The server's own data: a root dataset that comes from outside the federation."""
+"""Reads the server's own data, from which a root dataset is drawn that no client holds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from flt.errors import InputError
 
 
 def read_root(path: Path, like: Examples, class_names: Sequence[str]) -> Examples:
-    """The examples that the server brings itself.
+    """Reads the examples that the server brings itself.
 
     Args:
         path: A folder with a folder of images for each class (some may be missing), called by the class's name or its

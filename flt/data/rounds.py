@@ -1,4 +1,4 @@
-"""What the trainer iterates over: round numbers for training, slices of resident examples for evaluation."""
+"""The loaders of the trainer: round numbers for training, slices of examples in memory for evaluation."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,9 +9,9 @@ from flt.data.examples import Examples
 
 
 class Rounds:
-    """The round numbers ``0`` to ``num_rounds - 1``: one epoch of it is the whole run.
+    """The round numbers ``0`` to ``num_rounds - 1``: one epoch is the whole run.
 
-    It has no state to save. A resumed run takes its round from ``trainer.global_step``, so that neither a loader's
+    The loader saves no state. A resumed run takes its round from ``trainer.global_step``, so neither the loader's
     position nor its prefetching can shift the rounds.
 
     Args:
@@ -32,25 +32,25 @@ class Rounds:
         return iter(range(self.num_rounds))
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: see the class."""
+        """An empty state: the class says why."""
         return {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Does nothing: see the class."""
+        """Ignores ``state_dict``: the class says why."""
 
 
-class Batches:
+class EvaluationBatches:
     """Consecutive slices of examples as ``(features, labels)``, on the device where the examples are.
 
-    Views rather than copies, in a fixed order, without worker processes: the whole set is already in memory.
+    The slices are views in a fixed order. The whole set is in memory, so no worker processes load it.
 
     Args:
-        examples: What to iterate over.
+        examples: The examples to slice.
         batch_size: Number of examples in each slice; the last one may be shorter.
 
     Example:
         >>> import torch
-        >>> batches = Batches(Examples(torch.zeros(5, 2), torch.arange(5)), 2)
+        >>> batches = EvaluationBatches(Examples(torch.zeros(5, 2), torch.arange(5)), 2)
         >>> len(batches), [labels.tolist() for _, labels in batches]
         (3, [[0, 1], [2, 3], [4]])
     """

@@ -1,4 +1,4 @@
-"""Backdoor triggers: the pattern that an attacker embeds in examples, at training and at testing time alike."""
+"""Backdoor triggers: patterns that an attacker embeds in examples, in training and in evaluation alike."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class Trigger(ABC):
 
     @abstractmethod
     def __call__(self, features: Tensor) -> Tensor:
-        """A new tensor with the pattern in every example; the input stays as it is.
+        """A copy of ``features`` with the pattern in every example.
 
         Args:
             features: Examples of shape ``[num_examples, *shape]``.

@@ -1,6 +1,6 @@
 import torch
 
-from flt.data import Batches, Examples, Rounds
+from flt.data import EvaluationBatches, Examples, Rounds
 
 
 def test_rounds_are_plain_numbers_and_have_no_state():
@@ -16,7 +16,7 @@ def test_rounds_are_plain_numbers_and_have_no_state():
 
 def test_batches_are_views_in_order():
     examples = Examples(torch.arange(10.0).reshape(5, 2), torch.arange(5))
-    batches = Batches(examples, 2)
+    batches = EvaluationBatches(examples, 2)
     assert len(batches) == len(list(batches)) == 3
     assert torch.equal(torch.cat([features for features, _ in batches]), examples.features)
     assert [labels.tolist() for _, labels in batches] == [[0, 1], [2, 3], [4]]
@@ -25,4 +25,4 @@ def test_batches_are_views_in_order():
 
 def test_one_batch_where_all_fit():
     examples = Examples(torch.zeros(5, 2), torch.arange(5))
-    assert len(Batches(examples, 5)) == len(Batches(examples, 99)) == 1
+    assert len(EvaluationBatches(examples, 5)) == len(EvaluationBatches(examples, 99)) == 1

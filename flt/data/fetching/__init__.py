@@ -1,1 +1,1 @@
-"""Finding, downloading and caching the files of a data set."""
+"""Finds, downloads and caches the files of a data set."""

@@ -1,4 +1,4 @@
-"""Parsed data sets kept on disk, so that a second run need not parse them again. A cache may always be deleted."""
+"""Keeps parsed data sets on disk, so that a second run need not parse them. A cache may always be deleted."""
 
 import hashlib
 import io
@@ -23,14 +23,14 @@ def cache_file(name: str, digest: str) -> Path:
 
 
 def save(name: str, digest: str, tensors: Mapping[str, Tensor]) -> None:
-    """Keep the tensors of one data set; a folder that cannot be written to costs one warning, not the run.
+    """Writes the tensors of a data set to the cache. If the folder cannot be written to, it warns once.
 
     The file appears whole or not at all, also when several runs write it at the same time.
 
     Args:
         name: Name of the data set, part of the file name.
         digest: Digest of the source that the tensors were parsed from, in hexadecimal digits.
-        tensors: What to keep.
+        tensors: The tensors by name.
     """
     content = {
         "version": FORMAT_VERSION,
@@ -42,29 +42,29 @@ def save(name: str, digest: str, tensors: Mapping[str, Tensor]) -> None:
     torch.save(content, buffer)
     try:
         write_atomically(path, buffer.getvalue())
-    except OSError as error:  # without the name of the temporary file, which differs each time
+    except OSError as error:  # its text has the temporary file's name, which differs each time
         _warn_unwritable(str(path.parent), error.strerror or str(error))
 
 
 def load(
     name: str, digest: str, expected: Mapping[str, tuple[tuple[int, ...], torch.dtype]]
 ) -> dict[str, Tensor] | None:
-    """Read back what `save` kept.
+    """Reads the tensors that `save` wrote.
 
     Args:
         name: Name of the data set.
-        digest: Digest of the source as it is now.
+        digest: Digest of the present source.
         expected: Shape and dtype of every tensor.
 
     Returns:
         The tensors; None if there are none, or, with a warning, if the file cannot be used.
     """
     path = cache_file(name, digest)
-    if not os.path.isfile(path):  # which, unlike its method, is false too where one may not look
+    if not os.path.isfile(path):  # Path.is_file raises in a folder without permission
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's, of files that it did not write
+            warnings.simplefilter("ignore")  # torch warns of files that it did not write
             content = torch.load(path, map_location="cpu", weights_only=True)
         problem = _problem(content, digest, expected)
     except Exception as error:  # a damaged file can make the unpickler raise anything

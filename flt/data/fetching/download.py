@@ -1,4 +1,4 @@
-"""Downloading one file over HTTP: resumed where it broke off, and in place only when it is complete."""
+"""Downloads a file over HTTP: it resumes where it broke off, and the file appears only when it is complete."""
 
 import http.client
 import os
@@ -39,16 +39,16 @@ def download(
     timeout: float = 10.0,
     backoff: float = 1.0,
 ) -> None:
-    """Fetch ``url`` into the file ``target``, which appears whole and accepted or not at all.
+    """Downloads ``url`` to the file ``target``, which appears whole and accepted or not at all.
 
     An interrupted download stays beside the target as ``.part`` and is resumed by the next attempt or the next run.
-    What is not accepted is thrown away; if it had been resumed, the next attempt starts from the beginning.
+    A download that is not accepted is thrown away; if it was a resumed one, the next attempt starts from the beginning.
     If another process is downloading the same file, this one waits for it.
 
     Args:
         url: Address, ``http`` or ``https``.
         target: File to write; if it exists, nothing is done.
-        accept: Says of the complete file, before it is put in its place, whether it is the right one.
+        accept: Whether the complete file, before it is put in its place, is the right one.
         attempts: How often to try, at least 1.
         timeout: Seconds to wait for a connection and for each piece of the answer.
         backoff: Seconds to wait before the second attempt, doubled for each further one.
@@ -97,7 +97,7 @@ def _fetch(
             _check_refusal(url, error)
             if is_last or isinstance(getattr(error, "reason", None), socket.gaierror):
                 raise  # no network, or no such server: it will not be there in a second either
-        except OSError:  # a full disk, say: the rest will go elsewhere
+        except OSError:  # such as a full disk: the next folder starts from the beginning
             os.truncate(part, 0)
             raise
         else:
@@ -158,7 +158,7 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
     try:
         while chunk := response.read(CHUNK_BYTES):
             yield chunk
-    except OSError as error:  # which must not be taken for a problem with the file that is written
+    except OSError as error:  # kept apart from errors of the file that is written
         raise ConnectionError(f"the connection broke off: {error}") from error
 
 
@@ -176,7 +176,7 @@ def _one_at_a_time(part: Path, target: Path) -> Iterator[None]:
                 yield
                 return
             fcntl.flock(handle, fcntl.LOCK_EX)
-            # Whoever had the lock before may have moved or removed the file that it is a lock of.
+            # The process that held the lock before may have moved or removed the locked file.
             if target.exists() or (part.exists() and os.path.samestat(os.fstat(handle.fileno()), part.stat())):
                 yield
                 return

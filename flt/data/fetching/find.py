@@ -1,4 +1,4 @@
-"""Finding one published file on this machine, or downloading it from where it is published."""
+"""Finds a published file on this machine or downloads it."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ READ_BYTES = 1 << 20
 
 
 def find_or_download(name: str, urls: Sequence[str], *, digest: str, folders: Sequence[Path]) -> Path:
-    """The file ``name`` in the first folder that has it; if none does, downloaded into the first that can be written.
+    """Path of the file ``name`` in the first folder that has it, or of its download in the first writable folder.
 
-    A file that was on this machine already is returned as it is; a download is kept only if its checksum is right.
+    A file that is on this machine already is not checked. A download is kept only if its checksum is right.
 
     Args:
         name: File name.
@@ -54,15 +54,15 @@ def _download_intact(urls: Sequence[str], target: Path, digest: str) -> Path:
 
 
 def read_whole(path: Path, *, max_bytes: int, remedy: str) -> bytes:
-    """The content of a file that has a known size, roughly.
+    """Content of a file, which is refused if it is far too large.
 
     Args:
         path: The file.
-        max_bytes: The most that it can reasonably have.
+        max_bytes: The largest plausible size.
         remedy: What the user can do about a bad file, for messages.
 
     Raises:
-        InputError: If it cannot be read or is larger.
+        InputError: If the file cannot be read or is larger.
     """
     try:
         with path.open("rb") as file:
@@ -75,7 +75,7 @@ def read_whole(path: Path, *, max_bytes: int, remedy: str) -> bytes:
 
 
 def file_digest(paths: Sequence[Path], algorithm: str = "sha256") -> str:
-    """Digest of the content of files one after the other, in hexadecimal digits.
+    """Digest of the joined content of files, in hexadecimal digits.
 
     Raises:
         InputError: If a file cannot be read.

@@ -1,1 +1,1 @@
-"""Published or own files to tensors, checked by content."""
+"""Reads published files and users' own ones into tensors and checks their content."""

@@ -1,4 +1,4 @@
-"""The colorectal tissue tiles of Kather et al., in either of their two published forms, checked by content."""
+"""Reads the colorectal tissue tiles of Kather et al. in either of their two published forms."""
 
 import io
 import zipfile
@@ -29,7 +29,7 @@ MAX_TILE_BYTES, MAX_CSV_BYTES = 1 << 20, 256 << 20
 
 
 def read_chmnist(data_dir: Path) -> Examples:
-    """All tiles as grey images of 64x64 bytes, from the cache if they are there.
+    """Reads all tiles as grey images of 64x64 bytes, from the cache if it holds them.
 
     Args:
         data_dir: The folder of data sets, with ``hmnist_64_64_L.csv`` or the archive of original tiles. The archive is

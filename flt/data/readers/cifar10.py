@@ -1,4 +1,4 @@
-"""The official CIFAR-10 files, found where torchvision keeps them; nothing is unpacked to disk."""
+"""Reads the official CIFAR-10 files from where torchvision keeps them; nothing is unpacked to disk."""
 
 import hashlib
 import io
@@ -41,14 +41,14 @@ class Published(NamedTuple):
 
 
 def published() -> Published:
-    """What torchvision knows."""
+    """Address and checksums that torchvision knows."""
     from torchvision.datasets import CIFAR10  # type: ignore[import-untyped]  # slow to import
 
     return Published(CIFAR10.url, CIFAR10.tgz_md5, dict(CIFAR10.train_list + CIFAR10.test_list))
 
 
 def read_cifar10(data_dir: Path) -> Images:
-    """All images, from the cache if they are there.
+    """Reads all images, from the cache if it holds them.
 
     Args:
         data_dir: The folder of data sets, with the folder ``cifar-10-batches-py`` or the archive
@@ -91,7 +91,7 @@ def _read_batches(source: Path) -> dict[str, bytes]:
     try:
         with tarfile.open(source, "r:gz") as archive:
             for member in archive:
-                if member.size > MAX_MEMBER_BYTES:  # before it is unpacked on the way to the next one
+                if member.size > MAX_MEMBER_BYTES:  # checked first, because reaching the next one unpacks it
                     raise InputError(
                         f"{source} has a file {member.name} of {member.size >> 20} MiB, far too large:"
                         f" {_remedy(source)}"
@@ -124,7 +124,7 @@ def _parse(batches: dict[str, bytes], source: Path) -> dict[str, torch.Tensor]:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Knows NumPy arrays beside Python's own values; no other class or function is even looked up."""
+    """Unpickles Python's own values and NumPy arrays; it looks up no other class or function."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ARRAY_PARTS:
@@ -134,7 +134,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 def _unpickle(content: bytes, name: str, source: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     with warnings.catch_warnings():
-        # Python 2 wrote these files, with a number where numpy wants a truth value.
+        # Python 2 wrote these files with a number where NumPy wants a boolean.
         warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
         try:
             batch = _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()

@@ -1,4 +1,4 @@
-"""The UCI HAR files as tensors, checked by content: shapes, counts and ranges."""
+"""Reads the UCI HAR files into tensors and checks their shapes, counts and ranges."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ LAYOUT = {
 
 
 def read_har(data_dir: Path) -> tuple[Examples, Tensor]:
-    """All examples of both published parts, as published (features in [-1, 1]), from the cache if they are there.
+    """Reads the examples of both published parts (features in [-1, 1]), from the cache if it holds them.
 
     Args:
         data_dir: The folder of data sets, see `find_source`.
@@ -44,18 +44,18 @@ def read_har(data_dir: Path) -> tuple[Examples, Tensor]:
 
 
 def parse_har(members: dict[str, bytes], source: Path) -> dict[str, Tensor]:
-    """Parse and check the six files.
+    """Parses and checks the six files.
 
     Args:
         members: Content of each file by name.
-        source: Where they come from, for messages.
+        source: The folder or archive that holds them, for messages.
 
     Returns:
         ``features`` float32 of shape ``[10299, 561]``, ``labels`` from 0 to 5 and ``users`` from 0 to 29, both int64
         of shape ``[10299]``.
 
     Raises:
-        InputError: If the content is not that of the data set; names the file and, where there is one, the line.
+        InputError: If the content is not that of the data set; the message names the file and, if it can, the line.
     """
     limits = {"y": (1, 1, NUM_CLASSES), "subject": (1, 1, NUM_USERS), "X": (NUM_FEATURES, -1 - ROUNDING, 1 + ROUNDING)}
     tables = {}

@@ -1,4 +1,4 @@
-"""Finding the UCI HAR data set, whichever way it was downloaded, and reading its files; nothing is unpacked to disk."""
+"""Finds the UCI HAR data set in any published form and reads its files; nothing is unpacked to disk."""
 
 import hashlib
 import io
@@ -19,7 +19,7 @@ MAX_MEMBER_BYTES = 256 << 20
 
 
 def find_source(data_dir: Path) -> Path:
-    """The folder or archive to read; downloaded if there is none.
+    """Path of the folder or archive to read, which is downloaded if there is none.
 
     Looks in ``data_dir`` for the folder ``UCI HAR Dataset``, then the archive ``UCI HAR Dataset.zip``, then UCI's
     newer download with that archive inside. A download goes to ``data_dir``, or to the cache folder if ``data_dir``
@@ -63,7 +63,7 @@ def _is_intact(path: Path) -> bool:
 
 
 def remedy(source: Path) -> str:
-    """What the user can do if this copy is bad."""
+    """Advice for the user of a bad copy, for messages."""
     if source.is_dir():
         return f"restore {source} from the original archive, or move it away to have that downloaded"
     return "delete it and run again to download it, or put a good copy in its place"
@@ -88,10 +88,10 @@ def source_digest(source: Path) -> str:
 
 
 def read_members(source: Path) -> dict[str, bytes]:
-    """The content of the data set's six files.
+    """Content of the data set's six files.
 
     Args:
-        source: What `find_source` found.
+        source: The folder or archive that `find_source` returned.
 
     Returns:
         File content by name, such as ``"train/X_train.txt"``.

@@ -1,4 +1,4 @@
-"""The IDX files of MNIST and Fashion-MNIST, found where torchvision keeps them; nothing is unpacked to disk."""
+"""Reads the IDX files of MNIST and Fashion-MNIST from where torchvision keeps them; nothing is unpacked to disk."""
 
 import gzip
 import math
@@ -39,7 +39,7 @@ class Published(NamedTuple):
 
 
 def read_idx_images(name: str, data_dir: Path, published: Callable[[], Published]) -> Images:
-    """MNIST, or a data set in its format, from the cache if it is there.
+    """Reads MNIST or a data set in its format, from the cache if it holds it.
 
     Each of the four files is looked for in ``data_dir/name/raw``, packed (``.gz``) or not, and downloaded if it is not
     there: to that folder, or below the cache folder if that cannot be written to.
@@ -47,7 +47,7 @@ def read_idx_images(name: str, data_dir: Path, published: Callable[[], Published
     Args:
         name: Name of the data set and of its folder.
         data_dir: The folder of data sets.
-        published: Says where the data set is published; called only if that is needed.
+        published: Returns where the data set is published; called only if a file is missing or is parsed.
 
     Raises:
         InputError: If a file is damaged or is not of this data set.
@@ -95,7 +95,7 @@ def _read(source: Path, published: Callable[[], Published]) -> NDArray[np.uint8]
 
 
 def parse_idx(content: bytes, source: Path) -> NDArray[np.uint8]:
-    r"""The array of bytes in an IDX file.
+    r"""Reads the array of bytes in an IDX file.
 
     The format: two zero bytes, the type (8 for unsigned bytes), the number of dimensions, each dimension as four bytes
     with the highest first, and the values.

@@ -1,4 +1,4 @@
-"""Image files on disk: finding them by class, and reading them."""
+"""Finds image files by class and reads them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def class_folders(folder: Path) -> list[str]:
     """Names of the folders in ``folder``, in alphabetical order; hidden ones are passed over.
 
     Raises:
-        InputError: If it is no folder or has none.
+        InputError: If ``folder`` is no folder or holds none.
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder {str(folder)!r}: put a folder of images for each class there")
@@ -40,7 +40,7 @@ def image_files(folder: Path) -> list[Path]:
     """The image files of ``folder``, in alphabetical order; hidden files are passed over.
 
     Raises:
-        InputError: If there is none, or something that is no image file.
+        InputError: If the folder holds no image, or something else.
     """
     files = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     strange = [file for file in files if not file.is_file() or file.suffix.lower() not in SUFFIXES]
@@ -57,7 +57,7 @@ def read_images(files: Sequence[Path], channels: int, *, size: tuple[int, int] |
     Args:
         files: At least one file.
         channels: 1 for grey, 3 for RGB, 4 for RGB with an alpha channel; files are converted.
-        size: Height and width that all have; None for those of the first file.
+        size: Height and width of every image; None for those of the first file.
 
     Returns:
         Uint8 of shape ``[num_files, channels, height, width]``.
@@ -82,7 +82,7 @@ def _read(file: Path, channels: int, size: tuple[int, int]) -> NDArray[np.uint8]
         if (image.height, image.width) != size:  # before it is unpacked
             there, wanted = f"{image.width}x{image.height}", f"{size[1]}x{size[0]}"
             raise InputError(f"{file} has {there} pixels instead of {wanted}: bring all images to one size")
-        if image.mode.startswith(("I", "F")):  # which a conversion would clip at 255
+        if image.mode.startswith(("I", "F")):  # a conversion to 8 bits would clip them
             raise InputError(f"{file} has pixels of more than 8 bits (mode {image.mode}): convert it to 8 bits")
         pixels = np.asarray(image.convert(MODES[channels]))
     return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)

@@ -1,4 +1,4 @@
-"""Image data sets as they are kept: bytes, from which the examples that a network sees are made."""
+"""Image data sets as bytes, and the examples made of them."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Images(NamedTuple):
 
 
 def layout(num_train: int, num_test: int, shape: tuple[int, ...]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """Shape and dtype of each part of `Images`, as `flt.data.fetching.cache.load` checks them."""
+    """Shape and dtype of each part of `Images`, which `flt.data.fetching.cache.load` checks."""
     return {
         "train_images": ((num_train, *shape), torch.uint8),
         "train_labels": ((num_train,), torch.int64),
@@ -35,12 +35,12 @@ def layout(num_train: int, num_test: int, shape: tuple[int, ...]) -> dict[str, t
 
 
 def as_features(images: Tensor) -> Tensor:
-    """Bytes as numbers from 0 to 1: float32 of the same shape."""
+    """Bytes divided by 255: float32 numbers from 0 to 1, of the same shape."""
     return images.contiguous().float().div_(255)
 
 
 def as_raw_data(images: Images, is_stand_in: bool) -> RawData:
-    """The data set without natural clients that these images make up."""
+    """The data set without natural clients that ``images`` make up."""
     return RawData(
         Examples(as_features(images.train_images), images.train_labels),
         None,

@@ -1,4 +1,4 @@
-"""NumPy's .npz files of a user's own: reading them with every check."""
+"""Reads and checks a user's own .npz files."""
 
 from collections import Counter
 from pathlib import Path
@@ -18,7 +18,7 @@ MAX_CLASSES = 1_000_000
 
 
 def read_labels(path: Path, name: str) -> Tensor:
-    """The labels in one array of the file: int64 of shape ``[num_examples]``.
+    """Labels from one array of the file: int64 of shape ``[num_examples]``.
 
     Raises:
         InputError: If they are not classes counted from 0, or, in ``y_train``, some class has no example.
@@ -46,7 +46,7 @@ def array_names(path: Path) -> list[str]:
     """Names of the arrays in the file.
 
     Raises:
-        InputError: If it is missing or no .npz file.
+        InputError: If the file is missing or no .npz file.
     """
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
@@ -62,10 +62,10 @@ def array_names(path: Path) -> list[str]:
 
 
 def read_array(path: Path, name: str) -> NDArray[np.generic]:
-    """One array of the file; nothing is unpickled.
+    """One array of the file. Nothing is unpickled.
 
     Raises:
-        InputError: If it is missing or damaged.
+        InputError: If the array is missing or damaged.
     """
     names = array_names(path)
     if name not in names:
@@ -80,7 +80,7 @@ def read_array(path: Path, name: str) -> NDArray[np.generic]:
 
 
 def _first_line(error: Exception) -> str:
-    if "allow_pickle" in str(error):  # NumPy's advice to load it all the same is not ours
+    if "allow_pickle" in str(error):  # NumPy's message advises to unpickle it
         return "it holds Python objects"
     return next(iter(str(error).splitlines()), type(error).__name__)
 
@@ -126,7 +126,7 @@ def _integers(array: NDArray[np.generic], name: str) -> Tensor:
 
 def _check_values(array: NDArray[np.generic], name: str, *, are_images: bool) -> None:
     with np.errstate(over="ignore"):
-        low, high = np.float32(array.min()), np.float32(array.max())  # NaN if there is one; float32 is what is kept
+        low, high = np.float32(array.min()), np.float32(array.max())  # as they will be kept; NaN if there is one
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"{name} has values that are not finite: replace NaN and infinity by numbers")
     if are_images and not 0 <= low <= high <= 1:

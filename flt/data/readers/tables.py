@@ -1,4 +1,4 @@
-"""Reading text tables of numbers fast, and saying exactly which line is wrong when one is."""
+"""Reads text tables of numbers; messages name the line that is wrong."""
 
 import io
 
@@ -11,15 +11,15 @@ from flt.errors import InputError
 def parse_table(
     text: bytes, *, columns: int, low: float, high: float, name: str, remedy: str, whole: bool = False
 ) -> NDArray[np.float64]:
-    r"""Numbers separated by blanks, the same count in each line; empty lines are skipped.
+    r"""Reads a table of numbers separated by blanks, equally many in each line; empty lines are skipped.
 
     Args:
         text: The file's content.
         columns: Number of values in each line.
         low: Smallest value allowed.
-        high: Largest value allowed; NaN and infinity never are.
+        high: Largest value allowed. NaN and infinity never are.
         name: The file's name, for messages.
-        remedy: What the user can do about a bad file, for messages.
+        remedy: Advice for the user of a bad file, for messages.
         whole: Whether only whole numbers are allowed.
 
     Returns:

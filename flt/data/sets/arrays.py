@@ -17,7 +17,7 @@ from flt.errors import InputError, check_choice
 
 
 class Arrays(FederatedDataModule):
-    """A user's own data: an .npz file with the arrays x_train, y_train, x_test and y_test, and client_ids if it likes.
+    """A user's own data: an .npz file with the arrays x_train, y_train, x_test, y_test and, if it has any, client_ids.
 
     x_train and x_test hold vectors [num_examples, num_features], grey images [num_examples, height, width], or images
     with channels. Bytes (uint8) are divided by 255; floating-point images must lie between 0 and 1 already, vectors
@@ -38,7 +38,7 @@ class Arrays(FederatedDataModule):
         channels: Where images with channels have them: "last" is [num_examples, height, width, channels], "first" is
             [num_examples, channels, height, width]; "none" is for examples that are no images.
         num_clients: Number of clients that the training examples are dealt out to; null for 100.
-        partition: How they are dealt out; null for the paper's `GroupPartition` with noniid_degree 0.5.
+        partition: How they are dealt out to clients; null for the paper's `GroupPartition` with noniid_degree 0.5.
         settings: The other arguments of `FederatedDataModule` but ``data_dir`` and ``stand_in``.
 
     Raises:
@@ -88,7 +88,7 @@ class Arrays(FederatedDataModule):
         return default_trigger(self._image_shape)
 
     def load(self, seed: int) -> RawData:
-        """Read and check the arrays.
+        """Reads and checks the arrays.
 
         Raises:
             InputError: If the file or one of its arrays cannot be used.

@@ -45,7 +45,7 @@ class CHMNIST(FederatedDataModule):
         super().__init__(data_dir=data_dir, num_clients=num_clients, **settings)
 
     def load(self, seed: int) -> RawData:
-        """Read the data or make the stand-in, and split it at random.
+        """Reads the data or makes the stand-in, and splits it at random.
 
         Raises:
             InputError: If the file is damaged, or there is none and ``stand_in`` is ``"never"``.

@@ -32,7 +32,7 @@ class CIFAR10(FederatedDataModule):
     target_class = 2
 
     def load(self, seed: int) -> RawData:
-        """Read the data or make the stand-in.
+        """Reads the data or makes the stand-in.
 
         Raises:
             InputError: If the files are damaged, or there are none and ``stand_in`` is ``"never"``.

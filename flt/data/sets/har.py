@@ -1,4 +1,4 @@
-"""Human activity recognition from smartphone sensors (UCI HAR): the data set whose clients are real users."""
+"""Human activity recognition from smartphone sensors (UCI HAR), whose clients are its users."""
 
 import torch
 from torch import Tensor
@@ -71,7 +71,7 @@ class HAR(FederatedDataModule):
         )
 
     def load(self, seed: int) -> RawData:
-        """Read the data or make the stand-in, split each user's examples and standardise the features.
+        """Reads the data or makes the stand-in, splits each user's examples and standardises the features.
 
         Raises:
             InputError: If the files are damaged, or there are none and ``stand_in`` is ``"never"``.
@@ -89,12 +89,12 @@ class HAR(FederatedDataModule):
 
 
 def split_by_owner(owners: Tensor, fraction: float, *, generator: torch.Generator) -> Tensor:
-    """Mark ``round(fraction * n)`` of each owner's ``n`` examples at random: boolean mask of shape ``[num_examples]``.
+    """Marks ``round(fraction * n)`` of each owner's ``n`` examples at random: boolean mask of shape ``[num_examples]``.
 
     Args:
         owners: The owner of each example, int64 of shape ``[num_examples]``.
-        fraction: How much of each owner's examples to mark, from 0 to 1.
-        generator: Where the randomness comes from.
+        fraction: Share of each owner's examples to mark, from 0 to 1.
+        generator: Source of the draws.
 
     Example:
         >>> owners = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])

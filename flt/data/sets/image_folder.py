@@ -14,7 +14,7 @@ from flt.errors import InputError
 
 
 class Listing(NamedTuple):
-    """What the folders hold.
+    """Classes and image files of a data set in folders.
 
     Attributes:
         classes: Names of the classes in alphabetical order.
@@ -74,7 +74,7 @@ class ImageFolder(FederatedDataModule):
         return default_trigger(self._shape)
 
     def load(self, seed: int) -> RawData:
-        """Read all images.
+        """Reads all images.
 
         Raises:
             InputError: If an image cannot be read or has another size than the first one.
@@ -90,7 +90,7 @@ class ImageFolder(FederatedDataModule):
 
 
 def list_images(path: Path) -> Listing:
-    """The image files of both parts by class; hidden files and folders are passed over.
+    """Lists the image files of both parts by class; hidden files and folders are passed over.
 
     Raises:
         InputError: If a folder is missing or has no image, the parts have different classes, or a file is no image.

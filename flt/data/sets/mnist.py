@@ -20,8 +20,7 @@ class MNIST(FederatedDataModule):
     """MNIST: ten handwritten digits, 60,000 training and 10,000 test images of 28x28 grey pixels from 0 to 1.
 
     The data are read from ``data_dir/MNIST/raw``, where torchvision keeps them: the four official files, packed
-    (``.gz``) or not. What is missing is downloaded; a file with another checksum than the published one is
-    refused.
+    (``.gz``) or not. Missing files are downloaded. A file with another checksum than the published one is refused.
 
     Its arguments are those of `FederatedDataModule`.
 
@@ -39,7 +38,7 @@ class MNIST(FederatedDataModule):
     target_class = 0
 
     def load(self, seed: int) -> RawData:
-        """Read the data or make the stand-in.
+        """Reads the data or makes the stand-in.
 
         Raises:
             InputError: If the files are damaged, or there are none and ``stand_in`` is ``"never"``.

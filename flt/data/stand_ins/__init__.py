@@ -1,1 +1,1 @@
-"""Synthetic data in the place of real ones."""
+"""Makes synthetic data that take the place of real ones."""

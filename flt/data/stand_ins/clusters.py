@@ -1,4 +1,4 @@
-"""Clusters of examples from which stand-ins are made."""
+"""Makes the clusters of examples that stand-ins consist of."""
 
 import torch
 from torch import Tensor
@@ -7,14 +7,14 @@ from torch import Tensor
 def paired_classes(
     labels: Tensor, *, num_classes: int, dimensions: int, pair_distance: float, generator: torch.Generator
 ) -> Tensor:
-    """Gaussian clusters of unit variance, one a class, of which classes 0 and 1, 2 and 3, ... lie close together.
+    """Draws Gaussian clusters of unit variance, one a class; classes 0 and 1, 2 and 3, ... lie close together.
 
     Args:
         labels: Class of each example, int64 of shape ``[num_examples]``.
         num_classes: Number of classes.
         dimensions: Number of latent dimensions.
         pair_distance: Distance between the centres of a pair, in standard deviations of a cluster.
-        generator: Where the randomness comes from.
+        generator: Source of the draws.
 
     Returns:
         Latent coordinates, float32 of shape ``[num_examples, dimensions]``.
@@ -28,12 +28,12 @@ def paired_classes(
 
 
 def squashed_projection(latent: Tensor, *, num_features: int, generator: torch.Generator) -> Tensor:
-    """Features that each mix a few latent dimensions, with noise and a bias of their own, squashed into (-1, 1).
+    """Mixes latent dimensions into features with noise and a bias of their own, squashed into (-1, 1).
 
     Args:
         latent: Float32 of shape ``[num_examples, dimensions]``.
         num_features: Number of features.
-        generator: Where the randomness comes from.
+        generator: Source of the draws.
 
     Returns:
         Float32 of shape ``[num_examples, num_features]``.

@@ -1,4 +1,4 @@
-"""A stand-in for UCI HAR."""
+"""Makes a stand-in for UCI HAR."""
 
 import torch
 from torch import Tensor
@@ -17,13 +17,13 @@ HAR_USER_SIZES = (
 
 
 def synthetic_har(seed: int = 0) -> tuple[Examples, Tensor]:
-    """A stand-in for UCI HAR before standardising: 10,299 examples of 30 users, 561 features in [-1, 1], 6 classes.
+    """Makes a stand-in for UCI HAR: 10,299 examples of 30 users, 561 features in [-1, 1], 6 classes.
 
     Classes come in pairs that overlap, as sitting and standing do in the real data, and each user is shifted in a way
     of their own. Multinomial logistic regression reaches a testing error rate of a few per cent.
 
     Args:
-        seed: Seed of the synthetic data; the same in every run unless one wants another data set.
+        seed: Seed of the synthetic data. It does not follow the run's seed.
 
     Returns:
         The examples, sorted by user, and the user of each, int64 of shape ``[10299]``.

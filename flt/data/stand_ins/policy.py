@@ -1,4 +1,4 @@
-"""Synthetic data of a real data set's shape, for machines that cannot get the real one."""
+"""Decides whether synthetic data take the place of real ones."""
 
 from collections.abc import Callable
 from typing import Literal, TypeVar
@@ -13,13 +13,14 @@ Data = TypeVar("Data")
 def real_or_stand_in(
     policy: StandInPolicy, *, real: Callable[[], Data], stand_in: Callable[[], Data], remedy: str
 ) -> tuple[Data, bool]:
-    """The real data, or a stand-in where the user's policy allows it.
+    """The real data, or a stand-in if the user's policy allows it.
 
     Args:
-        policy: Whether a stand-in is used never, always, or if the real data can neither be found nor downloaded.
+        policy: "never" or "always" a stand-in, or "if_unreachable", where the real data can neither be found nor
+            downloaded.
         real: Loads the real data; raises `Unreachable` if they can neither be found nor downloaded.
         stand_in: Makes the stand-in.
-        remedy: How to supply the real data, for the message.
+        remedy: Advice how to supply the real data, for the message.
 
     Returns:
         The data, and whether they are a stand-in.
