@@ -22,18 +22,18 @@ class LocalBatches(NamedTuple):
     sizes: Tensor
 
     def of(self, clients: slice) -> "LocalBatches":
-        """The batches of some of the clients."""
+        """Returns the batches of some of the clients."""
         weights = None if self.weights is None else self.weights[clients]
         return LocalBatches(self.features[clients], self.labels[clients], weights, self.sizes[clients])
 
 
 def take_batches(features: Tensor, labels: Tensor, rows: Tensor) -> LocalBatches:
-    """The batches of which `RowDraws` has drawn the rows; padding is all zeros.
+    """Makes batches of the rows that `RowDraws` has drawn; padding is all zeros.
 
     Args:
         features: Examples of all clients, shape ``[num_examples, *shape]``.
         labels: Their labels, shape ``[num_examples]``.
-        rows: As `RowDraws` returns them, on the CPU.
+        rows: Rows of ``features``, -1 for padding, shape ``[num_clients, local_steps, batch_size]``, on the CPU.
     """
     is_padded = bool((rows < 0).any())
     chosen = _onto(features.device, (rows.clamp(min=0) if is_padded else rows).flatten())
@@ -42,13 +42,13 @@ def take_batches(features: Tensor, labels: Tensor, rows: Tensor) -> LocalBatches
     if not is_padded:
         return LocalBatches(taken, taken_labels, None, torch.full((len(rows),), rows.shape[2]))
     present = _onto(features.device, rows >= 0)
-    # Whatever row stands there is another client's; weight 0 would not keep its infinities out.
+    # The row taken in place of padding is another client's; a weight of 0 would not keep its infinities out.
     taken[~present] = 0
     return LocalBatches(taken, taken_labels, present.float(), (rows[:, 0] >= 0).sum(dim=1))
 
 
 def whole(features: Tensor, labels: Tensor, *, local_steps: int) -> LocalBatches:
-    """Every local step on all examples, for one client: leading dimension 1."""
+    """Makes batches of one client that trains on all examples in every local step: the leading dimension is 1."""
     return LocalBatches(
         features.expand(1, local_steps, *features.shape),
         labels.expand(1, local_steps, *labels.shape),
@@ -58,5 +58,5 @@ def whole(features: Tensor, labels: Tensor, *, local_steps: int) -> LocalBatches
 
 
 def _onto(device: torch.device, drawn: Tensor) -> Tensor:
-    """``drawn``, made on the CPU, on the device; from pinned memory, a GPU fetches it without stopping its work."""
+    """Copies ``drawn`` from the CPU to the device; from pinned memory a GPU copies without stopping its work."""
     return drawn.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else drawn.to(device)

@@ -57,10 +57,10 @@ class RowDraws:
 
 
 class PairedRowDraws:
-    """Draws as `RowDraws` would without an attack that has changed how many examples some clients have.
+    """Draws the batches of `RowDraws` where an attack has changed how many examples some clients have.
 
-    Whoever has as many as before draws the same ones in the same order, so that runs with and without the attack can
-    be compared pair by pair; the others draw from all they have now.
+    A client that has as many examples as before the attack draws the same ones in the same order, so that runs with
+    and without the attack can be compared pair by pair. The other clients draw from all examples they have now.
 
     Args:
         starts: As for `RowDraws`.
@@ -83,16 +83,16 @@ class PairedRowDraws:
             self._redraw = RowDraws(starts, sizes, local_steps=local_steps, batch_size=batch_size)
 
     def __call__(self, generator: torch.Generator) -> Tensor:
-        """Draws one round's rows, as `RowDraws` does; wider than ``batch_size`` if a changed client fills more."""
+        """Draws the rows of one round; they are wider than ``batch_size`` if a changed client fills more."""
         rows = self._draw(generator)
         if self._redraw is None:
             return rows
-        # After all others, and after they have drawn as before the attack: nobody else's random numbers move.
+        # Changed clients draw last, after all clients have drawn as before the attack: no other draw is shifted.
         redrawn = self._redraw(generator)
         width = max(rows.shape[2], redrawn.shape[2])
         return _widened(rows, width).index_copy_(0, self._changed, _widened(redrawn, width))
 
 
 def _widened(rows: Tensor, width: int) -> Tensor:
-    """``rows`` with more padding behind them."""
+    """Adds padding behind ``rows``."""
     return torch.nn.functional.pad(rows, (0, width - rows.shape[2]), value=-1)

@@ -19,7 +19,7 @@ GIVE_UP = 2.0
 
 
 def fastest(name: str, values: Sequence[int], run: Callable[[int], int], *, key: str, device: torch.device) -> int:
-    """The fastest of several values of a setting, measured unless it was before.
+    """Returns the fastest of several values of a setting; measures them unless an earlier run did.
 
     Args:
         name: The setting, for the message.
@@ -34,7 +34,7 @@ def fastest(name: str, values: Sequence[int], run: Callable[[int], int], *, key:
     seconds: dict[int, float] = {}
     best = values[0]
     for value in values:
-        run(value)  # the first time, memory is taken and kernels are chosen
+        run(value)  # not measured: the first time, memory is taken and kernels are chosen
         seconds[value] = min(_seconds(run, value, device) for _ in range(2))
         if seconds[value] < seconds[best] * MARGIN:
             best = value
@@ -42,7 +42,7 @@ def fastest(name: str, values: Sequence[int], run: Callable[[int], int], *, key:
             break
     measured = ", ".join(f"{value}: {1e3 * each:.3g} ms" for value, each in seconds.items())
     tell(f"{name} auto: {best} is the fastest (a client takes, with {measured})")
-    with contextlib.suppress(OSError):  # a home that cannot be written to: it is measured again next time
+    with contextlib.suppress(OSError):  # where the folder cannot be written to, the next run measures again
         write_atomically(_path(), json.dumps({**_read(), key: best}, indent=1))
     return best
 

@@ -32,12 +32,12 @@ class FlatNetwork:
         return {name: piece.view_as(parameter) for (name, parameter), piece in named}
 
     def scores(self, tensors: dict[str, Tensor], features: Tensor) -> Tensor:
-        """The network's scores with ``tensors``, by name, in the place of its own parameters and buffers."""
+        """Computes the network's scores with ``tensors``, by name, in the place of its own parameters and buffers."""
         scores: Tensor = self.work_with(tensors, lambda network: network(features))
         return scores
 
     def work_with(self, tensors: dict[str, Tensor], work: Callable[[nn.Module], Any]) -> Any:
-        """What ``work`` makes of the network while it has ``tensors``, by name, in the place of its own."""
+        """Returns what ``work`` computes while the network has ``tensors``, by name, in the place of its own."""
         # Not by names alone: a module with two of them would be left with these tensors for good.
         placed = {f"network.{place}": tensors[name] for place, name in self._places.items() if name in tensors}
         return functional_call(self._holder, placed, (work,), tie_weights=False)

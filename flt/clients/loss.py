@@ -29,7 +29,7 @@ def cross_entropy(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def example_factors(weights: Tensor | None, reduction: LossReduction, *, batch_size: int) -> Tensor | float:
-    """What each example counts in its client's loss: a number, or a tensor of shape ``[..., batch_size, 1]``.
+    """Returns each example's factor in its client's loss: a number, or a tensor of shape ``[..., batch_size, 1]``.
 
     Args:
         weights: 1 for an example, 0 for padding, shape ``[..., batch_size]``; None where nothing is padded.
@@ -42,7 +42,12 @@ def example_factors(weights: Tensor | None, reduction: LossReduction, *, batch_s
 
 
 def mean_loss(losses: Tensor, weights: Tensor | None) -> Tensor:
-    """Mean of the ``losses`` of a batch without its padding, ``weights`` as above; 0 for an empty one."""
+    """Mean of a batch's losses, shape ``[..., batch_size]``, without its padding; 0 for a batch of padding alone.
+
+    Args:
+        losses: The loss of each example.
+        weights: 1 for an example, 0 for padding, of the same shape; None where nothing is padded.
+    """
     return losses.mean(dim=-1) if weights is None else (losses * weights).sum(dim=-1) / _count(weights)
 
 

@@ -17,7 +17,7 @@ from flt.clients.loss import LossReduction, cross_entropy, example_factors, mean
 
 
 class LocalUpdates(NamedTuple):
-    """What local training yields.
+    """The results of local training.
 
     Attributes:
         updates: ``w_i - w``, shape ``[num_clients, num_params]``, float32.
@@ -77,7 +77,7 @@ class OneByOne:
         return job.trained
 
     def conduct(self, batches: LocalBatches) -> Conduct:
-        """What calls of the network change, as seen on the first of all batches."""
+        """Observes on the first batch of all what calls of the network change, and remembers it."""
         if not self._conducts:
             client = int(batches.sizes.argmax())
             features = batches.features[client, 0, : min(int(batches.sizes[client]), 2)]
@@ -86,7 +86,9 @@ class OneByOne:
         return self._conducts[0]
 
     def _share_out(self, job: "_Job", clients: list[int], threads: int) -> None:
-        while len(self._replicas) < threads:  # one for each thread: a call puts the weights into the module itself
+        while (
+            len(self._replicas) < threads
+        ):  # one for each thread, as a call puts a client's weights into the module itself
             self._replicas.append(FlatNetwork(copied(self.network)))
         own_threads = torch.get_num_threads()
         inner = own_threads // threads
@@ -94,14 +96,14 @@ class OneByOne:
 
         def work(thread: int) -> None:
             torch.set_num_threads(inner)
-            with torch.autocast("cpu", dtype, enabled=is_autocast):  # which a thread does not inherit
+            with torch.autocast("cpu", dtype, enabled=is_autocast):  # a thread does not inherit it
                 job.run(self._replicas[thread], clients[thread::threads])
 
         try:
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(work, range(threads)))
         finally:
-            torch.set_num_threads(own_threads)  # what a thread sets is the default of threads to come
+            torch.set_num_threads(own_threads)  # a thread's number is the default of later threads
 
     @cached_property
     def _conducts(self) -> list[Conduct]:
@@ -114,7 +116,7 @@ class OneByOne:
 
 @dataclass(frozen=True)
 class _Job:
-    """A round's clients, and where their updates go."""
+    """A round's clients, and the tensors that their updates are written to."""
 
     buffers: dict[str, Tensor]
     statistics: list[str]
@@ -141,7 +143,7 @@ class _Job:
         for step in range(batches.labels.shape[1]):
             if step:
                 weights = _leaves(network, self.parameters + update)
-            # Without its padding: it would enter the statistics of batch normalisation.
+            # The padding is cut off: it would enter the statistics of batch normalisation.
             features, labels = batches.features[client, step, :size], batches.labels[client, step, :size]
             gradient, trained.losses[client] = self._gradient(network, {**weights, **buffers}, features, labels)
             update.sub_(gradient, alpha=self.client_lr)
@@ -169,12 +171,12 @@ class _Job:
 
 
 def _leaves(network: FlatNetwork, parameters: Tensor) -> dict[str, Tensor]:
-    """The flat ``parameters`` as tensors to take a gradient at."""
+    """Splits the flat ``parameters`` into leaf tensors, at which autograd takes gradients."""
     pieces = network.unflatten(parameters.detach())
     return {name: _channels_last(piece).detach().requires_grad_() for name, piece in pieces.items()}
 
 
 def _channels_last(tensor: Tensor) -> Tensor:
-    """Images and the weights of convolutions in the layout in which convolutions are fastest."""
+    """Puts images and weights of convolutions into the layout in which convolutions are fastest."""
     # `contiguous` would leave the strides of a single channel as they are, and a convolution goes by the strides.
     return tensor.to(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor

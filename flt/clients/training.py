@@ -110,12 +110,12 @@ class LocalTraining:
         largest = min(len(batches.labels), self._largest_chunk(batches))
         choices = sorted({1, *(largest // 4**power for power in range(4))} - {0})
         if len(choices) == 1 or torch.are_deterministic_algorithms_enabled():
-            return 1  # whatever a clock says
+            return 1  # a measurement may come out another way next time
         if not self._is_vectorisable(batches):
             return 1
         key = self._key(batches, choices)
         if self.chosen_chunks.get(key) not in choices:
-            # The first clients of the round tell; what they are trained to here is not used.
+            # The first clients of the round are trained to measure; their updates are not used.
             probe = batches.of(slice(0, max(largest, 2 * torch.get_num_threads())))
 
             def run(chunk: int) -> int:
@@ -171,7 +171,7 @@ class LocalTraining:
     # By layers
 
     def _by_layers(self, groups: Sequence[LocalBatches], client_lr: float) -> list[LocalUpdates]:
-        """The only local step of clients who all still have the global weights."""
+        """Trains clients in a single local step, in which all of them still have the global weights."""
         labels = torch.cat([batches.labels.flatten() for batches in groups])
         sizes = [batches.labels.numel() for batches in groups]
 

@@ -25,7 +25,7 @@ class CNN(nn.Module):
     def __init__(self, in_channels: int = 1, image_size: int = 28, num_classes: int = 10) -> None:
         super().__init__()
         side = ((image_size - 2) // 2 - 2) // 2
-        # Pooling before the ReLU is the same function and leaves a quarter of the numbers to the ReLU.
+        # Pooling before the ReLU gives the same function, and the ReLU has a quarter of the numbers.
         self.layers = nn.Sequential(
             nn.Conv2d(in_channels, 30, kernel_size=3),
             nn.MaxPool2d(2),

@@ -1,4 +1,4 @@
-"""How a network's weights start."""
+"""Initial weights of a network."""
 
 from typing import Literal
 
