@@ -12,6 +12,9 @@ LIBRARY = re.compile(r"[/\\](lib[/\\]python[\d.]+|site-packages|dist-packages)[/
 OURS = tuple(f"{Path(__file__).resolve().parents[1] / package}/" for package in ("flt", "callbacks"))
 """Folders of this project's own code."""
 
+SMALLEST, LARGEST = 2.0**-126, 2.0**128 - 2.0**104
+"""The smallest and the largest positive number that float32 holds in full precision."""
+
 
 class InputError(ValueError):
     """A setting, file, checkpoint or update that cannot be used.
@@ -83,13 +86,15 @@ def is_own(filename: str) -> bool:
 
 
 def check_positive(name: str, value: float, *, above: float = 0.0) -> None:
-    """Raises an `InputError` unless ``value`` is a finite number above ``above``.
+    """Raises an `InputError` unless ``value`` is a number above ``above`` that float32, in which models are, can hold.
 
     Example:
         >>> check_positive("factor", 1.5, above=1)
     """
     if not above < value < float("inf"):
         raise InputError(f"{name}={value} must be a finite number greater than {above:g}")
+    if not SMALLEST <= value <= LARGEST:
+        raise InputError(f"{name}={value} is out of the range of float32, {SMALLEST:.1e} to {LARGEST:.1e}")
 
 
 def check_choice(name: str, value: object, choices: Any) -> None:

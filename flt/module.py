@@ -1,5 +1,7 @@
 """The global model and its rounds: one training step is one round of federated learning."""
 
+from bisect import bisect_right
+from reprlib import repr as shortened
 from typing import Any, Literal
 
 import torch
@@ -32,6 +34,7 @@ from flt.server.checks import (
     check_strategy,
 )
 from flt.server.cohort import Cohort
+from flt.server.memory_check import check_memory
 from flt.server.network_checks import check_network, check_trainable
 from flt.server.processes import Processes
 from flt.server.reception import Reception
@@ -104,7 +107,7 @@ class FederatedModule(LightningModule):
         check_choice("model.initialization", initialization, Initialization)
         check_choice("model.loss_reduction", loss_reduction, LossReduction)
         if any(milestone < 1 for milestone in lr_milestones or []):
-            raise InputError(f"model.lr_milestones={lr_milestones}: milestones are rounds, 1 or more")
+            raise InputError(f"model.lr_milestones={shortened(lr_milestones)}: milestones are rounds, 1 or more")
         if server_optimizer is not None and server_lr != 1.0:
             raise InputError(f"model.server_lr={server_lr} has no effect with model.server_optimizer: set its own lr")
         self.network = network
@@ -159,8 +162,9 @@ class FederatedModule(LightningModule):
             if not self._is_initialized:  # a second fit goes on from the first
                 initialize(self.network, self.initialization, generator=generator(self.seed, "initialization"))
                 self._is_initialized = True
-            check_milestones(self.lr_milestones, self.lr_gamma, self.trainer.max_steps)
+            check_milestones(self.lr_milestones, self.lr_gamma, self.client_lr, num_rounds=self.trainer.max_steps)
             self._set_up_rounds(data, attack)
+            check_memory(self.federation, local_steps=self.local_steps, batch_size=data.batch_size)
 
     def _set_up_rounds(self, data: FederatedDataModule, attack: Attack | None) -> None:
         rule = only(self.trainer, Aggregation)
@@ -230,7 +234,7 @@ class FederatedModule(LightningModule):
 
     def round_lr(self, number: int) -> float:
         """The clients' learning rate in a round."""
-        return self.client_lr * self.lr_gamma ** sum(number >= milestone for milestone in self.lr_milestones)
+        return self.client_lr * self.lr_gamma ** bisect_right(self.lr_milestones, number)
 
     def describe_step(self) -> str:
         """The effective step size in words: only the product of both learning rates and the batch size matter."""

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from flt.errors import InputError, check_choice
+from flt.errors import LARGEST, InputError, check_choice
 from flt.federation import Attack, Round
 from flt.functional import krum_attack
 from flt.functional.attacks.knowledge import Knowledge
@@ -26,8 +26,8 @@ class KrumAttack(Attack):
     def __init__(self, fraction: float = 0.2, knowledge: Knowledge = "full", epsilon: float = 0.01) -> None:
         super().__init__(fraction)
         check_choice("attack.knowledge", knowledge, Knowledge)
-        if not 0 <= epsilon < float("inf"):
-            raise InputError(f"attack.epsilon={epsilon} must be a finite number, 0 or more")
+        if not 0 <= epsilon <= LARGEST:
+            raise InputError(f"attack.epsilon={epsilon} must be a finite number, 0 or more, at most {LARGEST:.1e}")
         self.knowledge: Knowledge = knowledge
         self.epsilon = epsilon
 

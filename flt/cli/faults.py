@@ -15,6 +15,11 @@ from flt.errors import InputError, PluginError, chain, is_own, one_line, own_fra
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 """Matches the names of environment variables whose values are shown to nobody."""
 
+MEMORY = re.compile(r"can't allocate memory|out of memory|Storage size calculation overflowed", re.IGNORECASE)
+"""Matches what torch says where memory is not enough."""
+
+LESS_MEMORY = "lower data.batch_size, model.local_steps, model.clients_per_chunk or model.clients_per_round"
+
 
 def explained(error: Exception) -> Exception | None:
     """The mistake that an exception is or comes from; None for a bug, whose traceback is worth seeing.
@@ -24,14 +29,20 @@ def explained(error: Exception) -> Exception | None:
     """
     mistake = input_error(error) or _misconfiguration(error)
     in_own_code = any(map(own_frame, chain(error)))
-    if mistake is None and not in_own_code and isinstance(error, OSError) and error.filename is not None:
-        mistake = InputError(f"{error.filename}: {error.strerror}")
-    if mistake is None and isinstance(error, Warning):
-        mistake = InputError(f"{error} (a warning, which -W error or PYTHONWARNINGS makes an error)")
-    if mistake is None and (in_own_code or _is_of_settings(error)):
-        mistake = PluginError(_made(error) + one_line(error))
-        mistake.__cause__ = error
-    return mistake
+    if mistake is not None:
+        return mistake
+    if not in_own_code and isinstance(error, OSError) and error.filename is not None:
+        return InputError(f"{error.filename}: {error.strerror}")
+    if isinstance(error, Warning):
+        return InputError(f"{error} (a warning, which -W error or PYTHONWARNINGS makes an error)")
+    if isinstance(error, MemoryError) or MEMORY.search(str(error)):
+        fault = PluginError(f"there is not enough memory ({one_line(error)}): {LESS_MEMORY}")
+    elif in_own_code or _is_of_settings(error):
+        fault = PluginError(_made(error) + one_line(error))
+    else:
+        return None
+    fault.__cause__ = error
+    return fault
 
 
 def message_of(mistake: Exception) -> str:

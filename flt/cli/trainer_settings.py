@@ -21,6 +21,9 @@ TRAINER_REMEDIES = {
 }
 """Settings of Lightning's trainer that mean nothing where a step is a round, and what to use instead."""
 
+MOST_ROUNDS = 2**53
+"""How many rounds there may be: numbers that every format in which they are written holds exactly."""
+
 
 def check_settings(config: Any, command: str | None) -> None:
     """Raises an `InputError` for settings of Lightning's that cannot work here, before anything is built.
@@ -57,6 +60,8 @@ def _check_rounds(trainer: Any) -> None:
             raise InputError(f"trainer.{name}={value} is the {meaning}: give a whole number")
         if value is not None and value < 1 and not (name == "val_check_interval" and value > 0):
             raise InputError(f"trainer.{name}={value} is the {meaning}: set it to 1 or more")
+        if value is not None and value > MOST_ROUNDS:
+            raise InputError(f"trainer.{name}={value} is the {meaning}: set it to {MOST_ROUNDS} or less")
     for name, remedy in TRAINER_REMEDIES.items():
         if trainer[name] not in (None, 1 if name == "accumulate_grad_batches" else 0):
             raise InputError(f"trainer.{name}={trainer[name]} means nothing here: leave it out; {remedy}")

@@ -1,5 +1,9 @@
 """Checks of a run's parts against each other, before work starts."""
 
+import math
+from bisect import bisect_right
+from reprlib import repr as shortened
+
 import torch
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
@@ -7,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 
 from flt.data.datamodule import FederatedDataModule
-from flt.errors import InputError
+from flt.errors import LARGEST, InputError
 from flt.federation import Aggregation, Attack, Federation
 
 
@@ -46,12 +50,18 @@ def check_server_optimizer(make: OptimizerCallable, network: nn.Module) -> None:
         raise InputError(f"model.server_optimizer cannot be used: {error}") from error
 
 
-def check_milestones(milestones: list[int], gamma: float, num_rounds: int) -> None:
-    """Warns where a learning-rate decay never happens."""
+def check_milestones(milestones: list[int], gamma: float, client_lr: float, *, num_rounds: int) -> None:
+    """Raises an `InputError` for a learning rate that leaves float32; warns where a decay never happens."""
+    decays = bisect_right(milestones, num_rounds - 1)
+    if math.log2(client_lr) + decays * math.log2(gamma) > math.log2(LARGEST):
+        raise InputError(
+            f"model.lr_gamma={gamma} makes the clients' learning rate larger than float32 can hold after {decays} of"
+            " model.lr_milestones: take a factor below 1"
+        )
     if not milestones and gamma != 0.9:
         rank_zero_warn(f"model.lr_gamma={gamma} has no effect without model.lr_milestones")
     if milestones and gamma == 1:
-        rank_zero_warn(f"model.lr_milestones={milestones} have no effect with model.lr_gamma=1")
+        rank_zero_warn(f"model.lr_milestones={shortened(milestones)} have no effect with model.lr_gamma=1")
     if milestones and milestones[-1] >= num_rounds:
         rank_zero_warn(f"model.lr_milestones holds {milestones[-1]}, and training ends after {num_rounds} rounds")
 

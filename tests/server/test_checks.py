@@ -79,13 +79,13 @@ def test_an_evaluation_minds_only_data_and_seed():
 
 
 def test_a_decay_that_never_happens():
-    check_milestones([5], 0.5, 10)
+    check_milestones([5], 0.5, 0.1, num_rounds=10)
     with pytest.warns(UserWarning, match=r"lr_gamma=0\.5 has no effect without"):
-        check_milestones([], 0.5, 10)
+        check_milestones([], 0.5, 0.1, num_rounds=10)
     with pytest.warns(UserWarning, match="holds 10, and training ends after 10 rounds"):
-        check_milestones([5, 10], 0.9, 10)
+        check_milestones([5, 10], 0.9, 0.1, num_rounds=10)
     with pytest.warns(UserWarning, match=r"lr_milestones=\[5\] have no effect with model.lr_gamma=1"):
-        check_milestones([5], 1.0, 10)
+        check_milestones([5], 1.0, 0.1, num_rounds=10)
 
 
 def tiny_with(**attributes):
