@@ -25,7 +25,7 @@ from runs import CONFIGS, fit
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-from flt.cli.training import FederatedCLI
+from flt.cli.training import Run
 from flt.federation.hooks import callbacks_of
 from flt.files import write_atomically
 
@@ -85,8 +85,8 @@ def measure_case(case: Case, precision: str, options: argparse.Namespace) -> tup
     show(result)
     watch = OneRound(on_gpu=options.device == "gpu")
 
-    def prepare(cli: FederatedCLI) -> None:
-        callbacks_of(cli.trainer).append(watch)
+    def prepare(run: Run) -> None:
+        callbacks_of(run.trainer).append(watch)
 
     fit(config, WATCHED, settings, prepare)
     inside = watch.found(1 / result["rounds_per_second"]["flt fit"]["median"])

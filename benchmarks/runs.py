@@ -17,7 +17,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from torch.utils.flop_counter import FlopCounterMode
 
 from callbacks import MetricsLogger
-from flt.cli.training import FederatedCLI
+from flt.cli.training import Run, assemble, perform
 from flt.clients.draws import RowDraws
 from flt.clients.training import LocalTraining
 from flt.federation import Aggregation, Attack
@@ -44,7 +44,7 @@ HOOKS = (
 
 
 def fit(
-    config: Path, rounds: int, settings: Sequence[str] = (), prepare: Callable[[FederatedCLI], None] | None = None
+    config: Path, rounds: int, settings: Sequence[str] = (), prepare: Callable[[Run], None] | None = None
 ) -> tuple[FederatedModule, float]:
     """Trains with Lightning, without evaluation.
 
@@ -60,14 +60,12 @@ def fit(
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder, quietly():
         arguments = [f"--trainer.max_steps={rounds}", "--trainer.limit_val_batches=0"]
-        cli = FederatedCLI(
-            ["--config", str(config), *arguments, "--trainer.logger.save_dir", folder, *settings], run=False
-        )
+        run = assemble("fit", ["--config", str(config), *arguments, "--trainer.logger.save_dir", folder, *settings])
         if prepare is not None:
-            prepare(cli)
-        callbacks_of(cli.trainer).append(clock)
-        cli.trainer.fit(cli.model, cli.datamodule)
-    return cli.model, clock.total
+            prepare(run)
+        callbacks_of(run.trainer).append(clock)
+        perform(run)
+    return run.model, clock.total
 
 
 class Clock(Callback):
@@ -98,8 +96,8 @@ def shares(config: Path, rounds: int, settings: Sequence[str], device: torch.dev
     """Share of each of `PARTS` in a round, adding up to 1; in a run of its own, as the timers cost a little."""
     timers = Timers(device)
 
-    def watch(cli: FederatedCLI) -> None:
-        for callback in callbacks_of(cli.trainer):
+    def watch(run: Run) -> None:
+        for callback in callbacks_of(run.trainer):
             for kind, name, part in HOOKS:
                 if isinstance(callback, kind) and hasattr(callback, name):
                     setattr(callback, name, timers.timed(part, getattr(callback, name)))

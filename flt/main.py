@@ -1,16 +1,11 @@
-"""The command line ``flt``."""
+"""The command line ``flt``; each command imports what it needs, so that others answer at once."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from flt.cli.dashboard import dashboard
+import flt
+from flt.cli.commands import overview, unknown
 from flt.cli.exit_status import exit_status
-from flt.cli.training import FederatedCLI
-from flt.grid.commands import plot, table
-from flt.server.processes import leave
-
-TOOLS: dict[str, Callable[[list[str]], int | None]] = {"table": table, "plot": plot, "dashboard": dashboard}
-"""The subcommands that are no methods of the trainer."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -23,15 +18,43 @@ def main(args: Sequence[str] | None = None) -> int:
         The exit status: 0, or 2 after a mistake in the input, which is explained in one line on standard error.
     """
     words = sys.argv[1:] if args is None else list(args)
+    return exit_status(lambda: run(words))
 
-    def command() -> int | None:
-        if words and words[0] in TOOLS:
-            return TOOLS[words[0]](words[1:])
-        FederatedCLI(words)
-        leave()
-        return None
 
-    return exit_status(command)
+def run(words: Sequence[str]) -> int | None:
+    """Runs the command that the first word names.
+
+    Raises:
+        InputError: If it names none, or the others make no sense to it.
+    """
+    command, rest = (words[0] if words else None), list(words[1:])
+    if command in ("-h", "--help", "help"):
+        print(overview(), end="")
+    elif command == "--version":
+        print(f"flt {flt.__version__}")
+    elif command == "table":
+        from flt.grid.commands import table
+
+        return table(rest)
+    elif command == "plot":
+        from flt.grid.commands import plot
+
+        plot(rest)
+    elif command == "dashboard":
+        from flt.cli.dashboard import dashboard
+
+        dashboard(rest)
+    elif command == "data":
+        from flt.cli.data import data
+
+        data(rest)
+    elif command in ("fit", "validate", "test", "predict"):
+        from flt.cli.training import train_or_evaluate
+
+        train_or_evaluate(command, rest)
+    else:
+        raise unknown(command)
+    return None
 
 
 def console() -> None:

@@ -10,8 +10,8 @@ import pytest
 from command_line import CONFIGS, FLTRUST, STAND_IN, expected_warnings, parameters_of, parse, summary_of, train, workdir  # noqa: F401
 
 from callbacks import FLTrust
-from flt.cli.settings_reader import SettingsReader
-from flt.cli.training import FederatedCLI
+from flt.cli.settings import make_parser, read
+from flt.cli.training import assemble, perform
 from flt.data.readers.images import Images
 from flt.data.sets import chmnist, cifar10, fashion_mnist, mnist
 from flt.data.stand_ins.images import synthetic_images
@@ -19,7 +19,6 @@ from flt.grid.commands import request
 from flt.grid.plan.grid import arguments_of
 from flt.grid.plan.reference import published
 from flt.grid.results.figures import check_figure
-from flt.module import FederatedModule
 
 pytestmark = [
     *expected_warnings,
@@ -171,13 +170,13 @@ def test_table_one(
 
 
 def test_every_client_takes_part_and_the_server_uses_all_of_its_root_dataset() -> None:
-    cli = FederatedCLI(["fit", "--config", FLTRUST, *SHORT])
-    assert isinstance(cli.model, FederatedModule)
-    federation = cli.model.federation
+    run = assemble("fit", ["--config", FLTRUST, *SHORT])
+    perform(run)
+    federation = run.model.federation
     assert (federation.num_clients, federation.clients_per_round, federation.num_malicious) == (30, 30, 0)
     assert federation.num_expected == 6
-    assert (len(cli.model.data.root), cli.model.root_batch_size) == (100, None)
-    assert sum(isinstance(callback, FLTrust) for callback in cli.trainer.callbacks) == 1
+    assert (len(run.model.data.root), run.model.root_batch_size) == (100, None)
+    assert sum(isinstance(callback, FLTrust) for callback in run.trainer.callbacks) == 1
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -199,10 +198,10 @@ def test_wandb_comes_second_and_offline() -> None:
 def test_grid_is_understood(path: Path) -> None:
     """Its settings are those of ``flt fit``, its figure and its reference fit its axes; it says how to start it."""
     grid = request(["--config", str(path), "--out", "results"]).grid
-    reader = SettingsReader()
+    parser = make_parser("fit")
     seeds = {cell.name: cell for cell in grid.cells}
     for cell in (next(iter(seeds.values())), *list(seeds.values())[-1:]):
-        assert reader.read(arguments_of(grid, cell)).trainer.max_steps >= 1000
+        assert read("fit", arguments_of(grid, cell), parser).settings.trainer.max_steps >= 1000
     if grid.outline.figure is not None:
         check_figure(grid.outline, grid.outline.figure)
     if grid.reference is not None:

@@ -4,31 +4,34 @@ import json
 from functools import cached_property
 from typing import Any
 
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.cli import SaveConfigCallback
+from jsonargparse import ArgumentParser, Namespace
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
-import flt
-import flt.models  # noqa: F401  # makes its networks known by short name
 from flt.files import write_atomically
 from flt.runs.folder import remove_if_empty, run_folder
 from flt.runs.resume import SETTINGS, WANDB_IDS, logged_under
 
 
-class ConfigWriter(SaveConfigCallback):
+class ConfigWriter(Callback):
     """Writes ``config.yaml`` into the run's folder and gives it to the loggers, once nothing can go wrong any more.
 
     Checkpoints keep it as well: a resumed run is to have the same settings.
+
+    Args:
+        parser: What the settings were read with.
+        config: The settings.
     """
+
+    def __init__(self, parser: ArgumentParser, config: Namespace) -> None:
+        self.parser = parser
+        self.config = config
 
     @cached_property
     def settings(self) -> str:
         """The configuration in JSON, which takes longer to make than a small checkpoint."""
         text: str = self.parser.dump(self.config, format="json", skip_none=False)
         return text
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Waits for `on_fit_start`: a run whose settings are refused leaves no folder behind."""
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Removes the run's folder, which loggers make before any setting is looked at, if nothing is in it."""
@@ -45,7 +48,7 @@ class ConfigWriter(SaveConfigCallback):
             return
         data = pl_module.data.display_name  # type: ignore[union-attr]
         text = self.parser.dump(self.config, skip_none=False)
-        write_atomically(folder / self.config_filename, f"# Data of this run: {data}\n{text}")
+        write_atomically(folder / "config.yaml", f"# Data of this run: {data}\n{text}")
         for logger in trainer.loggers:
             if not isinstance(logger, CSVLogger):  # which would write the same once more as hparams.yaml
                 logger.log_hyperparams({**json.loads(self.settings), "data_used": data})

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from flt.cli.commands import TOOLS
+from flt.cli.commands import COMMANDS
 from flt.cli.parser import FederatedArgumentParser
 from flt.errors import InputError
 
@@ -141,7 +141,7 @@ def save(workspace: Workspace) -> str:
 
 def dashboard_parser() -> FederatedArgumentParser:
     """The parser of ``flt dashboard``."""
-    parser = FederatedArgumentParser(prog="flt dashboard", description=TOOLS["dashboard"])
+    parser = FederatedArgumentParser(prog="flt dashboard", description=COMMANDS["dashboard"])
     parser.add_argument("--project", type=str, default="flt", help="Project whose runs it shows.")
     parser.add_argument("--entity", type=str, required=True, help="User or team that owns the project.")
     parser.add_argument("--name", type=str, default="FLTrust", help="What W&B's menu calls the workspace.")

@@ -10,10 +10,9 @@ from typing import Literal, NamedTuple
 
 from rich.console import Console
 
-from flt.cli.commands import TOOLS
+from flt.cli.commands import COMMANDS
 from flt.cli.exit_status import interrupted_status
 from flt.cli.parser import FederatedArgumentParser
-from flt.display.style import as_file, check_figure_path
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.grid.execution.launchers import Launcher, Local, Ray, Slurm
@@ -21,7 +20,6 @@ from flt.grid.execution.run import run_grid
 from flt.grid.plan.axes import anchored
 from flt.grid.plan.grid import Grid
 from flt.grid.plan.outline import Figure
-from flt.grid.results.figures import draw_curves
 from flt.grid.results.markdown import as_rich, explanation
 from flt.grid.results.results import Results
 from flt.runs.reading import summary_of
@@ -31,7 +29,7 @@ LAUNCHERS = {"local": Local, "ray": Ray, "slurm": Slurm}
 
 def table_parser() -> FederatedArgumentParser:
     """The parser of ``flt table``."""
-    parser = FederatedArgumentParser(prog="flt table", description=TOOLS["table"])
+    parser = FederatedArgumentParser(prog="flt table", description=COMMANDS["table"])
     parser.add_config("The grid, such as configs/tables/table3_har.yaml.")
     parser.add_argument("--out", type=str, required=True, help="Folder of the results.")
     parser.add_argument(
@@ -107,7 +105,7 @@ def table(args: Sequence[str]) -> int:
 
 def plot_parser() -> FederatedArgumentParser:
     """The parser of ``flt plot``."""
-    parser = FederatedArgumentParser(prog="flt plot", description=TOOLS["plot"])
+    parser = FederatedArgumentParser(prog="flt plot", description=COMMANDS["plot"])
     parser.add_argument("results", type=str, nargs="+", help="A folder of flt table, or folders of runs of flt fit.")
     parser.add_argument(
         "--out", type=str | None, default=None, help="The file, such as curves.pdf; null is figure.png."
@@ -130,6 +128,9 @@ def plot(args: Sequence[str]) -> None:
         InputError: If there is nothing to draw.
     """
     settings = plot_parser().parse_args(list(args))
+    from flt.display.style import as_file, check_figure_path  # here, as the help does without matplotlib
+    from flt.grid.results.figures import draw_curves
+
     folders = [Path(name).expanduser() for name in settings.results]
     is_grid = (folders[0] / "grid.yaml").is_file()
     path = Path(settings.out or (folders[0] if is_grid else Path()) / "figure.png")

@@ -378,15 +378,25 @@ def described(kind: type) -> dict[str, str]:
 
 @pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
 def test_help_describes_every_setting_of_the_model(command: str) -> None:
-    ended = run(command, "--help")
+    ended, everything = run(command, "--help"), words(run(command, "--help.all").output)
     assert ended.status == 0
     text = words(ended.output)
     for name, beginning in described(FederatedModule).items():
-        assert f"--model.{name}" in text
-        assert beginning in text
+        assert f"--model.{name} {beginning.split('. ')[0]}" in text
+        assert beginning in everything
     for key, kinds in PLUGINS.items():
         assert f"--{key}.help" in text
         assert all(kind.__name__ in text for kind in kinds)
+
+
+def test_help_begins_with_the_settings_of_this_program_and_keeps_short() -> None:
+    text = run("fit", "--help").output
+    assert len(text.splitlines()) <= 100
+    assert (
+        text.index("--config") < text.index("--data CLASS") < text.index("--model.client_lr") < text.index("--trainer")
+    )
+    assert "--trainer.gradient_clip_val" not in text
+    assert "--trainer.gradient_clip_val" in run("fit", "--help.all").output
 
 
 @pytest.mark.parametrize(("key", "kind"), [(key, kind) for key, kinds in PLUGINS.items() for kind in kinds])

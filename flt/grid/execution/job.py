@@ -13,15 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 import yaml
 from filelock import FileLock
 
 from flt.cli.exit_status import exit_status
-from flt.cli.training import FederatedCLI
 from flt.files import write_atomically
 from flt.runs.differences import differences
-from flt.server.processes import leave
 
 OWN = ("logger", "enable_progress_bar", "default_root_dir")  # of the trainer: where and how, not what
 REFUSED = 2  # exit status after a mistake in the input
@@ -111,6 +108,8 @@ def run(job: Job) -> Outcome:
     """Runs a job in this process, unless it is finished; what it prints goes to its log."""
     start = time.monotonic()
     if job.threads is not None:
+        import torch  # here, as `flt table --help` does not need it
+
         torch.set_num_threads(job.threads)
     job.folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(job.lock), _working_in(job.workdir):
@@ -126,10 +125,10 @@ def run(job: Job) -> Outcome:
 
 def _fit(job: Job, argument: str) -> tuple[int, str | None]:
     """Runs ``flt fit``; its exit status, and what went wrong in one line."""
+    from flt.cli.training import train_or_evaluate  # here, as it needs torch and Lightning
 
     def command() -> None:
-        FederatedCLI(["fit", argument])
-        leave()
+        train_or_evaluate("fit", [argument])
 
     with job.log.open("w") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from jsonargparse import Namespace
 
-from flt.cli.settings_reader import SettingsReader
+from flt.cli.parser import FederatedArgumentParser
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.grid.execution.job import Job
@@ -18,7 +18,6 @@ from flt.grid.execution.view import GridView
 from flt.grid.plan.grid import Cell, Grid, arguments_of
 from flt.grid.plan.naming import NAMES
 from flt.grid.plan.reference import published
-from flt.grid.results.figures import check_figure
 from flt.grid.results.results import Results
 from flt.grid.results.rows import KEPT, row_of
 
@@ -41,6 +40,8 @@ def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: 
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs={jobs} must be at least 1")
     if grid.outline.figure is not None:
+        from flt.grid.results.figures import check_figure  # here, as it needs matplotlib
+
         check_figure(grid.outline, grid.outline.figure)
         _warn_of_own("figure.y", grid.outline.figure.y)
     _warn_of_own("measures", grid.outline.measures)
@@ -101,22 +102,26 @@ def _warn_of_own(setting: str, metrics: Sequence[str] | None) -> None:
 
 def _jobs_of(grid: Grid, folder: Path) -> dict[Job, Cell]:
     """The run of each cell, with all of its settings read and checked."""
-    reader, jobs, read = SettingsReader(), dict[Job, Cell](), dict[str, Namespace]()
+    from flt.cli.settings import make_parser  # here, as it needs torch and Lightning
+
+    parser, jobs, known = make_parser("fit"), dict[Job, Cell](), dict[str, Namespace]()
     for cell in grid.cells:
-        if cell.name not in read:  # once for all seeds
-            read[cell.name] = _read(reader, grid, cell)
-        settings = read[cell.name].clone()
+        if cell.name not in known:  # once for all seeds
+            known[cell.name] = _settings(parser, grid, cell)
+        settings = known[cell.name].clone()
         settings.seed_everything = cell.seed
         place = folder / cell.name / f"seed_{cell.seed}"
         settings.trainer.logger = [_csv_logger(place), *_wandb_loggers(settings, grid, cell, place)]
         settings.trainer.enable_progress_bar = False  # what a run prints goes to a file
-        jobs[Job(place, reader.dump(settings), settings.trainer.max_steps, Path.cwd())] = cell
+        jobs[Job(place, parser.dump(settings, skip_none=False), settings.trainer.max_steps, Path.cwd())] = cell
     return jobs
 
 
-def _read(reader: SettingsReader, grid: Grid, cell: Cell) -> Namespace:
+def _settings(parser: FederatedArgumentParser, grid: Grid, cell: Cell) -> Namespace:
+    from flt.cli.settings import read
+
     try:
-        settings = reader.read(arguments_of(grid, cell))
+        settings = read("fit", arguments_of(grid, cell), parser).settings
     except InputError as error:
         raise InputError(f"{cell.describe()}: {error}") from error
     if settings.ckpt_path is not None:

@@ -3,17 +3,16 @@
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure as Canvas
-
-from flt.display.style import as_file
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.grid.plan.outline import Figure, Outline
-from flt.grid.results.figures import curves_of, draw_lines
-from flt.grid.results.heat_maps import draw_heat_maps
 from flt.grid.results.markdown import as_markdown
 from flt.grid.results.rows import Row, as_csv, from_csv
+
+if TYPE_CHECKING:  # `flt table --help` does without matplotlib
+    from matplotlib.figure import Figure as Canvas
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,8 @@ class Results:
 
     def write(self) -> None:
         """Writes ``table.csv``, ``table.md``, ``table.png`` and, where the grid describes one, ``figure.png``."""
+        from flt.grid.results.heat_maps import draw_heat_maps
+
         self.write_tables()
         if self.rows:
             write_atomically(self.folder / "table.png", draw_heat_maps(self.outline, self.rows))
@@ -64,12 +65,14 @@ class Results:
         write_atomically(self.folder / "table.md", text)
 
     def _write_figure(self, path: Path) -> None:
+        from flt.display.style import as_file
+
         try:
             write_atomically(path, as_file(self.draw(), path))
         except InputError as error:  # a metric that no run has logged: no reason to lose the tables
             warnings.warn(f"no {path.name}: {error}", stacklevel=2)
 
-    def draw(self, figure: Figure | None = None) -> Canvas:
+    def draw(self, figure: Figure | None = None) -> "Canvas":
         """Draws the grid.
 
         Args:
@@ -78,6 +81,8 @@ class Results:
         Raises:
             InputError: If the grid has no such axes, or nothing is finished.
         """
+        from flt.grid.results.figures import curves_of, draw_lines
+
         figure, axes = figure or self.outline.figure, ", ".join(self.outline.axes)
         if figure is None:
             raise InputError(
