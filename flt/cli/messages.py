@@ -21,6 +21,7 @@ PLUGINS = {
 }
 """Settings that name a class, and the base of what they take; by import path, as most commands need none of them."""
 
+LONGEST_WORD = 300  # that is shown in full
 MOST_NAMES = 12  # that are worth listing
 PACKAGES = ("flt.", "callbacks.", "lightning.")  # whose classes are listed
 
@@ -37,6 +38,7 @@ def explain(message: str, program: str, options: Iterable[str]) -> str:
         >>> explain("unrecognized arguments: --agregation Krum", "flt fit", ["--aggregation", "--attack"])
         'unrecognized arguments: --agregation Krum: did you mean --aggregation?'
     """
+    message = re.sub(rf"\S{{{LONGEST_WORD},}}", lambda found: f"{found[0][:40]}...", message)
     return (
         _unknown_class(message)
         or _missing_file(message)

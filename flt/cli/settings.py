@@ -1,6 +1,8 @@
 """The settings of one run: the parser of ``flt fit``, its evaluations and ``flt data``, and what is read with it."""
 
+import inspect
 import json
+import pydoc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -111,6 +113,7 @@ def read(command: str, args: Sequence[str], parser: FederatedArgumentParser | No
     parser = make_parser(command) if parser is None else parser
     earlier, words = _earlier_run(args) if command == "fit" else (None, list(args))
     settings = _parsed(parser, words)
+    _check_dict_kwargs(settings)
     check_settings(settings, command)
     path = settings.ckpt_path
     if earlier is not None:
@@ -131,6 +134,19 @@ def _parsed(parser: FederatedArgumentParser, words: Sequence[str]) -> Namespace:
     if resume is not None:
         raise InputError(f"resume={resume} cannot stand in a file: pass --resume {resume}")
     return settings
+
+
+def _check_dict_kwargs(settings: Namespace) -> None:
+    """Raises an `InputError` for jsonargparse's ``dict_kwargs`` of a class that takes no arguments but named ones."""
+    for key, value in settings.items(branches=True):
+        if isinstance(value, Namespace) and "dict_kwargs" in value and "class_path" in value:
+            kind: Any = pydoc.locate(value.class_path)
+            parameters = inspect.signature(kind).parameters.values()
+            is_open = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
+            if not is_open or value.class_path.startswith(("flt.", "callbacks.")):
+                raise InputError(
+                    f"{key}.dict_kwargs={value.dict_kwargs}: {kind.__name__} takes no such arguments; leave them out"
+                )
 
 
 def _earlier_run(args: Sequence[str]) -> tuple[EarlierRun | None, list[str]]:
