@@ -21,6 +21,7 @@ PLUGINS = {
 }
 """Settings that name a class, and the base of what they take; by import path, as most commands need none of them."""
 
+SHORTER = re.compile(r"Does not validate against any of the Union subtypes|Subtypes: .*|Errors:|Given value type: .*")
 LONGEST_WORD = 300  # that is shown in full
 MOST_NAMES = 12  # that are worth listing
 PACKAGES = ("flt.", "callbacks.", "lightning.")  # whose classes are listed
@@ -43,21 +44,16 @@ def explain(message: str, program: str, options: Iterable[str]) -> str:
         _unknown_class(message)
         or _missing_file(message)
         or _broken_import(message)
-        or " ".join(re.sub(r'Parser key "([^"]+)":', r"\1:", message).split()) + _advice(message, program, options)
+        or " ".join(SHORTER.sub("", re.sub(r'Parser key "([^"]+)":', r"\1:", message)).split())
+        + _advice(message, program, options)
     )
 
 
 def _unknown_class(message: str) -> str | None:
-    for key in PLUGINS:
-        # Anchored: "- trigger: Expected a dot ..." is about an argument of the class.
-        unknown = re.search(
-            rf'(?:Parser key "{key}":(?:.*^\s*- |\s*)|--{key}\.help: )Expected a dot import path string: (\S+)',
-            message,
-            re.DOTALL | re.MULTILINE,
-        )
-        if unknown:
-            return f"{key}={unknown[1]} is unknown: {_choices(unknown[1], key)}"
-    return None
+    unknown = re.search(r"Expected a dot import path string: (\S+)", message)
+    before = re.findall(r'Parser key "([^"]+)"|^--(\S+)\.help:', message[: unknown.start()]) if unknown else []
+    key = "".join(before[-1]) if before else ""  # the innermost, as a class may be an argument of another
+    return f"{key}={unknown[1]} is unknown: {_choices(unknown[1], key)}" if unknown and key in PLUGINS else None
 
 
 def _missing_file(message: str) -> str | None:

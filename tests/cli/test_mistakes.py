@@ -7,6 +7,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,14 @@ class Noisy(Pair):
         return nn.functional.dropout(super().forward(features)[0], 0.01)
 
 
+class Untyped(Aggregation):
+    def __init__(self, factor):
+        self.factor = factor
+
+    def aggregate(self, round):
+        raise NotImplementedError
+
+
 class Wide(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -93,6 +102,17 @@ TEXTS: dict[str, str | bytes] = {
     "empty.yaml": "",
     "sentence.yaml": "hello\n",
     "null.yaml": "aggregation: null\n",
+    "laughs.yaml": "a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + "".join(f"{name}: &{name} [{','.join([f'*{last}'] * 9)}]\n" for last, name in pairwise("abcdefghi")),
+    "recursive.yaml": "model: &m\n  network: *m\n",
+    "deep.yaml": f"model: {'[' * 60}{']' * 60}\n",
+    "includes.yaml": "attack: deep.yaml\n",
+    "large.yaml": "# one\n" * 200_000,
+    "digits.yaml": f"trainer:\n  max_steps: {'9' * 100_000}\n",
+    "names_pipe.yaml": "attack: pipe\n",
+    "nul.yaml": 'attack: "a\\0b"\n',
+    "grid_of_laughs.yaml": f"title: T\nbase: {FLTRUST}\naxes: laughs.yaml\n",
+    "resume.yaml": "resume: runs\n",
     "argument.yaml": "aggregation:\n  class_path: Krum\n  init_args:\n    f: 3\n",
 }
 
@@ -161,13 +181,14 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "dash of a text processor": (fit("\u2014model.client_lr", "1"), ["did you mean --model.client_lr"]),
     "two options in one": (fit("--model.client_lr=1 --model.local_steps=2"), ["model.client_lr", "float"]),
     "option without its value": (fit("--model.client_lr"), ["--model.client_lr", "expected one argument"]),
-    "empty value": (fit("--model.client_lr", ""), ["model.client_lr", "float", "got nothing"]),
+    "empty value": (fit("--model.client_lr", ""), ["model.client_lr", "float"]),
     "file without its option": (("fit", "own.yaml"), ["own.yaml", "--config own.yaml"]),
     "file before the command": (("--config", FLTRUST, "fit"), ["begin with flt fit"]),
     **{
         f"{command} without anything": ((command,), ["model.network", "data", f"flt {command} --config"])
-        for command in ("fit", "validate", "test", "predict", "data")
+        for command in ("fit", "validate", "test", "predict")
     },
+    "data without anything": (("data",), ["data", "flt data --config"]),
     # Configuration files
     "key twice": (fit("--config", "twice.yaml"), ["twice.yaml", "client_lr", "a second time", "line 3"]),
     "section twice": (
@@ -180,11 +201,11 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     ),
     "binary file": (fit("--config", "binary.yaml"), ["binary.yaml", "UTF-8"]),
     "file in another encoding": (fit("--config", "latin.yaml"), ["latin.yaml", "UTF-8"]),
-    "list in a file": (fit("--config", "list.yaml"), ["list.yaml", "expected settings"]),
-    "space missing": (fit("--config", "colon.yaml"), ["colon.yaml", "client_lr:0.1", "a space"]),
+    "list in a file": (fit("--config", "list.yaml"), ["list.yaml", "- model"]),
+    "space missing": (fit("--config", "colon.yaml"), ["colon.yaml", "client_lr:0.1"]),
     "marks of a merge": (fit("--config", "merge.yaml"), ["merge.yaml", "line 2"]),
-    "empty section in a file": (fit("--config", "section_empty.yaml"), ["section_empty.yaml", "expected settings"]),
-    "no name of a file": (fit("--config="), ["config", "got nothing"]),
+    "empty section in a file": (fit("--config", "section_empty.yaml"), ["section_empty.yaml", "model:"]),
+    "no name of a file": (fit("--config="), ["config"]),
     "missing file": (("fit", "--config", "nope.yaml"), ["nope.yaml"]),
     "folder as file": (("fit", "--config", "runs"), ["runs"]),
     "bad syntax": (("fit", "--config", "syntax.yaml"), ["syntax.yaml", "line 2"]),
@@ -199,6 +220,47 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "sentence in a file": (fit("--config", "sentence.yaml"), ["sentence.yaml"]),
     "no rule in a file": (fit("--config", "null.yaml"), ["aggregation"]),
     "missing attack file": (attack("configs/attack/nope.yaml"), ["attack", "configs/attack/nope.yaml", "file"]),
+    # Hostile configuration
+    "aliases upon aliases": (fit("--config", "laughs.yaml"), ["laughs.yaml", "100,000 values"]),
+    "alias within itself": (fit("--config", "recursive.yaml"), ["recursive.yaml", "line 2", "*m", "&m"]),
+    "deep nesting": (fit("--config", "deep.yaml"), ["deep.yaml", "line 1", "50 collections"]),
+    "deep nesting on the command line": (fit("--model", "[" * 60 + "]" * 60), ["model", "50 collections"]),
+    "very deep nesting on the command line": (fit("--model", "[" * 5000), ["model", "[[["]),
+    "deep nesting in an included file": (fit("--config", "includes.yaml"), ["deep.yaml", "50 collections"]),
+    "deep nesting in a class's file": (attack("deep.yaml"), ["attack=deep.yaml", "50 collections"]),
+    "large file": (fit("--config", "large.yaml"), ["large.yaml", "1,000,000 bytes"]),
+    "endless digits": (fit("--config", "digits.yaml"), ["99999...", "100,000 characters"]),
+    "endless digits on the command line": (
+        fit("--trainer.max_steps", "9" * 100_000),
+        ["trainer.max_steps=999", "100,000 characters"],
+    ),
+    "pipe as file": (("fit", "--config", "pipe.yaml"), ["config=pipe.yaml", "is a pipe"]),
+    "pipe as a class's file": (attack("pipe"), ["attack=pipe", "is a pipe"]),
+    "pipe in a file": (fit("--config", "names_pipe.yaml"), ["=pipe", "is a pipe"]),
+    "standard input as file": (("fit", "--config", "-"), ["config=-", "give a file"]),
+    "NUL in a name": (attack("a\0b"), ["attack=", "NUL"]),
+    "NUL in a file": (fit("--config", "nul.yaml"), ["NUL"]),
+    "dict_kwargs of a rule": (fit("--aggregation.dict_kwargs.factor", "3"), ["aggregation.dict_kwargs", "factor"]),
+    "dict_kwargs of a data set": (fit("--data.dict_kwargs", "{factor: 3}"), ["data.dict_kwargs", "factor"]),
+    "argument without a type": (rule("mistaken_code.Untyped"), ["aggregation", "factor", "required"]),
+    "grid in a pipe": (("table", "--config", "pipe.yaml", "--out", "o"), ["pipe.yaml", "is a pipe"]),
+    "grid of aliases": (("table", "--config", "laughs.yaml", "--out", "o"), ["laughs.yaml", "100,000 values"]),
+    "axes in a pipe": (table("--axes", "pipe.yaml", "--out", "o"), ["axes=pipe.yaml", "is a pipe"]),
+    "axes of aliases": (table("--axes", "laughs.yaml", "--out", "o"), ["laughs.yaml", "100,000 values"]),
+    "axes of aliases that a grid names": (
+        ("table", "--config", "grid_of_laughs.yaml", "--out", "o"),
+        ["laughs.yaml", "100,000 values"],
+    ),
+    "reference in a pipe": (
+        table("--out", "o", "--reference", "{where: {}, file: pipe}"),
+        ["reference", "pipe"],
+    ),
+    "binary reference": (
+        table("--out", "o", "--reference", "{where: {}, file: binary.yaml}"),
+        ["reference.file", "binary.yaml", "UTF-8"],
+    ),
+    "help of an unknown rule": (("fit", "--aggregation.help", "Nope"), ["aggregation=Nope", "FLTrust", "Krum"]),
+    "resume in a file": (fit("--config", "resume.yaml"), ["resume=runs", "--resume runs"]),
     # Names of classes
     "unknown rule": (rule("Nope"), ["aggregation", "Nope", "FLTrust", "Krum", "TrimmedMean"]),
     "unknown attack": (attack("Nope"), ["attack", "Nope", "TrimAttack", "NoAttack"]),
@@ -247,8 +309,8 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         ["trainer.callbacks=no_such_module.A", "No module named"],
     ),
     # Types
-    "milestone without brackets": (fit("--model.lr_milestones", "5"), ["model.lr_milestones", "list", "got 5"]),
-    "word as milestone": (fit("--model.lr_milestones", "[a]"), ["model.lr_milestones", "int", "got a"]),
+    "milestone without brackets": (fit("--model.lr_milestones", "5"), ["model.lr_milestones", "list", "5"]),
+    "word as milestone": (fit("--model.lr_milestones", "[a]"), ["model.lr_milestones", "int", "'a'"]),
     "decimal comma": (fit("--model.client_lr", "0,1"), ["model.client_lr", "float", "0,1"]),
     "word for the chunk": (
         fit("--model.clients_per_chunk", "many"),
@@ -417,7 +479,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         )
     },
     "word for an evaluation's interval": (fit("--trainer.val_check_interval", "often"), ["val_check_interval=often"]),
-    "precision of 8 bits": (fit("--trainer.precision", "8"), ["trainer.precision=8", "32-true or bf16-mixed"]),
+    "precision of 8 bits": (fit("--trainer.precision", "8"), ["trainer.precision", "8", "32-true", "bf16-mixed"]),
     "word for the longest time": (fit("--trainer.max_time", "soon"), ["soon", "DD:HH:MM:SS"]),
     "more processes than cores": (
         fit("--trainer.accelerator", "cpu", "--trainer.devices", TOO_MANY),
@@ -477,6 +539,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, text in TEXTS.items():
             Path(name).write_bytes(text.encode() if isinstance(text, str) else text)
         Path("foreign").mkdir()
+        for name in ("pipe", "pipe.yaml"):
+            os.mkfifo(name)
         Path("foreign/summary.json").write_text("{}")
         _write_checkpoints(checkpoint, Path(CHECKPOINT).read_bytes())
     _write_data(base / "data")

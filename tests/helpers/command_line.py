@@ -103,8 +103,8 @@ def summary_of(folder: Path) -> dict[str, Any]:
 
 
 def files_in(folder: Path) -> dict[str, bytes | None]:
-    """Content of every file below a folder by its path, None for folders."""
-    return {str(path): None if path.is_dir() else path.read_bytes() for path in sorted(folder.rglob("*"))}
+    """Content of every file below a folder by its path, None for folders and pipes."""
+    return {str(path): path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}
 
 
 def _no_network(url: str, target: Path, **_: object) -> None:

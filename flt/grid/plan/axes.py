@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from jsonargparse.typing import Path_fr
 
+from flt.cli.configs import check_file, own_config, read_text
 from flt.errors import InputError
 from flt.grid.plan.naming import MEASURES, column_of, label_of
 
@@ -45,10 +46,8 @@ def axes_of(axes: File | dict[str, Any]) -> list[Axis]:
     if not isinstance(axes, dict):
         path = file_named("axes", axes)
         folder = path.parent
-        try:
-            axes = yaml.safe_load(path.read_text())
-        except yaml.YAMLError as error:
-            raise InputError(f"axes={path} is no YAML file: {error}") from error
+        check_file(path, "axes")
+        axes = yaml.safe_load(read_text(path, "axes"))
         if not isinstance(axes, dict):
             raise InputError(f"axes={path}: a mapping from axes to their levels is expected")
     if not axes:
@@ -86,9 +85,12 @@ def file_named(name: str, path: File, folder: Path | None = None) -> Path:
         folder: What a relative path starts from; None is the working directory.
 
     Raises:
-        InputError: If there is no such file.
+        InputError: If there is no such file, here or among the configurations of the program.
     """
     given = Path(path.absolute) if isinstance(path, Path_fr) else (folder or Path()) / Path(path).expanduser()
+    own = own_config(str(path)) if not given.exists() else None
+    if own is not None:
+        return own
     if not given.is_file():
         raise InputError(f"{name}={path}: there is no such file")
     return given.absolute()

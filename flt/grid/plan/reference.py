@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+from flt.cli.configs import read_text
 from flt.errors import InputError
 from flt.grid.plan.axes import file_named
 from flt.grid.plan.grid import Reference
@@ -70,7 +71,7 @@ def _read(reference: Reference) -> tuple[str, list[dict[str, str]]]:
         name, text = "the paper's tables", resources.files("flt.grid.plan").joinpath("paper.csv").read_text()
     else:
         path: Path = file_named("reference.file", reference.file)
-        name, text = f"reference.file={path}", path.read_text(encoding="utf-8-sig")  # as Excel writes it
+        name, text = f"reference.file={path}", read_text(path, "reference.file")
     rows = list(csv.DictReader(text.splitlines()))
     if not rows or not any(measure in rows[0] for measure in MEASURES):
         raise InputError(f"{name}: a CSV file with a column {' or '.join(MEASURES)} is expected")
