@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import flt
 from flt.cli.commands import overview, unknown
+from flt.cli.environment import set_up_messages
 from flt.cli.exit_status import exit_status
 
 
@@ -47,10 +48,12 @@ def run(words: Sequence[str]) -> int | None:
     elif command == "data":
         from flt.cli.data import data
 
+        set_up_messages()  # anew, as Lightning has been imported
         data(rest)
     elif command in ("fit", "validate", "test", "predict"):
         from flt.cli.training import train_or_evaluate
 
+        set_up_messages()
         train_or_evaluate(command, rest)
     else:
         raise unknown(command)
