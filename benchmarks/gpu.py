@@ -2,17 +2,21 @@
 
     python benchmarks/gpu.py
     python benchmarks/gpu.py --only MNIST --precision bf16-mixed
+    NVIDIA_TF32_OVERRIDE=0 python benchmarks/gpu.py --only MNIST --precision 32-true
 
 Besides rounds a second, the loops and the shares: the profile of one round with what bounds it, how often the host
-waits for the GPU in a round and where, and the largest memory taken on the GPU. CIFAR-10 comes twice, as batch
-normalisation trains one client at a time and group normalisation all at once. With --device cpu it does everything
-that needs no GPU.
+waits for the GPU in a round and where, the largest memory taken on the GPU, and whether repeated runs are equal bit for
+bit. MNIST also comes under every rule, under every attack and with trainer.deterministic, and HAR under an attack, all
+of them without the loops. CIFAR-10 comes twice, as batch normalisation trains one client at a time and group
+normalisation all at once. With --device cpu it does everything that needs no GPU. What is measured is written after
+each case.
 """
 
 import argparse
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +24,8 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback
 from measure import GIB, RESULTS, describe_machine, save, say
-from rounds import measure, show
-from runs import CONFIGS, fit
+from rounds import measure, say_rate, say_shares, show, spread
+from runs import CONFIGS, fit, parameters_of, shares
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
@@ -35,17 +39,35 @@ COUNTED, PROFILED, WATCHED = 3, 4, 5  # which rounds are looked into, and how ma
 
 @dataclass(frozen=True)
 class Case:
+    """What is run.
+
+    Attributes:
+        config: Name of the configuration.
+        rounds: Rounds of a run.
+        settings: Further arguments of ``flt fit``.
+        loop_rounds: Rounds of the loops beside it, which are far slower; 0 for no loops.
+    """
+
     config: str
     rounds: int
     settings: tuple[str, ...] = ()
+    loop_rounds: int = 0
 
 
+RULES = ("FedAvg", "Krum", "TrimmedMean", "Median")
+ATTACKS = ("LabelFlippingAttack", "KrumAttack", "TrimAttack", "ScalingAttack", "AdaptiveAttack")
 CASES = {
-    "HAR": Case("har_fltrust.yaml", 300),
-    "MNIST": Case("mnist_fltrust.yaml", 50),
-    "CIFAR-10": Case("cifar10_fltrust.yaml", 5),
+    "HAR": Case("har_fltrust.yaml", 300, loop_rounds=30),
+    "HAR, TrimAttack": Case("har_fltrust.yaml", 300, ("--attack=TrimAttack",)),
+    "MNIST": Case("mnist_fltrust.yaml", 60, loop_rounds=5),
+    **{f"MNIST, {rule}": Case("mnist_fltrust.yaml", 60, (f"--aggregation={rule}",)) for rule in RULES},
+    **{f"MNIST, {attack}": Case("mnist_fltrust.yaml", 60, (f"--attack={attack}",)) for attack in ATTACKS},
+    "MNIST, deterministic": Case(
+        "mnist_fltrust.yaml", 60, ("--trainer.deterministic=true", "--model.clients_per_chunk=100")
+    ),
+    "CIFAR-10": Case("cifar10_fltrust.yaml", 3, loop_rounds=1),
     "CIFAR-10 with group normalisation": Case(
-        "cifar10_fltrust.yaml", 5, ("--model.network.init_args.normalization=group",)
+        "cifar10_fltrust.yaml", 5, ("--model.network.init_args.normalization=group",), loop_rounds=1
     ),
 }
 
@@ -55,7 +77,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu", help="where to run (%(default)s)")
     parser.add_argument("--only", choices=CASES, nargs="+", default=list(CASES), help="some of the cases")
     parser.add_argument("--precision", choices=DTYPES, nargs="+", default=list(DTYPES), help="one of both precisions")
-    parser.add_argument("--rounds", type=int, help="rounds of a run (300, 50 and 5)")
+    parser.add_argument("--rounds", type=int, help="rounds of a run (300, 60 and 5; 3 with batch normalisation)")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each kind, after one to warm up (%(default)s)")
     parser.add_argument("--stand-in", action="store_true", help="synthetic data even where the real ones are there")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results (%(default)s)")
@@ -71,8 +93,8 @@ def main() -> None:
             result, table = measure_case(CASES[name], precision, options)
             results.append({"name": name, "precision": precision, **result})
             profiles.append(f"{name}, {precision}: {result['round']['bound']}\n\n{table}\n")
-    save(options.out, "gpu", {"device": options.device, "results": results})
-    write_atomically(options.out / "gpu_profiles.txt", "\n".join(profiles))
+            save(options.out, "gpu", {"device": options.device, "results": results})
+            write_atomically(options.out / "gpu_profiles.txt", "\n".join(profiles))
     say(f"profiles in {options.out / 'gpu_profiles.txt'}")
 
 
@@ -81,8 +103,13 @@ def measure_case(case: Case, precision: str, options: argparse.Namespace) -> tup
     settings = [f"--trainer.accelerator={options.device}", f"--trainer.precision={precision}", *case.settings]
     settings += ["--data.stand_in=always"] if options.stand_in else []
     config = CONFIGS / case.config
-    result = measure(config, options.rounds or case.rounds, options.repeats, settings, DTYPES[precision])
-    show(result)
+    rounds = options.rounds or case.rounds
+    if case.loop_rounds:
+        loop_rounds = min(case.loop_rounds, rounds)
+        result = measure(config, rounds, options.repeats, settings, DTYPES[precision], loop_rounds)
+        show(result)
+    else:
+        result = measure_alone(config, rounds, options.repeats, settings)
     watch = OneRound(on_gpu=options.device == "gpu")
 
     def prepare(run: Run) -> None:
@@ -90,12 +117,36 @@ def measure_case(case: Case, precision: str, options: argparse.Namespace) -> tup
 
     fit(config, WATCHED, settings, prepare)
     inside = watch.found(1 / result["rounds_per_second"]["flt fit"]["median"])
+    say(f"  {'repeated runs':<14}{'equal bit for bit' if result['repeats_are_equal'] else 'not equal bit for bit'}")
     say(f"  {'one round':<14}{inside['bound']}")
     if options.device == "gpu":
         where = ", ".join(f"{place} ({count})" for place, count in inside["waits_at"].items()) or "nowhere"
         say(f"  {'waits':<14}{inside['waits']} of the host for the GPU: {where}")
         say(f"  {'GPU memory':<14}{inside['gpu_memory_gib']:.2f} GiB")
     return result | {"round": inside}, watch.table
+
+
+def measure_alone(config: Path, rounds: int, repeats: int, settings: Sequence[str]) -> dict[str, Any]:
+    """Rounds a second and where they go, with nothing to compare them with."""
+    rates, models = [], []
+    for _ in range(repeats + 1):
+        module, seconds = fit(config, rounds, settings)
+        rates.append(rounds / seconds)
+        models.append(parameters_of(module))
+    device = module.data.root.features.device
+    result = {
+        "config": config.name,
+        "data": module.data.display_name,
+        "settings": list(settings),
+        "rounds": rounds,
+        "repeats": repeats,
+        "repeats_are_equal": all(map(models[0].equal, models)),
+        "rounds_per_second": {"flt fit": spread(rates[1:])},  # the first is a warm-up
+        "shares": shares(config, rounds, settings, device),
+    }
+    say_rate("flt fit", result["rounds_per_second"]["flt fit"], "rounds/s")
+    say_shares(result["shares"])
+    return result
 
 
 class OneRound(Callback):

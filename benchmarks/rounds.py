@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 from measure import GIB, RESULTS, describe_machine, matrix_product_limit, save, say
-from runs import CONFIGS, PARTS, PlainLoop, fit, operations, peak_memory_of, shares
+from runs import CONFIGS, PARTS, PlainLoop, fit, operations, parameters_of, peak_memory_of, shares
 
 DEFAULTS = {CONFIGS / "har_fltrust.yaml": 500, CONFIGS / "mnist_fltrust.yaml": 12}
 LOOPS = ("plain loop", "bare loop")
@@ -54,7 +54,12 @@ def main() -> None:
 
 
 def measure(
-    config: Path, rounds: int, repeats: int, settings: Sequence[str], dtype: torch.dtype | None = None
+    config: Path,
+    rounds: int,
+    repeats: int,
+    settings: Sequence[str],
+    dtype: torch.dtype | None = None,
+    loop_rounds: int | None = None,
 ) -> dict[str, Any]:
     """Everything about one configuration.
 
@@ -64,11 +69,16 @@ def measure(
         repeats: Runs of each kind, after one to warm up.
         settings: Further arguments of ``flt fit``.
         dtype: What the loops cast to while training, if anything.
+        loop_rounds: Rounds of the loops where these are so slow that fewer tell as much; None for as many.
     """
     seconds: dict[str, list[float]] = {name: [] for name in ("flt fit", *LOOPS)}
+    models, per_loop = [], loop_rounds or rounds
     for repeat in range(repeats + 1):
         module, own = fit(config, rounds, settings)
-        loops = [PlainLoop(module, bare=bare, dtype=dtype).seconds(rounds) for bare in (False, True)]
+        models.append(parameters_of(module))
+        loops = [
+            PlainLoop(module, bare=bare, dtype=dtype).seconds(per_loop) * rounds / per_loop for bare in (False, True)
+        ]
         if repeat:  # the first is a warm-up
             for name, value in zip(seconds, (own, *loops), strict=True):
                 seconds[name].append(value)
@@ -91,6 +101,7 @@ def measure(
         "malicious": module.federation.num_malicious,
         "rounds": rounds,
         "repeats": repeats,
+        "repeats_are_equal": all(map(models[0].equal, models)),
         "rounds_per_second": rates,
         "ratio": ratios,
         "shares": shares(config, rounds, settings, device),
@@ -115,11 +126,10 @@ def show(result: dict[str, Any]) -> None:
         f" {result['rounds']} rounds"
     )
     for name, rate in result["rounds_per_second"].items():
-        _line(name, rate, "rounds/s")
+        say_rate(name, rate, "rounds/s")
     for name, ratio in result["ratio"].items():
-        _line("ratio", ratio, f"times the {name}")
-    parts = [f"{part} {100 * result['shares'][part]:.1f} %" for part in PARTS]
-    say(f"  {'of a round':<14}{', '.join(parts)}")
+        say_rate("ratio", ratio, f"times the {name}")
+    say_shares(result["shares"])
     say(
         f"  {'limit':<14}{result['limit_rounds_per_second']:.2f} rounds/s"
         f" ({result['operations_per_round'] / 1e9:.3g} GFLOP a round at"
@@ -128,7 +138,14 @@ def show(result: dict[str, Any]) -> None:
     say(f"  {'peak memory':<14}{result['peak_memory_gib']:.2f} GiB")
 
 
-def _line(name: str, values: dict[str, float], unit: str) -> None:
+def say_shares(shares: dict[str, float]) -> None:
+    """Prints where a round's time goes."""
+    parts = [f"{part} {100 * shares[part]:.1f} %" for part in PARTS]
+    say(f"  {'of a round':<14}{', '.join(parts)}")
+
+
+def say_rate(name: str, values: dict[str, float], unit: str) -> None:
+    """Prints a median with its spread."""
     say(f"  {name:<14}{values['median']:.2f} {unit}  ({values['least']:.2f} to {values['most']:.2f})")
 
 

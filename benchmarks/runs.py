@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import gc
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -58,6 +59,7 @@ def fit(
         The model with its data, and the seconds from the first round to the last.
     """
     clock = Clock()
+    gc.collect()  # an earlier run's data, which take memory from this one and are counted as its own
     with tempfile.TemporaryDirectory() as folder, quietly():
         arguments = [f"--trainer.max_steps={rounds}", "--trainer.limit_val_batches=0"]
         run = assemble("fit", ["--config", str(config), *arguments, "--trainer.logger.save_dir", folder, *settings])
@@ -65,6 +67,7 @@ def fit(
             prepare(run)
         callbacks_of(run.trainer).append(clock)
         perform(run)
+    torch.use_deterministic_algorithms(False)  # Lightning leaves them switched on for all runs to come
     return run.model, clock.total
 
 
@@ -90,6 +93,11 @@ class Clock(Callback):
     def rounds(self) -> list[float]:
         """Seconds of each round, Lightning's share included."""
         return [end - start for start, end in zip(self.ends, self.ends[1:], strict=False)]
+
+
+def parameters_of(module: FederatedModule) -> Tensor:
+    """The global model after a run, as one vector on the CPU."""
+    return parameters_to_vector(module.network.parameters()).detach().cpu()
 
 
 def shares(config: Path, rounds: int, settings: Sequence[str], device: torch.device) -> dict[str, float]:

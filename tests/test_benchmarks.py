@@ -42,6 +42,7 @@ def check_rounds(result: dict[str, Any]) -> None:
     assert (result["clients"], result["parameters"], result["rounds"]) == (30, 3372, 3)
     for rate in (*result["rounds_per_second"].values(), *result["ratio"].values()):
         assert 0 < rate["least"] <= rate["median"] <= rate["most"]
+    assert result["repeats_are_equal"]
     assert sum(result["shares"].values()) == pytest.approx(1, abs=1e-3)
     assert min(result["shares"][part] for part in ("data", "training", "rule", "server step")) > 0
     # 30 batches of 32 and the root's 100 examples, forward and back, through 561 x 6 weights.
@@ -87,10 +88,13 @@ def test_scaling(tmp_path: Path) -> None:
 
 
 def test_gpu_on_the_processor(tmp_path: Path) -> None:
-    arguments = ("--device", "cpu", "--only", "HAR", "--precision", "32-true", *TINY)
-    (result,) = results_of("gpu.py", *arguments, folder=tmp_path, name="gpu")["results"]
-    check_rounds(result)
-    assert "aten::baddbmm" in (tmp_path / "gpu_profiles.txt").read_text()
+    arguments = ("--device", "cpu", "--only", "HAR", "HAR, TrimAttack", "--precision", "32-true", *TINY)
+    compared, alone = results_of("gpu.py", *arguments, folder=tmp_path, name="gpu")["results"]
+    check_rounds(compared)
+    assert alone["repeats_are_equal"]
+    assert alone["rounds_per_second"]["flt fit"]["median"] > 0
+    assert min(alone["shares"][part] for part in ("training", "attack", "rule")) > 0
+    assert (tmp_path / "gpu_profiles.txt").read_text().count("aten::baddbmm") >= 2
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -36,6 +36,8 @@ def all_finite(updates: Tensor) -> bool:
         >>> all_finite(torch.tensor([[1.0, 2.0], [float("nan"), 0.0]]))
         False
     """
+    if not updates.numel():
+        return True  # without waiting for a GPU
     # A sum is one pass over memory, and not finite whenever an entry is; only if it overflows do entries matter.
     return math.isfinite(float(updates.sum())) or bool(updates.isfinite().all())
 
@@ -83,8 +85,9 @@ def cosines_of_length(updates: Tensor, lengths: Tensor, root_update: Tensor, roo
     """`cosine_similarity` where the norms are known, ``lengths`` of shape ``[num_clients]`` and a scalar."""
     # Dividing the root first keeps every partial sum of the product below the client's own norm.
     # Only with updates near the end of the float range could they still overflow; those get a shorter root.
-    is_long = float(lengths.max()) > torch.finfo(updates.dtype).max / 4
-    shrink = 0.25 / len(root_update) ** 0.5 if is_long else 1.0
+    # Decided on the device: nothing has to be read back from a GPU.
+    is_long = lengths.max() > torch.finfo(updates.dtype).max / 4
+    shrink = torch.ones_like(root_norm).masked_fill_(is_long, 0.25 / len(root_update) ** 0.5)
     along_root = _products(updates, (root_update.double() * (shrink / root_norm)).to(updates.dtype))
     cosines = torch.where((lengths > 0) & (root_norm != 0), along_root / (lengths * shrink), 0.0)
     return cosines.clamp(-1.0, 1.0).to(updates.dtype)
