@@ -20,8 +20,8 @@ from flt.module import FederatedModule
 
 HEAD = """# Settings
 
-Every setting with its default and what it means, as `flt fit --help` and `flt table --help` have them; made from the
-classes by `python docs/make_settings.py`. On the command line a setting is `--model.client_lr 0.01`, in a file
+Every setting with its default and what it means, as `flt fit --help.all` and `flt table --help` have them; made from
+the classes by `python docs/make_settings.py`. On the command line a setting is `--model.client_lr 0.01`, in a file
 
 ```yaml
 model:

@@ -10,13 +10,11 @@ from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
-from lightning.pytorch.profilers import PassThroughProfiler
 
 from callbacks import EvaluationMetrics, MetricsLogger, PredictionWriter, RoundProgressBar, RunReport, WandbReport
 from callbacks.reporting.wandb_runs import name_runs
 from flt.cli.config_writer import ConfigWriter
 from flt.cli.exit_status import NO_SPACE, how_stopped, interrupted_status, no_space
-from flt.cli.no_profiler import NoProfiler
 from flt.cli.settings import Request, read
 from flt.data import FederatedDataModule
 from flt.errors import InputError, Stopped
@@ -118,8 +116,6 @@ def _trainer(command: str, request: Request, made: Namespace) -> Trainer:
     except (TypeError, ValueError, ImportError, MisconfigurationException) as error:  # Lightning's, of its settings
         chosen = ", ".join(f"{name}={settings[name]}" for name in ("accelerator", "devices", "strategy"))
         raise InputError(f"the trainer ({chosen}) cannot be made: {error}") from error
-    if type(trainer.profiler) is PassThroughProfiler:  # type: ignore[attr-defined]
-        trainer.profiler = NoProfiler()  # type: ignore[attr-defined]
     if command == "fit":
         name_runs(trainer, made.data, run_seed())
         claim_run_folder(trainer)
