@@ -1,1 +1,1 @@
-"""What records and shows a run."""
+"""Callbacks that record and show a run: metrics, summary, progress, predictions, W&B."""

@@ -1,4 +1,4 @@
-"""A number for each client of a round: what distributions and means over clients are made of."""
+"""Numbers for each client of a round, such as its trust score; histograms and means over clients are made of them."""
 
 import numpy as np
 import torch
@@ -15,23 +15,23 @@ NAMES = {
 }
 TO_AGGREGATE = ("cosine_to_aggregate", "norm_ratio_to_aggregate")
 DISTRIBUTIONS = (*NAMES.values(), *TO_AGGREGATE)
-"""All that `by_client` may return."""
+"""The names of all vectors that `by_client` may return."""
 
 NUM_BINS = 64
 
 
 def by_client(round: Round, aggregate: Aggregate) -> dict[str, Tensor]:
-    """What is known of each client's update, float64 on the CPU, each of shape ``[num_clients]``.
+    """Collects the rule's judgement of each client: vectors of shape ``[num_clients]``, float64 on the CPU.
 
-    It is the rule's judgement. Where that says nothing of cosines, the updates are compared with the aggregate, if they
-    are still there: a round that came in parts has let them go.
+    A rule without cosines gets those of the updates and the aggregate, and their lengths over the aggregate's. A round
+    that came in parts has no updates left to compare.
 
     Args:
         round: The round, as the rule saw it.
-        aggregate: What the rule made of it.
+        aggregate: The rule's aggregate.
 
     Returns:
-        Tensors by name; one of `DISTRIBUTIONS` each.
+        Vectors by name, which is one of `DISTRIBUTIONS`.
     """
     judgement = aggregate.judgement
     values = {NAMES[name]: vector for name, vector in judgement.vectors.items()}
@@ -44,11 +44,14 @@ def by_client(round: Round, aggregate: Aggregate) -> dict[str, Tensor]:
 
 
 def benign_and_malicious(values: dict[str, Tensor], malicious: Tensor) -> dict[str, Tensor]:
-    """The finite values of both groups apart, as ``NAME/benign`` and ``NAME/malicious``; a group of nobody is left out.
+    """Splits vectors into the finite values of benign and of malicious clients; an empty group is left out.
 
     Args:
-        values: What `by_client` returns.
+        values: The vectors that `by_client` returns.
         malicious: Which clients are malicious, boolean of shape ``[num_clients]``.
+
+    Returns:
+        The values under ``NAME/benign`` and ``NAME/malicious``.
 
     Example:
         >>> values = {"weights": torch.tensor([0.5, 0.25, 0.25])}
@@ -64,10 +67,10 @@ def benign_and_malicious(values: dict[str, Tensor], malicious: Tensor) -> dict[s
 
 
 def histogram(name: str, values: Tensor, num_clients: int) -> tuple[np.ndarray, np.ndarray]:
-    """How many clients have which value, over a range that is the same in every round, so that rounds can be compared.
+    """Counts clients by their value, in bins that are the same in every round, so that rounds can be compared.
 
-    Trust scores and cosines range from -1 to 1, lengths from 0 to 10 times what they are compared with, weights from 0
-    to 5 times an equal share. What lies beyond is counted in the first or the last bin.
+    The bins of trust scores and cosines range from -1 to 1, those of ratios of lengths from 0 to 10, those of weights
+    from 0 to 5 times an equal share. A value beyond them is counted in the first or the last bin.
 
     Args:
         name: One of `DISTRIBUTIONS`.
@@ -89,7 +92,7 @@ def histogram(name: str, values: Tensor, num_clients: int) -> tuple[np.ndarray, 
 
 
 class ClientMeans:
-    """Means of some numbers by client over the rounds in which the client took part.
+    """Averages each client's numbers over the rounds in which the client took part.
 
     Args:
         num_clients: Number of clients.
@@ -101,7 +104,7 @@ class ClientMeans:
         self._counts: dict[str, Tensor] = {}
 
     def add(self, client_ids: Tensor, values: dict[str, Tensor]) -> None:
-        """Takes a round into account: ``values`` of shape ``[len(client_ids)]``, by name."""
+        """Adds the numbers of a round: vectors of shape ``[len(client_ids)]`` by name."""
         for name, vector in values.items():
             if name not in self._sums:
                 self._sums[name] = torch.zeros(self._num_clients, dtype=torch.float64)
@@ -110,16 +113,16 @@ class ClientMeans:
             self._counts[name].index_add_(0, client_ids, torch.ones_like(vector))
 
     def __getitem__(self, name: str) -> list[float | None]:
-        """Each client's mean; None for a client, or a name, of which nothing was said."""
+        """Returns each client's mean; None for a client, or a name, without numbers."""
         if name not in self._sums:
             return [None] * self._num_clients
         means = (self._sums[name] / self._counts[name]).tolist()
         return [mean if count else None for mean, count in zip(means, self._counts[name].tolist(), strict=True)]
 
     def state_dict(self) -> dict[str, dict[str, Tensor]]:
-        """What a checkpoint keeps."""
+        """Returns the state that checkpoints keep."""
         return {"sums": self._sums, "counts": self._counts}
 
     def load_state_dict(self, state_dict: dict[str, dict[str, Tensor]]) -> None:
-        """Takes over what a checkpoint kept."""
+        """Restores the state from a checkpoint."""
         self._sums, self._counts = state_dict["sums"], state_dict["counts"]

@@ -1,4 +1,4 @@
-"""What an evaluation measures beside the two rates: loss and error of each class, error of each client."""
+"""Further metrics of an evaluation: loss, error of each class, error of each client."""
 
 import math
 import re
@@ -113,7 +113,7 @@ class EvaluationMetrics(Callback):
 
 
 class ClientErrors(Callback):
-    """Adds to each evaluation during training how the global model does on the benign clients' own training data.
+    """Adds the global model's errors on the benign clients' own training data to each evaluation during training.
 
     ``client_error_mean`` is the mean of the clients' error rates, ``client_error_worst_tenth`` the mean over the tenth
     of the clients with the highest ones, and ``client_error_spread`` their standard deviation. Every evaluation takes a
@@ -162,7 +162,7 @@ def log_finite(trainer: Trainer, module: LightningModule, values: dict[str, floa
     """
     finite = {name: value for name, value in values.items() if math.isfinite(value)}
     if isinstance(module, FederatedModule) and module.to_rows is not None:
-        # What self.log comes to; a dozen calls of it would take a fifth of a short evaluation.
+        # self.log would do the same, but a dozen calls of it take a fifth of a short evaluation.
         trainer.callback_metrics.update(zip(finite, torch.tensor([*finite.values()], dtype=torch.float64), strict=True))
         module.to_rows.update(dict.fromkeys(finite, "on_validation_epoch_end"))
     else:

@@ -36,7 +36,7 @@ class MetricsLogger(FederatedCallback):
         self.num_dropped = 0
         self._pending: dict[str, float] = {}
         self._last_rounds: list[int] = []
-        self._known: set[str] = set()  # to the loggers
+        self._known: set[str] = set()  # names that the loggers have had before
 
     @property
     def names(self) -> list[str]:
@@ -99,12 +99,12 @@ class MetricsLogger(FederatedCallback):
         self._flush(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Returns the state that checkpoints keep."""
         rows = [*self.rows, self._pending] if self._pending else self.rows
         return {"rows": rows, "num_dropped": self.num_dropped}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over what a checkpoint kept."""
+        """Restores the state from a checkpoint."""
         self.rows = state_dict["rows"]
         self.num_dropped = state_dict["num_dropped"]
 

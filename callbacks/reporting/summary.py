@@ -1,4 +1,4 @@
-"""What a run shows at its start and leaves at its end."""
+"""The report of a run: tables at its start and end, ``summary.json`` and ``curves.png``."""
 
 import json
 import time
@@ -67,7 +67,7 @@ class RunReport(Callback):
         if self.curves and has_curves(metrics.rows):
             self.figure = draw_run(trainer, pl_module, metrics)
             write_atomically(folder / "curves.png", self.figure)
-        # Last: it is what tells that a run is finished.
+        # The summary comes last: a run is finished as soon as it has one.
         write_atomically(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
         Console(markup=False).print(f"Files in {folder}", highlight=False, soft_wrap=True)
 
@@ -85,11 +85,11 @@ class RunReport(Callback):
             _print_table("Evaluation", lines)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Returns the state that checkpoints keep."""
         return {"seconds": self._elapsed()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over what a checkpoint kept."""
+        """Restores the state from a checkpoint."""
         self.seconds = state_dict["seconds"]
 
     def _elapsed(self) -> float:
@@ -107,13 +107,13 @@ def draw_run(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger) 
 
 
 def attack_label(trainer: Trainer) -> str:
-    """What summaries and figures call the run's attack."""
+    """Returns the name of the run's attack for summaries and figures."""
     attack = only(trainer, Attack)
     return attack.label if attack else "NoAttack"
 
 
 def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
-    """What is about to run, as lines of a table."""
+    """Describes data, rule, attack and step of the run as lines of a table."""
     federation, data = module.federation, module.data
     clients, sampled = federation.num_clients, federation.clients_per_round
     who = f"{clients} clients" if sampled == clients else f"{sampled} of {clients} clients a round"

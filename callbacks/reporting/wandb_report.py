@@ -1,4 +1,4 @@
-"""What a run shows on Weights & Biases beyond the metrics of its rounds."""
+"""The report of a run on Weights & Biases: histograms over clients, a table of clients, the final curves."""
 
 import io
 from typing import Any
@@ -86,16 +86,16 @@ class WandbReport(FederatedCallback):
             logger.log_metrics(values, step=trainer.global_step)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """Returns the state that checkpoints keep."""
         return {} if self._means is None else self._means.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over what a checkpoint kept."""
+        """Restores the state from a checkpoint."""
         self._saved = state_dict
 
 
 def clients_table(module: FederatedModule, means: ClientMeans) -> tuple[list[str | int], list[list[Any]]]:
-    """Who took part: columns and a row for each client, of the first ones only where there are very many.
+    """Makes the table of clients: its columns and a row for each client, or for the first `MOST_ROWS` of them.
 
     Args:
         module: The server; sizes and classes are those before any attack changed the data.
@@ -122,7 +122,7 @@ def _define_metrics(logger: WandbLogger) -> None:
 
 
 def _what_was_run(trainer: Trainer, module: FederatedModule) -> dict[str, Any]:
-    """What to group runs by; flat keys, beside the nested settings ``data``, ``aggregation`` and ``attack``."""
+    """Returns the flat keys to group runs by; ``data`` and ``attack`` are nested settings and cannot be grouped."""
     return {
         "data_used": module.data.display_name,
         "rule_used": module.rule.label,

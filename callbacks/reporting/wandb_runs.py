@@ -13,7 +13,7 @@ from flt.federation.hooks import only
 
 SUMMARY = "min,max,last"
 ENVIRONMENT = {"name": "WANDB_NAME", "group": "WANDB_RUN_GROUP", "tags": "WANDB_TAGS"}
-"""Where W&B takes them from if the logger does not say."""
+"""Environment variables of W&B that name a run."""
 
 
 def wandb_loggers(trainer: Trainer) -> list[WandbLogger]:

@@ -100,7 +100,7 @@ def layout(project: str, entity: str, *, name: str = "FLTrust") -> Workspace:
 
 
 def described(workspace: Workspace) -> dict[str, Any]:
-    """What a workspace shows, for people: names, panels and what they plot."""
+    """Describes a workspace in plain values: its names, its panels and their metrics."""
     runs = workspace.runset_settings
     return {
         "workspace": workspace.name,
@@ -179,7 +179,7 @@ def _libraries() -> tuple[Any, Any]:
 
 
 def _settings(panel: Any) -> dict[str, Any]:
-    """What was set of a panel."""
+    """Returns the settings of a panel that are not empty."""
     values = {field.name: getattr(panel, field.name) for field in dataclasses.fields(panel)}
     return {
         name: value

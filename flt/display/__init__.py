@@ -1,1 +1,1 @@
-"""What people are shown: who holds what, curves, colours."""
+"""Figures and tables for people: the clients' data, the curves of a run, colours."""

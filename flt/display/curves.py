@@ -28,11 +28,11 @@ def has_curves(rows: Sequence[Mapping[str, float]]) -> bool:
 
 @rc_context({"text.parse_math": False})  # the name of a data set may hold a $
 def draw_curves(rows: Sequence[Mapping[str, float]], title: str) -> bytes:
-    """Error, attack success and trust scores over the rounds of one run.
+    """Draws error, attack success and trust scores over the rounds of one run.
 
     Args:
         rows: Metrics by name, each row with its ``round``; a name may be missing from a row.
-        title: Headline; what was run.
+        title: Headline, such as the data, rule and attack of the run.
 
     Returns:
         A PNG file's content.
@@ -56,7 +56,7 @@ def draw_curves(rows: Sequence[Mapping[str, float]], title: str) -> bytes:
 
 
 def _panels(rows: Sequence[Mapping[str, float]]) -> list[tuple[str, dict[str, tuple[str, str]]]]:
-    """The panels that have at least one point."""
+    """Returns the panels that have at least one point."""
     return [(label, curves) for label, curves in PANELS.items() if any(key in row for row in rows for key in curves)]
 
 

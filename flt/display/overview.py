@@ -1,4 +1,4 @@
-"""Who holds what at the start of a run, before any attack has changed the data."""
+"""The data of each client at the start of a run, before any attack has changed them."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ NUM_TRIGGER_EXAMPLES = 2
 
 @dataclass(frozen=True, eq=False)
 class TriggerExamples:
-    """What a backdoor's trigger does to a few test examples.
+    """A few test examples without and with a backdoor's trigger.
 
     Attributes:
         labels: Their classes, one for each.
         before: The examples, shape ``[num_examples, *shape]``.
         after: The same with the trigger.
         target_class: The class the backdoor aims at.
-        origin: Whose trigger it is, for people.
+        origin: Name of the attack or data set that the trigger belongs to.
     """
 
     labels: tuple[int, ...]
@@ -39,11 +39,11 @@ class TriggerExamples:
 
 @dataclass(frozen=True, eq=False)
 class DataOverview:
-    """Who holds what.
+    """The data of all clients, of the server and of the test set, in numbers.
 
     Attributes:
         title: The data set's name, marked if the data are synthetic.
-        class_names: What people call the classes.
+        class_names: Names of the classes.
         counts: Examples of each client by class, int64 of shape ``[num_clients, num_classes]``.
         malicious: Which clients are malicious, boolean of shape ``[num_clients]``.
         root_counts: Examples of the root dataset by class, int64 of shape ``[num_classes]``.
@@ -52,7 +52,7 @@ class DataOverview:
         partition: How the training examples were dealt out, for people.
         attack: The attack's label.
         seed: The run's seed.
-        trigger: What the backdoor's trigger does; None where there is no trigger.
+        trigger: Examples of the backdoor's trigger; None where there is no trigger.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""The figure of who holds what: clients by classes, the root dataset, and what a backdoor's trigger does."""
+"""The figure of the data: clients by classes, the root dataset, and examples with a backdoor's trigger."""
 
 import textwrap
 
@@ -23,7 +23,7 @@ MOST_COLUMNS = 800
 
 @rc_context({"text.parse_math": False})  # names of classes and data sets may hold a $
 def draw_overview(overview: DataOverview) -> Figure:
-    """The clients' data as a heat map beside the root dataset, above a few examples with the backdoor's trigger."""
+    """Draws the clients' data beside the root dataset, above a few examples with the backdoor's trigger."""
     top = 2.6 + min(3.5, 0.2 * max(4, overview.num_classes))
     bottom = 0.0
     if overview.trigger is not None:
@@ -39,9 +39,9 @@ def draw_overview(overview: DataOverview) -> Figure:
 
 
 def draw_counts(figure: Figure | SubFigure, overview: DataOverview) -> None:
-    """Clients by classes, with the clients' sizes above, who is malicious below, and the root dataset to the right.
+    """Draws clients by classes: their sizes above, marks of malicious ones below, the root dataset to the right.
 
-    Where there are more clients than can be told apart, a column is the mean of several neighbours.
+    Where there are more clients than `MOST_COLUMNS`, a column is the mean of several neighbours.
     """
     grid = figure.add_gridspec(2, 3, height_ratios=(1.0, 4.0), width_ratios=(1.0, 0.018, 0.24))
     heat = figure.add_subplot(grid[1, 0])
@@ -76,7 +76,7 @@ def _draw_heat(axis: Axes, overview: DataOverview, per_column: int) -> AxesImage
 
 
 def _draw_sizes(axis: Axes, overview: DataOverview, per_column: int) -> None:
-    """Bars as wide as the columns of the heat map; the examples of malicious clients stand on those of benign ones."""
+    """Draws bars as wide as the heat map's columns; the malicious clients' examples stand on those of benign ones."""
     sizes = overview.counts.sum(1)
     total, benign = _means(sizes, per_column), _means(sizes * ~overview.malicious, per_column)
     edges = _edges(overview, per_column)
@@ -94,7 +94,7 @@ def _draw_sizes(axis: Axes, overview: DataOverview, per_column: int) -> None:
 
 
 def _draw_malicious(axis: Axes, overview: DataOverview, per_column: int) -> None:
-    """A mark under every malicious client, as high as their share of the column."""
+    """Draws a mark under every malicious client, as high as the share of malicious clients in the column."""
     share = _means(overview.malicious, per_column)
     axis.stairs(share, _edges(overview, per_column), fill=True, color=MALICIOUS)
     axis.set_ylim(0, 1)
@@ -105,12 +105,12 @@ def _draw_malicious(axis: Axes, overview: DataOverview, per_column: int) -> None
 
 
 def _means(values: Tensor, per_column: int) -> np.ndarray:
-    """Means over that many neighbours, of the first dimension; the last mean may be over fewer."""
+    """Returns means over ``per_column`` neighbours of the first dimension; the last one may be over fewer."""
     return np.stack([part.float().mean(0).numpy() for part in torch.split(values, per_column)])
 
 
 def _edges(overview: DataOverview, per_column: int) -> list[float]:
-    """Where the columns of the heat map begin, and where the last one ends."""
+    """Returns the edges of the heat map's columns, one more than there are columns."""
     starts = range(0, overview.num_clients, per_column)
     return [*(start - 0.5 for start in starts), overview.num_clients - 0.5]
 
@@ -126,7 +126,7 @@ def _draw_root(axis: Axes, overview: DataOverview) -> None:
 
 
 def spread(count: int, most: int) -> list[int]:
-    """Every number below ``count``, or round ones at equal distances, ``most`` at the most.
+    """Returns every number below ``count``, or round ones at equal distances, ``most`` at the most.
 
     Example:
         >>> spread(3, 10), spread(100, 10)

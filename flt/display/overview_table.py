@@ -1,4 +1,4 @@
-"""Who holds what, as tables for a terminal."""
+"""Tables of the clients' data for a terminal."""
 
 from collections.abc import Callable
 
@@ -14,12 +14,13 @@ MOST_COLUMNS = 12
 
 
 def print_overview(overview: DataOverview, console: Console | None = None) -> None:
-    """Prints what the data are and a table with a row for each client.
+    """Prints a summary of the data and a table with a row for each client.
 
-    A table with too many classes for the terminal says of each client how many classes it holds and which one most.
+    Where the terminal has no room for a column for each class, the table has the number of classes that each client
+    holds, its most frequent class and that class's share.
 
     Args:
-        overview: Who holds what.
+        overview: The data in numbers.
         console: Where to print; None for standard output.
     """
     console = console or Console(markup=False)
@@ -37,7 +38,7 @@ def print_overview(overview: DataOverview, console: Console | None = None) -> No
 
 
 def describe(overview: DataOverview) -> dict[str, str]:
-    """What the data are, as lines of a table."""
+    """Describes data, partition, root dataset and attack as lines of a table."""
     clients, malicious = overview.num_clients, overview.num_malicious
     return {
         "data": f"{overview.title}: {int(overview.counts.sum()):,} training examples, {overview.num_test:,} test"
@@ -88,7 +89,7 @@ def _empty_table(overview: DataOverview, title: str) -> Table:
 
 
 def _add_rows(table: Table, overview: DataOverview, cells: Callable[[Tensor], list[str]]) -> None:
-    """The rows of all clients, or of the first and the last of them, then the sums."""
+    """Adds the rows of all clients, or of the first and the last of them, then those of the sums."""
     num_clients, malicious = overview.num_clients, overview.malicious.tolist()
     first = num_clients if num_clients <= MOST_ROWS else FIRST_ROWS
     last = num_clients if num_clients <= MOST_ROWS else num_clients - LAST_ROWS

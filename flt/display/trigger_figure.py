@@ -14,12 +14,12 @@ PLAIN = "#555555"
 
 
 def draw_trigger(figure: Figure | SubFigure, trigger: TriggerExamples, class_names: Sequence[str]) -> None:
-    """Test examples before and after the trigger is embedded: images beside each other, vectors as curves.
+    """Draws test examples before and after the trigger is embedded: images beside each other, vectors as curves.
 
     Args:
         figure: Where to draw.
         trigger: The examples.
-        class_names: What people call the classes.
+        class_names: Names of the classes.
     """
     target = shorten(class_names[trigger.target_class])
     figure.suptitle(f"Backdoor trigger of {trigger.origin}: examples with it are to be taken for class {target}")
@@ -45,7 +45,7 @@ def _draw_images(panel: SubFigure, name: str, before: Tensor, after: Tensor) -> 
 
 
 def _pixels(image: Tensor) -> np.ndarray:
-    """Grey [height, width] or RGB [height, width, 3] of an image [channels, height, width], between 0 and 1."""
+    """Turns an image [channels, height, width] into grey [height, width] or RGB [height, width, 3], from 0 to 1."""
     pixels = image[:3].permute(1, 2, 0) if len(image) >= 3 else image[0]
     return np.asarray(pixels.clamp(0, 1))
 
@@ -68,5 +68,5 @@ def _draw_vectors(panel: SubFigure, name: str, before: Tensor, after: Tensor) ->
 
 
 def shorten(name: str, most: int = 18) -> str:
-    """The name, cut where it is too long for a figure."""
+    """Cuts a name that is too long for a figure."""
     return name if len(name) <= most else f"{name[: most - 1]}…"

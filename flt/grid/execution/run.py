@@ -66,7 +66,7 @@ def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: 
                 with view:
                     for _ in _run(view, launcher or Local(), [job for job in runs if job not in done], jobs):
                         results().write_tables()
-            finally:  # what is finished is told even where the rest was broken off
+            finally:  # an interrupted grid has the tables and figures of its finished runs, too
                 results().write()
     except Timeout as error:
         raise InputError(
@@ -94,7 +94,7 @@ def _run(view: GridView, launcher: Launcher, left: Sequence[Job], at_once: int |
 
 
 def _warn_of_own(setting: str, metrics: Sequence[str] | None) -> None:
-    """Warns of metrics that are none of those that a run logs by itself; a word may be misspelt."""
+    """Warns of metrics that no run logs by itself: they are a user's own, or misspelt."""
     for name in metrics or []:
         if name not in NAMES and name not in KEPT and "/" not in name:
             warnings.warn(f"{setting}={name} is shown only if the runs log a metric of that name", stacklevel=3)
@@ -149,7 +149,7 @@ def _wandb_loggers(settings: Namespace, grid: Grid, cell: Cell, place: Path) -> 
 
 
 def _check_earlier(runs: Mapping[Job, Cell]) -> None:
-    """Refuses a folder whose runs had other settings: they would be mixed with those of this grid."""
+    """Raises an `InputError` if the folder holds runs with other settings: the table would mix them with the grid's."""
     for job, cell in runs.items():
         differences = job.differences()
         if differences:

@@ -1,4 +1,4 @@
-"""What people see while a grid is run: the cells filling up, and the time left."""
+"""The view of a grid while it is run: a table whose cells fill up, and the time left."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from flt.grid.plan.naming import readable
 from flt.grid.plan.outline import Outline
 from flt.grid.results.rows import panel_title
 
-SHORTEST = 2.0  # seconds whose pace tells something
+SHORTEST = 2.0  # seconds over which a pace can be measured
 TALLEST = 24  # rows of tables shown at once
 LEGEND = "a cell's mean testing error rate, until then its seeds: ● finished, % under way, ✗ failed, · waiting"
 
@@ -77,7 +77,7 @@ class GridView:
             print(f"[{count}/{len(self.jobs)}] {self.jobs[job].describe()}: {what}", flush=True)
 
     def refresh(self) -> None:
-        """Draws the state of things."""
+        """Draws the present state of all cells."""
         if not self._console.is_terminal:
             return
         progress = {job: self._progress(job) for job in self.jobs}
@@ -86,9 +86,9 @@ class GridView:
         self._live.update(Group(*self._tables(progress), Text(LEGEND, style="dim"), self._bar), refresh=True)
 
     def _progress(self, job: Job) -> float:
-        """Rounds of a run that are behind it."""
+        """Returns the number of rounds that a run has done."""
         if job in self.errors:
-            return 0.0  # nor are its rounds among those to come
+            return 0.0  # its rounds are not among those to come, either
         if job in self.summaries:
             return job.rounds
         return job.rounds_done() if self._is_running(job) else 0.0
@@ -100,7 +100,10 @@ class GridView:
             return False
 
     def _time_left(self, done: float) -> str:
-        """The time that the other rounds take at the pace since the first were seen, as processes start slowly."""
+        """Estimates the time that the other rounds take.
+
+        The pace is measured from the moment when the first rounds were seen: the start of a process takes seconds.
+        """
         now = time.monotonic()
         if self._first is None and done > self._rounds_before:
             self._first = now, done
@@ -114,7 +117,7 @@ class GridView:
         return f"{left} left"
 
     def _tables(self, progress: Mapping[Job, float]) -> list[RenderableType]:
-        """The panels where something is going on, as many as have room."""
+        """Makes the tables of the panels in which runs are under way, as many as have room."""
         outline, shown, height = self.outline, list[RenderableType](), 0
         tables = [(panel, self._table(panel, progress)) for panel in outline.panels]
         busy = [table for _, (table, is_busy) in tables if is_busy] or [table for _, (table, _) in tables[:1]]
@@ -146,7 +149,7 @@ class GridView:
         return job not in self.summaries and job not in self.errors and self._is_running(job)
 
     def _text(self, jobs: Sequence[Job], progress: Mapping[Job, float]) -> Text:
-        """A cell: its mean once all seeds are there, until then a mark for each seed."""
+        """Returns a cell's mean once all seeds are finished, until then a mark for each seed."""
         if not jobs:
             return Text("")
         if all(job in self.summaries for job in jobs):

@@ -53,11 +53,12 @@ class Panel(NamedTuple):
 
 
 class Legend(NamedTuple):
-    """What a legend says of lines as a whole.
+    """The part of a legend that is the same in all figures of a grid.
 
     Attributes:
-        title: What they are; empty where one line alone needs no name.
-        labels: All that a grid has, drawn or not: the same line looks the same in all figures of it.
+        title: Name of the lines' axis; empty where there is a single line.
+        labels: The labels of all lines that the grid may have. They settle the looks, so that a line looks the same in
+            every figure of the grid, whichever lines are missing there.
     """
 
     title: str
@@ -118,7 +119,7 @@ def draw_curves(
         title: Headline.
         runs: Folders of runs, one for each seed, by the titles of panel and line.
         y: Metrics, a row of panels each; None is the testing error rate.
-        legend: What the legend says of the lines as a whole.
+        legend: Title and labels of the grid's lines.
 
     Raises:
         InputError: If a run has no ``metrics.csv``, or no such metric.
@@ -199,7 +200,7 @@ def _axes_of(outline: Outline, figure: Figure) -> tuple[str | None, str | None]:
 
 
 def _places(labels: Sequence[str]) -> dict[str, float]:
-    """Where each label stands: at its number where all are numbers, else one after the other."""
+    """Places the labels of an axis: at their numbers where all are numbers, else one after the other."""
     try:
         return {label: float(label) for label in sorted(labels, key=float)}
     except ValueError:

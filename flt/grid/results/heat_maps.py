@@ -18,7 +18,7 @@ Place = tuple[int, int]  # row and column
 
 
 class HeatMap(NamedTuple):
-    """What a heat map shows of a cell.
+    """A kind of heat map: the number that it shows of a cell, and how.
 
     Attributes:
         number: The number that is written for a measure, if there is one.
@@ -90,7 +90,7 @@ def draw_heat_maps(outline: Outline, rows: Sequence[Row]) -> bytes:
 
 
 def _what(outline: Outline, rows: Sequence[Row]) -> str:
-    """What the numbers in the cells are."""
+    """Names the numbers in the cells."""
     first, *others = outline.shown
     there = [readable(name) for name in others if any(row.get(name) is not None for row in rows)]
     return readable(first) + (f", below it {', '.join(there)}" if there else "")
@@ -103,7 +103,7 @@ def _highest(rows: Sequence[Row], measure: str) -> float:
 
 
 def _numbers(cell: Mapping[str, Value], heat_map: HeatMap) -> dict[str, float]:
-    """The numbers of a cell's measures."""
+    """Returns the number of each measure of a cell."""
     numbers = {measure: heat_map.number(value) for measure, value in cell.items()}
     # Rounded and with 0 added, as -0.000 looks like a number of its own.
     return {measure: round(number, 3) + 0.0 for measure, number in numbers.items() if number is not None}

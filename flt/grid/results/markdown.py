@@ -85,7 +85,7 @@ def _body(outline: Outline, rows: Sequence[Row], panel: dict[str, str]) -> dict[
 
 
 def explanation(outline: Outline, rows: Sequence[Row], *, below: bool = False) -> str:
-    """What was run, and what the numbers and marks of a table are.
+    """Explains a table: the data, rounds and seeds that were run, and the meaning of numbers and marks.
 
     Args:
         outline: The grid's outline.

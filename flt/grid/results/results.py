@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # `flt table --help` does without matplotlib
 
 @dataclass(frozen=True)
 class Results:
-    """What came of a grid.
+    """The finished and failed runs of a grid.
 
     Attributes:
         folder: Where it lies.

@@ -1,4 +1,4 @@
-"""A grid's results: a row for each cell and seed, and what is said of a cell over its seeds."""
+"""A grid's results: a row for each cell and seed, and each cell's mean and spread over the seeds."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ KEPT = (
     *MEASURES,
     *("trust_score_benign", "trust_score_malicious", "num_clients", "num_malicious", "num_dropped", "rounds"),
 )
-"""What every row takes over from a run's ``summary.json``, beside the metrics that the run has logged."""
+"""Keys of ``summary.json`` that every row has; a row also has the metrics that the run has logged."""
 
 Row = dict[str, Any]
 
@@ -41,12 +41,12 @@ class Value:
         return None if self.published is None else self.mean - self.published
 
     def is_beyond(self, tolerance: float) -> bool:
-        """Whether it is further from the reference's value than that."""
+        """Whether the mean is further from the reference's value than ``tolerance``."""
         return self.difference is not None and abs(self.difference) > tolerance + 1e-9
 
 
 def row_of(cell: Cell, summary: Mapping[str, Any], published: Published) -> Row:
-    """The row of a finished run; a metric that is called like another column is left out."""
+    """Makes the row of a finished run; a metric that is called like another column is left out."""
     expected = {} if published.is_papers and summary["stand_in"] else published.of(cell.labels)
     row = {
         **cell.labels,
@@ -70,14 +70,14 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def from_csv(text: str, axes: Collection[str]) -> list[Row]:
-    """Rows from what `as_csv` has made of them; what is a number comes back as one, an empty field as None.
+    """Reads the rows that `as_csv` has written; a number comes back as a float, an empty field as None.
 
     Args:
         text: The file's content.
         axes: Columns that hold labels.
 
     Raises:
-        ValueError: If there is something else in place of a number.
+        ValueError: If a field that is no label is no number.
     """
     texts = {*axes, "data_used"}
     return [
@@ -87,7 +87,7 @@ def from_csv(text: str, axes: Collection[str]) -> list[Row]:
 
 
 def values_of(rows: Sequence[Row], labels: Labels, measures: Iterable[str] = MEASURES) -> dict[str, Value]:
-    """Those measures of the cell with these labels that were measured."""
+    """Returns mean and spread of the measures that the runs of a cell have."""
     found = [row for row in rows if all(row[column] == label for column, label in labels.items())]
     values = {}
     for measure in measures:
@@ -104,5 +104,5 @@ def exceeds(values: Mapping[str, Value], tolerance: float) -> bool:
 
 
 def panel_title(labels: Labels) -> str:
-    """What a panel is called."""
+    """Returns a panel's title."""
     return " · ".join(titled(column, label) for column, label in labels.items())
