@@ -128,7 +128,7 @@ def test_summary(finished: Path) -> None:
     assert list(summary) == [
         *("data", "stand_in", "aggregation", "attack", "testing_error_rate", "attack_success_rate"),
         *("trust_score_benign", "trust_score_malicious", "num_clients", "num_malicious", "num_dropped"),
-        *("rounds", "seed", "seconds", "versions"),
+        *("rounds", "seed", "seconds", "versions", "metrics"),
     ]
     assert summary["versions"] == {
         "torch": torch.__version__,

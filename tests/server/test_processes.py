@@ -13,6 +13,8 @@ import torch
 from cases_of_processes import CASES, outcome
 from command_line import CONFIGS, run, same_parameters, working_in
 
+from flt.runs.reading import metrics_of
+
 HELPERS = Path(__file__).parents[1] / "helpers"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PL_GLOBAL_SEED": "0", "FLT_CACHE": "cache"}
 
@@ -110,9 +112,8 @@ def test_the_command_line_starts_them_itself(tmp_path: Path, settings_of_torch: 
     one, two = (tmp_path / "runs" / "har" / f"version_{number}" for number in (0, 1))
     assert sorted(path.name for path in two.iterdir()) == sorted(path.name for path in one.iterdir())
     assert len(list((tmp_path / "runs" / "har").iterdir())) == 2
-    rows = [(folder / "metrics.csv").read_text().splitlines()[-1].split(",") for folder in (one, two)]
-    numbers = [[float(cell) for cell in row[1:] if cell] for row in rows]
-    assert numbers[1] == pytest.approx(numbers[0], rel=1e-5)
+    last_of_one, last_of_two = (metrics_of(folder)[-1] for folder in (one, two))
+    assert last_of_two == pytest.approx(last_of_one, rel=1e-5)
     states = [
         torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for folder in (one, two)
     ]

@@ -222,8 +222,10 @@ def test_a_failing_cell_stops_no_other(place: Path, here: Here) -> None:
     config = write_grid(axes={"aggregation": rules}, seeds=[0], reference=None)
     ended = table()
     assert ended.status == 1
-    log = place / "out" / "cells" / "own" / "seed_0.log"
-    reason = f"RuntimeError: a mistake in somebody's own code (see {log})"
+    (line,) = (at for at, text in enumerate(Path("own_rules.py").read_text().splitlines(), 1) if "a mistake" in text)
+    written = place / "out" / "cells" / "own" / "seed_0" / "traceback.txt"
+    where = f"{place / 'own_rules.py'}, line {line}); traceback in {written}"
+    reason = f"RuntimeError: a mistake in somebody's own code ({where}"
     assert f"own · seed 0: {reason}" in ended.output
     assert f"failed: own · seed 0: {reason}" in " ".join(ended.output.split())
     rows = Path("out/table.csv").read_text().splitlines()[1:]
@@ -271,7 +273,8 @@ class Watching(Here):
 
 def test_the_tables_grow_with_the_grid_and_hold_every_metric(place: Path) -> None:
     launcher, unknown = Watching(), Figure(x="rule", y=["testing_loss", "mine"])
-    with pytest.warns(UserWarning, match="figure.y=mine is shown only if the runs log"):
+    log, no_figure = "figure.y=mine is shown only if the runs log", "no figure.png: y=mine"
+    with pytest.warns(UserWarning, match=log), pytest.warns(UserWarning, match=no_figure):
         results = run_grid(make_grid({"rule": RULES}, figure=unknown), "out", launcher=launcher)
     assert launcher.seen == [1]
     assert not Path("out/figure.png").exists()
