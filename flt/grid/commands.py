@@ -63,7 +63,7 @@ def request(args: Sequence[str]) -> Request:
     parser = table_parser()
     settings = parser.parse_args(list(args))
     made = parser.instantiate(settings)
-    if settings.config and isinstance(made.axes, dict):  # as what jsonargparse knows to be files
+    if settings.config:  # as what jsonargparse knows to be files
         made.axes = anchored(made.axes, Path(settings.config[-1].absolute).parent)
     grid = Grid(**{name: made[name] for name in inspect.signature(Grid).parameters})
     out = Path(settings.out)

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
@@ -86,15 +87,18 @@ def test_every_launcher_can_be_chosen(place: Path) -> None:
     assert isinstance(request(["--config", "grid.yaml", "--out", "o"]).launcher, Local)
 
 
-def test_paths_in_a_file_start_from_its_folder(place: Path) -> None:
+MORE = {"setting": {"file": {"config": "axes/more.yaml"}}}
+
+
+@pytest.mark.parametrize("axes", ["axes/mine.yaml", ["axes/sizes.yaml", MORE]], ids=["a file", "a file and a mapping"])
+def test_paths_in_a_file_start_from_its_folder(place: Path, axes: Any) -> None:
     Path("configs/axes").mkdir(parents=True)
     shutil.copy(SMALL["base"], "configs/base.yaml")
     Path("configs/axes/mine.yaml").write_text("data.root_size: [50, 100]\nsetting: {file: {config: more.yaml}}\n")
+    Path("configs/axes/sizes.yaml").write_text("data.root_size: [50, 100]\n")
     Path("configs/axes/more.yaml").touch()
     Path("configs/mine.csv").write_text("root_size,testing_error_rate\n50,0.5\n")
-    write_grid(
-        "configs/grid.yaml", base="base.yaml", axes="axes/mine.yaml", reference={"where": {}, "file": "mine.csv"}
-    )
+    write_grid("configs/grid.yaml", base="base.yaml", axes=axes, reference={"where": {}, "file": "mine.csv"})
     grid = request(["--config", "configs/grid.yaml", "--out", "o"]).grid
     assert grid.base == [place / "configs" / "base.yaml"]
     assert list(grid.outline.axes) == ["root_size", "setting"]

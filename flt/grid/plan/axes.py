@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 else:
     File = Path_fr | str  # of a configuration file, a relative path starts from its folder
 
+Axes = File | dict[str, Any] | list[File | dict[str, Any]]
+"""What a configuration may give for ``axes``."""
+
 RESERVED = ("config", "seed", "data_used", "rounds", *MEASURES)
 """Names that are taken: of a level's file, and of columns of ``table.csv``."""
 
@@ -36,12 +39,24 @@ class Axis:
     levels: dict[str, dict[str, Any]]
 
 
-def axes_of(axes: File | dict[str, Any]) -> list[Axis]:
-    """The axes that a configuration describes, or a file that holds them; see `flt.grid.Grid`.
+def axes_of(axes: Axes) -> list[Axis]:
+    """The axes that a configuration describes, or a file that holds some, or a list of both; see `flt.grid.Grid`.
 
     Raises:
         InputError: If they are none.
     """
+    made = [axis for some in (axes if isinstance(axes, list) else [axes]) for axis in _axes_in(some)]
+    if not made:
+        raise InputError("axes: there is none; give at least one with its levels")
+    columns = [axis.column for axis in made]
+    for column in columns:
+        if columns.count(column) > 1 or column in RESERVED:
+            raise InputError(f"axes: {column} cannot be the name of an axis, or is that of two: rename it")
+    return made
+
+
+def _axes_in(axes: File | dict[str, Any]) -> list[Axis]:
+    """The axes of one mapping, or of the file that holds it."""
     folder = Path()
     if not isinstance(axes, dict):
         path = file_named("axes", axes)
@@ -50,14 +65,7 @@ def axes_of(axes: File | dict[str, Any]) -> list[Axis]:
         axes = yaml.safe_load(read_text(path, "axes"))
         if not isinstance(axes, dict):
             raise InputError(f"axes={path}: a mapping from axes to their levels is expected")
-    if not axes:
-        raise InputError("axes: there is none; give at least one with its levels")
-    made = [_axis(str(name), levels, folder) for name, levels in axes.items()]
-    columns = [axis.column for axis in made]
-    for column in columns:
-        if columns.count(column) > 1 or column in RESERVED:
-            raise InputError(f"axes: {column} cannot be the name of an axis, or is that of two: rename it")
-    return made
+    return [_axis(str(name), levels, folder) for name, levels in axes.items()]
 
 
 def _axis(name: str, levels: Any, folder: Path) -> Axis:
@@ -105,8 +113,14 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def anchored(axes: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Axes in which the names of files that lie in ``folder`` are full paths."""
+def anchored(axes: Axes, folder: Path) -> Axes:
+    """Axes in which levels that name files of ``folder`` have their full paths."""
+    if isinstance(axes, list):
+        return [_anchored(some, folder) if isinstance(some, dict) else some for some in axes]
+    return _anchored(axes, folder) if isinstance(axes, dict) else axes
+
+
+def _anchored(axes: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     def full(value: Any) -> Any:
         if isinstance(value, dict):

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from flt.errors import InputError, check_positive
-from flt.grid.plan.axes import File, axes_of, file_named, flat
+from flt.grid.plan.axes import Axes, File, axes_of, file_named, flat
 from flt.grid.plan.naming import column_of, label_of, slug
 from flt.grid.plan.outline import Figure, Labels, Outline
 
@@ -59,7 +59,8 @@ class Grid:
         base: Configuration file of ``flt fit`` that all cells start from, or several, of which later ones win.
         axes: The dimensions. An axis that is named by a dotted setting has a list of its values, or a mapping from
             labels to values; any other a mapping from labels to settings, such as ``{Trim: {attack: TrimAttack}}``. The
-            setting ``config`` of a level is a further configuration file. Or a file that holds the axes.
+            setting ``config`` of a level is a further configuration file. Or a file that holds axes, or a list of such
+            files and mappings, whose axes follow each other.
         seeds: Seeds; each cell is run with all of them.
         settings: Further settings of all cells, by their dotted names.
         exclude: Cells to leave out: each entry gives levels of some axes, a label or a list of them.
@@ -79,7 +80,7 @@ class Grid:
         self,
         title: str,
         base: File | list[File],
-        axes: File | dict[str, Any],
+        axes: Axes,
         seeds: list[int] | None = None,
         settings: dict[str, Any] | None = None,
         exclude: list[dict[str, Any]] | None = None,

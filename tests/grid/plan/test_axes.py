@@ -79,9 +79,21 @@ def test_order_of_axes_and_levels_is_that_of_the_file(tmp_path: Path) -> None:
     assert (alpha.column, list(alpha.levels)) == ("alpha", ["2", "1"])
 
 
+def test_axes_of_several_files_and_mappings_follow_each_other(tmp_path: Path) -> None:
+    (tmp_path / "sizes.yaml").write_text("data.root_size: [50, 100]\n")
+    (tmp_path / "rules.yaml").write_text("rule: {Krum: {aggregation: Krum}}\n")
+    made = axes_of([str(tmp_path / "sizes.yaml"), {"zeta": {"b": {"x": 1}}}, str(tmp_path / "rules.yaml")])
+    assert [(axis.column, list(axis.levels)) for axis in made] == [
+        ("root_size", ["50", "100"]),
+        ("zeta", ["b"]),
+        ("rule", ["Krum"]),
+    ]
+
+
 SOME = [1, 2]
 MISTAKES: dict[str, tuple[Any, list[str]]] = {
     "no axes": ({}, ["axes", "at least one"]),
+    "no axes in a list": ([], ["axes", "at least one"]),
     "no levels": ({"data.root_size": []}, ["axes", "data.root_size", "list of different values"]),
     "no labels": ({"attack": {}}, ["axes", "attack"]),
     "a level twice": ({"data.root_size": [50, 50]}, ["data.root_size", "different"]),
@@ -90,6 +102,8 @@ MISTAKES: dict[str, tuple[Any, list[str]]] = {
     "a single value": ({"data.root_size": 50}, ["data.root_size", "list"]),
     "nothing": ({"data.root_size": None}, ["data.root_size", "list"]),
     "two of one name": ({"data.root_size": SOME, "model.root_size": SOME}, ["root_size", "two", "rename"]),
+    "two of one name in a list": ([{"data.root_size": SOME}, {"root_size": SOME}], ["root_size", "two", "rename"]),
+    "missing file in a list": ([{"x": SOME}, "nope.yaml"], ["axes=nope.yaml", "no such file"]),
     **{
         f"named {name}": ({f"data.{name}": SOME}, [name, "rename"])
         for name in ("seed", "config", "rounds", "data_used", "testing_error_rate", "attack_success_rate")
