@@ -10,9 +10,12 @@ from flt.clients.batch_norm import statistics_of
 from flt.clients.batches import whole
 from flt.clients.conduct import Conduct, copied, observe, random_module
 from flt.clients.one_by_one import OneByOne
-from flt.clients.vectorised import TOLERANCE
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError, PluginError, one_line, own_frame
+
+# By how much, relative to its length, the gradients of two ways may differ: ReLUs at their edge make up to 0.01 of
+# rounding in ResNet20, and weights that are not used make 1.
+ROUNDING = 0.1
 
 LARGER = "have larger batches (data.batch_size, data.root_size, model.root_batch_size, fewer clients)"
 
@@ -76,7 +79,7 @@ def _check_gradient(network: nn.Module, features: Tensor) -> None:
     ) as error:  # an operation without a derivative, or a module that cannot be called with other weights
         raise _refusal(f"{name} cannot be trained", error) from error
     expected = torch.cat([gradient.to_dense().flatten() for gradient in gradients])
-    if (trained + expected).norm() > TOLERANCE * expected.norm():  # not so for a NaN, which says nothing
+    if (trained + expected).norm() > ROUNDING * expected.norm():  # not so for a NaN, which says nothing
         raise InputError(
             f"{name} does not use the weights that a client has in the place of its own: its forward must reach each"
             " parameter through the module that owns it, and not through a list or another object"
