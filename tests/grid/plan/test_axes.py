@@ -112,7 +112,7 @@ MISTAKES: dict[str, tuple[Any, list[str]]] = {
     "folder as file": (".", ["axes=.", "no such file"]),
     "missing file of a level": ({"attack": {"Trim": "nope.yaml"}}, ["axes: attack=nope.yaml", "no such file"]),
     "missing configuration of a level": ({"s": {"Trim": {"config": "nope.yml"}}}, ["config=nope.yml", "no such file"]),
-    "no YAML": ("broken.yaml", ["axes=", "broken.yaml", "no YAML"]),
+    "no YAML": ("broken.yaml", ["axes=", "broken.yaml", "did not find expected"]),
     "sentence": ("sentence.yaml", ["axes=", "sentence.yaml", "mapping"]),
     "empty file": ("empty.yaml", ["axes=", "empty.yaml", "mapping"]),
 }
