@@ -30,7 +30,7 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from flt.cli.training import Run
-from flt.federation.hooks import callbacks_of
+from flt.federation.plugins import callbacks_of
 from flt.files import write_atomically
 
 DTYPES = {"32-true": None, "bf16-mixed": torch.bfloat16}

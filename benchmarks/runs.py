@@ -22,7 +22,7 @@ from flt.cli.training import Run, assemble, perform
 from flt.clients.draws import RowDraws
 from flt.clients.training import LocalTraining
 from flt.federation import Aggregation, Attack
-from flt.federation.hooks import callbacks_of
+from flt.federation.plugins import callbacks_of
 from flt.module import FederatedModule
 from flt.server import cohort, reception
 

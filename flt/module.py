@@ -19,25 +19,22 @@ from flt.data.datamodule import FederatedDataModule, data_of
 from flt.data.inputs import Normalization
 from flt.errors import InputError, check_choice, check_positive
 from flt.federation import Aggregate, Aggregation, Attack, Backdoor
-from flt.federation.hooks import call_hook, callbacks_of, only
-from flt.federation.membership import form_federation
+from flt.federation.plugins import callbacks_of, in_order, only
 from flt.models.initialization import Initialization, initialize
 from flt.random import generator, run_seed
 from flt.runs.checkpoints import check_settings_kept, check_state
 from flt.runs.writing import write_safely
+from flt.server.assembly import assemble
 from flt.server.checks import (
-    check_effects,
-    check_malicious,
     check_milestones,
     check_precision,
     check_server_optimizer,
     check_strategy,
 )
-from flt.server.cohort import Cohort
+from flt.server.continuation import settings_of_data, settings_of_rounds
 from flt.server.memory_check import check_memory
-from flt.server.network_checks import check_network, check_trainable
+from flt.server.network_checks import check_network
 from flt.server.processes import Processes
-from flt.server.reception import Reception
 from flt.server.token_checks import check_token_ids
 
 
@@ -156,7 +153,6 @@ class FederatedModule(LightningModule):
         attack = only(self.trainer, Attack)
         self.backdoor = attack.backdoor(Backdoor(data.trigger, data.target_class)) if attack else None
         check_token_ids(self.network, data, self.backdoor)
-        check_network(self.network, data)
         self._conduct = check_network(self.network, data)
         if stage == "fit":
             if not self._is_initialized:  # a second fit goes on from the first
@@ -171,27 +167,21 @@ class FederatedModule(LightningModule):
         if rule is None:
             raise InputError("there is no aggregation rule: add one, such as callbacks.FLTrust(), to trainer.callbacks")
         self.rule = rule
-        if self.root_batch_size is not None and self.root_batch_size > len(data.root):
-            raise InputError(
-                f"model.root_batch_size={self.root_batch_size} exceeds data.root_size={len(data.root)}; "
-                "null takes all of the root dataset"
-            )
-        federation = form_federation(data, attack, clients_per_round=self.clients_per_round)
-        self.federation = call_hook(callbacks_of(self.trainer), "on_federation", federation)
-        needs_root = any(getattr(callback, "needs_root_update", False) for callback in callbacks_of(self.trainer))
-        check_effects(data, needs_root=needs_root, root_batch_size=self.root_batch_size)
-        check_malicious(self.federation, attack, rule)
         if self.server_optimizer is not None:
             check_server_optimizer(self.server_optimizer, self.network)
-        training = LocalTraining(self.network, self.loss_reduction, self.clients_per_chunk)
-        if self.clients_per_chunk != "auto" and training.needs_one_by_one:
-            rank_zero_warn("model.clients_per_chunk has no effect: batch normalisation takes one client at a time")
-        cohort = Cohort(training, data, self.federation, self.local_steps, self.root_batch_size, needs_root)
-        check_trainable(self.network, self.federation.clients.features[: cohort.smallest_batch])
-        processes = Processes(self.trainer.global_rank, self.trainer.world_size)
-        processes.check_agree({**self._settings(), "examples of each client": data.clients.sizes.tolist()})
-        self._training = training
-        self._reception = Reception(cohort, rule, callbacks_of(self.trainer), processes)
+        self._training = LocalTraining(self.network, self.loss_reduction, self.clients_per_chunk)
+        self._reception = assemble(
+            self._training,
+            data,
+            in_order(callbacks_of(self.trainer)),
+            local_steps=self.local_steps,
+            root_batch_size=self.root_batch_size,
+            clients_per_round=self.clients_per_round,
+            processes=Processes(self.trainer.global_rank, self.trainer.world_size),
+        )
+        self.federation = self._reception.cohort.federation
+        sizes = data.clients.sizes.tolist()
+        self._reception.processes.check_agree({**self._settings(), "examples of each client": sizes})
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The server's optimizer."""
@@ -219,7 +209,7 @@ class FederatedModule(LightningModule):
             aggregate = Aggregate(torch.zeros_like(self._training.flat.flatten()))
         elif aggregate.statistics is not None:
             move_statistics(self.network, aggregate.statistics)
-        for callback in callbacks_of(self.trainer):
+        for callback in self._reception.callbacks:
             if hasattr(callback, "on_round_end"):
                 callback.on_round_end(self.trainer, round, aggregate)
 
@@ -309,6 +299,7 @@ class FederatedModule(LightningModule):
         checkpoint["flt"] = self._settings()
         if self.trainer.state.fn == "fit":
             checkpoint["flt_clients_per_chunk"] = self._training.chosen_chunks
+            checkpoint["flt_memory"] = self._reception.memories.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuses a checkpoint that this run cannot go on from, and warns of settings that differ from its own.
@@ -321,6 +312,8 @@ class FederatedModule(LightningModule):
         check_settings_kept(checkpoint.get("flt", {}), self._settings(), training=is_training)
         if is_training:
             self._training.chosen_chunks.update(checkpoint.get("flt_clients_per_chunk", {}))
+            device = self.trainer.strategy.root_device
+            self._reception.memories.load(checkpoint.get("flt_memory", {}), device)
 
     def on_train_start(self) -> None:
         """Lets the configured ``server_lr`` win over the one a checkpoint brings."""
@@ -330,16 +323,7 @@ class FederatedModule(LightningModule):
 
     def _settings(self) -> dict[str, Any]:
         """What matters for going on from a checkpoint, as plain values."""
-        data, attack = self.data, only(self.trainer, Attack)
-        settings = {
-            "data": data.display_name,
-            "seed": self.seed,
-            "root_size": data.root_size,
-            "bias_probability": data.bias_probability,
-            "biased_class": data.biased_class,
-            "root_path": data.root_path and str(data.root_path.resolve()),
-            "normalize": data.inputs.normalize,
-        }
+        settings = settings_of_data(self.data, seed=self.seed)
         if self.trainer.state.fn != "fit":
             return settings
         names = (
@@ -353,14 +337,8 @@ class FederatedModule(LightningModule):
         )
         return settings | {
             "server_optimizer": type(self.configure_optimizers()).__name__,
-            "aggregation": self.rule.describe(self.federation),
-            "attack": f"{attack.label}, {self.federation.num_malicious} malicious" if attack else "NoAttack",
             **{name: getattr(self, name) for name in names},
-            "batch_size": data.batch_size,
-            "clients_per_round": self.federation.clients_per_round,
-            "num_clients": data.num_clients,
-            "partition": data.describe_partition(),
-            "inputs": data.inputs.describe(),
+            **settings_of_rounds(self.data, self.federation, self.rule, only(self.trainer, Attack)),
         }
 
     # Helpers

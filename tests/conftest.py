@@ -71,24 +71,26 @@ RULES = [
         lambda u, root, sizes, f: reference.norm_bounded_mean(u, sizes, 0.5),
     ),
     Rule("FLTrust", FLTrust, lambda u, root, sizes, f: reference.fltrust(u, root)),
-    Rule("FLTrust-Server", partial(FLTrust, "Server"), lambda u, root, sizes, f: root),
+    Rule("FLTrust-Server", partial(FLTrust, variant="Server"), lambda u, root, sizes, f: root),
     Rule(
         "FLTrust-withServer",
-        partial(FLTrust, "withServer"),
+        partial(FLTrust, variant="withServer"),
         lambda u, root, sizes, f: reference.fltrust(u, root, include_root=True),
     ),
     Rule(
-        "FLTrust-NoReLU", partial(FLTrust, "NoReLU"), lambda u, root, sizes, f: reference.fltrust(u, root, relu=False)
+        "FLTrust-NoReLU",
+        partial(FLTrust, variant="NoReLU"),
+        lambda u, root, sizes, f: reference.fltrust(u, root, score="signed"),
     ),
     Rule(
         "FLTrust-NoNorm",
-        partial(FLTrust, "NoNorm"),
-        lambda u, root, sizes, f: reference.fltrust(u, root, rescale="none"),
+        partial(FLTrust, variant="NoNorm"),
+        lambda u, root, sizes, f: reference.fltrust(u, root, magnitude="own"),
     ),
     Rule(
         "FLTrust-ParNorm",
-        partial(FLTrust, "ParNorm"),
-        lambda u, root, sizes, f: reference.fltrust(u, root, rescale="longer"),
+        partial(FLTrust, variant="ParNorm"),
+        lambda u, root, sizes, f: reference.fltrust(u, root, magnitude="at_most_root"),
     ),
 ]
 ATTACKS: dict[str, Callable[[], Attack]] = {

@@ -252,7 +252,7 @@ def test_the_root_update_on_a_batch(fit):
     fit(FLTrust(), all_drawn, rounds=1, root_batch_size=15)
     torch.testing.assert_close(all_drawn.received[0].root_update, whole.received[0].root_update, rtol=1e-5, atol=1e-6)
     data = TinyData()
-    fit(FLTrust("Server"), some, data=data, rounds=2, root_batch_size=1, client_lr=0.01)
+    fit(FLTrust(variant="Server"), some, data=data, rounds=2, root_batch_size=1, client_lr=0.01)
     for start, round in zip((start_of(), some.parameters[0]), some.received, strict=True):
         singles = [
             local_update(start.double(), [(data.root.features[i : i + 1], data.root.labels[i : i + 1])], 0.01, "sum")

@@ -101,7 +101,7 @@ def test_nobody_is_trusted(fit, variant):
     opposite = Root(lambda root: root, clients=lambda updates, root: -root.expand_as(updates))
     recorder = Recorder()
     with pytest.warns(UserWarning, match="FLTrust: every trust score was 0 in a round; no client takes part"):
-        server = fit(FLTrust(variant), opposite, recorder)
+        server = fit(FLTrust(variant=variant), opposite, recorder)
     assert torch.equal(parameters_of(server), start_of())
     assert recorder.ended[0][1].trust_scores.tolist() == [0] * 10
 
@@ -110,7 +110,7 @@ def test_nobody_is_trusted_but_the_server(fit):
     opposite = Root(lambda root: root, clients=lambda updates, root: -root.expand_as(updates))
     recorder = Recorder()
     with pytest.warns(UserWarning, match="FLTrust: every trust score was 0 in a round"):
-        fit(FLTrust("withServer"), opposite, recorder, rounds=1)
+        fit(FLTrust(variant="withServer"), opposite, recorder, rounds=1)
     round, aggregate = recorder.ended[0]
     torch.testing.assert_close(aggregate.update, round.root_update)
 

@@ -81,7 +81,9 @@ def test_augmentation_repeats_with_the_seed_and_differs_by_round(tmp_path):
     images = whole(first.data.root.features, first.data.root.labels, local_steps=2)
     streams = [("augmentation", 0), ("augmentation", 0), ("augmentation", 1), ("root augmentation", 0)]
     cohort = first._reception.cohort
-    seen = [cohort._as_seen(images, cohort._draws(images.labels.shape, *stream)).features for stream in streams]
+    seen = [
+        cohort._as_seen(images, cohort.draws.augmentation(*stream, images.labels.shape)).features for stream in streams
+    ]
     assert torch.equal(seen[0], seen[1])
     assert not torch.equal(seen[0], seen[2])
     assert not torch.equal(seen[0], seen[3])

@@ -19,6 +19,7 @@ flt.cli
 callbacks
 callbacks.reporting
 flt.module
+callbacks.preaggregation
 callbacks.aggregation callbacks.attacks
 flt.server flt.display
 flt.hooks
@@ -28,7 +29,7 @@ flt.data
 flt.data.stand_ins
 flt.data.readers
 flt.data.fetching flt.data.examples
-flt.functional.attacks
+flt.functional.attacks flt.functional.preaggregation
 flt.functional.aggregation
 flt.functional
 flt.clients flt.models flt.runs

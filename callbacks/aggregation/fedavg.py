@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
-from flt.federation import Judgement, PartialAggregate, Round, WeightedAggregation
+from flt.federation import Judgement, PartialAggregate, Round, Streaming
 from flt.functional.weighted_sum import WeightedSum
 
 
-class FedAvg(WeightedAggregation):
+class FedAvg(Streaming):
     """Mean of the updates weighted by the size of each client's data.
 
     Reference:
@@ -14,7 +14,7 @@ class FedAvg(WeightedAggregation):
     """
 
     def fold(self, round: Round) -> PartialAggregate:
-        """Adds up a part's updates; see `flt.functional.aggregation.fedavg`."""
+        """Adds up a part's updates; see `flt.functional.fedavg`."""
         shares = shares_of(round)
         updates, statistics = WeightedSum.of(round.updates, shares), WeightedSum.of(round.statistics, shares)
         return PartialAggregate(updates, statistics, (Judgement(weights=shares),))

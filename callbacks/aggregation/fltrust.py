@@ -1,29 +1,40 @@
 """FLTrust and its variants as a callback."""
 
-from dataclasses import replace
 from typing import Literal
 
-import torch
 from lightning.pytorch.utilities import rank_zero_warn
 
-from flt.errors import check_choice
-from flt.federation import Aggregate, Judgement, PartialAggregate, Round, WeightedAggregation
-from flt.functional.aggregation.fltrust import Rescale, fltrust_weights, root_sum
+from flt.errors import InputError, check_choice
+from flt.federation import Aggregate, Judgement, PartialAggregate, Round, Streaming
+from flt.functional.aggregation.fltrust import Magnitude, Score, fltrust_sum, root_sum
 from flt.functional.weighted_sum import WeightedSum
 
 Variant = Literal["FLTrust", "Server", "withServer", "NoReLU", "NoNorm", "ParNorm"]
+VARIANTS: dict[tuple[Score, Magnitude, bool], Variant] = {
+    ("relu", "root", False): "FLTrust",
+    ("none", "root", True): "Server",
+    ("relu", "root", True): "withServer",
+    ("signed", "root", False): "NoReLU",
+    ("relu", "own", False): "NoNorm",
+    ("relu", "at_most_root", False): "ParNorm",
+}
+"""The names of the paper's Table IV."""
 
 
-class FLTrust(WeightedAggregation):
+class FLTrust(Streaming):
     """Mean of the rescaled updates, weighted by their cosine with the update on the server's root dataset.
 
     Args:
-        variant: "FLTrust" itself or one of the paper's Table IV: "Server" (the root update alone), "withServer" (the
-            root update joins the mean with trust score 1), "NoReLU" (negative cosines count), "NoNorm" (no rescaling),
-            "ParNorm" (only updates longer than the root update are rescaled).
+        score: Trust score of a client: "relu" is its cosine with the root update, negative ones counting as 0; "signed"
+            the cosine itself; "none" counts no client.
+        magnitude: Length to which updates are brought: "root" is that of the root update, "at_most_root" shortens only
+            what is longer, "own" leaves them.
+        include_root: Whether the root update joins the mean with trust score 1.
+        variant: All three by a name of the paper's Table IV: "FLTrust", "Server" (the root update alone), "withServer",
+            "NoReLU", "NoNorm" or "ParNorm"; null is what they say themselves.
 
     Raises:
-        InputError: If ``variant`` is none of these.
+        InputError: If an argument is none of these, ``variant`` contradicts the others, or nobody would count.
 
     Reference:
         Cao et al., FLTrust: Byzantine-robust Federated Learning via Trust Bootstrapping, NDSS 2021.
@@ -31,52 +42,69 @@ class FLTrust(WeightedAggregation):
 
     needs_root_update = True
 
-    def __init__(self, variant: Variant = "FLTrust") -> None:
-        check_choice("aggregation.variant", variant, Variant)
-        self.variant: Variant = variant
+    def __init__(
+        self,
+        score: Score = "relu",
+        magnitude: Magnitude = "root",
+        include_root: bool = False,
+        variant: Variant | None = None,
+    ) -> None:
+        check_choice("aggregation.score", score, Score)
+        check_choice("aggregation.magnitude", magnitude, Magnitude)
+        if variant is not None:
+            check_choice("aggregation.variant", variant, Variant)
+            settings = next(settings for settings, name in VARIANTS.items() if name == variant)
+            if (score, magnitude, include_root) not in (("relu", "root", False), settings):
+                raise InputError(f"aggregation.variant={variant} stands for score, magnitude and include_root: drop it")
+            score, magnitude, include_root = settings
+        if score == "none" and not include_root:
+            raise InputError("aggregation.score=none counts no client: set aggregation.include_root=true")
+        self.score: Score = score
+        self.magnitude: Magnitude = magnitude
+        self.include_root = include_root
 
     @property
     def label(self) -> str:
-        """The variant's name in the paper's Table IV."""
-        return "FLTrust" if self.variant == "FLTrust" else f"FLTrust-{self.variant}"
-
-    @property
-    def _rescale(self) -> Rescale:
-        if self.variant == "NoNorm":
-            return "none"
-        return "longer" if self.variant == "ParNorm" else "all"
+        """The name in the paper's Table IV, where it has one."""
+        settings = (self.score, self.magnitude, self.include_root)
+        if settings in VARIANTS:
+            name = VARIANTS[settings]
+            return "FLTrust" if name == "FLTrust" else f"FLTrust-{name}"
+        return f"FLTrust, score {self.score}, magnitude {self.magnitude}" + (", with root" if self.include_root else "")
 
     def fold(self, round: Round) -> PartialAggregate:
-        """Weighs a part of the updates; see `flt.functional.aggregation.fltrust`."""
-        root_update = round.require_root_update()
-        weights = fltrust_weights(round.updates, root_update, relu=self.variant != "NoReLU", rescale=self._rescale)
-        if self.variant == "FLTrust" and not weights.lengths.all() and weights.trust_scores.any():
+        """Weighs a part of the updates; see `flt.functional.fltrust`."""
+        weighed = fltrust_sum(
+            round.updates, round.require_root_update(), _share(round), score=self.score, magnitude=self.magnitude
+        )
+        scores = weighed.trust_scores
+        if self.score == "relu" and not weighed.lengths.all() and scores.any():
             rank_zero_warn("FLTrust: an update was zero in a round; its trust score is 0")
-        share = 1.0 / round.federation.clients_per_round
-        counts = weights.trust_scores.double() * share
-        norm_ratios = weights.lengths / weights.root_norm
-        judgement = Judgement(weights.trust_scores, counts, weights.cosines, norm_ratios)
-        statistics = WeightedSum.of(round.statistics, counts)
-        return PartialAggregate(weights.weighted(round.updates, counts), statistics, (judgement,))
+        norm_ratios = weighed.lengths / weighed.root_norm
+        judgement = Judgement(scores, weighed.weights, weighed.cosines, norm_ratios)
+        statistics = WeightedSum.of(round.statistics, weighed.weights)
+        return PartialAggregate(weighed.total, statistics, (judgement,))
 
-    def finish(self, total: PartialAggregate, round: Round) -> Aggregate:
+    def finish(self, total: PartialAggregate | None, round: Round) -> Aggregate:
         """Adds the root update where it takes part, and divides."""
+        assert total is not None, "a rule that takes parts keeps something of each"
         root_update, root_statistics = round.require_root_update(), round.require_root_statistics()
         judgement = total.judgement
-        scores = judgement.trust_scores
-        if scores is None or not scores.any():
-            if not root_update.isfinite().all():  # which nobody agrees with; there is nothing to judge by
+        if judgement.trust_scores is None or not judgement.trust_scores.any():
+            if not root_update.isfinite().all():  # a NaN has no cosine with anybody; the server skips the round
                 return Aggregate(root_update, root_statistics, judgement)
             if not root_update.any():
                 rank_zero_warn("FLTrust: the root update was zero in a round, and so is its aggregate")
-            elif scores is not None and self.variant != "Server":
+            elif len(round) and self.score != "none":
                 rank_zero_warn("FLTrust: every trust score was 0 in a round; no client takes part in its aggregate")
-        if self.variant == "Server":
-            nothing = None if judgement.weights is None else torch.zeros_like(judgement.weights)
-            return Aggregate(root_update, root_statistics, replace(judgement, weights=nothing))
-        if self.variant == "withServer":
-            root = root_sum(root_update, 1.0 / round.federation.clients_per_round)
-            statistics = WeightedSum.of(root_statistics[None], root.total[None])
-            total = total.plus(PartialAggregate(root, statistics))
-            judgement = total.judgement
-        return Aggregate(total.updates.mean(), total.statistics.mean(), judgement)
+        if self.include_root:
+            if not total.updates.total.any():  # alone, the root update is the mean
+                return Aggregate(root_update, root_statistics, judgement)
+            root = root_sum(root_update, _share(round))
+            total = total.plus(PartialAggregate(root, WeightedSum.of(root_statistics[None], root.total[None])))
+        return Aggregate(total.updates.mean(), total.statistics.mean(), total.judgement)
+
+
+def _share(round: Round) -> float:
+    """A client's share of the sum, which keeps it below the longest summand."""
+    return 1.0 / round.federation.clients_per_round

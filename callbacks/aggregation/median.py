@@ -1,16 +1,18 @@
 """The coordinate-wise median as a callback."""
 
-from flt.federation import Aggregate, Aggregation, Round
+from torch import Tensor
+
+from flt.federation import Coordinatewise, Round
 from flt.functional import median
 
 
-class Median(Aggregation):
+class Median(Coordinatewise):
     """Coordinate-wise median of the updates.
 
     Reference:
         Yin et al., Byzantine-Robust Distributed Learning: Towards Optimal Statistical Rates, ICML 2018.
     """
 
-    def aggregate(self, round: Round) -> Aggregate:
+    def columns(self, values: Tensor, round: Round) -> Tensor:
         """Applies `flt.functional.median`."""
-        return Aggregate(median(round.updates), statistics=median(round.statistics))
+        return median(values)

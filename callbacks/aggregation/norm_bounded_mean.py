@@ -2,12 +2,12 @@
 
 from callbacks.aggregation.fedavg import shares_of
 from flt.errors import check_positive
-from flt.federation import Federation, Judgement, PartialAggregate, Round, WeightedAggregation
+from flt.federation import Federation, Judgement, PartialAggregate, Round, Streaming
 from flt.functional.aggregation.norm_bounded_mean import norm_bounded_sum
 from flt.functional.weighted_sum import WeightedSum
 
 
-class NormBoundedMean(WeightedAggregation):
+class NormBoundedMean(Streaming):
     """FedAvg of updates that are shortened to a largest length.
 
     Args:

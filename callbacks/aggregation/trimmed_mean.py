@@ -1,11 +1,12 @@
 """The trimmed mean as a callback."""
 
-from flt.federation import Aggregate, Aggregation, Federation, Round
+from torch import Tensor
+
+from flt.federation import Byzantine, Coordinatewise, Federation, Round
 from flt.functional import trimmed_mean
-from flt.functional.aggregation.coordinatewise import check_trim
 
 
-class TrimmedMean(Aggregation):
+class TrimmedMean(Coordinatewise):
     """Coordinate-wise mean after dropping the largest and smallest values (Trim-mean).
 
     Args:
@@ -20,21 +21,16 @@ class TrimmedMean(Aggregation):
     """
 
     def __init__(self, trim: int | None = None) -> None:
-        self.trim = trim
-
-    def _trim(self, federation: Federation) -> int:
-        return federation.expected_per_round if self.trim is None else self.trim
+        self.byzantine = Byzantine(trim, lambda f: 2 * f + 1, "2 * trim + 1 updates or more", setting="trim")
 
     def describe(self, federation: Federation) -> str:
         """The rule and how much it trims."""
-        return f"{self.label}, trim {self._trim(federation)}"
+        return f"{self.label}, {self.byzantine.describe(federation)}"
 
     def check(self, federation: Federation) -> None:
         """Checks that something is left after trimming."""
-        check_trim(self._trim(federation), federation.clients_per_round)
+        self.byzantine.check(federation, self.label)
 
-    def aggregate(self, round: Round) -> Aggregate:
+    def columns(self, values: Tensor, round: Round) -> Tensor:
         """Applies `flt.functional.trimmed_mean`."""
-        # A dropped update is one that need not be trimmed any more, so what is left is never trimmed away.
-        trim = max(0, self._trim(round.federation) - round.num_dropped)
-        return Aggregate(trimmed_mean(round.updates, trim=trim), statistics=trimmed_mean(round.statistics, trim=trim))
+        return trimmed_mean(values, trim=self.byzantine.of(round))

@@ -62,7 +62,7 @@ class AdaptiveAttack(Attack):
         """Applies `flt.functional.attacks.adaptive`."""
         return adaptive_attack(
             round.updates,
-            round.malicious.to(round.updates.device),
+            round.malicious,
             round.require_root_update(),
             solver=self.solver,
             sweeps=self.sweeps,

@@ -35,7 +35,7 @@ class KrumAttack(Attack):
         """Applies `flt.functional.attacks.krum`."""
         return krum_attack(
             round.updates,
-            round.malicious.to(round.updates.device),
+            round.malicious,
             knowledge=self.knowledge,
             epsilon=self.epsilon,
             generator=round.generator("krum attack"),

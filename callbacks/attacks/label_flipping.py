@@ -17,8 +17,6 @@ class LabelFlippingAttack(Attack):
         Cao et al., FLTrust, NDSS 2021, section VI-A.
     """
 
-    by_client = True
-
     def __init__(self, fraction: float = 0.2) -> None:
         super().__init__(fraction)
 

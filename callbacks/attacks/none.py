@@ -12,7 +12,6 @@ class NoAttack(Attack):
     """
 
     active = False
-    by_client = True
 
     def __init__(self, fraction: float = 0.2) -> None:
         super().__init__(fraction)

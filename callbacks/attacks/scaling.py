@@ -6,7 +6,7 @@ from torch import Tensor
 from flt.data.examples import ClientData, Examples
 from flt.data.triggers import Trigger
 from flt.errors import InputError, check_positive
-from flt.federation import Attack, Backdoor, Federation, Round
+from flt.federation import Attack, Backdoor, Federation, Round, by_client
 from flt.random import generator
 
 
@@ -30,8 +30,6 @@ class ScalingAttack(Attack):
     Reference:
         Bagdasaryan et al., How To Backdoor Federated Learning, AISTATS 2020.
     """
-
-    by_client = True
 
     def __init__(
         self,
@@ -84,6 +82,7 @@ class ScalingAttack(Attack):
         device = federation.clients.labels.device
         return torch.cat(rows).to(device), torch.cat(owners).to(device)
 
+    @by_client
     def craft(self, round: Round) -> Tensor:
         """Multiplies the malicious updates by ``scale``."""
         scale = round.federation.clients_per_round if self.scale is None else self.scale

@@ -37,7 +37,7 @@ class TrimAttack(Attack):
         """Applies `flt.functional.attacks.trim`."""
         return trim_attack(
             round.updates,
-            round.malicious.to(round.updates.device),
+            round.malicious,
             knowledge=self.knowledge,
             stretch=self.stretch,
             generator=round.generator("trim attack"),

@@ -1,1 +1,18 @@
 """Callbacks that record and show a run: metrics, summary, progress, predictions, W&B."""
+
+from callbacks.reporting.evaluation import ClientErrors, EvaluationMetrics
+from callbacks.reporting.metrics import MetricsLogger
+from callbacks.reporting.predictions import PredictionWriter
+from callbacks.reporting.progress import RoundProgressBar
+from callbacks.reporting.summary import RunReport
+from callbacks.reporting.wandb_report import WandbReport
+
+__all__ = [
+    "ClientErrors",
+    "EvaluationMetrics",
+    "MetricsLogger",
+    "PredictionWriter",
+    "RoundProgressBar",
+    "RunReport",
+    "WandbReport",
+]

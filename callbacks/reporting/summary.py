@@ -19,7 +19,7 @@ from flt.data.datamodule import data_of
 from flt.display.curves import draw_curves, has_curves
 from flt.errors import InputError
 from flt.federation import Attack
-from flt.federation.hooks import only
+from flt.federation.plugins import only
 from flt.files import write_atomically
 from flt.module import FederatedModule
 from flt.runs.folder import run_folder

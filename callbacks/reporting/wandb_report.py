@@ -14,7 +14,7 @@ from flt.display.curves import has_curves
 from flt.display.overview import class_counts
 from flt.errors import InputError
 from flt.federation import Aggregate, FederatedCallback, Round
-from flt.federation.hooks import only
+from flt.federation.plugins import only
 from flt.module import FederatedModule
 
 MEANS = ("trust_scores", "weights")

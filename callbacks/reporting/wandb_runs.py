@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 
 from flt.data.datamodule import FederatedDataModule
 from flt.federation import Aggregation, Attack
-from flt.federation.hooks import only
+from flt.federation.plugins import only
 
 SUMMARY = "min,max,last"
 ENVIRONMENT = {"name": "WANDB_NAME", "group": "WANDB_RUN_GROUP", "tags": "WANDB_TAGS"}

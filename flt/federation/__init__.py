@@ -1,10 +1,13 @@
 """What passes through a round and what plugs into it: all that a rule or an attack has to import."""
 
-from flt.federation.aggregation import Aggregation, WeightedAggregation
+from flt.federation.aggregation import Aggregation, ClientWeights, Coordinatewise, Streaming
 from flt.federation.attack import Attack
-from flt.federation.hooks import FederatedCallback
+from flt.federation.byzantine import Byzantine
+from flt.federation.hooks import FederatedCallback, by_client
 from flt.federation.judgement import Judgement
+from flt.federation.memory import ClientMemory, Memory
 from flt.federation.partial import PartialAggregate
+from flt.federation.preaggregation import PreAggregation
 from flt.federation.round import Aggregate, Backdoor, Federation, Round
 
 __all__ = [
@@ -12,10 +15,17 @@ __all__ = [
     "Aggregation",
     "Attack",
     "Backdoor",
+    "Byzantine",
+    "ClientMemory",
+    "ClientWeights",
+    "Coordinatewise",
     "FederatedCallback",
     "Federation",
     "Judgement",
+    "Memory",
     "PartialAggregate",
+    "PreAggregation",
     "Round",
-    "WeightedAggregation",
+    "Streaming",
+    "by_client",
 ]

@@ -1,8 +1,9 @@
-"""Base classes of the aggregation rules."""
-
-from __future__ import annotations
+"""Base classes of the aggregation rules: one for any rule, and three shapes that most rules have."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor
 
 from flt.federation.hooks import FederatedCallback
 from flt.federation.partial import PartialAggregate
@@ -12,12 +13,29 @@ from flt.federation.round import Aggregate, Federation, Round
 class Aggregation(FederatedCallback, ABC):
     """Base class of the aggregation rules: one method from a round to its aggregate.
 
-    Updates with a NaN or an infinity are removed before; at least one client is left.
+    Updates with a NaN or an infinity are removed before; at least one client is left. A rule is a function: what it has
+    to remember it is given as ``round.memory``, and it gives what it keeps to the `Aggregate`. The engine asks a rule
+    by `fold` and `finish`, which only rules that take a round in parts override.
     """
+
+    takes_parts: ClassVar[bool] = False
+    """Whether a round may come to `fold` in parts, so that memory does not bound the number of clients."""
 
     @abstractmethod
     def aggregate(self, round: Round) -> Aggregate:
         """The rule."""
+
+    def fold(self, round: Round) -> PartialAggregate | None:
+        """What is kept of a part of a round's clients; None for a rule that gets the whole round in `finish`."""
+
+    def finish(self, total: PartialAggregate | None, round: Round) -> Aggregate | None:
+        """The aggregate of a round; None if nothing can be made of it.
+
+        Args:
+            total: What `fold` has kept, of all parts together.
+            round: The round; without updates and statistics if it came in parts.
+        """
+        return self.aggregate(round) if len(round) else None
 
     def describe(self, federation: Federation) -> str:
         """The rule and the settings it takes from the federation, for people."""
@@ -31,20 +49,49 @@ class Aggregation(FederatedCallback, ABC):
         self.check(federation)
 
 
-class WeightedAggregation(Aggregation):
-    """Base class of rules that are a weighted mean, each client's weight depending on nothing but its own update.
+class ClientWeights(Aggregation):
+    """Shape of rules that weigh each client: the aggregate is the weighted mean of the updates."""
 
-    Such a rule holds one part of a round's updates at a time, so that memory does not bound the number of clients.
+    @abstractmethod
+    def weigh(self, round: Round) -> Tensor:
+        """What each client counts in the mean, shape ``[num_clients]``."""
+
+    def aggregate(self, round: Round) -> Aggregate:
+        """The mean with the weights of `weigh`."""
+        return Aggregate.mean_of(round, self.weigh(round))
+
+
+class Coordinatewise(Aggregation):
+    """Shape of rules that go coordinate by coordinate."""
+
+    @abstractmethod
+    def columns(self, values: Tensor, round: Round) -> Tensor:
+        """The aggregate of each column of ``values``, ``[num_clients, num_columns]`` to ``[num_columns]``."""
+
+    def aggregate(self, round: Round) -> Aggregate:
+        """The rule on the updates, and on the statistics of batch normalisation."""
+        return Aggregate(self.columns(round.updates, round), statistics=self.columns(round.statistics, round))
+
+
+class Streaming(Aggregation):
+    """Shape of rules that are a weighted mean, each client's weight depending on nothing but its own update.
+
+    Such a rule holds one part of a round's updates at a time.
     """
+
+    takes_parts = True
 
     @abstractmethod
     def fold(self, round: Round) -> PartialAggregate:
-        """What is kept of a part of a round's clients."""
+        """What is kept of a part of a round's clients, of which there may be none."""
 
-    def finish(self, total: PartialAggregate, round: Round) -> Aggregate:
-        """The aggregate of all parts together; ``round`` has everything but the updates and their statistics."""
+    def finish(self, total: PartialAggregate | None, round: Round) -> Aggregate | None:
+        """The mean over all parts."""
+        assert total is not None, "a rule that takes parts keeps something of each"
         return Aggregate(total.updates.mean(), total.statistics.mean(), total.judgement)
 
     def aggregate(self, round: Round) -> Aggregate:
         """The rule on a round that is there as a whole."""
-        return self.finish(self.fold(round), round)
+        aggregate = self.finish(self.fold(round), round)
+        assert aggregate is not None, "there is a mean even of nobody"
+        return aggregate

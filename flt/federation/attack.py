@@ -6,7 +6,7 @@ from torch import Tensor
 
 from flt.data.examples import ClientData
 from flt.errors import InputError
-from flt.federation.hooks import FederatedCallback
+from flt.federation.hooks import FederatedCallback, by_client
 from flt.federation.round import Backdoor, Federation, Round
 
 
@@ -36,15 +36,28 @@ class Attack(FederatedCallback, ABC):
     def poison(self, federation: Federation) -> ClientData | None:
         """The local data with those of the malicious clients changed."""
 
-    def craft(self, round: Round) -> Tensor | None:
-        """What the server receives, shape ``[num_clients, num_params]``, given every client's honest update."""
+    @by_client
+    def craft(self, round: Round) -> Tensor | Round | None:
+        """What the server receives, given every client's honest update.
+
+        Args:
+            round: The round; ``round.malicious`` is on the device of the updates, ``round.rule`` what the server would
+                make of any updates, ``round.memory`` what the attack has kept.
+
+        Returns:
+            Updates of shape ``[num_clients, num_params]`` with the benign rows as they were; an attack that keeps
+            something returns ``round.replace(updates=..., memory=...)``. None leaves everything as it is.
+        """
 
     def on_federation(self, federation: Federation) -> Federation | None:
         """Poisons the local data."""
         poisoned = self.poison(federation)
         return None if poisoned is None else federation.replace(clients=poisoned)
 
+    @by_client
     def on_client_updates(self, round: Round) -> Round | None:
         """Crafts the malicious updates."""
-        crafted = self.craft(round)
+        crafted = self.craft(round.replace(malicious=round.malicious.to(round.updates.device)))
+        if isinstance(crafted, Round):
+            return crafted.replace(malicious=round.malicious)
         return None if crafted is None else round.replace(updates=crafted)

@@ -1,25 +1,35 @@
-"""What passes through a round, and the base classes of everything that plugs into it.
+"""The hooks by which callbacks take part in a round.
 
-A round calls these hooks, each on every callback that has it, in this order::
+A round calls them in this order, each on the callbacks as listed, then on the attack, then on the rule::
 
-    on_federation    once a run: data, malicious clients (an attack poisons local data here)
-    on_client_updates           what the clients send (an attack crafts malicious updates here)
-    on_updates_received         what the server makes of them before the rule (clipping, say)
-    aggregate                   the rule; there is exactly one
-    on_round_end                metrics
+    on_federation           once a run: data, malicious clients (an attack poisons local data here)
+    on_client_updates       what the clients send (an attack crafts malicious updates here)
+    on_updates_received     what the server makes of them before the rule (clipping, say)
+    aggregate               the rule; there is exactly one
+    on_round_end            metrics
 
-A hook returns the new value, or None for "unchanged"; nothing is changed in place.
+A hook returns the new value, or None for "unchanged"; nothing is changed in place. What a callback has to remember from
+round to round it finds as ``round.memory`` and gives back with the round it returns.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from lightning.pytorch import Callback, Trainer
 
-from flt.errors import InputError
 from flt.federation.round import Aggregate, Federation, Round
 
-Value = TypeVar("Value")
+Hook = TypeVar("Hook", bound=Callable[..., Any])
+
+
+def by_client(hook: Hook) -> Hook:
+    """Marks a hook that treats each client by itself, so that a round of very many clients may come to it in parts.
+
+    Random draws then need a stream for each client: a stream that all share would begin anew in every part. Such a hook
+    keeps no memory. An override loses the mark, and says anew what it does.
+    """
+    hook.by_client = True  # type: ignore[attr-defined]
+    return hook
 
 
 class FederatedCallback(Callback):
@@ -27,11 +37,6 @@ class FederatedCallback(Callback):
 
     needs_root_update: bool = False
     """Whether rounds have to compute the server's own update."""
-
-    by_client: bool = False
-    """Whether ``on_client_updates`` and ``on_updates_received`` treat each client by itself, so that a round of very
-    many clients may come to them in parts. Random draws then need a stream for each client: a stream that all share
-    would begin anew in every part. A class that overrides one of the hooks says so anew."""
 
     @property
     def label(self) -> str:
@@ -41,9 +46,11 @@ class FederatedCallback(Callback):
     def on_federation(self, federation: Federation) -> Federation | None:
         """Once, before the first round."""
 
+    @by_client
     def on_client_updates(self, round: Round) -> Round | None:
         """What the clients send."""
 
+    @by_client
     def on_updates_received(self, round: Round) -> Round | None:
         """What the server makes of the updates before the rule sees them, such as clipping."""
 
@@ -52,32 +59,3 @@ class FederatedCallback(Callback):
 
         Of a round that came in parts ``round.updates`` and ``round.statistics`` have no columns left.
         """
-
-
-def callbacks_of(trainer: Trainer) -> list[Callback]:
-    """The trainer's callbacks, in the order in which they are called."""
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    return callbacks
-
-
-def only(trainer: Trainer, kind: type[Any]) -> Any:
-    """The one callback of a kind, None if there is none.
-
-    Raises:
-        InputError: If there are several.
-    """
-    found = [callback for callback in callbacks_of(trainer) if isinstance(callback, kind)]
-    if len(found) > 1:
-        names = ", ".join(type(callback).__name__ for callback in found)
-        raise InputError(f"trainer.callbacks holds several of kind {kind.__name__} ({names}): keep one")
-    return found[0] if found else None
-
-
-def call_hook(callbacks: Iterable[Callback], name: str, value: Value) -> Value:
-    """Passes ``value`` through the hook ``name`` of every callback that has it."""
-    for callback in callbacks:
-        hook = getattr(callback, name, None)
-        if hook is not None:
-            changed = hook(value)
-            value = value if changed is None else changed
-    return value

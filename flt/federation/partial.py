@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flt.federation.judgement import Judgement
-from flt.federation.round import Round
 from flt.functional.weighted_sum import WeightedSum
 
 
@@ -23,12 +22,6 @@ class PartialAggregate:
     updates: WeightedSum
     statistics: WeightedSum
     judgements: tuple[Judgement, ...] = ()
-
-    @classmethod
-    def of_nobody(cls, round: Round) -> PartialAggregate:
-        """What is kept of a round without clients."""
-        weights = round.losses.new_zeros(0)
-        return cls(WeightedSum.of(round.updates, weights), WeightedSum.of(round.statistics, weights))
 
     def plus(self, other: PartialAggregate) -> PartialAggregate:
         """The same of both parts together, the other's clients last."""

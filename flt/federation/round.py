@@ -1,6 +1,6 @@
 """What passes through a round: values that nobody changes in place."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,8 @@ from torch import Tensor
 from flt.data.examples import ClientData
 from flt.data.triggers import Trigger
 from flt.federation.judgement import Judgement
+from flt.federation.memory import Memory
+from flt.functional.weighted_sum import WeightedSum
 from flt.random import generator
 
 
@@ -35,6 +37,8 @@ class Federation:
         num_classes: Number of classes.
         seed: The run's seed.
         backdoor: The data set's own trigger and target class, for attacks that bring none.
+        num_rows: Rows that a rule sees in a round where a pre-aggregation makes fewer of them; None for a row for each
+            client.
     """
 
     clients: ClientData
@@ -45,6 +49,7 @@ class Federation:
     num_classes: int
     seed: int
     backdoor: Backdoor
+    num_rows: int | None = None
 
     @property
     def num_clients(self) -> int:
@@ -61,9 +66,18 @@ class Federation:
         """Malicious clients that rules expect in a round: the share of ``num_expected`` that falls to it."""
         return round(self.num_expected * self.clients_per_round / self.num_clients)
 
+    @property
+    def rows_per_round(self) -> int:
+        """Rows that the rule sees in a round."""
+        return self.clients_per_round if self.num_rows is None else self.num_rows
+
     def replace(self, **changes: Any) -> "Federation":
         """A copy with some attributes changed."""
         return replace(self, **changes)
+
+
+def _no_rule(updates: Tensor) -> Tensor:
+    raise AssertionError("round.rule is there for attacks, in the hook on_client_updates")
 
 
 BY_CLIENT = ("client_ids", "malicious", "num_examples", "updates", "losses", "statistics")
@@ -77,7 +91,7 @@ class Round:
     Attributes:
         number: The round, counted from 0.
         client_ids: Who takes part, shape ``[num_clients]``.
-        malicious: Which of them are malicious, shape ``[num_clients]``.
+        malicious: Which of them are malicious, boolean of shape ``[num_clients]``, on the CPU.
         num_examples: Size of their local data as the server knows it, shape ``[num_clients]``.
         updates: Their local updates g_i, shape ``[num_clients, num_params]``, float32.
         root_update: The server's own update g_0, shape ``[num_params]``; None if nothing in this run needs it.
@@ -87,6 +101,10 @@ class Round:
         root_statistics: The same of the server's own training, shape ``[num_statistics]``.
         federation: What stays the same for a whole run.
         num_dropped: Updates that were removed because they held a NaN or an infinity.
+        memory: What the plug-in that is given this round has kept of earlier rounds; empty in the first one.
+        rule: The aggregation rule as a function for attacks, from updates of shape ``[num_clients, num_params]`` to the
+            aggregate, shape ``[num_params]``: what the server would make of them, defences and rows that it would drop
+            included. Calls leave no trace in any memory or random stream.
     """
 
     number: int
@@ -100,6 +118,8 @@ class Round:
     root_statistics: Tensor | None
     federation: Federation = field(repr=False)
     num_dropped: int = 0
+    memory: Memory = field(default_factory=dict, repr=False)
+    rule: Callable[[Tensor], Tensor] = field(default=_no_rule, repr=False)
 
     def replace(self, **changes: Any) -> "Round":
         """A copy with some attributes changed."""
@@ -150,11 +170,30 @@ class Aggregate:
         statistics: What the rule made of the round's ``statistics``, shape ``[num_statistics]``; None stands for their
             coordinate-wise median.
         judgement: What the rule says of each client of the round.
+        memory: What the rule keeps for the next round; None keeps what there is.
     """
 
     update: Tensor
     statistics: Tensor | None = None
     judgement: Judgement = field(default_factory=Judgement)
+    memory: Memory | None = field(default=None, repr=False)
+
+    @classmethod
+    def mean_of(cls, round: Round, weights: Tensor, *, memory: Memory | None = None) -> "Aggregate":
+        """The weighted mean of a round's updates, and of their statistics.
+
+        Args:
+            round: The round.
+            weights: What each client counts, shape ``[num_clients]``; they need not add up to 1. Where all are zero, so
+                is the aggregate.
+            memory: What the rule keeps for the next round.
+        """
+        chosen = weights.nonzero().flatten()
+        if len(chosen) == 1:  # as Krum does; no sum is needed
+            judgement = Judgement(weights=(weights != 0).to(weights))
+            return cls(round.updates[chosen[0]].clone(), round.statistics[chosen[0]].clone(), judgement, memory)
+        total, statistics = WeightedSum.of(round.updates, weights), WeightedSum.of(round.statistics, weights)
+        return cls(total.mean(), statistics.mean(), Judgement(weights=weights).shared_out(total.divisor), memory)
 
     @property
     def trust_scores(self) -> Tensor | None:

@@ -86,7 +86,7 @@ def cosines_of_length(updates: Tensor, lengths: Tensor, root_update: Tensor, roo
     # Dividing the root first keeps every partial sum of the product below the client's own norm.
     # Only with updates near the end of the float range could they still overflow; those get a shorter root.
     # Decided on the device: nothing has to be read back from a GPU.
-    is_long = lengths.max() > torch.finfo(updates.dtype).max / 4
+    is_long = (lengths > torch.finfo(updates.dtype).max / 4).any()
     shrink = torch.ones_like(root_norm).masked_fill_(is_long, 0.25 / len(root_update) ** 0.5)
     along_root = _products(updates, (root_update.double() * (shrink / root_norm)).to(updates.dtype))
     cosines = torch.where((lengths > 0) & (root_norm != 0), along_root / (lengths * shrink), 0.0)

@@ -1,9 +1,10 @@
 """What becomes of the clients' updates once they are trained: attack, clipping and the like, the rule."""
 
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -11,21 +12,25 @@ from lightning.pytorch import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from flt.federation import Aggregate, Aggregation, FederatedCallback, PartialAggregate, Round, WeightedAggregation
-from flt.federation.hooks import call_hook
+from flt.errors import InputError
+from flt.federation import Aggregate, Aggregation, Attack, PartialAggregate, Round
+from flt.federation.returned import check_aggregate, check_benign_kept, check_round
 from flt.functional import all_finite, finite_rows, median
 from flt.server.cohort import Cohort
+from flt.server.memories import NOTHING, Memories
 from flt.server.processes import Processes
 
+HOOKS = ("on_client_updates", "on_updates_received")
 
-@dataclass(frozen=True)
+
+@dataclass
 class Reception:
     """Takes the updates of a round through every hook to the rule, all at once or part by part.
 
     Args:
         cohort: Who trains them.
         rule: The aggregation rule.
-        callbacks: Whose hooks are called.
+        callbacks: Whose hooks are called, in this order.
         processes: Who shares the work.
     """
 
@@ -33,6 +38,11 @@ class Reception:
     rule: Aggregation
     callbacks: Sequence[Callback]
     processes: Processes
+    memories: Memories = field(init=False)
+    _is_first: bool = field(init=False, default=True)
+
+    def __post_init__(self) -> None:
+        self.memories = Memories(self.callbacks, self.processes)
 
     def aggregate(self, number: int, client_lr: float) -> tuple[Round, Aggregate | None]:
         """Trains a round's clients and lets the rule judge them.
@@ -43,79 +53,124 @@ class Reception:
 
         Returns:
             The round as the rule saw it, and what the rule made of it; None where that cannot be used.
+
+        Raises:
+            InputError: If a plug-in returns what it should not.
         """
         cohort, processes = self.cohort, self.processes
         share = -(-cohort.federation.clients_per_round // processes.world_size)
-        size = min(share, cohort.clients_per_part) if self._takes_parts else share
-        parts = cohort.in_parts(number, client_lr, clients_per_part=size, processes=processes)
-        if self._takes_parts and (size < share or processes.world_size > 1):
-            return self._fold(parts)
-        return self._judge(next(parts))
+        size = min(share, cohort.clients_per_part) if self.takes_parts else share
+        is_whole = not self.takes_parts or (size == share and processes.world_size == 1)
+        total: PartialAggregate | None = None
+        received = []
+        for part in cohort.in_parts(number, client_lr, clients_per_part=size, processes=processes):
+            with self._full_precision():  # and not while the next part is trained
+                arrived = self._receive(processes.joined(part) if is_whole else part)
+                folded = self.rule.fold(self._with_memory(arrived))
+                total = folded if total is None or folded is None else total.plus(folded)
+                received.append(arrived if is_whole else arrived.without_updates())
+            del part, arrived  # the next one takes their memory
+        with self._full_precision():
+            round = received[0] if is_whole else processes.joined(Round.joined(received))
+            if not is_whole and total is not None:
+                total = processes.summed(total)
+            aggregate = self.rule.finish(total, self._with_memory(round))
+            usable = self._usable(self._checked(aggregate, round), round, total)
+        self._is_first = False
+        return round, usable
 
     @cached_property
-    def _takes_parts(self) -> bool:
-        return isinstance(self.rule, WeightedAggregation) and all(map(_goes_client_by_client, self.callbacks))
+    def takes_parts(self) -> bool:
+        """Whether rule and hooks can do with a part of a round at a time."""
+        names = (*HOOKS, "craft")
+        hooks = [getattr(callback, name, None) for callback in self.callbacks for name in names]
+        return self.rule.takes_parts and all(getattr(hook, "by_client", False) for hook in hooks if hook is not None)
 
     def _full_precision(self) -> AbstractContextManager[Any]:
         device = self.cohort.federation.clients.features.device.type
         return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
-    def _judge(self, part: Round) -> tuple[Round, Aggregate | None]:
-        """Gives the rule all updates at once; ``part`` is what this process has trained."""
-        with self._full_precision():
-            round = self._receive(self.processes.joined(part))
-            if not len(round) and isinstance(self.rule, WeightedAggregation):
-                aggregate: Aggregate | None = self.rule.finish(PartialAggregate.of_nobody(round), round)
-            else:
-                aggregate = self.rule.aggregate(round) if len(round) else None
-            return round, self._usable(aggregate, round.statistics if len(round) else None)
-
-    def _fold(self, parts: Iterable[Round]) -> tuple[Round, Aggregate | None]:
-        """Lets the rule fold one part after the other, each of which is trained when the one before is gone."""
-        assert isinstance(self.rule, WeightedAggregation)
-        total, rounds = None, []
-        for part in parts:
-            with self._full_precision():  # and not while the next part is trained
-                folded, rest = self._fold_part(part)
-                total = folded if total is None else total.plus(folded)
-                rounds.append(rest)
-            del part  # the next one takes its memory
-        assert total is not None, "a process has at least one part, if an empty one"
-        with self._full_precision():
-            round, total = self.processes.joined(Round.joined(rounds)), self.processes.summed(total)
-            aggregate = self.rule.finish(total, round)
-            return round, self._usable(aggregate, total.statistics.mean()[None] if len(round) else None)
-
-    def _fold_part(self, part: Round) -> tuple[PartialAggregate, Round]:
-        """What is kept of a part, and the part without its updates."""
-        assert isinstance(self.rule, WeightedAggregation)
-        received = self._receive(part)
-        folded = self.rule.fold(received) if len(received) else PartialAggregate.of_nobody(received)
-        return folded, received.without_updates()
-
-    def _usable(self, aggregate: Aggregate | None, statistics: Tensor | None) -> Aggregate | None:
-        """The aggregate, the same in every process; None if it holds a NaN or an infinity, or nothing at all.
-
-        Args:
-            aggregate: What the rule made of the round, if anything.
-            statistics: Clients' statistics, for a rule that says nothing about them; None if there are no clients.
-        """
-        if aggregate is None or (statistics is None and not aggregate.update.any()):
-            return None
-        if aggregate.statistics is None and statistics is not None:
-            aggregate = replace(aggregate, statistics=median(statistics))
-        parts = {"update": aggregate.update, "statistics": aggregate.statistics}
-        known = {name: part for name, part in parts.items() if part is not None and len(part)}
-        agreed: dict[str, Any] = {name: self.processes.agreed(part) for name, part in known.items()}
-        return replace(aggregate, **agreed) if all(map(all_finite, agreed.values())) else None
-
     def _receive(self, round: Round) -> Round:
         """What reaches the rule of what the clients have trained."""
         if not len(round):
             return round
-        sent = _drop_unusable(call_hook(self.callbacks, "on_client_updates", round))
-        received = call_hook(self.callbacks, "on_updates_received", sent) if len(sent) else sent
+        rule = partial(self._asked, round)
+        sent = self._through("on_client_updates", round.replace(rule=rule) if self._has_attack else round)
+        sent = _drop_unusable(sent.replace(rule=round.rule) if self._has_attack else sent)
+        received = self._through("on_updates_received", sent) if len(sent) else sent
         return sent if received is sent else _drop_unusable(received)
+
+    @cached_property
+    def _has_attack(self) -> bool:
+        """Whether any callback changes what clients send, knowing all of it."""
+        hooks = [getattr(each, name, None) for each in self.callbacks for name in ("on_client_updates", "craft")]
+        return any(hook is not None and not getattr(hook, "by_client", False) for hook in hooks)
+
+    @cached_property
+    def _hooks(self) -> dict[str, list[tuple[Callback, Callable[[Round], Any]]]]:
+        """The callbacks that have each hook, in the order in which they are called."""
+        return {name: [(each, getattr(each, name)) for each in self.callbacks if hasattr(each, name)] for name in HOOKS}
+
+    def _through(self, name: str, round: Round, *, keeping: bool = True) -> Round:
+        """Passes a round through a hook of every callback, each with its own memory."""
+        for callback, hook in self._hooks[name]:
+            memory = self.memories.of(callback)
+            given = round.replace(memory=memory) if memory else round
+            found = hook(given)
+            if found is None:
+                continue
+            source = f"{type(callback).__name__}.{name}"
+            found = check_round(source, found, round, may_drop=name == "on_updates_received")
+            if self._is_first and isinstance(callback, Attack):
+                check_benign_kept(source, found.updates, round)
+            if found.memory is not given.memory and keeping:
+                if self.takes_parts:
+                    raise InputError(f"{source} is marked by_client and keeps a memory: leave out the mark")
+                self.memories.keep(callback, found.memory)
+            round = found.replace(memory=NOTHING) if found.memory else found
+        return round
+
+    def _asked(self, round: Round, updates: Tensor) -> Tensor:
+        """The aggregate of other updates than a round's: what an attack is told when it asks the rule."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of rounds that are only imagined
+            sent = _drop_unusable(round.replace(updates=updates))
+            if len(sent):
+                sent = self._through("on_updates_received", sent, keeping=False)
+            imagined = self._with_memory(_drop_unusable(sent))
+            aggregate = self.rule.finish(self.rule.fold(imagined), imagined)
+        return updates.new_zeros(updates.shape[1]) if aggregate is None else aggregate.update
+
+    def _with_memory(self, round: Round) -> Round:
+        memory = self.memories.of(self.rule)
+        return round.replace(memory=memory) if memory else round
+
+    def _checked(self, aggregate: Any, round: Round) -> Aggregate | None:
+        source = f"{type(self.rule).__name__}.aggregate"
+        num_params = self.cohort.training.flat.num_params
+        return check_aggregate(source, aggregate, round, num_params=num_params, thorough=self._is_first)
+
+    def _usable(self, aggregate: Aggregate | None, round: Round, total: PartialAggregate | None) -> Aggregate | None:
+        """The aggregate, the same in every process; None if it holds a NaN or an infinity, or nothing at all.
+
+        What a rule says nothing about, the statistics of batch normalisation, take their median. What it keeps for the
+        next round is kept only with an aggregate that can be used.
+        """
+        if aggregate is None or (not len(round) and not aggregate.update.any()):
+            return None
+        if aggregate.statistics is None and len(round):
+            has_rows = round.statistics.shape[1] > 0  # which a round that came in parts has not
+            known = round.statistics if total is None or has_rows else total.statistics.mean()[None]
+            aggregate = replace(aggregate, statistics=median(known))
+        parts = {"update": aggregate.update, "statistics": aggregate.statistics}
+        agreed: dict[str, Any] = {
+            name: self.processes.agreed(part) for name, part in parts.items() if part is not None and len(part)
+        }
+        if not all(map(all_finite, agreed.values())):
+            return None
+        if aggregate.memory is not None:
+            self.memories.keep(self.rule, aggregate.memory)
+        return replace(aggregate, **agreed)
 
 
 def _drop_unusable(round: Round) -> Round:
@@ -124,17 +179,3 @@ def _drop_unusable(round: Round) -> Round:
         return round
     rank_zero_warn("updates with a NaN or an infinity were dropped (column num_dropped counts them)")
     return round.keep((finite_rows(round.updates) & finite_rows(round.statistics)).cpu())
-
-
-def _goes_client_by_client(callback: Callback) -> bool:
-    """Whether a round may come to the callback in parts."""
-    classes = type(callback).__mro__
-
-    def definer(name: str) -> int:
-        return next((position for position, kind in enumerate(classes) if name in vars(kind)), len(classes))
-
-    changes = min(definer(hook) for hook in ("on_client_updates", "on_updates_received", "craft"))
-    if changes == len(classes) or classes[changes] is FederatedCallback:
-        return True
-    # What a class says of its own hooks is nothing about those of classes derived from it.
-    return getattr(callback, "by_client", False) and definer("by_client") <= changes

@@ -354,7 +354,7 @@ def test_every_rule_on_vectors(fit, rule):
 
 @pytest.mark.parametrize("variant", ["FLTrust", "Server", "withServer", "NoReLU"])
 def test_a_root_batch(fit, listed, variant):
-    label = FLTrust(variant).label
+    label = FLTrust(variant=variant).label
     rule = next(rule for rule in listed[0] if rule.name == label)
     check_run(fit, rule, NoAttack(), network=made(pictures), data=Pictures(), root_batch_size=4)
 
@@ -449,7 +449,7 @@ def test_root_statistics_that_are_not_finite_leave_the_model_as_it_is(fit, varia
     before = copy.deepcopy(network.state_dict())
     spoil = Reporting(root=lambda statistics: statistics * float("nan"))
     with pytest.warns(UserWarning, match="a round had no usable aggregate .*: model unchanged"):
-        fit(FLTrust(variant), spoil, network=network, initialization="network")
+        fit(FLTrust(variant=variant), spoil, network=network, initialization="network")
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
@@ -470,14 +470,14 @@ def test_nobody_is_trusted(fit, variant):
     network = made(vectors)
     before = copy.deepcopy(network.state_dict())
     with pytest.warns(UserWarning, match="FLTrust: every trust score was 0 in a round; no client takes part"):
-        fit(FLTrust(variant), Opposite(), network=network, initialization="network")
+        fit(FLTrust(variant=variant), Opposite(), network=network, initialization="network")
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
 def test_nobody_is_trusted_but_the_server(fit):
     recorder = Recorder(needs_root_update=True)
     with pytest.warns(UserWarning, match="FLTrust: every trust score was 0 in a round"):
-        fit(FLTrust("withServer"), Opposite(), recorder, network=made(vectors), rounds=1)
+        fit(FLTrust(variant="withServer"), Opposite(), recorder, network=made(vectors), rounds=1)
     round, aggregate = recorder.ended[0]
     assert round.root_statistics.any()
     torch.testing.assert_close(aggregate.statistics, round.root_statistics)
@@ -501,7 +501,7 @@ def test_negative_weights_do_not_make_a_variance_negative(fit):
     recorder, states = Recorder(needs_root_update=True), States()
     network = made(vectors)
     fit(
-        FLTrust("NoReLU"),
+        FLTrust(variant="NoReLU"),
         Contrary(),
         recorder,
         states,

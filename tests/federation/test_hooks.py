@@ -9,7 +9,7 @@ from callbacks import FedAvg, FLTrust, LabelFlippingAttack, Median, NoAttack, Sc
 from flt.data import ClientData, FeatureTrigger
 from flt.errors import InputError
 from flt.federation import Aggregate, Aggregation, Attack, Backdoor, FederatedCallback, Federation, Round
-from flt.federation.hooks import call_hook, callbacks_of, only
+from flt.federation.plugins import call_hook, callbacks_of, only
 
 
 def federation(num_clients=10, num_expected=2, clients_per_round=10):
@@ -121,7 +121,7 @@ def test_round_replace_and_generator():
 
 def test_labels():
     assert FedAvg().label == "FedAvg"
-    assert FLTrust("NoReLU").label == "FLTrust-NoReLU"
+    assert FLTrust(variant="NoReLU").label == "FLTrust-NoReLU"
     assert FLTrust().label == "FLTrust"
     assert FedAvg().describe(federation()) == "FedAvg"
 

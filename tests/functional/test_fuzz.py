@@ -73,7 +73,9 @@ def agrees(rule, case, round, kept, update):
     """Checks an aggregate against the reference in float64, as closely as rounding in float32 allows."""
     rows, root = kept.double().numpy(), case.round.root_update.double().numpy()
     found, sizes = update.double().numpy(), round.num_examples.numpy()
-    num_expected = max(0, case.round.federation.num_expected - round.num_dropped)
+    with hostile.without_advice():
+        byzantine = getattr(rule.make(), "byzantine", None)
+        num_expected = byzantine.of(round) if byzantine else 0
     if rule.name == "Krum":
         is_among_the_closest(found, rows, num_expected)
     elif rule.name.startswith("FLTrust"):
@@ -121,7 +123,7 @@ def is_what_fltrust_says(rule, found, rows, root):
     if root_norm < 1e-10 and ((lengths > 0) & (lengths < 1e-36)).any():
         return
     rows = np.where(lengths[:, None] < 1e-36, 0.0, rows)  # as good as zero beside such a root update
-    trust = reference.trust_scores(rows, root, relu=rule.name != "FLTrust-NoReLU")
+    trust = reference.trust_scores(rows, root, score="signed" if rule.name == "FLTrust-NoReLU" else "relu")
     total = abs(trust.sum() + (rule.name == "FLTrust-withServer"))
     longest = lengths.max() if rule.name == "FLTrust-NoNorm" else root_norm
     if rule.name == "FLTrust-Server" or total > 1e-3:

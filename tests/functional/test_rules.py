@@ -31,12 +31,15 @@ RULES = {
     "trimmed_mean-1": Rule(lambda u, _: F.trimmed_mean(u, trim=1), lambda u, _: reference.trimmed_mean(u, 1), 3),
     "median": Rule(lambda u, _: F.median(u), lambda u, _: reference.median(u)),
     "fltrust": Rule(F.fltrust, reference.fltrust),
-    "fltrust-NoReLU": Rule(lambda u, r: F.fltrust(u, r, relu=False), lambda u, r: reference.fltrust(u, r, relu=False)),
+    "fltrust-NoReLU": Rule(
+        lambda u, r: F.fltrust(u, r, score="signed"), lambda u, r: reference.fltrust(u, r, score="signed")
+    ),
     "fltrust-NoNorm": Rule(
-        lambda u, r: F.fltrust(u, r, rescale="none"), lambda u, r: reference.fltrust(u, r, rescale="none")
+        lambda u, r: F.fltrust(u, r, magnitude="own"), lambda u, r: reference.fltrust(u, r, magnitude="own")
     ),
     "fltrust-ParNorm": Rule(
-        lambda u, r: F.fltrust(u, r, rescale="longer"), lambda u, r: reference.fltrust(u, r, rescale="longer")
+        lambda u, r: F.fltrust(u, r, magnitude="at_most_root"),
+        lambda u, r: reference.fltrust(u, r, magnitude="at_most_root"),
     ),
     "fltrust-withServer": Rule(
         lambda u, r: F.fltrust(u, r, include_root=True), lambda u, r: reference.fltrust(u, r, include_root=True)

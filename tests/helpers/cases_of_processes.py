@@ -29,7 +29,7 @@ from callbacks import (
     TrimmedMean,
 )
 from flt.data.inputs import InputPipeline
-from flt.federation import Aggregate, FederatedCallback
+from flt.federation import Aggregate, FederatedCallback, by_client
 from flt.server import cohort
 from flt.server.processes import leave
 
@@ -60,8 +60,7 @@ class Judgements(FederatedCallback):
 class NaNs(Sending):
     """As its base, from some clients by id."""
 
-    by_client = True
-
+    @by_client
     def on_client_updates(self, round: Any) -> Any:
         updates = round.updates.clone()
         updates[[client in self.rows for client in round.client_ids.tolist()], 0] = self.value
@@ -71,7 +70,7 @@ class NaNs(Sending):
 CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "fedavg": lambda: ([FedAvg(), LabelFlippingAttack(), EvaluationMetrics(), ClientErrors()], {"local_steps": 2}),
     "fltrust": lambda: ([FLTrust(), ScalingAttack()], {"clients_per_round": 7, "root_batch_size": 6}),
-    "with server": lambda: ([FLTrust("withServer"), LabelFlippingAttack()], {}),
+    "with server": lambda: ([FLTrust(variant="withServer"), LabelFlippingAttack()], {}),
     "few clients": lambda: ([FLTrust()], {"clients_per_round": 3}),
     "fltrust, trim": lambda: ([FLTrust(), TrimAttack()], {"clients_per_round": 9}),
     "fltrust, adaptive": lambda: ([FLTrust(), AdaptiveAttack()], {}),

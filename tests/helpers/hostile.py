@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -153,6 +154,10 @@ class Cohort:
     @property
     def federation(self) -> Federation:
         return self.case.round.federation
+
+    @property
+    def training(self) -> SimpleNamespace:
+        return SimpleNamespace(flat=SimpleNamespace(num_params=self.case.round.updates.shape[1]))
 
     @property
     def clients_per_part(self) -> int:

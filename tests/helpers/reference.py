@@ -77,16 +77,16 @@ def cosine_similarity(updates, root_update):
     return np.array(cosines)
 
 
-def trust_scores(updates, root_update, relu=True):
-    return np.array([max(c, 0.0) if relu else c for c in cosine_similarity(updates, root_update)])
+def trust_scores(updates, root_update, score="relu"):
+    return np.array([max(c, 0.0) if score == "relu" else c for c in cosine_similarity(updates, root_update)])
 
 
-def fltrust(updates, root_update, relu=True, rescale="all", include_root=False):
+def fltrust(updates, root_update, score="relu", magnitude="root", include_root=False):
     root_norm = np.linalg.norm(root_update)
     weighted, total = np.zeros(len(root_update)), 0.0
-    for update, trust in zip(updates, trust_scores(updates, root_update, relu), strict=True):
+    for update, trust in zip(updates, trust_scores(updates, root_update, score), strict=True):
         norm = np.linalg.norm(update)
-        if norm > 0 and (rescale == "all" or (rescale == "longer" and norm > root_norm)):
+        if norm > 0 and (magnitude == "root" or (magnitude == "at_most_root" and norm > root_norm)):
             update = root_norm / norm * update
         weighted, total = weighted + trust * update, total + trust
     if include_root:

@@ -22,7 +22,7 @@ from callbacks import (
 from flt.clients.training import LocalTraining
 from flt.data.inputs import InputPipeline
 from flt.errors import InputError
-from flt.federation import FederatedCallback
+from flt.federation import FederatedCallback, by_client
 from flt.server import cohort
 from flt.server.processes import Processes
 
@@ -30,7 +30,7 @@ VARIANTS = ("FLTrust", "Server", "withServer", "NoReLU", "NoNorm", "ParNorm")
 RULES = {
     "FedAvg": FedAvg,
     "NormBoundedMean": lambda: NormBoundedMean(0.3),
-    **{variant: (lambda variant=variant: FLTrust(variant)) for variant in VARIANTS},
+    **{variant: (lambda variant=variant: FLTrust(variant=variant)) for variant in VARIANTS},
 }
 PER_CLIENT = 96  # numbers in a client's batch of 8 examples of 12 features; its update has 83
 
@@ -52,18 +52,17 @@ def test_clients_in_a_part(num_params, expected, monkeypatch):
     features = torch.zeros(1, 1)
     data = SimpleNamespace(batch_size=1, root=SimpleNamespace(features=features))
     federation = SimpleNamespace(clients=SimpleNamespace(features=features))
-    own = cohort.Cohort(training, data, federation, local_steps=1, root_batch_size=None, needs_root=False)
+    own = cohort.Cohort(training, SimpleNamespace(data=data, federation=federation, local_steps=1))
     assert own.clients_per_part == expected
 
 
 class Counting(FederatedCallback):
     """Notes how many clients came at a time."""
 
-    by_client = True
-
     def __init__(self):
         self.sizes = []
 
+    @by_client
     def on_updates_received(self, round):
         self.sizes.append(len(round))
 
@@ -125,8 +124,7 @@ def test_the_end_of_a_round_knows_every_client(tmp_path, in_parts):
 
 
 class SendingInParts(Sending):
-    by_client = True
-
+    @by_client
     def on_client_updates(self, round):
         updates = round.updates.clone()
         updates[[client in self.rows for client in round.client_ids.tolist()], 0] = self.value

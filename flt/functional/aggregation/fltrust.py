@@ -9,43 +9,36 @@ from flt.errors import check_choice
 from flt.functional.distances import LONGEST, cosines_of_length, norms
 from flt.functional.weighted_sum import WeightedSum
 
-Rescale = Literal["all", "longer", "none"]
+Score = Literal["relu", "signed", "none"]
+Magnitude = Literal["root", "at_most_root", "own"]
 
 
-class FLTrustWeights(NamedTuple):
-    """What `fltrust` makes of each client, apart for judgement and length.
+class FLTrustSum(NamedTuple):
+    """What `fltrust` makes of some of the clients, before it divides.
 
     Attributes:
-        trust_scores: What each client counts in the mean, shape ``[num_clients]``.
-        scales: Factor that brings each update to the length of the root update, shape ``[num_clients]``.
-        lengths: Norm of each update, float64, shape ``[num_clients]``; 0 for one that is as good as zero.
+        total: The rescaled updates, weighted by trust score.
+        trust_scores: Trust score of each client, shape ``[num_clients]``.
+        weights: What each counts in the mean, float64 of shape ``[num_clients]``: a share of its trust score.
         cosines: Cosine of each update with the root update, shape ``[num_clients]``.
+        lengths: Norm of each update, float64, shape ``[num_clients]``; 0 for one that is as good as zero.
         root_norm: Norm of the root update, a float64 scalar.
     """
 
+    total: WeightedSum
     trust_scores: Tensor
-    scales: Tensor
-    lengths: Tensor
+    weights: Tensor
     cosines: Tensor
+    lengths: Tensor
     root_norm: Tensor
-
-    def sum_of(self, updates: Tensor, share: float) -> WeightedSum:
-        """The rescaled ``updates``, shape ``[num_clients, num_params]``, weighted by ``share`` times trust score."""
-        return self.weighted(updates, self.trust_scores.double() * share)
-
-    def weighted(self, updates: Tensor, weights: Tensor) -> WeightedSum:
-        """The rescaled ``updates`` with ``weights``, float64 of shape ``[num_clients]``, in place of trust scores."""
-        # The factor that brings so long an update to the root's length would lose its digits in float32.
-        exact = float(self.lengths.max()) > LONGEST
-        return WeightedSum.of(updates, weights * self.scales, weights, exact=exact)
 
 
 def fltrust(
     updates: Tensor,
     root_update: Tensor,
     *,
-    relu: bool = True,
-    rescale: Rescale = "all",
+    score: Score = "relu",
+    magnitude: Magnitude = "root",
     include_root: bool = False,
 ) -> Tensor:
     r"""Mean of the rescaled client updates, weighted by their trust scores.
@@ -55,9 +48,10 @@ def fltrust(
     Args:
         updates: Client updates g_i, shape ``[num_clients, num_params]``.
         root_update: The server's update g_0, computed on the root dataset, shape ``[num_params]``.
-        relu: Whether negative cosines count as 0; False is FLTrust-NoReLU.
-        rescale: Which updates are brought to the length of ``root_update``: "all", only those "longer" than it
-            (FLTrust-ParNorm) or "none" (FLTrust-NoNorm).
+        score: Trust score of a client: "relu" is its cosine with ``root_update``, negative ones counting as 0; "signed"
+            the cosine itself (FLTrust-NoReLU); "none" counts no client (FLTrust-Server, with ``include_root``).
+        magnitude: Length to which updates are brought: "root" is that of ``root_update``, "at_most_root" shortens only
+            what is longer (FLTrust-ParNorm), "own" leaves them (FLTrust-NoNorm).
         include_root: Whether ``root_update`` joins the mean with trust score 1 (FLTrust-withServer).
 
     Returns:
@@ -71,25 +65,30 @@ def fltrust(
         >>> fltrust(torch.tensor([[10.0, 0.0], [-5.0, 0.0]]), torch.tensor([1.0, 0.0]))
         tensor([1., 0.])
     """
-    check_choice("rescale", rescale, Rescale)
+    check_choice("score", score, Score)
+    check_choice("magnitude", magnitude, Magnitude)
     share = 1.0 / len(updates)  # which keeps the sum below the longest summand
-    total = fltrust_weights(updates, root_update, relu=relu, rescale=rescale).sum_of(updates, share)
-    if include_root:
-        total = total.plus(root_sum(root_update, share))
-    return total.mean()
+    total = fltrust_sum(updates, root_update, share, score=score, magnitude=magnitude).total
+    if include_root and not total.total.any():  # alone, the root update is the mean
+        return root_update.clone()
+    return (total.plus(root_sum(root_update, share)) if include_root else total).mean()
 
 
-def fltrust_weights(
-    updates: Tensor, root_update: Tensor, *, relu: bool = True, rescale: Rescale = "all"
-) -> FLTrustWeights:
-    """The weights behind `fltrust`, whose arguments these are."""
+def fltrust_sum(
+    updates: Tensor, root_update: Tensor, share: float, *, score: Score = "relu", magnitude: Magnitude = "root"
+) -> FLTrustSum:
+    """The sum behind `fltrust`, of any part of the clients; a client counts ``share`` times its trust score."""
     lengths, root_norm = norms(updates), norms(root_update[None])[0]
     # An update so short that the factor which brings it to the root's length overflows is as good as zero.
     is_short = root_norm > lengths * (torch.finfo(updates.dtype).max / 4)
     lengths = lengths.masked_fill(is_short, 0.0)
     cosines = cosines_of_length(updates, lengths, root_update, root_norm)
-    scores = cosines.clamp(min=0.0) if relu else cosines
-    return FLTrustWeights(scores, _scales(lengths, root_norm, rescale), lengths, cosines, root_norm)
+    scores = _scores(cosines, score)
+    weights = scores.double() * share
+    # The factor that brings so long an update to the root's length would lose its digits in float32.
+    exact = bool(len(lengths)) and float(lengths.max()) > LONGEST
+    total = WeightedSum.of(updates, weights * _scales(lengths, root_norm, magnitude), weights, exact=exact)
+    return FLTrustSum(total, scores, weights, cosines, lengths, root_norm)
 
 
 def root_sum(root_update: Tensor, share: float) -> WeightedSum:
@@ -97,27 +96,33 @@ def root_sum(root_update: Tensor, share: float) -> WeightedSum:
     return WeightedSum.of(root_update[None], root_update.any().double()[None] * share)
 
 
-def trust_scores(updates: Tensor, root_update: Tensor, *, relu: bool = True) -> Tensor:
-    """Trust score of each client: its cosine with the root update, clipped below at 0 if ``relu``.
+def trust_scores(updates: Tensor, root_update: Tensor, *, score: Score = "relu") -> Tensor:
+    """Trust score of each client: its cosine with the root update, negative ones counting as 0 unless "signed".
 
     Args:
         updates: Client updates, shape ``[num_clients, num_params]``.
         root_update: The server's update, shape ``[num_params]``.
-        relu: Whether negative cosines count as 0.
+        score: "relu", "signed" or "none", as for `fltrust`.
 
     Returns:
-        Scores in [0, 1] ([-1, 1] without ``relu``), shape ``[num_clients]``.
+        Scores in [0, 1] ([-1, 1] if "signed"), shape ``[num_clients]``.
 
     Example:
         >>> trust_scores(torch.tensor([[2.0, 0.0], [-2.0, 0.0]]), torch.tensor([1.0, 0.0]))
         tensor([1., 0.])
     """
-    return fltrust_weights(updates, root_update, relu=relu).trust_scores
+    return fltrust_sum(updates, root_update, 1.0, score=score).trust_scores
 
 
-def _scales(lengths: Tensor, root_norm: Tensor, rescale: Rescale) -> Tensor:
-    if rescale == "none":
+def _scores(cosines: Tensor, score: Score) -> Tensor:
+    if score == "none":
+        return torch.zeros_like(cosines)
+    return cosines.clamp(min=0.0) if score == "relu" else cosines
+
+
+def _scales(lengths: Tensor, root_norm: Tensor, magnitude: Magnitude) -> Tensor:
+    if magnitude == "own":
         # Without a root update there is no judgement either, and the aggregate stays zero.
         return torch.ones_like(lengths) * (root_norm > 0)
     scales = torch.where(lengths > 0, root_norm / lengths, 0.0)
-    return scales.clamp(max=1.0) if rescale == "longer" else scales
+    return scales.clamp(max=1.0) if magnitude == "at_most_root" else scales

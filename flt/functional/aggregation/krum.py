@@ -36,6 +36,17 @@ def krum_select(updates: Tensor, *, num_byzantine: int) -> Tensor:
     return krum_scores(updates, num_byzantine=num_byzantine).argmin()
 
 
+def krum_weights(updates: Tensor, *, num_byzantine: int) -> Tensor:
+    """What each update counts in the mean that `krum` is: 1 for the selected one, shape ``[num_clients]``.
+
+    Of one or two updates, which have no neighbours to be judged by, the first one is taken.
+    """
+    weights = updates.new_zeros(len(updates))
+    chosen = krum_select(updates, num_byzantine=num_byzantine) if len(updates) >= 3 else 0
+    weights[chosen] = 1.0
+    return weights
+
+
 def krum_scores(updates: Tensor, *, num_byzantine: int) -> Tensor:
     """Sum of squared distances of each update to its ``n - f - 2`` nearest others, float64, ``[num_clients]``."""
     check_num_byzantine(num_byzantine, len(updates))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import check_choice
-from flt.functional.aggregation.fltrust import fltrust_weights
+from flt.functional.aggregation.fltrust import fltrust_sum
 from flt.functional.attacks.trim import trim_attack
 from flt.functional.distances import inner_products, norms
 
@@ -132,10 +132,10 @@ def adaptive_objective(directions: Tensor, updates: Tensor, malicious: Tensor, r
 
 def _game(updates: Tensor, malicious: Tensor, root_update: Tensor) -> _Game:
     root_norm = float(norms(root_update[None]))
-    weights = fltrust_weights(updates, root_update)
-    aggregate = weights.sum_of(updates, 1.0 / len(updates)).mean()
+    weighed = fltrust_sum(updates, root_update, 1.0 / len(updates))
+    aggregate = weighed.total.mean()
     sign = aggregate.sign()
-    trust, lengths = weights.trust_scores[~malicious].double(), weights.lengths[~malicious]
+    trust, lengths = weighed.trust_scores[~malicious].double(), weighed.lengths[~malicious]
     # In float64, like the norms: the sum over the parameters of a huge update would overflow.
     pulls = torch.where(lengths > 0, inner_products(updates, sign[None])[~malicious, 0] / lengths, 0.0)
     return _Game(

@@ -10,7 +10,7 @@ from tiny import Recorder, Sending
 from torch.testing import assert_close
 
 from callbacks import FedAvg, FLTrust, LabelFlippingAttack, NoAttack
-from flt.federation import FederatedCallback, Judgement, PartialAggregate, WeightedAggregation
+from flt.federation import FederatedCallback, Judgement, by_client
 from flt.federation.round import BY_CLIENT
 from flt.server import cohort
 
@@ -57,8 +57,7 @@ MEANS = ("FedAvg", "NormBoundedMean", "FLTrust", "FLTrust-NoReLU", "FLTrust-NoNo
 class Diverse(FederatedCallback):
     """Makes one client send the opposite and one ten times its update."""
 
-    by_client = True
-
+    @by_client
     def on_client_updates(self, round):
         factors = torch.tensor([{2: -1.0, 5: 10.0}.get(client, 1.0) for client in round.client_ids.tolist()])
         return round.replace(updates=factors[:, None] * round.updates)
@@ -120,14 +119,14 @@ def test_the_parts_of_a_round_say_the_same(fit, rule):
     """Folded part by part, one of them without clients, as a large round is."""
     made = rule.make()
     for round, aggregate in rounds_of(fit, made):
-        if not isinstance(made, WeightedAggregation):
+        if not made.takes_parts:
             return
         made_of = [
             round.replace(**{name: getattr(round, name)[rows] for name in BY_CLIENT})
             for rows in (slice(0, 3), slice(3, 4), slice(4, 10), slice(0, 0))
         ]
-        first, second, third = (made.fold(part) for part in made_of[:3])
-        total = first.plus(PartialAggregate.of_nobody(made_of[3])).plus(second).plus(third)
+        first, second, third, nobody = (made.fold(part) for part in made_of)
+        total = first.plus(nobody).plus(second).plus(third)
         parts = made.finish(total, round).judgement.vectors
         assert parts.keys() == aggregate.judgement.vectors.keys()
         for name, vector in aggregate.judgement.vectors.items():

@@ -94,7 +94,7 @@ def test_own_numbers_win_over_the_attacks(fit):
 def test_an_unknown_variant_is_refused():
     message = "aggregation.variant='Fast': choose one of FLTrust, Server, withServer, NoReLU, NoNorm, ParNorm"
     with pytest.raises(InputError, match=re.escape(message)):
-        FLTrust("Fast")
+        FLTrust(variant="Fast")
 
 
 def test_runs_differ_by_seed_everything(fit):

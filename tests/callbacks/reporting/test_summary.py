@@ -53,7 +53,7 @@ def run(fit, tmp_path):
 
 def test_the_summary(run):
     metrics = MetricsLogger()
-    server, _, summary = run(FLTrust("NoReLU"), ScalingAttack(0.3), metrics=metrics, rounds=5)
+    server, _, summary = run(FLTrust(variant="NoReLU"), ScalingAttack(0.3), metrics=metrics, rounds=5)
     seconds = summary.pop("seconds")
     assert 0 < seconds < 60
     rates = server.trainer.callback_metrics

@@ -25,16 +25,16 @@ UPDATES = torch.tensor([[6.0, 8.0], [0.0, 1.0], [-3.0, -4.0]])
 def test_cosines_and_trust_scores_by_hand():
     torch.testing.assert_close(F.cosine_similarity(UPDATES, ROOT), torch.tensor([1.0, 0.8, -1.0]))
     torch.testing.assert_close(F.trust_scores(UPDATES, ROOT), torch.tensor([1.0, 0.8, 0.0]))
-    torch.testing.assert_close(F.trust_scores(UPDATES, ROOT, relu=False), torch.tensor([1.0, 0.8, -1.0]))
+    torch.testing.assert_close(F.trust_scores(UPDATES, ROOT, score="signed"), torch.tensor([1.0, 0.8, -1.0]))
 
 
 @pytest.mark.parametrize(
     ("variant", "weighted_sum", "total"),
     [
         ({}, [3.0, 4.0 + 0.8 * 5.0], 1.8),
-        ({"rescale": "longer"}, [3.0, 4.0 + 0.8 * 1.0], 1.8),
-        ({"rescale": "none"}, [6.0, 8.0 + 0.8 * 1.0], 1.8),
-        ({"relu": False}, [3.0 + 3.0, 4.0 + 0.8 * 5.0 + 4.0], 0.8),
+        ({"magnitude": "at_most_root"}, [3.0, 4.0 + 0.8 * 1.0], 1.8),
+        ({"magnitude": "own"}, [6.0, 8.0 + 0.8 * 1.0], 1.8),
+        ({"score": "signed"}, [3.0 + 3.0, 4.0 + 0.8 * 5.0 + 4.0], 0.8),
         ({"include_root": True}, [3.0 + 3.0, 4.0 + 0.8 * 5.0 + 4.0], 2.8),
     ],
     ids=["FLTrust", "ParNorm", "NoNorm", "NoReLU", "withServer"],
@@ -51,7 +51,7 @@ def test_scores_agree_with_reference(shape, dtype, atol):
     pairs = [
         (F.cosine_similarity(updates, root_update), reference.cosine_similarity(*arrays)),
         (F.trust_scores(updates, root_update), reference.trust_scores(*arrays)),
-        (F.trust_scores(updates, root_update, relu=False), reference.trust_scores(*arrays, relu=False)),
+        (F.trust_scores(updates, root_update, score="signed"), reference.trust_scores(*arrays, score="signed")),
     ]
     for actual, expected in pairs:
         torch.testing.assert_close(actual.double(), torch.tensor(expected), rtol=0, atol=atol)
@@ -63,11 +63,11 @@ def test_scores_follow_their_clients():
     torch.testing.assert_close(F.trust_scores(UPDATES[order], ROOT), expected)
 
 
-@pytest.mark.parametrize("rescale", ["all", "longer", "none"])
-def test_nobody_trusted_gives_a_zero_update(rescale):
+@pytest.mark.parametrize("magnitude", ["root", "at_most_root", "own"])
+def test_nobody_trusted_gives_a_zero_update(magnitude):
     """Not the plain mean, and not the server's update."""
     updates = torch.tensor([[-1.0, 0.0], [-2.0, 1.0], [0.0, 7.0]])
-    aggregate = F.fltrust(updates, torch.tensor([1.0, 0.0]), rescale=rescale)
+    aggregate = F.fltrust(updates, torch.tensor([1.0, 0.0]), magnitude=magnitude)
     torch.testing.assert_close(aggregate, torch.zeros(2), rtol=0, atol=0)
 
 
@@ -75,7 +75,7 @@ def test_nobody_trusted_but_the_server():
     torch.testing.assert_close(F.fltrust(-UPDATES[:2], ROOT, include_root=True), ROOT)
 
 
-@pytest.mark.parametrize("variant", [{}, {"rescale": "none"}, {"relu": False}, {"include_root": True}])
+@pytest.mark.parametrize("variant", [{}, {"magnitude": "own"}, {"score": "signed"}, {"include_root": True}])
 def test_zero_root_update_gives_a_zero_update(variant):
     torch.testing.assert_close(F.fltrust(UPDATES, torch.zeros(2), **variant), torch.zeros(2), rtol=0, atol=0)
 
@@ -87,7 +87,7 @@ def test_zero_client_has_trust_zero():
 
 
 def test_raw_cosines_that_cancel_give_a_zero_update():
-    aggregate = F.fltrust(torch.tensor([[3.0, 4.0], [-6.0, -8.0]]), ROOT, relu=False)
+    aggregate = F.fltrust(torch.tensor([[3.0, 4.0], [-6.0, -8.0]]), ROOT, score="signed")
     torch.testing.assert_close(aggregate, torch.zeros(2), rtol=0, atol=0)
 
 
@@ -177,12 +177,12 @@ def test_trust_falls_with_the_angle():
 
 
 def test_unknown_rescaling_is_refused():
-    with pytest.raises(ValueError, match=r"rescale.*shorter"):
-        F.fltrust(UPDATES, ROOT, rescale="shorter")
+    with pytest.raises(ValueError, match=r"magnitude.*shorter"):
+        F.fltrust(UPDATES, ROOT, magnitude="shorter")
 
 
 @pytest.mark.parametrize(
-    "variant", [{}, {"relu": False}, {"rescale": "longer"}, {"rescale": "none"}, {"include_root": True}]
+    "variant", [{}, {"score": "signed"}, {"magnitude": "at_most_root"}, {"magnitude": "own"}, {"include_root": True}]
 )
 @pytest.mark.parametrize("size", [1e-45, 1e-42, 1e-39, 1e-30])
 def test_a_tiny_update_spoils_nothing(variant, size):
@@ -197,10 +197,10 @@ def test_a_tiny_update_spoils_nothing(variant, size):
     assert any(near), (aggregate, exact, without)  # counted exactly, or as the zero that it nearly is
 
 
-@pytest.mark.parametrize("rescale", ["none", "longer", "all"])
-def test_a_mean_of_large_updates_does_not_overflow_on_the_way(rescale):
+@pytest.mark.parametrize("magnitude", ["own", "at_most_root", "root"])
+def test_a_mean_of_large_updates_does_not_overflow_on_the_way(magnitude):
     updates, root_update = torch.full((100, 4), 1e37), torch.full((4,), 1e37)
-    torch.testing.assert_close(F.fltrust(updates, root_update, rescale=rescale), root_update)
+    torch.testing.assert_close(F.fltrust(updates, root_update, magnitude=magnitude), root_update)
 
 
 def test_a_mean_of_small_trust_scores():

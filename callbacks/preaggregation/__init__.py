@@ -1,0 +1,6 @@
+"""Pre-aggregations, rules around a rule: thin classes over `flt.functional`."""
+
+from callbacks.preaggregation.bucketing import Bucketing
+from callbacks.preaggregation.nearest_neighbor_mixing import NNM
+
+__all__ = ["NNM", "Bucketing"]

@@ -1,0 +1,107 @@
+"""What outlives a round: values that a plug-in is given with a round and gives back, kept by the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from flt.errors import InputError
+
+Memory = Mapping[str, Any]
+"""A plug-in's memory by name: tensors, `ClientMemory`, numbers, text, and lists and dictionaries of these.
+
+The engine keeps it from round to round, in checkpoints and on every process. Nobody changes it in place. After a resume
+its tensors lie on the device of the updates.
+"""
+
+_SAVED_ROWS = "rows by client id"
+
+
+@dataclass(frozen=True)
+class ClientMemory:
+    """One row for each client of the federation, kept by client id; a client that is absent keeps its row.
+
+    Attributes:
+        rows: Shape ``[num_clients, *shape]``; zero for clients that never had one.
+        is_known: Which clients have a row, boolean of shape ``[num_clients]``.
+    """
+
+    rows: Tensor
+    is_known: Tensor
+
+    @classmethod
+    def empty(cls, num_clients: int, like: Tensor) -> ClientMemory:
+        """A memory in which no client has a row yet.
+
+        Args:
+            num_clients: Clients of the federation.
+            like: Rows such as will be kept, shape ``[any, *shape]``; gives shape, dtype and device.
+
+        Example:
+            >>> memory = ClientMemory.empty(3, torch.zeros(1, 2)).updated(torch.tensor([2]), torch.ones(1, 2))
+            >>> memory.of(torch.tensor([0, 2]))
+            tensor([[0., 0.],
+                    [1., 1.]])
+        """
+        rows = like.new_zeros(num_clients, *like.shape[1:])
+        return cls(rows, torch.zeros(num_clients, dtype=torch.bool, device=like.device))
+
+    def of(self, client_ids: Tensor) -> Tensor:
+        """The rows of some clients, in the order of their ids, shape ``[len(client_ids), *shape]``."""
+        return self.rows[client_ids.to(self.rows.device)]
+
+    def updated(self, client_ids: Tensor, rows: Tensor) -> ClientMemory:
+        """A memory with other rows for some clients."""
+        ids = client_ids.to(self.rows.device)
+        return ClientMemory(self.rows.index_copy(0, ids, rows), self.is_known.index_fill(0, ids, True))
+
+
+def mapped(memory: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A memory with ``change`` applied to every tensor in it.
+
+    Raises:
+        InputError: If it holds anything but what a `Memory` may hold.
+    """
+    if isinstance(memory, Tensor):
+        return change(memory)
+    if isinstance(memory, ClientMemory):
+        return ClientMemory(change(memory.rows), change(memory.is_known))
+    if isinstance(memory, Mapping):
+        return {_name(name): mapped(value, change) for name, value in memory.items()}
+    if isinstance(memory, Sequence) and not isinstance(memory, str):
+        return [mapped(value, change) for value in memory]
+    if memory is None or isinstance(memory, bool | int | float | str):
+        return memory
+    raise InputError(
+        f"a memory holds a {type(memory).__name__}: keep tensors, ClientMemory, numbers, text, lists or dictionaries"
+    )
+
+
+def saved(memory: Any) -> Any:
+    """A memory as plain values, as checkpoints hold it."""
+    if isinstance(memory, ClientMemory):
+        return {_SAVED_ROWS: memory.rows, "is_known": memory.is_known}
+    if isinstance(memory, Mapping):
+        return {name: saved(value) for name, value in memory.items()}
+    return [saved(value) for value in memory] if isinstance(memory, list) else memory
+
+
+def restored(content: Any, device: torch.device | str) -> Any:
+    """The memory that `saved` made plain, with its tensors on a device."""
+    if isinstance(content, Tensor):
+        return content.to(device)
+    if isinstance(content, dict) and content.keys() == {_SAVED_ROWS, "is_known"}:
+        return ClientMemory(content[_SAVED_ROWS].to(device), content["is_known"].to(device))
+    if isinstance(content, dict):
+        return {name: restored(value, device) for name, value in content.items()}
+    return [restored(value, device) for value in content] if isinstance(content, list) else content
+
+
+def _name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise InputError(f"a memory has a key {name!r} of type {type(name).__name__}: give its parts names")
+    return name

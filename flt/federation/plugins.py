@@ -1,0 +1,49 @@
+"""The callbacks of a run: finding them, and the order in which a round calls them."""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from lightning.pytorch import Callback, Trainer
+
+from flt.errors import InputError
+from flt.federation.aggregation import Aggregation
+from flt.federation.attack import Attack
+
+Value = TypeVar("Value")
+
+
+def callbacks_of(trainer: Trainer) -> list[Callback]:
+    """The trainer's own list of callbacks."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return callbacks
+
+
+def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
+    """The callbacks as a round calls them: as listed, then the attack, then the rule.
+
+    What clients do to their updates comes before what an attacker makes of them, wherever the attack is listed.
+    """
+    return sorted(callbacks, key=lambda each: isinstance(each, Attack) + 2 * isinstance(each, Aggregation))
+
+
+def only(trainer: Trainer, kind: type[Any]) -> Any:
+    """The one callback of a kind, None if there is none.
+
+    Raises:
+        InputError: If there are several.
+    """
+    found = [callback for callback in callbacks_of(trainer) if isinstance(callback, kind)]
+    if len(found) > 1:
+        names = ", ".join(type(callback).__name__ for callback in found)
+        raise InputError(f"trainer.callbacks holds several of kind {kind.__name__} ({names}): keep one")
+    return found[0] if found else None
+
+
+def call_hook(callbacks: Iterable[Callback], name: str, value: Value) -> Value:
+    """Passes ``value`` through the hook ``name`` of every callback that has it."""
+    for callback in callbacks:
+        hook = getattr(callback, name, None)
+        if hook is not None:
+            changed = hook(value)
+            value = value if changed is None else changed
+    return value

@@ -1,0 +1,1 @@
+"""What mixes the updates before a rule sees them, tensors to tensors."""

@@ -1,0 +1,36 @@
+"""Bucketing: updates are averaged in random groups, and the rule sees the means."""
+
+import torch
+from torch import Tensor
+
+from flt.errors import InputError
+
+
+def bucketing(num_clients: int, *, size: int, order: Tensor) -> Tensor:
+    """The mixing matrix of bucketing: row r averages the clients of bucket r.
+
+    Args:
+        num_clients: Number of clients (n).
+        size: Clients in a bucket (s); the last bucket may have fewer, and is the mean of those.
+        order: A permutation of the clients, of which each ``size`` in turn make a bucket, shape ``[num_clients]``.
+
+    Returns:
+        Float32 of shape ``[ceil(num_clients / size), num_clients]``, rows that add up to 1.
+
+    Raises:
+        InputError: If ``size`` is below 1.
+
+    Reference:
+        Karimireddy, He and Jaggi, Byzantine-Robust Learning on Heterogeneous Datasets via Bucketing, ICLR 2022.
+
+    Example:
+        >>> bucketing(3, size=2, order=torch.tensor([2, 0, 1]))
+        tensor([[0.5000, 0.0000, 0.5000],
+                [0.0000, 1.0000, 0.0000]])
+    """
+    if size < 1:
+        raise InputError(f"size={size}: a bucket holds 1 client or more")
+    bucket_of = torch.arange(num_clients, device=order.device) // size
+    mixing = torch.zeros(-(-num_clients // size), num_clients, device=order.device)
+    mixing[bucket_of, order] = 1.0
+    return mixing / mixing.sum(dim=1, keepdim=True)

@@ -1,0 +1,66 @@
+"""The server's part of a run, put together and checked against the data before the first round."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lightning.pytorch import Callback
+from lightning.pytorch.utilities import rank_zero_warn
+
+from flt.clients.training import LocalTraining
+from flt.data.datamodule import FederatedDataModule
+from flt.errors import InputError
+from flt.federation import Aggregation, Attack
+from flt.federation.membership import form_federation
+from flt.federation.plugins import call_hook
+from flt.server.checks import check_effects, check_malicious
+from flt.server.cohort import Cohort
+from flt.server.draws import RoundDraws
+from flt.server.network_checks import check_trainable
+from flt.server.processes import Processes
+from flt.server.reception import Reception
+
+
+def assemble(
+    training: LocalTraining,
+    data: FederatedDataModule,
+    callbacks: Sequence[Callback],
+    *,
+    local_steps: int,
+    root_batch_size: int | None,
+    clients_per_round: int | None,
+    processes: Processes,
+) -> Reception:
+    """Forms the federation, lets the attack poison local data, and puts together what a round needs.
+
+    Args:
+        training: Local training of the global model.
+        data: The data, on the device.
+        callbacks: The plug-ins in the order in which a round calls them, with one rule and at most one attack.
+        local_steps: Batches each client trains on in a round.
+        root_batch_size: Examples of the root dataset per step; None is all of them.
+        clients_per_round: Clients sampled for each round; None is all.
+        processes: Who shares the work.
+
+    Raises:
+        InputError: If settings do not fit the data or each other.
+    """
+    rule, attack = _the(callbacks, Aggregation), _the(callbacks, Attack)
+    if root_batch_size is not None and root_batch_size > len(data.root):
+        raise InputError(
+            f"model.root_batch_size={root_batch_size} exceeds data.root_size={len(data.root)}; null takes all of the"
+            " root dataset"
+        )
+    federation = form_federation(data, attack, clients_per_round=clients_per_round)
+    federation = call_hook(callbacks, "on_federation", federation)
+    needs_root = any(getattr(callback, "needs_root_update", False) for callback in callbacks)
+    check_effects(data, needs_root=needs_root, root_batch_size=root_batch_size)
+    check_malicious(federation, attack, rule)
+    if training.clients_per_chunk != "auto" and training.needs_one_by_one:
+        rank_zero_warn("model.clients_per_chunk has no effect: batch normalisation takes one client at a time")
+    draws = RoundDraws(data, federation, local_steps, root_batch_size, needs_root)
+    check_trainable(training.network, federation.clients.features[: draws.smallest_batch])
+    return Reception(Cohort(training, draws), rule, callbacks, processes)
+
+
+def _the(callbacks: Sequence[Callback], kind: type[Any]) -> Any:
+    return next((callback for callback in callbacks if isinstance(callback, kind)), None)

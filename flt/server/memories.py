@@ -1,0 +1,62 @@
+"""The memories of a run's plug-ins, kept from round to round."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+from torch import Tensor
+
+from flt.errors import InputError
+from flt.federation import Memory
+from flt.federation.memory import mapped, restored, saved
+from flt.server.processes import Processes
+
+NOTHING: Memory = {}
+
+
+class Memories:
+    """What each plug-in has kept; the one place of the engine where something changes from round to round.
+
+    Args:
+        callbacks: The plug-ins.
+        processes: Who shares the work; all keep the same.
+    """
+
+    def __init__(self, callbacks: Iterable[Callback], processes: Processes) -> None:
+        self._processes = processes
+        self._names: dict[int, str] = {}
+        for callback in callbacks:  # a second plug-in of a kind is told apart by its number
+            number = sum(name.split("#")[0] == type(callback).__name__ for name in self._names.values())
+            self._names[id(callback)] = type(callback).__name__ + (f"#{number + 1}" if number else "")
+        self._kept: dict[str, Memory] = {}
+
+    def of(self, callback: Callback) -> Memory:
+        """What a plug-in has kept; empty before it has kept anything."""
+        return self._kept.get(self._names[id(callback)], NOTHING)
+
+    def keep(self, callback: Callback, memory: Memory) -> None:
+        """Keeps what a plug-in gives back, in every process what the first one has.
+
+        Raises:
+            InputError: If it is nothing that a memory may hold.
+        """
+        name = self._names[id(callback)]
+
+        def agreed(tensor: Tensor) -> Tensor:
+            # Detached, as a graph would keep every earlier round alive.
+            return self._processes.agreed(tensor.detach())
+
+        try:
+            self._kept[name] = mapped(memory, agreed)
+        except InputError as error:
+            raise InputError(f"{type(callback).__name__}: {error}") from error
+
+    def state(self) -> dict[str, Any]:
+        """Everything kept, as plain values for a checkpoint."""
+        return {name: saved(memory) for name, memory in self._kept.items()}
+
+    def load(self, state: dict[str, Any], device: torch.device | str) -> None:
+        """Takes what `state` gave; of plug-ins that this run does not have, nothing."""
+        names = set(self._names.values())
+        self._kept = {name: restored(content, device) for name, content in state.items() if name in names}
