@@ -20,7 +20,7 @@ from torch import nn
 from callbacks import FedAvg, FLTrust, LabelFlippingAttack, NoAttack, TrimAttack
 from flt.data import Examples, PixelTrigger, RawData
 from flt.errors import InputError
-from flt.federation import Aggregate, Aggregation, FederatedCallback
+from flt.federation import Attack, Aggregate, Aggregation, FederatedCallback
 from flt.models import ResNet20
 from flt.random import generator, sample_clients
 
@@ -239,6 +239,12 @@ def step(network, update, change):
     assert not len(change)
 
 
+def tolerated(rule, expected, num_usable):
+    """Malicious clients that a rule tolerates among so many usable updates."""
+    most = {"Krum": num_usable - 3, "TrimmedMean": (num_usable - 1) // 2}.get(rule.name, expected)
+    return max(0, min(expected, most))
+
+
 def expected_states(
     network,
     rule,
@@ -286,10 +292,21 @@ def expected_states(
             statistics[usable],
             root,
             sizes[ids].double().numpy()[usable],
-            max(0, expected - int((~usable).sum())),
+            tolerated(rule, expected, int(usable.sum())),
         )
         step(network, server_lr * update, change)
         yield network.state_dict()
+
+
+def noting(craft, sent):
+    """An attack's hook that lets a recorder know of what it makes of the updates, as it is called after all others."""
+
+    def hook(round):
+        crafted = craft(round)
+        sent.honest[-1] = crafted or round
+        return crafted
+
+    return hook
 
 
 def check_run(fit, rule, *callbacks, network, data, rounds=2, fraction=0.2, **settings):
@@ -299,6 +316,8 @@ def check_run(fit, rule, *callbacks, network, data, rounds=2, fraction=0.2, **se
     """
     settings = {"client_lr": 0.02, "local_steps": 2} | settings
     reference, honest, sent, states = copy.deepcopy(network).double(), Recorder(), Recorder(), States()
+    for attack in (each for each in callbacks if isinstance(each, Attack)):
+        attack.on_client_updates = noting(attack.on_client_updates, sent)
     everyone, own = (rule.make(), honest, *callbacks, sent, states), {"initialization": "network", **settings}
     fit(*everyone, network=network, data=data, rounds=rounds, **own)
     start = copy.deepcopy(reference.state_dict())
