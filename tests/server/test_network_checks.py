@@ -233,7 +233,7 @@ def test_a_network_that_cannot_be_the_global_model(data, case):
     assert random_state() == state
 
 
-@pytest.mark.parametrize("name", set(NETWORKS) - set(OF_TOKENS))
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in OF_TOKENS])
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
 def test_a_network_is_left_as_it_was(data, name):
