@@ -16,7 +16,9 @@ import torch
 from hypothesis import HealthCheck, settings
 
 from callbacks import (
+    NNM,
     AdaptiveAttack,
+    Bucketing,
     FedAvg,
     FLTrust,
     Krum,
@@ -52,19 +54,30 @@ def sigterm_as_it_was() -> Iterator[None]:
 class Rule(NamedTuple):
     """How a rule is made, and what it is to compute.
 
-    ``reference`` takes updates, root update, sizes of the clients' data and the number of malicious clients to expect.
+    ``compare`` says how a fuzzed aggregate is held against the reference: entry by entry, as one of the closest updates
+    ("selection"), or only by the range of the updates ("bounded"). ``reference`` takes updates, root update, sizes of
+    the clients' data and the number of malicious clients to expect.
     """
 
     name: str
     make: Callable[[], Aggregation]
     reference: Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
+    compare: str = "entries"
 
 
 RULES = [
     Rule("FedAvg", FedAvg, lambda u, root, sizes, f: reference.fedavg(u, sizes)),
-    Rule("Krum", Krum, lambda u, root, sizes, f: reference.krum(u, f)),
+    Rule("Krum", Krum, lambda u, root, sizes, f: reference.krum(u, f), "selection"),
     Rule("TrimmedMean", TrimmedMean, lambda u, root, sizes, f: reference.trimmed_mean(u, f)),
     Rule("Median", Median, lambda u, root, sizes, f: reference.median(u)),
+    Rule(
+        "NNM(Median)",
+        partial(NNM, Median()),
+        lambda u, root, sizes, f: reference.median(reference.nnm(u, f)),
+        "bounded",
+    ),
+    # One bucket, whose mean does not depend on the order; tests/callbacks/test_preaggregation.py has more of them.
+    Rule("Bucketing(FedAvg)", partial(Bucketing, size=1000), lambda u, root, sizes, f: u.mean(axis=0)),
     Rule(
         "NormBoundedMean",
         partial(NormBoundedMean, 0.5),

@@ -7,6 +7,7 @@ from torch import Tensor
 from flt.data.examples import ClientData
 from flt.errors import InputError
 from flt.federation.hooks import FederatedCallback, by_client
+from flt.federation.returned import check_crafted
 from flt.federation.round import Backdoor, Federation, Round
 
 
@@ -60,4 +61,6 @@ class Attack(FederatedCallback, ABC):
         crafted = self.craft(round.replace(malicious=round.malicious.to(round.updates.device)))
         if isinstance(crafted, Round):
             return crafted.replace(malicious=round.malicious)
-        return None if crafted is None else round.replace(updates=crafted)
+        if crafted is None:
+            return None
+        return round.replace(updates=check_crafted(f"{type(self).__name__}.craft", crafted, round))

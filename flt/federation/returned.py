@@ -131,6 +131,8 @@ def check_aggregate(source: str, found: Any, round: Round, *, num_params: int, t
     if found.statistics is not None:
         length = round.statistics.shape[1] or None  # a round that came in parts has no columns left
         _check_vector(f"{source} returned", "statistics", found.statistics, round.updates, length)
+    # Where the update itself is not finite, the server skips the round.
+    thorough = thorough and bool(found.update.isfinite().all())
     _check_judgement(source, found.judgement, len(round), thorough=thorough)
     return found
 

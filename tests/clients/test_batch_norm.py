@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import reference as references
 import tiny
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -20,7 +21,7 @@ from torch import nn
 from callbacks import FedAvg, FLTrust, LabelFlippingAttack, NoAttack, TrimAttack
 from flt.data import Examples, PixelTrigger, RawData
 from flt.errors import InputError
-from flt.federation import Attack, Aggregate, Aggregation, FederatedCallback
+from flt.federation import Aggregate, Aggregation, Attack, FederatedCallback
 from flt.models import ResNet20
 from flt.random import generator, sample_clients
 
@@ -216,6 +217,11 @@ def aggregate(rule, updates, statistics, root, sizes, num_malicious):
         return np.sort(updates, axis=0)[left].mean(axis=0), np.sort(statistics, axis=0)[left].mean(axis=0)
     if rule.name == "Median":
         return np.median(updates, axis=0), np.median(statistics, axis=0)
+    if rule.name == "Bucketing(FedAvg)":
+        return updates.mean(axis=0), statistics.mean(axis=0)
+    if rule.name == "NNM(Median)":
+        mixing = references.nnm_mixing(updates, num_malicious)
+        return np.median(mixing @ updates, axis=0), np.median(mixing @ statistics, axis=0)
     if rule.name.startswith("FLTrust"):
         return fltrust(rule.name.removeprefix("FLTrust").removeprefix("-"), updates, statistics, root)
     update = rule.reference(updates, root and root[0], sizes, num_malicious)
@@ -241,7 +247,8 @@ def step(network, update, change):
 
 def tolerated(rule, expected, num_usable):
     """Malicious clients that a rule tolerates among so many usable updates."""
-    most = {"Krum": num_usable - 3, "TrimmedMean": (num_usable - 1) // 2}.get(rule.name, expected)
+    half = (num_usable - 1) // 2
+    most = {"Krum": num_usable - 3, "TrimmedMean": half, "NNM(Median)": half}.get(rule.name, expected)
     return max(0, min(expected, most))
 
 

@@ -76,10 +76,14 @@ def agrees(rule, case, round, kept, update):
     with hostile.without_advice():
         byzantine = getattr(rule.make(), "byzantine", None)
         num_expected = byzantine.of(round) if byzantine else 0
-    if rule.name == "Krum":
+    if rule.compare == "selection":
         is_among_the_closest(found, rows, num_expected)
     elif rule.name.startswith("FLTrust"):
         is_what_fltrust_says(rule, found, rows, root)
+    elif rule.compare == "bounded":
+        slack = ROUNDING * np.abs(rows).max(axis=0) + SMALLEST
+        assert (rows.min(axis=0) - slack <= found).all()
+        assert (found <= rows.max(axis=0) + slack).all()
     elif sizes.any() or rule.name in ("TrimmedMean", "Median"):
         expected = rule.reference(rows, root, sizes, num_expected)
         largest = largest_summand(rule.name, rows, num_expected)

@@ -100,6 +100,18 @@ def replace_rows(updates, malicious, crafted):
     return result
 
 
+def nnm_mixing(updates, num_byzantine):
+    mixing = np.zeros((len(updates), len(updates)))
+    for i, update in enumerate(updates):
+        order = sorted(range(len(updates)), key=lambda j: (j != i, float(np.sum((updates[j] - update) ** 2)), j))
+        mixing[i, order[: len(updates) - num_byzantine]] = 1.0 / (len(updates) - num_byzantine)
+    return mixing
+
+
+def nnm(updates, num_byzantine):
+    return nnm_mixing(updates, num_byzantine) @ updates
+
+
 def krum_lambda_bound(benign, num_clients, num_malicious):
     num_params = benign.shape[1]
     closest = min(nearest_sums(benign, max(num_clients - num_malicious - 2, 1)))

@@ -1,0 +1,113 @@
+"""What plug-ins return by mistake: one line that names the class, and what it should return."""
+
+import numpy as np
+import pytest
+import torch
+
+from callbacks import FedAvg, Median
+from flt.errors import InputError
+from flt.federation import Aggregate, Aggregation, Attack, FederatedCallback, Judgement
+
+UPDATES = {
+    "malicious rows only": (lambda u, m: u[m], r"all rows, not the 3 malicious ones alone"),
+    "float64": (lambda u, m: u.double(), r"a float64 tensor of shape \[10, 83\]"),
+    "half": (lambda u, m: u.half(), "a float16 tensor"),
+    "complex": (lambda u, m: u.to(torch.complex64), "a complex64 tensor"),
+    "NumPy": (lambda u, m: u.numpy(), r"a numpy\.ndarray of shape \[10, 83\]"),
+    "list": (lambda u, m: u.tolist(), "a list"),
+    "scalar": (lambda u, m: 3.0, "a float"),
+    "empty": (lambda u, m: u[:0], r"of shape \[0, 83\]"),
+    "sparse": (lambda u, m: u.to_sparse(), "a sparse_coo float32 tensor"),
+    "meta": (lambda u, m: u.to("meta"), r"a float32 tensor of shape \[10, 83\] on meta"),
+    "a vector": (lambda u, m: u[0], r"of shape \[83\]"),
+    "too few": (lambda u, m: u[:-1], r"of shape \[9, 83\]"),
+    "too many": (lambda u, m: torch.cat([u, u]), r"of shape \[20, 83\]"),
+    "other columns": (lambda u, m: u[:, 1:], r"of shape \[10, 82\]"),
+    "with a gradient": (lambda u, m: u.clone().requires_grad_(), "that requires a gradient"),
+    "all rows flipped": (lambda u, m: -u, "changed the updates of 7 of 7 benign clients in round 0"),
+}
+
+
+@pytest.mark.parametrize("name", UPDATES)
+def test_an_attack_that_crafts(fit, name):
+    make, message = UPDATES[name]
+
+    class Wrong(Attack):
+        def craft(self, round):
+            return make(round.updates, round.malicious)
+
+    with pytest.raises(InputError, match=rf"^Wrong\.(craft|on_client_updates) .*{message}"):
+        fit(Median(), Wrong(0.3), rounds=1)
+
+
+@pytest.mark.parametrize("hook", ["on_client_updates", "on_updates_received"])
+@pytest.mark.parametrize("name", [name for name in UPDATES if name not in ("malicious rows only", "all rows flipped")])
+def test_a_hook_whose_round_holds_other_rows(fit, hook, name):
+    make, message = UPDATES[name]
+
+    class Wrong(FederatedCallback):
+        pass
+
+    setattr(Wrong, hook, lambda self, round: round.replace(updates=make(round.updates, round.malicious)))
+    with pytest.raises(InputError, match=rf"^Wrong\.{hook} returned .*{message}.* as updates in round 0"):
+        fit(FedAvg(), Wrong(), rounds=1)
+
+
+ROUNDS = {
+    "updates": (lambda r: r.updates, r"a float32 tensor of shape \[10, 83\].*: return round\.replace"),
+    "True": (lambda r: True, "returned a bool in round 0: return round.replace"),
+    "fewer clients": (lambda r: r.keep(r.client_ids > 3), "returned a round of 6 clients for one of 10"),
+    "twice the clients": (lambda r: type(r).joined([r, r]), "returned a round of 20 clients for one of 10"),
+    "losses": (lambda r: r.replace(losses=r.losses.tolist()), "returned a list as losses in round 0"),
+    "client_ids": (
+        lambda r: r.replace(malicious=r.malicious.float()),
+        r"a float32 tensor of shape \[10\] as malicious",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ROUNDS)
+def test_a_hook_that_returns_another_round(fit, name):
+    make, message = ROUNDS[name]
+
+    class Wrong(FederatedCallback):
+        def on_client_updates(self, round):
+            return make(round)
+
+    with pytest.raises(InputError, match=rf"^Wrong\.on_client_updates .*{message}"):
+        fit(FedAvg(), Wrong(), rounds=1)
+
+
+AGGREGATES = {
+    "a tensor": (lambda r: r.updates[0], r"a float32 tensor of shape \[83\]: return Aggregate\(update\)"),
+    "a tuple": (lambda r: (r.updates[0],), r"a tuple: return Aggregate"),
+    "a row too many": (lambda r: Aggregate(r.updates[:1]), r"a float32 tensor of shape \[1, 83\] as update"),
+    "too short": (lambda r: Aggregate(r.updates[0, 1:]), r"of shape \[82\] as update.*of shape \[83\]"),
+    "float64": (lambda r: Aggregate(r.updates[0].double()), "a float64 tensor .* as update"),
+    "NumPy": (lambda r: Aggregate(np.zeros(83)), r"a numpy\.ndarray of shape \[83\] as update"),
+    "statistics": (lambda r: Aggregate(r.updates[0], 3.0), "a float as statistics"),
+    "judgement": (
+        lambda r: Aggregate(r.updates[0], judgement={}),
+        r"a dict as judgement: give a flt\.federation\.Judg",
+    ),
+    "weights": (
+        lambda r: Aggregate(r.updates[0], judgement=Judgement(weights=torch.ones(4))),
+        r"shape \[4\] as the judgement's weights: give a tensor of shape \[10\]",
+    ),
+    "NaN": (
+        lambda r: Aggregate(r.updates[0], judgement=Judgement(trust_scores=torch.full((10,), torch.nan))),
+        "a NaN in the judgement's trust_scores",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AGGREGATES)
+def test_a_rule_that_returns_something_else(fit, name):
+    make, message = AGGREGATES[name]
+
+    class Wrong(Aggregation):
+        def aggregate(self, round):
+            return make(round)
+
+    with pytest.raises(InputError, match=rf"^Wrong\.aggregate returned .*{message}"):
+        fit(Wrong(), rounds=1)
