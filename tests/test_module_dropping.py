@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -49,7 +50,7 @@ def test_updates_that_are_not_finite_are_dropped(fit, rule, value):
 def test_few_updates_left(fit, rule, left):
     too_few = {"Krum": left < 6, "TrimmedMean": left < 7, "NNM(Median)": left < 7}.get(rule.name, False)
     told = f"a round has {left} usable updates, too few for (num_byzantine|trim)=3"
-    with pytest.warns(UserWarning, match=DROPPED), pytest.warns(UserWarning, match=told if too_few else DROPPED):
+    with pytest.warns(UserWarning, match=DROPPED), pytest.warns(match=told) if too_few else nullcontext():
         server = fit(rule.make(), NoAttack(fraction=0.3), Sending(float("nan"), tuple(range(left, 10))))
     assert parameters_of(server).isfinite().all()
     assert not torch.equal(parameters_of(server), start_of())

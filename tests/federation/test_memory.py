@@ -64,12 +64,8 @@ def test_memories_of_all_kinds_survive_a_checkpoint(fit, tmp_path):
     first = fit(*make(), rounds=3, **settings)
     path = tmp_path / "stopped.ckpt"
     first.trainer.save_checkpoint(path)
-    assert set(torch.load(path, weights_only=True)["flt_memory"]) == {
-        "Momentum",
-        "Repeating",
-        "Smoothing",
-        "Smoothing#2",
-    }
+    kept = torch.load(path, weights_only=True)["flt_memory"]
+    assert set(kept) == {"Momentum", "Repeating", "Smoothing", "Smoothing#2"}
     resumed = fit(*make(), rounds=6, ckpt_path=path, **settings)
     assert torch.equal(parameters_of(resumed), whole)
     assert not torch.equal(parameters_of(first), whole)
@@ -125,7 +121,7 @@ def test_what_a_memory_cannot_hold(fit, content):
         def aggregate(self, round):
             return Aggregate(round.updates.mean(dim=0), memory=content)
 
-    with pytest.raises(InputError, match="Wrong: a memory ha?s"):
+    with pytest.raises(InputError, match=r"Wrong: a memory (holds|has)"):
         fit(Wrong(), rounds=1)
 
 

@@ -61,7 +61,7 @@ ROUNDS = {
     "losses": (lambda r: r.replace(losses=r.losses.tolist()), "returned a list as losses in round 0"),
     "client_ids": (
         lambda r: r.replace(malicious=r.malicious.float()),
-        r"a float32 tensor of shape \[10\] as malicious",
+        r"a float32 .* as malicious",
     ),
 }
 
@@ -88,7 +88,7 @@ AGGREGATES = {
     "statistics": (lambda r: Aggregate(r.updates[0], 3.0), "a float as statistics"),
     "judgement": (
         lambda r: Aggregate(r.updates[0], judgement={}),
-        r"a dict as judgement: give a flt\.federation\.Judg",
+        "a dict as judgement: give a",
     ),
     "weights": (
         lambda r: Aggregate(r.updates[0], judgement=Judgement(weights=torch.ones(4))),

@@ -26,7 +26,7 @@ HOSTILE = {
 }
 DROPPED = {"NaN", "one NaN", "infinity", "one minus infinity", "infinities of both signs"}
 # Rules without a guarantee: one huge update is theirs to fail by.
-PLAIN = {"FedAvg", "FLTrust-NoNorm", "FLTrust-NoReLU"}
+PLAIN = {"FedAvg", "Bucketing(FedAvg)", "FLTrust-NoNorm", "FLTrust-NoReLU"}
 
 
 def a_case(updates, *, root=None, clients_per_part=10, num_expected=2):

@@ -43,6 +43,8 @@ WEIGHTS = {
     "Krum": of_the_chosen,
     "TrimmedMean": None,
     "Median": None,
+    "NNM(Median)": None,
+    "Bucketing(FedAvg)": lambda updates, root, sizes, f: np.full(len(updates), 1 / len(updates)),
     "NormBoundedMean": of_examples,
     "FLTrust": of_trust,
     "FLTrust-Server": lambda updates, root, sizes, f: np.zeros(len(updates)),
