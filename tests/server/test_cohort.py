@@ -48,7 +48,7 @@ def in_parts(monkeypatch):
     ids=["small", "few threads' worth", "as large as may be", "huge"],
 )
 def test_clients_in_a_part(num_params, expected, monkeypatch):
-    training = SimpleNamespace(num_params=num_params)
+    training = SimpleNamespace(flat=SimpleNamespace(num_params=num_params))
     features = torch.zeros(1, 1)
     data = SimpleNamespace(batch_size=1, root=SimpleNamespace(features=features))
     federation = SimpleNamespace(clients=SimpleNamespace(features=features))
