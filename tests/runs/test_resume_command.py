@@ -307,7 +307,7 @@ BROKEN: dict[str, tuple[Callable[[], object], tuple[str, ...], str]] = {
     "unknown key in config": (
         lambda: (FOLDER / "config.yaml").write_text("model:\n  nope: 1\n"),
         RESUME[1:],
-        "model.nope",
+        "nope",
     ),
     "truncated checkpoint": (
         lambda: LAST.write_bytes(LAST.read_bytes()[:-1000]),
