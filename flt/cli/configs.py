@@ -77,8 +77,10 @@ def check_file(path: Path, name: str, seen: frozenset[Path] = frozenset()) -> No
     text = read_text(path, name)
     try:
         words = [event.value for event in words_of(text)]
-    except (yaml.YAMLError, InputError) as error:
-        raise InputError(f"{name}={path}: {' '.join(str(error).split())}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{name}={path} is no YAML: {' '.join(str(error).split())}") from error
+    except InputError as error:
+        raise InputError(f"{name}={path}: {error}") from error
     for word in words:
         nested = path.parent / Path(word).expanduser() if word.endswith(ENDINGS) else path
         if nested.is_file() and nested.resolve() not in seen | {path.resolve()}:
