@@ -25,6 +25,7 @@ from flt.random import generator, run_seed
 from flt.runs.checkpoints import check_settings_kept, check_state
 from flt.runs.writing import write_safely
 from flt.server.assembly import assemble
+from flt.server.callback_checks import check_callbacks, check_monitors
 from flt.server.checks import (
     check_milestones,
     check_precision,
@@ -132,7 +133,8 @@ class FederatedModule(LightningModule):
     # Before the first round
 
     def configure_callbacks(self) -> list[Callback]:
-        """Adds none; it is the only moment before Lightning deletes the metrics of a run that goes on."""
+        """Adds none; it is the only moment before others' hooks, and before Lightning deletes an earlier log."""
+        check_callbacks(callbacks_of(self.trainer))
         write_safely(self.trainer)
         return []
 
@@ -153,6 +155,7 @@ class FederatedModule(LightningModule):
         attack = only(self.trainer, Attack)
         self.backdoor = attack.backdoor(Backdoor(data.trigger, data.target_class)) if attack else None
         check_token_ids(self.network, data, self.backdoor)
+        check_monitors(callbacks_of(self.trainer), has_backdoor=self.backdoor is not None)
         self._conduct = check_network(self.network, data)
         if stage == "fit":
             if not self._is_initialized:  # a second fit goes on from the first

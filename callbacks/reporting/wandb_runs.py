@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_warn
 
 from flt.data.datamodule import FederatedDataModule
 from flt.federation import Aggregation, Attack
@@ -42,6 +44,22 @@ def name_runs(trainer: Trainer, data: FederatedDataModule, seed: int) -> None:
         if arguments.get("id") is None:
             free = [name for name, variable in ENVIRONMENT.items() if variable not in os.environ]
             arguments |= {name: names[name] for name in free if arguments.get(name) is None}
+
+
+def begin(trainer: Trainer) -> None:
+    """Begins the trainer's W&B runs; where W&B refuses the login or cannot be reached, offline, which loses nothing."""
+    for logger in wandb_loggers(trainer):
+        from wandb.errors import Error  # here, because it takes a second that runs without it need not wait
+
+        try:
+            logger.experiment  # noqa: B018  # begins the run
+        except Error as error:
+            logger._wandb_init["mode"] = "offline"
+            folder = Path(logger.experiment.dir).parent
+            reason = str(error).splitlines()[0]
+            rank_zero_warn(
+                f"W&B cannot be used ({reason}): the run is logged offline; upload it by: wandb sync {folder}"
+            )
 
 
 def define(logger: Logger, names: Collection[str]) -> None:

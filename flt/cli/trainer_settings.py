@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 import torch
+from jsonargparse import Namespace
 
 from flt.errors import InputError
 from flt.server.checks import check_precision
@@ -43,6 +44,8 @@ def check_settings(config: Any, command: str | None) -> None:
     if command == "fit":
         _check_rounds(config.trainer)
         _check_processes(config.trainer)
+        _check_loggers(config.trainer)
+        _check_checkpoints(config.trainer)
     precision = str(config.trainer.precision)
     if precision in ("16-mixed", "16"):  # which Lightning turns into bf16-mixed on a CPU before anyone can see it
         check_precision(precision)
@@ -65,6 +68,44 @@ def _check_rounds(trainer: Any) -> None:
     for name, remedy in TRAINER_REMEDIES.items():
         if trainer[name] not in (None, 1 if name == "accumulate_grad_batches" else 0):
             raise InputError(f"trainer.{name}={trainer[name]} means nothing here: leave it out; {remedy}")
+
+
+def _check_loggers(trainer: Any) -> None:
+    """Raises an `InputError` for files of a run that are to go elsewhere than to a folder, or never."""
+    given = {"trainer.default_root_dir": trainer.default_root_dir}
+    for logger in _listed(trainer.logger):
+        arguments = _arguments(logger)
+        given |= {f"trainer.logger.{name}": arguments.get(name) for name in ("save_dir", "dir")}
+        interval = arguments.get("flush_logs_every_n_steps")
+        if interval is not None and interval < 1:
+            raise InputError(f"trainer.logger.flush_logs_every_n_steps={interval}: set it to 1 or more")
+    for name, place in given.items():
+        if "://" in str(place):
+            raise InputError(f"{name}={place}: a run's files go to a folder of this machine: give one; copy it later")
+
+
+def _check_checkpoints(trainer: Any) -> None:
+    """Raises an `InputError` for two checkpoint callbacks whose states Lightning could not tell apart."""
+    names = ("monitor", "mode", "every_n_train_steps", "every_n_epochs", "train_time_interval")  # as Lightning tells
+    seen = []
+    for callback in _listed(trainer.callbacks):
+        arguments = _arguments(callback)
+        state = [callback.class_path, *(arguments.get(name) for name in names)]
+        if callback.class_path.endswith(".ModelCheckpoint") and state in seen:
+            raise InputError(
+                f"trainer.callbacks holds two ModelCheckpoint with monitor={arguments.get('monitor')}: give them"
+                f" different {', '.join(names[:-1])}, or keep one, with save_top_k and save_last"
+            )
+        seen.append(state)
+
+
+def _listed(given: Any) -> list[Namespace]:
+    """Loggers or callbacks in a configuration that are named by their class, one or several."""
+    return [each for each in (given if isinstance(given, list) else [given]) if isinstance(each, Namespace)]
+
+
+def _arguments(named: Namespace) -> dict[str, Any]:
+    return dict(vars(named.get("init_args") or named))
 
 
 def _check_processes(trainer: Any) -> None:
