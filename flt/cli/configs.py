@@ -19,6 +19,7 @@ OWN = Path(flt.__file__).parent / "configs"
 ENDINGS = (".yaml", ".yml", ".json")
 LARGEST = 1_000_000  # bytes of a file
 DEEPEST = 50  # collections within each other
+LONGEST = 1_000  # entries of a list; reading it takes jsonargparse a time that grows with their square
 MOST = 100_000  # values, those that aliases repeat included
 LONGEST_NUMBER = 400  # characters; the largest float has 309
 NUMBER = re.compile(rf"[-+]?[0-9][0-9a-fA-FxoXO_.:+-]{{{LONGEST_NUMBER},}}")
@@ -144,6 +145,8 @@ def _count_in(parent: _Collection, event: yaml.NodeEvent, line: str) -> None:
             raise InputError(f"{line}: {event.value} stands here a second time")
         parent.keys.add(event.value)
     parent.num_children += 1
+    if not parent.is_mapping and parent.num_children > LONGEST:
+        raise InputError(f"{line}: a list of more than {LONGEST:,} entries: settings are fewer")
 
 
 def own_config(name: str) -> Path | None:

@@ -12,7 +12,7 @@ from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 
 from callbacks import EvaluationMetrics, MetricsLogger, PredictionWriter, RoundProgressBar, RunReport, WandbReport
-from callbacks.reporting.wandb_runs import name_runs
+from callbacks.reporting.wandb_runs import begin, name_runs
 from flt.cli.config_writer import ConfigWriter
 from flt.cli.exit_status import NO_SPACE, how_stopped, interrupted_status, no_space
 from flt.cli.settings import Request, read
@@ -79,6 +79,7 @@ def perform(run: Run) -> None:
     arguments = {"model": run.model, "datamodule": run.data, **run.checkpoint}
     with _stops_explained(run), sole_use(run.trainer) if run.command == "fit" else nullcontext():
         if run.command == "fit":
+            begin(run.trainer)
             run.trainer.fit(**arguments)
         elif run.command == "predict":
             run.trainer.predict(**arguments)
