@@ -7,6 +7,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 
+from callbacks.reporting.divergence import has_diverged, tell_divergence
 from callbacks.reporting.wandb_runs import define, last_round
 from flt.data.datamodule import data_of
 from flt.errors import InputError
@@ -35,6 +36,7 @@ class MetricsLogger(FederatedCallback):
         self.rows: list[dict[str, float]] = []
         self.num_dropped = 0
         self._pending: dict[str, float] = {}
+        self._is_told = False  # that the run has diverged
         self._last_rounds: list[int] = []
         self._known: set[str] = set()  # names that the loggers have had before
 
@@ -61,6 +63,7 @@ class MetricsLogger(FederatedCallback):
         """Gives the loggers of a resumed run the rows of the rounds before, unless they have them."""
         self._last_rounds = [last_round(trainer, logger) for logger in trainer.loggers]
         self._known = set()
+        self._is_told = has_diverged(self.rows)
         self._send(trainer, self.rows)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
@@ -131,6 +134,9 @@ class MetricsLogger(FederatedCallback):
     def _flush(self, trainer: Trainer) -> None:
         if self._pending:
             self.rows.append(self._pending)
+            if not self._is_told and has_diverged(self.rows):
+                tell_divergence(self.rows, trainer.lightning_module)
+                self._is_told = True
             self._send(trainer, [self._pending])
             self._pending = {}
 

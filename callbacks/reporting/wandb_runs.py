@@ -58,7 +58,7 @@ def begin(trainer: Trainer) -> None:
             folder = Path(logger.experiment.dir).parent
             reason = str(error).splitlines()[0]
             rank_zero_warn(
-                f"W&B cannot be used ({reason}): the run is logged offline; upload it by: wandb sync {folder}"
+                f"W&B cannot be used ({reason}): the run is logged offline; upload it later by: wandb sync {folder}"
             )
 
 

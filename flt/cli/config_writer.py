@@ -1,14 +1,17 @@
 """Writing down the settings of a run."""
 
 import json
+import logging
 from functools import cached_property
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from flt.files import write_atomically
+from flt.module import FederatedModule
 from flt.runs.folder import remove_if_empty, run_folder
 from flt.runs.resume import SETTINGS, WANDB_IDS, logged_under
 
@@ -43,10 +46,12 @@ class ConfigWriter(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Writes and logs the configuration."""
+        assert isinstance(pl_module, FederatedModule)
+        _tell_what_is_inherited(pl_module)
         folder = run_folder(trainer)
         if not trainer.is_global_zero or folder is None:
             return
-        data = pl_module.data.display_name  # type: ignore[union-attr]
+        data = pl_module.data.display_name
         text = self.parser.dump(self.config, skip_none=False)
         write_atomically(folder / "config.yaml", f"# Data of this run: {data}\n{text}")
         for logger in trainer.loggers:
@@ -58,3 +63,19 @@ class ConfigWriter(Callback):
         if trainer.state.fn == "fit":
             checkpoint[SETTINGS] = self.settings
             checkpoint[WANDB_IDS] = logged_under(trainer.loggers)
+
+
+def _tell_what_is_inherited(module: FederatedModule) -> None:
+    """Says what settings meant for the paper's networks do to another one; a configuration file brings them along."""
+    name = type(module.network)
+    if name.__module__.startswith("flt.models") or module.initialization == "network":
+        return
+    inherited = f"model.initialization={module.initialization}"
+    remedy = "model.initialization=network"
+    if module.loss_reduction == "sum":
+        inherited += " and model.loss_reduction=sum"
+        remedy += " and model.loss_reduction=mean, with a client_lr for it"
+    rank_zero_only(logging.getLogger("flt").warning)(
+        f"model.network {name.__name__} trains with {inherited}, which are for the paper's networks: if a configuration"
+        f" file has brought them along, set {remedy}"
+    )

@@ -110,4 +110,5 @@ class _StandardError(logging.Handler):
     """Prints to whatever standard error is at the time: a progress bar puts itself in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(f"flt: {record.getMessage()}", file=sys.stderr)
+        kind = "warning: " if record.levelno >= logging.WARNING else ""
+        print(f"flt: {kind}{record.getMessage()}", file=sys.stderr)
