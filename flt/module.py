@@ -20,6 +20,7 @@ from flt.data.inputs import Normalization
 from flt.errors import InputError, check_choice, check_positive
 from flt.federation import Aggregate, Aggregation, Attack, Backdoor
 from flt.federation.plugins import callbacks_of, in_order, only
+from flt.federation.returned import check_backdoor
 from flt.models.initialization import Initialization, initialize
 from flt.random import generator, run_seed
 from flt.runs.checkpoints import check_settings_kept, check_state
@@ -154,6 +155,8 @@ class FederatedModule(LightningModule):
             )
         attack = only(self.trainer, Attack)
         self.backdoor = attack.backdoor(Backdoor(data.trigger, data.target_class)) if attack else None
+        if attack:
+            check_backdoor(f"{type(attack).__name__}.backdoor", self.backdoor, data.test.features[:2], data.num_classes)
         check_token_ids(self.network, data, self.backdoor)
         check_monitors(callbacks_of(self.trainer), has_backdoor=self.backdoor is not None)
         self._conduct = check_network(self.network, data)

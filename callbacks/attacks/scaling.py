@@ -59,10 +59,6 @@ class ScalingAttack(Attack):
     def poison(self, federation: Federation) -> ClientData:
         """Adds the triggered copies to the malicious clients' data."""
         backdoor, clients = self.backdoor(federation.backdoor), federation.clients
-        if not 0 <= backdoor.target_class < federation.num_classes:
-            raise InputError(
-                f"attack.target_class={backdoor.target_class} must be one of 0 to {federation.num_classes - 1}"
-            )
         copied, owners = self._choose(federation)
         copies = Examples(
             backdoor.trigger(clients.features[copied]), torch.full_like(clients.labels[copied], backdoor.target_class)

@@ -7,7 +7,7 @@ from torch import Tensor
 from flt.data.examples import ClientData
 from flt.errors import InputError
 from flt.federation.hooks import FederatedCallback, by_client
-from flt.federation.returned import check_crafted
+from flt.federation.returned import check_crafted, check_poisoned
 from flt.federation.round import Backdoor, Federation, Round
 
 
@@ -53,7 +53,10 @@ class Attack(FederatedCallback, ABC):
     def on_federation(self, federation: Federation) -> Federation | None:
         """Poisons the local data."""
         poisoned = self.poison(federation)
-        return None if poisoned is None else federation.replace(clients=poisoned)
+        if poisoned is None:
+            return None
+        check_poisoned(f"{type(self).__name__}.poison", poisoned, federation)
+        return federation.replace(clients=poisoned)
 
     @by_client
     def on_client_updates(self, round: Round) -> Round | None:

@@ -21,6 +21,11 @@ def form_federation(
         InputError: If there are fewer clients than ``clients_per_round``, or no benign ones.
     """
     num_clients = data.num_clients
+    if attack is not None and not hasattr(attack, "fraction"):
+        name = type(attack).__name__
+        raise InputError(
+            f"{name} has no fraction of malicious clients: let {name}.__init__ call super().__init__(fraction)"
+        )
     if clients_per_round is not None and clients_per_round > num_clients:
         raise InputError(f"model.clients_per_round={clients_per_round} exceeds the {num_clients} clients of the data")
     num_expected = round(attack.fraction * num_clients) if attack else 0

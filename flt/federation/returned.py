@@ -5,9 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flt.data.examples import ClientData
 from flt.errors import InputError
 from flt.federation.judgement import Judgement
-from flt.federation.round import BY_CLIENT, Aggregate, Round
+from flt.federation.round import BY_CLIENT, Aggregate, Backdoor, Federation, Round
 
 
 def is_like(found: Any, expected: Tensor, *, length: int | None = None) -> bool:
@@ -39,12 +40,16 @@ def described(found: Any) -> str:
     """
     if not isinstance(found, Tensor):
         shape = f" of shape {list(found.shape)}" if isinstance(getattr(found, "shape", None), tuple) else ""
-        return f"a {type(found).__module__}.{type(found).__qualname__}".replace("builtins.", "") + shape
+        return _with_article(f"{type(found).__module__}.{type(found).__qualname__}".removeprefix("builtins.")) + shape
     kind = str(found.dtype).removeprefix("torch.")
-    notes = "" if found.layout == torch.strided else f"{str(found.layout).removeprefix('torch.')} "
+    layout = "" if found.layout == torch.strided else f"{str(found.layout).removeprefix('torch.')} "
     place = "" if found.device.type == "cpu" else f" on {found.device}"
     graph = " that requires a gradient" if found.requires_grad else ""
-    return f"a {notes}{kind} tensor of shape {list(found.shape)}{place}{graph}"
+    return _with_article(f"{layout}{kind} tensor of shape {list(found.shape)}{place}{graph}")
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def check_crafted(source: str, found: Any, round: Round) -> Tensor:
@@ -65,6 +70,48 @@ def check_crafted(source: str, found: Any, round: Round) -> Tensor:
     if isinstance(found, Tensor) and found.ndim == 2 and len(found) == num_malicious < len(round):
         hint = f"all rows, not the {num_malicious} malicious ones alone (round.malicious says which those are)"
     raise InputError(f"{source} returned {described(found)} in round {round.number}: {_wanted(round.updates, hint)}")
+
+
+def check_poisoned(source: str, found: Any, federation: Federation) -> None:
+    """Raises an `InputError` unless what an attack has made of the local data is local data of the same clients."""
+    if not isinstance(found, ClientData):
+        raise InputError(f"{source} returned {described(found)}: return flt.data.ClientData, or None for no change")
+    before, classes = federation.clients, federation.num_classes
+    if len(found.offsets) != len(before.offsets):
+        raise InputError(
+            f"{source} returned the data of {len(found.offsets) - 1} clients, there are {len(before.offsets) - 1}: keep"
+            " an offset for each client and one more"
+        )
+    for name in ("features", "labels"):
+        rows, was = getattr(found, name), getattr(before, name)
+        if not is_like(rows, was, length=len(found.labels)):
+            wanted = _wanted(was, "a row for each example", length=len(found.labels))
+            raise InputError(f"{source} returned {described(rows)} as {name}: {wanted}")
+    if len(found.labels) and not 0 <= int(found.labels.min()) <= int(found.labels.max()) < classes:
+        low, high = int(found.labels.min()), int(found.labels.max())
+        raise InputError(f"{source} returned labels from {low} to {high}: the classes are 0 to {classes - 1}")
+
+
+def check_backdoor(source: str, found: Any, features: Tensor, num_classes: int) -> None:
+    """Raises an `InputError` unless an attack's backdoor keeps the shape of examples and aims at a class.
+
+    Args:
+        source: Who returned it, such as ``"MyAttack.backdoor"``.
+        found: What was returned; None is no backdoor.
+        features: A few examples, shape ``[num_examples, *shape]``.
+        num_classes: Number of classes.
+    """
+    if found is None:
+        return
+    if not isinstance(found, Backdoor):
+        raise InputError(f"{source} returned {described(found)}: return flt.federation.Backdoor, or None for none")
+    target = found.target_class
+    if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < num_classes:
+        raise InputError(f"attack.target_class={target!r} must be one of 0 to {num_classes - 1} ({source})")
+    triggered = found.trigger(features.clone())
+    if not is_like(triggered, features):
+        wanted = _wanted(features, "the examples with the trigger")
+        raise InputError(f"the trigger of {source} made of {described(features)} {described(triggered)}: {wanted}")
 
 
 def check_benign_kept(source: str, crafted: Tensor, round: Round) -> None:

@@ -1,5 +1,7 @@
 """What plug-ins return by mistake: one line that names the class, and what it should return."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -111,3 +113,55 @@ def test_a_rule_that_returns_something_else(fit, name):
 
     with pytest.raises(InputError, match=rf"^Wrong\.aggregate returned .*{message}"):
         fit(Wrong(), rounds=1)
+
+
+POISONS = {
+    "labels": (lambda c: c.labels, r"an int64 tensor of shape \[\d+\]: return flt\.data\.ClientData"),
+    "out of range": (lambda c: replace(c, labels=c.labels + 2), "labels from 2 to 4: the classes are 0 to 2"),
+    "negative": (lambda c: replace(c, labels=c.labels - 1), "labels from -1 to 1"),
+    "float labels": (lambda c: replace(c, labels=c.labels.float()), "a float32 tensor .* as labels"),
+    "other examples": (lambda c: replace(c, features=c.features[:, 1:]), "as features"),
+    "fewer clients": (lambda c: replace(c, offsets=c.offsets[[0, -1]]), "the data of 1 clients, there are 10"),
+}
+
+
+@pytest.mark.parametrize("name", POISONS)
+def test_an_attack_that_poisons(fit, name):
+    make, message = POISONS[name]
+
+    class Wrong(Attack):
+        def poison(self, federation):
+            return make(federation.clients)
+
+    with pytest.raises(InputError, match=rf"^Wrong\.poison returned .*({message})"):
+        fit(FedAvg(), Wrong(0.2), rounds=1)
+
+
+BACKDOORS = {
+    "a trigger": (lambda b: b.trigger, r"returned a .*FeatureTrigger: return flt\.federation\.Backdoor"),
+    "target": (lambda b: replace(b, target_class=3), r"attack\.target_class=3 must be one of 0 to 2"),
+    "no class": (lambda b: replace(b, target_class="cat"), r"attack\.target_class='cat' must be one of 0 to 2"),
+    "shape": (lambda b: replace(b, trigger=lambda x: x[:, 1:]), r"a float32 tensor of shape \[2, 11\]"),
+    "dtype": (lambda b: replace(b, trigger=lambda x: x.double()), "a float64 tensor"),
+}
+
+
+@pytest.mark.parametrize("name", BACKDOORS)
+def test_an_attack_s_backdoor(fit, name):
+    make, message = BACKDOORS[name]
+
+    class Wrong(Attack):
+        def backdoor(self, default):
+            return make(default)
+
+    with pytest.raises(InputError, match=message):
+        fit(FedAvg(), Wrong(0.2), rounds=1)
+
+
+def test_an_attack_that_forgets_its_base(fit):
+    class Wrong(Attack):
+        def __init__(self):
+            self.strength = 2
+
+    with pytest.raises(InputError, match=r"let Wrong\.__init__ call super\(\).__init__\(fraction\)"):
+        fit(FedAvg(), Wrong(), rounds=1)
