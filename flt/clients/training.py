@@ -109,10 +109,10 @@ class LocalTraining:
             return self.clients_per_chunk if self.clients_per_chunk == 1 or self._is_vectorisable(batches) else 1
         largest = min(len(batches.labels), self._largest_chunk(batches))
         choices = sorted({1, *(largest // 4**power for power in range(4))} - {0})
-        if len(choices) == 1 or torch.are_deterministic_algorithms_enabled():
-            return 1  # a measurement may come out another way next time
-        if not self._is_vectorisable(batches):
+        if len(choices) == 1 or not self._is_vectorisable(batches):
             return 1
+        if torch.are_deterministic_algorithms_enabled():  # a measurement may come out another way next time
+            return choices[-1] if batches.features.is_cuda else 1
         key = self._key(batches, choices)
         if self.chosen_chunks.get(key) not in choices:
             # The first clients of the round are trained to measure; their updates are not used.
