@@ -23,7 +23,16 @@ from flt.federation.plugins import callbacks_of, in_order, only
 from flt.federation.returned import check_backdoor
 from flt.models.initialization import Initialization, initialize
 from flt.random import generator, run_seed
-from flt.runs.checkpoints import check_settings_kept, check_state
+from flt.runs.checkpoints import FORGOTTEN, check_content
+from flt.runs.restoring import (
+    check_callback_states,
+    check_loops,
+    check_optimizer,
+    check_settings_kept,
+    check_state,
+    naming_checkpoint,
+)
+from flt.runs.unsaved import forgetful, own_tensors, warn_of_forgotten
 from flt.runs.writing import write_safely
 from flt.server.assembly import assemble
 from flt.server.callback_checks import check_callbacks, check_monitors
@@ -190,12 +199,16 @@ class FederatedModule(LightningModule):
         self.federation = self._reception.cohort.federation
         sizes = data.clients.sizes.tolist()
         self._reception.processes.check_agree({**self._settings(), "examples of each client": sizes})
+        self._tensors_at_start = own_tensors(callbacks_of(self.trainer))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The server's optimizer."""
+        return self._optimizer_of(list(self.network.parameters()))
+
+    def _optimizer_of(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         if self.server_optimizer is not None:
-            return self.server_optimizer(self.network.parameters())
-        return torch.optim.SGD(self.network.parameters(), lr=self.server_lr)
+            return self.server_optimizer(parameters)
+        return torch.optim.SGD(parameters, lr=self.server_lr)
 
     # One round
 
@@ -308,20 +321,29 @@ class FederatedModule(LightningModule):
         if self.trainer.state.fn == "fit":
             checkpoint["flt_clients_per_chunk"] = self._training.chosen_chunks
             checkpoint["flt_memory"] = self._reception.memories.state()
+            checkpoint[FORGOTTEN] = forgetful(self._tensors_at_start, own_tensors(callbacks_of(self.trainer)))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuses a checkpoint that this run cannot go on from, and warns of settings that differ from its own.
 
+        Everything is looked at here, before Lightning restores the first part of it.
+
         Raises:
-            InputError: If the model, data set, seed, root dataset or server optimizer is another.
+            InputError: If it is damaged, or if the model, data set, seed, root dataset or server optimizer is another.
         """
-        check_state(checkpoint.get("state_dict", {}), self.state_dict())
         is_training = self.trainer.state.fn == "fit"
-        check_settings_kept(checkpoint.get("flt", {}), self._settings(), training=is_training)
-        if is_training:
-            self._training.chosen_chunks.update(checkpoint.get("flt_clients_per_chunk", {}))
-            device = self.trainer.strategy.root_device
-            self._reception.memories.load(checkpoint.get("flt_memory", {}), device)
+        with naming_checkpoint(self.trainer):
+            check_content(checkpoint, training=is_training)
+            check_state(checkpoint["state_dict"], self.state_dict())
+            check_settings_kept(checkpoint["flt"], self._settings(), training=is_training)
+            check_loops(checkpoint, self.trainer)
+            if is_training:
+                check_optimizer(checkpoint["optimizer_states"][0], self.network.parameters(), self._optimizer_of)
+                check_callback_states(checkpoint, self.trainer)
+                self._training.chosen_chunks.update(checkpoint.get("flt_clients_per_chunk", {}))
+                warn_of_forgotten(checkpoint.get(FORGOTTEN, []), callbacks_of(self.trainer))
+                device = self.trainer.strategy.root_device
+                self._reception.memories.load(checkpoint.get("flt_memory", {}), device)
 
     def on_train_start(self) -> None:
         """Lets the configured ``server_lr`` win over the one a checkpoint brings."""

@@ -13,6 +13,10 @@ from flt.data.datamodule import data_of
 from flt.errors import InputError
 from flt.federation import Aggregate, FederatedCallback, Round
 from flt.module import FederatedModule
+from flt.runs.schema import all_of, check, count, fields, list_of, mapping_of, number
+
+ROW = all_of(fields({"round": number}), mapping_of(number))
+"""What a row that a checkpoint keeps looks like."""
 
 EVALUATION = ("testing_error_rate", "attack_success_rate")
 OF_ROUNDS = (
@@ -108,6 +112,7 @@ class MetricsLogger(FederatedCallback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores the state from a checkpoint."""
+        check(state_dict, fields({"rows": list_of(ROW), "num_dropped": count}))
         self.rows = state_dict["rows"]
         self.num_dropped = state_dict["num_dropped"]
 

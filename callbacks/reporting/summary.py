@@ -1,6 +1,5 @@
 """The report of a run: tables at its start and end, ``summary.json`` and ``curves.png``."""
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +22,8 @@ from flt.federation.plugins import only
 from flt.files import write_atomically
 from flt.module import FederatedModule
 from flt.runs.folder import run_folder
+from flt.runs.schema import check, fields, number
+from flt.runs.summary import summary_as_json
 
 
 class RunReport(Callback):
@@ -68,7 +69,7 @@ class RunReport(Callback):
             self.figure = draw_run(trainer, pl_module, metrics)
             write_atomically(folder / "curves.png", self.figure)
         # The summary comes last: a run is finished as soon as it has one.
-        write_atomically(folder / "summary.json", json.dumps(summary, indent=2, allow_nan=False) + "\n")
+        write_atomically(folder / "summary.json", summary_as_json(summary))
         Console(markup=False).print(f"Files in {folder}", highlight=False, soft_wrap=True)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -90,6 +91,7 @@ class RunReport(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores the state from a checkpoint."""
+        check(state_dict, fields({"seconds": number}))
         self.seconds = state_dict["seconds"]
 
     def _elapsed(self) -> float:

@@ -16,6 +16,8 @@ from flt.errors import InputError
 from flt.federation import Aggregate, FederatedCallback, Round
 from flt.federation.plugins import only
 from flt.module import FederatedModule
+from flt.runs.schema import check, fields, mapping_of
+from flt.runs.states import dense
 
 MEANS = ("trust_scores", "weights")
 MOST_ROWS = 10_000  # as many as W&B shows of a table
@@ -91,6 +93,7 @@ class WandbReport(FederatedCallback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores the state from a checkpoint."""
+        check(state_dict, fields({"sums": mapping_of(dense), "counts": mapping_of(dense)}))
         self._saved = state_dict
 
 

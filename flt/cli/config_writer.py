@@ -12,8 +12,9 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from flt.files import write_atomically
 from flt.module import FederatedModule
+from flt.runs.checkpoints import SETTINGS, WANDB_IDS
 from flt.runs.folder import remove_if_empty, run_folder
-from flt.runs.resume import SETTINGS, WANDB_IDS, logged_under
+from flt.runs.resume import logged_under
 
 
 class ConfigWriter(Callback):

@@ -22,6 +22,7 @@ from flt.errors import InputError
 from flt.federation import Aggregation, Attack
 from flt.module import FederatedModule
 from flt.runs.checkpoints import check_checkpoint
+from flt.runs.landing import apart, check_repeats, occupied
 from flt.runs.resume import EarlierRun
 
 RESUME = (
@@ -126,6 +127,24 @@ def read(command: str, args: Sequence[str], parser: FederatedArgumentParser | No
     elif command != "fit":
         raise InputError(f"flt {command} needs a trained model: pass --ckpt_path runs/.../checkpoints/last.ckpt")
     return Request(parser, settings, earlier)
+
+
+def keep_apart(request: Request, args: Sequence[str]) -> None:
+    """Keeps a new run out of a folder that holds one: the same run is repeated beside it, another one is refused.
+
+    Args:
+        request: What ``flt fit`` is asked for; its logger's settings are changed.
+        args: The arguments of ``flt fit``.
+
+    Raises:
+        InputError: If a run with other settings is there.
+    """
+    parser, settings = request.parser, request.settings
+    folder = occupied(settings.trainer.logger) if request.earlier is None else None
+    if folder is not None:
+        own = _parsed(parser, [f"--config={folder / 'config.yaml'}"])
+        check_repeats(folder, _plain(parser, own), _plain(parser, settings), args)
+        settings.trainer.logger = apart(settings.trainer.logger)
 
 
 def _parsed(parser: FederatedArgumentParser, words: Sequence[str]) -> Namespace:

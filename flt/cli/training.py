@@ -15,7 +15,7 @@ from callbacks import EvaluationMetrics, MetricsLogger, PredictionWriter, RoundP
 from callbacks.reporting.wandb_runs import begin, name_runs
 from flt.cli.config_writer import ConfigWriter
 from flt.cli.exit_status import NO_SPACE, how_stopped, interrupted_status, no_space
-from flt.cli.settings import Request, read
+from flt.cli.settings import Request, keep_apart, read
 from flt.data import FederatedDataModule
 from flt.errors import InputError, Stopped
 from flt.module import FederatedModule
@@ -44,28 +44,31 @@ class Run:
     checkpoint: dict[str, Any]
 
 
-def train_or_evaluate(command: str, args: Sequence[str]) -> None:
+def train_or_evaluate(command: str, args: Sequence[str], *, replaces: bool = False) -> None:
     """Runs ``flt fit``, ``validate``, ``test`` or ``predict``.
 
     Args:
         command: The command.
         args: Its arguments.
+        replaces: Whether a run may take the place of one in its folder, as a grid's does that begins anew.
 
     Raises:
         InputError: If settings cannot work.
         Stopped: If nothing is left to do, or the run was stopped.
     """
-    perform(assemble(command, args))
+    perform(assemble(command, args, replaces=replaces))
     leave()
 
 
-def assemble(command: str, args: Sequence[str]) -> Run:
+def assemble(command: str, args: Sequence[str], *, replaces: bool = False) -> Run:
     """Makes model, data and trainer; nothing is trained yet.
 
     Raises:
         InputError: If settings cannot work.
     """
     request = read(command, args)
+    if command == "fit" and not replaces:
+        keep_apart(request, args)
     seed_everything(request.settings.seed_everything, workers=True)
     settings = _continued(request)
     made = request.parser.instantiate(settings)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError
+from flt.runs.states import ROWS
 
 Memory = Mapping[str, Any]
 """A plug-in's memory by name: tensors, `ClientMemory`, numbers, text, and lists and dictionaries of these.
@@ -17,8 +18,6 @@ Memory = Mapping[str, Any]
 The engine keeps it from round to round, in checkpoints and on every process. Nobody changes it in place. After a resume
 its tensors lie on the device of the updates.
 """
-
-_SAVED_ROWS = "rows by client id"
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def mapped(memory: Any, change: Callable[[Tensor], Tensor]) -> Any:
 def saved(memory: Any) -> Any:
     """A memory as plain values, as checkpoints hold it."""
     if isinstance(memory, ClientMemory):
-        return {_SAVED_ROWS: memory.rows, "is_known": memory.is_known}
+        return {ROWS: memory.rows, "is_known": memory.is_known}
     if isinstance(memory, Mapping):
         return {name: saved(value) for name, value in memory.items()}
     return [saved(value) for value in memory] if isinstance(memory, list) else memory
@@ -94,8 +93,8 @@ def restored(content: Any, device: torch.device | str) -> Any:
     """The memory that `saved` made plain, with its tensors on a device."""
     if isinstance(content, Tensor):
         return content.to(device)
-    if isinstance(content, dict) and content.keys() == {_SAVED_ROWS, "is_known"}:
-        return ClientMemory(content[_SAVED_ROWS].to(device), content["is_known"].to(device))
+    if isinstance(content, dict) and content.keys() == {ROWS, "is_known"}:
+        return ClientMemory(content[ROWS].to(device), content["is_known"].to(device))
     if isinstance(content, dict):
         return {name: restored(value, device) for name, value in content.items()}
     return [restored(value, device) for value in content] if isinstance(content, list) else content

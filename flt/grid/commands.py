@@ -22,7 +22,7 @@ from flt.grid.plan.grid import Grid
 from flt.grid.plan.outline import Figure
 from flt.grid.results.markdown import as_rich, explanation
 from flt.grid.results.results import Results
-from flt.runs.reading import summary_of
+from flt.runs.summary import read_summary
 
 LAUNCHERS = {"local": Local, "ray": Ray, "slurm": Slurm}
 
@@ -159,7 +159,7 @@ def grouped(folders: Sequence[Path]) -> dict[tuple[str, str], list[Path]]:
     """Runs by their data, and by rule and attack; those that differ in their seed alone are one line."""
     groups: dict[tuple[str, str], list[tuple[int, Path]]] = {}
     for folder in folders:
-        summary = summary_of(folder)
+        summary = read_summary(folder)
         attack = "no attack" if summary["attack"] == "NoAttack" else summary["attack"]
         groups.setdefault((summary["data"], f"{summary['aggregation']}, {attack}"), []).append(
             (summary["seed"], folder)

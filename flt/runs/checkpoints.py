@@ -1,66 +1,115 @@
-"""What a checkpoint must have in common with the run that goes on from it."""
+"""Checkpoint files: what they hold, and reading one."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities import rank_zero_warn
-from torch import Tensor
+from packaging.version import InvalidVersion, Version
 
 from flt.errors import InputError
-from flt.runs.differences import differences, listed
+from flt.runs.schema import (
+    Kind,
+    Mismatch,
+    all_of,
+    anything,
+    check,
+    count,
+    fields,
+    json_text,
+    list_of,
+    mapping,
+    mapping_of,
+    number,
+    optional,
+    plain,
+    text,
+)
+from flt.runs.states import dense, memory, state
+
+SETTINGS = "flt_config"
+"""What a checkpoint calls the settings of the command line that made it, in JSON."""
+
+WANDB_IDS = "flt_wandb_ids"
+"""What a checkpoint calls the ids of the runs on W&B that are to go on, one for each logger; None for all others."""
+
+FORGOTTEN = "flt_forgotten"
+"""What a checkpoint calls the classes of plug-ins whose tensors are not in it."""
+
+OLDEST = Version("2.6.0.dev0")
+"""The oldest Lightning that this package has run with."""
 
 
-def check_state(saved: dict[str, Tensor], own: dict[str, Tensor]) -> None:
-    """Raises an `InputError` unless a checkpoint's ``saved`` tensors fit a model's ``own`` by name and shape."""
-    for name in sorted(saved.keys() | own.keys()):
-        theirs = list(saved[name].shape) if name in saved else "nothing"
-        ours = list(own[name].shape) if name in own else "nothing"
-        if theirs != ours:
-            raise InputError(
-                f"the checkpoint is of another model: it has {theirs} where this one has {ours} for {name}; "
-                "give the model.network it was trained with"
-            )
+def _version(value: Any, place: str) -> None:
+    text(value, place)
+    try:
+        is_known = OLDEST <= Version(value) < Version("1000")
+    except InvalidVersion:
+        is_known = False
+    if not is_known:
+        raise Mismatch(f"{place} is {value[:40]!r}, not a version of Lightning from 2.6 on")
 
 
-_APART = "its root dataset must stay apart from the clients' data"
-REMEDIES = {
-    "data": "give the data it was trained on",
-    "seed": "pass it as --seed_everything",
-    "root_size": _APART,
-    "bias_probability": _APART,
-    "biased_class": _APART,
-    "root_path": _APART,
-    "normalize": "the model was trained on inputs of that kind (data.inputs.normalize)",
-    "server_optimizer": "its state is of no use to another optimizer",
+_SCALER = dict.fromkeys(("scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"), number)
+_KEPT = dict.fromkeys(("data", "seed", "normalize"), plain)
+_KEPT_IN_TRAINING = dict.fromkeys(
+    ("root_size", "bias_probability", "biased_class", "root_path", "server_optimizer"), plain
+)
+_OPTIMIZER = fields({"state": all_of(mapping, state), "param_groups": list_of(fields({"params": list_of(count)}))})
+_FURTHER = {
+    "flt_clients_per_chunk": mapping_of(count),
+    SETTINGS: json_text(mapping_of(plain)),
+    WANDB_IDS: list_of(optional(text)),
+    FORGOTTEN: list_of(text),
+    "flt_memory": mapping_of(memory),
+    "MixedPrecision": fields(_SCALER),
 }
 
+TRAINED: Kind = fields(
+    {
+        "pytorch-lightning_version": _version,
+        "epoch": count,
+        "global_step": count,
+        "state_dict": mapping_of(dense),
+        "flt": fields(_KEPT),
+    },
+    _FURTHER,
+)
+"""What a checkpoint must hold for an evaluation."""
 
-def check_settings_kept(saved: dict[str, Any], own: dict[str, Any], *, training: bool) -> None:
-    """Raises an `InputError` for a checkpoint's ``saved`` settings that must not change; warns of others that do.
+GOES_ON: Kind = fields(
+    {
+        "loops": fields({"fit_loop": mapping_of(anything)}),
+        "callbacks": mapping_of(all_of(mapping, state)),
+        "optimizer_states": list_of(_OPTIMIZER, length=1),
+        "lr_schedulers": list_of(mapping, length=0),
+        "flt": fields(_KEPT_IN_TRAINING),
+    }
+)
+"""What it must hold on top of that for training to go on."""
+
+
+def check_content(checkpoint: Any, *, training: bool) -> None:
+    """Raises a `Mismatch` unless a checkpoint holds what this package writes, as far as one can tell without the run.
 
     Args:
-        saved: Settings of the run that wrote the checkpoint.
-        own: Settings of this run.
-        training: Whether training goes on; an evaluation only minds data, seed and normalisation.
+        checkpoint: What was read.
+        training: Whether training is to go on from it.
     """
-    changed = list(differences(saved, own))
-    minded = REMEDIES if training else ("data", "seed", "normalize")
-    refused = [each for each in changed if each.setting in minded]
-    if refused:
-        remedies = "; ".join(dict.fromkeys(REMEDIES[each.setting] for each in refused))
-        raise InputError(f"the checkpoint is of another run ({listed(refused, 'checkpoint')}): {remedies}")
-    if training and changed:
-        rank_zero_warn(f"training goes on with other settings than the checkpoint's: {listed(changed, 'checkpoint')}")
+    check(checkpoint, all_of(state, TRAINED))
+    check(checkpoint["flt"], mapping_of(plain), "flt")
+    if training:
+        check(checkpoint, GOES_ON)
 
 
-def read_checkpoint(path: Path, source: str, remedy: str = "") -> dict[str, Any]:
+def read_checkpoint(path: Path, source: str, remedy: str = "", *, training: bool = True) -> dict[str, Any]:
     """The content of a checkpoint of this package.
 
     Args:
         path: The file.
         source: What the user gave, to name in errors.
         remedy: What to do about a file that is none, to add to errors.
+        training: Whether training is to go on from it.
 
     Raises:
         InputError: If it is none.
@@ -68,15 +117,16 @@ def read_checkpoint(path: Path, source: str, remedy: str = "") -> dict[str, Any]
     if not path.is_file():
         raise InputError(f"{source}: there is no such file")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, about kinds of tensors that are refused below
+            checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can make the unpickler raise anything
         raise InputError(f"{source} is not a readable checkpoint ({type(error).__name__}){remedy}") from error
-    keys = ("state_dict", "flt", "global_step", "pytorch-lightning_version")
-    missing = [key for key in keys if not isinstance(checkpoint, dict) or key not in checkpoint]
-    if missing:
-        raise InputError(f"{source} is not a checkpoint of flt: it holds no {missing[0]}{remedy}")
-    found: dict[str, Any] = checkpoint
-    return found
+    try:
+        check_content(checkpoint, training=training)
+    except Mismatch as error:
+        raise InputError(f"{source} is not a checkpoint of flt, or is damaged: {error}{remedy}") from error
+    return checkpoint
 
 
 def check_checkpoint(path: Path, max_steps: int | None) -> None:
@@ -86,9 +136,17 @@ def check_checkpoint(path: Path, max_steps: int | None) -> None:
         path: The file.
         max_steps: Rounds asked for, None if the checkpoint is not to be trained any further.
     """
-    done = read_checkpoint(path, f"--ckpt_path {path}")["global_step"]
+    checkpoint = read_checkpoint(path, f"--ckpt_path {path}", OTHER, training=max_steps is not None)
+    done = checkpoint["global_step"]
     if max_steps is not None and 0 < max_steps <= done:
         raise InputError(
             f"--ckpt_path {path} has done {done} rounds, trainer.max_steps={max_steps}:"
             " nothing is left to do; ask for more rounds"
         )
+
+
+OTHER = ": give another checkpoint"
+"""The remedy for a damaged checkpoint that a user named."""
+
+REMOVE = ": remove it, and the run goes on from an older one or begins anew"
+"""The remedy for a damaged checkpoint in the folder of the run that goes on."""

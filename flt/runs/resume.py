@@ -12,14 +12,9 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from flt.errors import InputError, Stopped
-from flt.runs.checkpoints import read_checkpoint
+from flt.runs.checkpoints import REMOVE, SETTINGS, WANDB_IDS, read_checkpoint
 from flt.runs.differences import Difference, differences, listed
-
-SETTINGS = "flt_config"
-"""What a checkpoint calls the settings of the command line that made it, in JSON."""
-
-WANDB_IDS = "flt_wandb_ids"
-"""What a checkpoint calls the ids of the runs on W&B that are to go on, one for each logger; None for all others."""
+from flt.runs.summary import read_summary
 
 FREE = {
     *(f"trainer.{name}" for name in ("accelerator", "devices", "num_nodes", "strategy", "default_root_dir")),
@@ -59,8 +54,7 @@ class EarlierRun:
         checkpoint = _last_checkpoint(folder / "checkpoints")
         if checkpoint is None:
             return cls(folder, None, {})
-        remedy = ": remove it, and the run goes on from an older one or begins anew"
-        return cls(folder, checkpoint, read_checkpoint(checkpoint, f"--resume {folder}: {checkpoint}", remedy))
+        return cls(folder, checkpoint, read_checkpoint(checkpoint, f"--resume {folder}: {checkpoint}", REMOVE))
 
     @property
     def arguments(self) -> list[str]:
@@ -79,7 +73,7 @@ class EarlierRun:
             Stopped: If the run is finished.
         """
         saved = json.loads(self.content[SETTINGS]) if SETTINGS in self.content else own
-        found = [each for each in differences(saved, given) if not _is_free(each)]
+        found = [each for each in differences(saved, given) if not is_free(each)]
         if found:
             source = "checkpoint" if SETTINGS in self.content else "config.yaml"
             raise InputError(
@@ -89,19 +83,26 @@ class EarlierRun:
         self._check_rounds_left(given["trainer"]["max_steps"])
 
     def _check_rounds_left(self, max_steps: int) -> None:
-        summary = _summary(self.folder)
-        if summary.get("rounds", 0) >= max_steps:
+        summary = self._summary()
+        if summary is not None and summary["rounds"] >= max_steps:
             raise Stopped(
                 f"the run in {self.folder} is finished: it has done its {summary['rounds']} rounds;"
                 " ask for more with --trainer.max_steps",
                 0,
             )
-        if self.checkpoint is None and summary:
+        if self.checkpoint is None and (self.folder / "summary.json").is_file():
             raise InputError(f"--resume {self.folder}: the run kept no checkpoint to go on from; start a new one")
         if self.checkpoint is None:
-            rank_zero_only(logging.getLogger("flt").info)(
-                f"the run in {self.folder} stopped before its first checkpoint and begins anew"
-            )
+            _say(f"the run in {self.folder} stopped before its first checkpoint and begins anew")
+
+    def _summary(self) -> dict[str, Any] | None:
+        """The run's summary; None if it is not finished, or if the file is damaged and has to be written anew."""
+        try:
+            return read_summary(self.folder)
+        except InputError as error:
+            if (self.folder / "summary.json").is_file() and self.checkpoint is not None:
+                _say(str(error).partition(";")[0] + "; it is written anew")
+            return None
 
     def placed(self, loggers: Any) -> Any:
         """The settings of loggers, with the first one's files in the run's folder, and on W&B under their old ids.
@@ -113,7 +114,7 @@ class EarlierRun:
         ids = [*self.content.get(WANDB_IDS, []), *[None] * len(given)]
         placed = [_with_id(logger, id) for logger, id in zip(given, ids, strict=False)]
         folder = self.folder.absolute()
-        kind = _kind(placed[0])
+        kind = kind_of(placed[0])
         if kind == "CSVLogger":
             place = {"save_dir": str(folder.parents[1]), "name": folder.parent.name, "version": folder.name}
         elif kind == "WandbLogger":
@@ -137,18 +138,20 @@ def _with_id(logger: Any, id: str | None) -> Any:
     if not isinstance(logger, Namespace):
         return logger
     logger = logger.clone()
-    if id is not None and _kind(logger) == "WandbLogger":
+    if id is not None and kind_of(logger) == "WandbLogger":
         logger.init_args.id = id
     return logger
 
 
-def _kind(logger: Any) -> str:
+def kind_of(logger: Any) -> str:
+    """The name of the class that the settings of a logger make; empty where there is none."""
     return str(logger.class_path.rpartition(".")[2]) if isinstance(logger, Namespace) else ""
 
 
-def _is_free(difference: Difference) -> bool:
+def is_free(difference: Difference) -> bool:
+    """Whether a run stays the same where a setting differs so."""
     if difference.setting == "trainer.max_steps":
-        return bool(difference.given > difference.saved)
+        return isinstance(difference.saved, int) and bool(difference.given > difference.saved)
     return difference.setting in FREE
 
 
@@ -159,9 +162,5 @@ def _last_checkpoint(folder: Path) -> Path | None:
     return last if last.is_file() else max(found, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def _summary(folder: Path) -> dict[str, Any]:
-    try:
-        summary = json.loads((folder / "summary.json").read_text())
-    except (FileNotFoundError, ValueError):  # there is none, or it is damaged
-        return {}
-    return summary if isinstance(summary, dict) else {}
+def _say(message: str) -> None:
+    rank_zero_only(logging.getLogger("flt").info)(message)

@@ -266,7 +266,10 @@ def test_an_unfinished_grid_has_no_table(out: Path) -> None:
 
 def test_a_damaged_summary(out: Path) -> None:
     summary = summary_of(out / "cells" / "no_attack-fedavg" / "seed_0")
-    for content, told in ((json.dumps(summary)[:-1], "is damaged"), ("[]", "holds no object")):
+    for content, told in (
+        (json.dumps(summary)[:-1], "is damaged"),
+        ("[]", "is no summary of a run: it is a list of 0"),
+    ):
         Path(RUN, "summary.json").write_text(content)
         ended = run("plot", RUN)
         assert (ended.status, told in ended.errors) == (2, True)

@@ -2,7 +2,7 @@
 
 import contextlib
 import csv
-import json
+import gc
 import os
 import sys
 import threading
@@ -19,6 +19,7 @@ from filelock import FileLock
 from flt.cli.exit_status import exit_status
 from flt.files import write_atomically
 from flt.runs.differences import differences
+from flt.runs.summary import finished_summary
 
 OWN = ("logger", "enable_progress_bar", "default_root_dir")  # of the trainer: where and how, not what
 REFUSED = 2  # exit status after a mistake in the input
@@ -76,18 +77,22 @@ class Job:
 
     def summary(self) -> dict[str, Any] | None:
         """The content of the finished run's ``summary.json``; None if it is not finished."""
-        try:
-            summary = json.loads((self.folder / "summary.json").read_text())
-        except (FileNotFoundError, ValueError):  # there is none, or it is damaged
-            return None
-        return summary if isinstance(summary, dict) and summary.get("rounds") == self.rounds else None
+        summary = finished_summary(self.folder)
+        return summary if summary is not None and summary["rounds"] == self.rounds else None
 
     def rounds_done(self) -> int:
         """Rounds that the run has logged so far."""
         try:
             *_, last = csv.DictReader((self.folder / "metrics.csv").read_text().splitlines())
             return int(float(last["round"]))
-        except (FileNotFoundError, ValueError, KeyError, TypeError):  # not there yet, or being written
+        except (
+            FileNotFoundError,
+            ValueError,
+            KeyError,
+            TypeError,
+            OverflowError,
+            csv.Error,
+        ):  # not there yet, or being written
             return 0
 
     def differences(self) -> list[str]:
@@ -96,9 +101,9 @@ class Job:
             there = yaml.safe_load((self.folder / "config.yaml").read_text())
         except FileNotFoundError:
             return []
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):
             there = None
-        if not isinstance(there, dict):
+        if not isinstance(there, dict) or not isinstance(there.get("trainer", {}), dict):
             return ["its config.yaml is damaged"]
         found = differences(_essence(there), _essence(yaml.safe_load(self.settings)))
         return [f"{each.setting} was {each.saved}, is {each.given}" for each in found]
@@ -118,8 +123,9 @@ def run(job: Job) -> Outcome:
         write_atomically(job.config, job.settings)
         anew, is_begun = f"--config={job.config}", (job.folder / "config.yaml").is_file()
         status, error = _fit(job, f"--resume={job.folder}" if is_begun else anew)
-        if status == REFUSED and is_begun:  # the checkpoint is damaged
+        if status == REFUSED and is_begun and str(job.checkpoint) in str(error):  # which is damaged
             _, error = _fit(job, anew)
+    gc.collect()  # Lightning's trainer, and with it the data, lies in reference cycles, which Python rarely looks for
     return Outcome(error, time.monotonic() - start)
 
 
@@ -128,7 +134,7 @@ def _fit(job: Job, argument: str) -> tuple[int, str | None]:
     from flt.cli.training import train_or_evaluate  # here, as it needs torch and Lightning
 
     def command() -> None:
-        train_or_evaluate("fit", [argument])
+        train_or_evaluate("fit", [argument], replaces=True)
 
     with job.log.open("w") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         try:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from dataclasses import replace
@@ -17,6 +18,7 @@ from grids import FEW_ROUNDS, kept, make_grid, write_own_rules
 
 from flt.grid.execution.job import Job, Outcome, run
 from flt.grid.execution.run import _jobs_of
+from flt.module import FederatedModule
 
 pytestmark = [
     *expected_warnings,
@@ -252,15 +254,36 @@ def test_a_run_that_still_goes_on_elsewhere_is_waited_for(place: Path, undisturb
     assert not job.log.exists()
 
 
+def test_nothing_of_a_run_outlives_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither of one that ends well nor of one that fails: a worker of a grid runs many."""
+    kept: list[weakref.ref[Any]] = []
+    setup = FederatedModule.setup
+
+    def noting(self: FederatedModule, stage: str) -> None:
+        setup(self, stage)
+        kept.extend(map(weakref.ref, (self, self.data, self.data.clients.features, self.data.test.features)))
+
+    monkeypatch.setattr(FederatedModule, "setup", noting)
+    assert run(job_of("out")).error is not None
+    Path("repaired").touch()
+    assert run(job_of("out")).error is None
+    assert len(kept) == 8
+    assert not any(each() is not None for each in kept)
+
+
 # Failing
 
 
 def test_a_mistake_in_somebodys_own_code(failed: Job) -> None:
-    ended = run(failed)  # again from the checkpoint, and from the start
-    assert ended.error == f"RuntimeError: a mistake in somebody's own code (see {failed.log})"
-    log = failed.log.read_text()
-    assert "Traceback" in log
-    assert "own_rules.py" in log
+    """It is tried again from the checkpoint, which stays."""
+    before = failed.checkpoint.read_bytes()
+    ended = run(failed)
+    assert ended.error is not None
+    assert ended.error.startswith("RuntimeError: a mistake in somebody's own code (")
+    trace = Path(ended.error.partition("traceback in ")[2])
+    assert "own_rules.py" in trace.read_text()
+    assert failed.checkpoint.read_bytes() == before
+    assert "3, from 1" in failed.log.read_text()
     assert failed.summary() is None
 
 
