@@ -5,7 +5,7 @@ from reprlib import repr as shortened
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch import Callback
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from flt.federation.returned import check_backdoor
 from flt.models.initialization import Initialization, initialize
 from flt.random import generator, run_seed
 from flt.runs.checkpoints import FORGOTTEN, check_content
+from flt.runs.lightning_overhead import QuickNotes, without_profiler
 from flt.runs.restoring import (
     check_callback_states,
     check_loops,
@@ -49,7 +50,7 @@ from flt.server.processes import Processes
 from flt.server.token_checks import check_token_ids
 
 
-class FederatedModule(LightningModule):
+class FederatedModule(QuickNotes):
     """The server: wraps the global model, collects the clients' updates and takes the aggregate's step.
 
     The rule and the attack are callbacks of the trainer.
@@ -146,6 +147,7 @@ class FederatedModule(LightningModule):
         """Adds none; it is the only moment before others' hooks, and before Lightning deletes an earlier log."""
         check_callbacks(callbacks_of(self.trainer))
         write_safely(self.trainer)
+        without_profiler(self.trainer)
         return []
 
     def setup(self, stage: str) -> None:
@@ -211,13 +213,6 @@ class FederatedModule(LightningModule):
         return torch.optim.SGD(parameters, lr=self.server_lr)
 
     # One round
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """As torch's own, which looks for parameters and modules; Lightning notes its hooks twenty times a round."""
-        if name == "_current_fx_name":
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """One round: local training, attack, aggregation and the server's step (Algorithm 2)."""
