@@ -1,4 +1,4 @@
-"""Settings in which two runs differ."""
+"""Comparing the settings of two runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ class Difference(NamedTuple):
 
 
 def differences(saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "") -> Iterator[Difference]:
-    """Settings that two runs both have, with different values; of a class that is another one, only its name.
+    """Finds settings that both runs have with different values; a setting that names another class is shown by name.
 
     Example:
         >>> list(differences({"model": {"lr": 0.1}, "seed": 0}, {"model": {"lr": 0.2}, "seed": 0}))
@@ -35,7 +35,7 @@ def differences(saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str 
 
 
 def listed(found: Sequence[Difference], source: str) -> str:
-    """Differences in one line.
+    """Describes differences in one line.
 
     Example:
         >>> listed([Difference("seed", 0, 1)], "checkpoint")
@@ -45,5 +45,5 @@ def listed(found: Sequence[Difference], source: str) -> str:
 
 
 def _short(value: Any) -> Any:
-    """A setting's value as it is told; of a class, only its name."""
+    """A setting's value for messages; the settings of a class are shortened to its name."""
     return value["class_path"] if isinstance(value, dict) and "class_path" in value else value

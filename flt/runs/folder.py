@@ -1,4 +1,4 @@
-"""Where a run leaves its files."""
+"""The folder of a run: finding it, claiming it, locking it."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ from flt.files import remove_unfinished
 
 
 def run_folder(trainer: Trainer) -> Path | None:
-    """Folder of the run's files: that of its first logger.
+    """The folder that holds a run's files, which is the folder of its first logger.
 
     Returns:
         The folder; None for a dry run and a run without a logger, which have none of their own.
@@ -30,7 +30,7 @@ def run_folder(trainer: Trainer) -> Path | None:
 
 
 def claim_run_folder(trainer: Trainer) -> None:
-    """Makes the run's folder, under a number that no other run has, even one that starts at the same moment."""
+    """Makes a run's folder; its number is no other run's, even if both start at the same moment."""
     folder = run_folder(trainer)
     logger = trainer.loggers[0] if folder else None
     if not trainer.is_global_zero or not isinstance(logger, CSVLogger) or isinstance(logger.version, str):
@@ -48,7 +48,7 @@ def claim_run_folder(trainer: Trainer) -> None:
 
 @contextmanager
 def sole_use(trainer: Trainer) -> Iterator[None]:
-    """Keeps the run's folder from a second process that would go on with the same run; tidies up after a killed one.
+    """Locks a run's folder against a second process, and removes half-written files that a killed process left.
 
     Raises:
         InputError: If another process is at work there.
@@ -77,7 +77,7 @@ def _lock(handle: int, folder: Path) -> None:
 
 
 def remove_if_empty(trainer: Trainer) -> None:
-    """Removes the run's folder if nothing was written into it, so that a refused run leaves none behind."""
+    """Removes an empty run folder: a refused run leaves no folder behind."""
     folder = run_folder(trainer)
     if folder is not None and trainer.is_global_zero:
         with suppress(OSError):  # something is in it

@@ -7,7 +7,7 @@ from flt.errors import InputError
 
 
 def metrics_of(folder: Path) -> list[dict[str, float]]:
-    """The rows of a run's ``metrics.csv``, without what a row does not have.
+    """Reads the rows of a run's ``metrics.csv``; a row holds only the columns that have a number in it.
 
     Raises:
         InputError: If it is not there, or is no such file.

@@ -1,4 +1,4 @@
-"""The run that ``flt fit --resume`` goes on with: its folder, its checkpoint, and whether it is still the same run."""
+"""The earlier run that ``flt fit --resume`` continues: its folder, its checkpoint, and which settings may differ."""
 
 import json
 import logging
@@ -21,12 +21,12 @@ FREE = {
     *(f"trainer.{name}" for name in ("enable_progress_bar", "enable_model_summary", "profiler")),
     *("data.init_args.data_dir", "model.clients_per_chunk", "weights_only"),
 }
-"""Settings that say where and how a run is computed, not what; they may change on the way."""
+"""Settings that may differ in a resumed run: they decide where and how it is computed, not what comes out."""
 
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """A run that may have stopped at any moment.
+    """A run on disk, which may have been stopped at any moment.
 
     Attributes:
         folder: Where it left its files.
@@ -40,7 +40,7 @@ class EarlierRun:
 
     @classmethod
     def of(cls, folder: Path) -> "EarlierRun":
-        """Looks into a folder.
+        """Finds the run in a folder and reads its last checkpoint.
 
         Raises:
             InputError: If it is no run's, or if its checkpoint is damaged.
@@ -58,11 +58,11 @@ class EarlierRun:
 
     @property
     def arguments(self) -> list[str]:
-        """Arguments of ``flt fit`` that make its settings."""
+        """The arguments of ``flt fit`` that give the earlier run's settings."""
         return [f"--config={self.folder / 'config.yaml'}"]
 
     def check(self, given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-        """Looks whether there is something left to do with the given settings, and says where it begins.
+        """Checks that the given settings continue this run and that rounds are left; says so if it begins anew.
 
         Args:
             given: The settings, by nested names.
@@ -105,7 +105,7 @@ class EarlierRun:
             return None
 
     def placed(self, loggers: Any) -> Any:
-        """The settings of loggers, with the first one's files in the run's folder, and on W&B under their old ids.
+        """Settings of loggers that continue the earlier run: in its folder, and on W&B under its ids.
 
         Raises:
             InputError: If the first logger cannot be told where to write.
@@ -127,7 +127,7 @@ class EarlierRun:
 
 
 def logged_under(loggers: Sequence[Logger]) -> list[str | None]:
-    """What a checkpoint keeps of loggers: the ids of runs on W&B; what is offline goes on as a new run."""
+    """The id of each logger's run on W&B, for checkpoints; None for other loggers and for W&B offline."""
     return [
         logger.version if isinstance(logger, WandbLogger) and not logger.experiment.offline else None
         for logger in loggers
@@ -156,7 +156,7 @@ def is_free(difference: Difference) -> bool:
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
-    """``last.ckpt``, or where a callback of the user's gives other names, the newest."""
+    """The path of ``last.ckpt``; of the newest checkpoint if the user's own callback names them otherwise."""
     last = folder / "last.ckpt"
     found: Sequence[Path] = [path for path in folder.glob("*.ckpt") if not path.name.startswith(".")]
     return last if last.is_file() else max(found, key=lambda path: path.stat().st_mtime, default=None)

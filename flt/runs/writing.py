@@ -1,4 +1,4 @@
-"""The files that Lightning would write for a run, written so that stopping at any moment loses nothing."""
+"""Writing checkpoints and ``metrics.csv`` so that a run may stop at any moment and lose nothing."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ from flt.files import append, synchronize, write_atomically
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Checkpoints that replace an earlier one in one step; Lightning's pass through another folder, and are copied.
+    """Writes a checkpoint beside the earlier one and puts it in its place in one step; Lightning copies it there.
 
     Addresses such as ``s3://`` are left to Lightning.
     """
@@ -32,12 +32,12 @@ class AtomicCheckpoints(TorchCheckpointIO):
         write_atomically(Path(str(path).removeprefix("file://")), content.getbuffer())
 
     def load_checkpoint(self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = None) -> Any:
-        """Reads a checkpoint; it holds nothing that needs more than ``weights_only``."""
+        """Reads a checkpoint; ``weights_only`` is enough, as checkpoints hold plain values and tensors alone."""
         return super().load_checkpoint(path, map_location, True if weights_only is None else weights_only)
 
 
 class MetricsFile(ExperimentWriter):
-    """The content of ``metrics.csv``: a new row is appended, a new column makes a new file that replaces the old one.
+    """Writes ``metrics.csv``: a new row is appended; for a new column the whole file is written anew and replaced.
 
     Lightning's deletes the file of a run that goes on, and rewrites it in place.
     """
@@ -48,7 +48,7 @@ class MetricsFile(ExperimentWriter):
         self._written: list[dict[str, float]] = []
 
     def save(self) -> None:
-        """Writes the rows that were logged since."""
+        """Writes the rows that were logged since the last call."""
         if not self.metrics:
             synchronize(self.path)
             return
@@ -63,11 +63,11 @@ class MetricsFile(ExperimentWriter):
         self.metrics = []
 
     def _check_log_dir_exists(self) -> None:
-        """Deletes nothing: the rows of a run that goes on stay until there is a file that holds them as well."""
+        """Deletes nothing, unlike Lightning: a resumed run keeps its file until a new one holds its rows as well."""
 
 
 def write_safely(trainer: Trainer) -> None:
-    """Makes a trainer write its checkpoints and metrics so, unless the user has brought means of their own."""
+    """Gives a trainer `AtomicCheckpoints` and `MetricsFile`, unless the user has chosen other ways of writing."""
     if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
         trainer.strategy.checkpoint_io = AtomicCheckpoints()
     for logger in trainer.loggers if trainer.is_global_zero else []:
