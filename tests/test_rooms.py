@@ -22,7 +22,7 @@ flt.module
 callbacks.preaggregation
 callbacks.aggregation callbacks.attacks
 flt.server flt.display
-flt.hooks
+flt.hooks flt.streaming flt.judgement
 flt.federation
 flt.data.sets
 flt.data

@@ -20,6 +20,8 @@ from lightning.pytorch import Callback, Trainer
 from flt.federation.round import Aggregate, Federation, Round
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
+MARKED = ("on_client_updates", "on_updates_received", "craft")
+"""Names of the hooks that `by_client` may mark."""
 
 
 def by_client(hook: Hook) -> Hook:
@@ -37,6 +39,13 @@ class FederatedCallback(Callback):
 
     needs_root_update: bool = False
     """Whether rounds have to compute the server's own update."""
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Marks the hooks of a class written for version 0.1, which says ``by_client = True`` of all of them."""
+        super().__init_subclass__(**settings)
+        if vars(cls).get("by_client"):
+            for hook in (vars(cls)[name] for name in MARKED if name in vars(cls)):
+                by_client(hook)
 
     @property
     def label(self) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from flt.errors import InputError
 from flt.federation import Aggregate, Aggregation, Attack, PartialAggregate, Round
+from flt.federation.hooks import MARKED
 from flt.federation.returned import check_aggregate, check_benign_kept, check_round
 from flt.functional import all_finite, finite_rows, median
 from flt.server.cohort import Cohort
@@ -82,8 +83,7 @@ class Reception:
     @cached_property
     def takes_parts(self) -> bool:
         """Whether rule and hooks can do with a part of a round at a time."""
-        names = (*HOOKS, "craft")
-        hooks = [getattr(callback, name, None) for callback in self.callbacks for name in names]
+        hooks = [getattr(callback, name, None) for callback in self.callbacks for name in MARKED]
         return self.rule.takes_parts and all(getattr(hook, "by_client", False) for hook in hooks if hook is not None)
 
     def _full_precision(self) -> AbstractContextManager[Any]:
