@@ -1,4 +1,4 @@
-"""The lists of all rules and attacks, and what every test of a run needs; a new one is tested by being added here."""
+"""What every test needs; the rules and attacks are rows of tests/helpers/catalogue.py."""
 
 import os
 import signal
@@ -6,32 +6,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pytest
-import reference
 import tiny
 import torch
+from catalogue import ATTACKS, PAIRS, RULES, Attack, Rule
 from hypothesis import HealthCheck, settings
-
-from callbacks import (
-    NNM,
-    AdaptiveAttack,
-    Bucketing,
-    FedAvg,
-    FLTrust,
-    Krum,
-    KrumAttack,
-    LabelFlippingAttack,
-    Median,
-    NoAttack,
-    NormBoundedMean,
-    ScalingAttack,
-    TrimAttack,
-    TrimmedMean,
-)
-from flt.federation import Aggregation, Attack
 
 os.environ.setdefault("FLT_CACHE", tempfile.mkdtemp(prefix="flt-cache-"))  # tests leave nothing in the user's
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -51,90 +31,22 @@ def sigterm_as_it_was() -> Iterator[None]:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-class Rule(NamedTuple):
-    """How a rule is made, and what it is to compute.
-
-    ``compare`` says how a fuzzed aggregate is held against the reference: entry by entry, as one of the closest updates
-    ("selection"), or only by the range of the updates ("bounded"). ``reference`` takes updates, root update, sizes of
-    the clients' data and the number of malicious clients to expect.
-    """
-
-    name: str
-    make: Callable[[], Aggregation]
-    reference: Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
-    compare: str = "entries"
-
-
-RULES = [
-    Rule("FedAvg", FedAvg, lambda u, root, sizes, f: reference.fedavg(u, sizes)),
-    Rule("Krum", Krum, lambda u, root, sizes, f: reference.krum(u, f), "selection"),
-    Rule("TrimmedMean", TrimmedMean, lambda u, root, sizes, f: reference.trimmed_mean(u, f)),
-    Rule("Median", Median, lambda u, root, sizes, f: reference.median(u)),
-    Rule(
-        "NNM(Median)",
-        partial(NNM, Median()),
-        lambda u, root, sizes, f: reference.median(reference.nnm(u, f)),
-        "bounded",
-    ),
-    # One bucket, whose mean does not depend on the order; tests/callbacks/test_preaggregation.py has more of them.
-    Rule("Bucketing(FedAvg)", partial(Bucketing, size=1000), lambda u, root, sizes, f: u.mean(axis=0)),
-    Rule(
-        "NormBoundedMean",
-        partial(NormBoundedMean, 0.5),
-        lambda u, root, sizes, f: reference.norm_bounded_mean(u, sizes, 0.5),
-    ),
-    Rule("FLTrust", FLTrust, lambda u, root, sizes, f: reference.fltrust(u, root)),
-    Rule("FLTrust-Server", partial(FLTrust, variant="Server"), lambda u, root, sizes, f: root),
-    Rule(
-        "FLTrust-withServer",
-        partial(FLTrust, variant="withServer"),
-        lambda u, root, sizes, f: reference.fltrust(u, root, include_root=True),
-    ),
-    Rule(
-        "FLTrust-NoReLU",
-        partial(FLTrust, variant="NoReLU"),
-        lambda u, root, sizes, f: reference.fltrust(u, root, score="signed"),
-    ),
-    Rule(
-        "FLTrust-NoNorm",
-        partial(FLTrust, variant="NoNorm"),
-        lambda u, root, sizes, f: reference.fltrust(u, root, magnitude="own"),
-    ),
-    Rule(
-        "FLTrust-ParNorm",
-        partial(FLTrust, variant="ParNorm"),
-        lambda u, root, sizes, f: reference.fltrust(u, root, magnitude="at_most_root"),
-    ),
-]
-ATTACKS: dict[str, Callable[[], Attack]] = {
-    "NoAttack": NoAttack,
-    "LabelFlipping": LabelFlippingAttack,
-    "Krum": KrumAttack,
-    "Krum-partial": partial(KrumAttack, knowledge="partial"),
-    "Trim": TrimAttack,
-    "Trim-partial": partial(TrimAttack, knowledge="partial"),
-    "Scaling": ScalingAttack,
-    "Adaptive": partial(AdaptiveAttack, sweeps=2, steps=3),
-    "Adaptive-exact": partial(AdaptiveAttack, solver="exact"),
-}
-
-
 @pytest.fixture(params=RULES, ids=[rule.name for rule in RULES])
 def rule(request: pytest.FixtureRequest) -> Rule:
     """Each rule in turn."""
     return request.param
 
 
-@pytest.fixture(params=ATTACKS.values(), ids=ATTACKS)
-def make_attack(request: pytest.FixtureRequest) -> Callable[[], Attack]:
-    """Makes each attack in turn."""
+@pytest.fixture(params=ATTACKS, ids=[attack.name for attack in ATTACKS])
+def attack(request: pytest.FixtureRequest) -> Attack:
+    """Each attack in turn."""
     return request.param
 
 
-@pytest.fixture
-def listed() -> tuple[list[Rule], dict[str, Callable[[], Attack]]]:
-    """Both lists."""
-    return RULES, ATTACKS
+@pytest.fixture(params=PAIRS, ids=[f"{rule.name}-{attack.name}" for rule, attack in PAIRS])
+def pair(request: pytest.FixtureRequest) -> tuple[Rule, Attack]:
+    """Each rule with two attacks and each attack with two rules."""
+    return request.param
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_rules(tmp_path: Path) -> None:
     sizes = ("--clients", "10", "--malicious", "2", "--parameters", "300", "--config", FLTRUST)
     results = results_of("rules.py", *sizes, *TINY, folder=tmp_path, name="rules")
     assert results["round_seconds"] > 0
-    names = {"FLTrust", "Median", "Trim-mean", "Krum", "Trim attack", "Adaptive attack", "200 draws by themselves"}
+    names = {"FLTrust", "Median", "TrimmedMean", "Krum", "Trim attack", "Adaptive attack", "200 draws by themselves"}
     assert names <= results["costs"].keys()
     for cost in results["costs"].values():
         assert cost["share_of_round"] == pytest.approx(cost["seconds"] / results["round_seconds"], rel=1e-3)

@@ -11,9 +11,9 @@ import pytest
 import tiny
 import torch
 from cases_of_processes import images
+from catalogue import Attack, Rule
 
-from callbacks import FLTrust, LabelFlippingAttack, MetricsLogger
-from flt.federation import Attack
+from callbacks import FLTrust, MetricsLogger
 
 DETERMINISTIC = {"deterministic": True}
 
@@ -54,19 +54,16 @@ def twice(make: Callable[[], tuple[Any, ...]], folder: Path, **settings: Any) ->
 
 
 @pytest.mark.filterwarnings("ignore")  # about what comes out
-def test_every_rule(rule: Any, tmp_path: Path) -> None:
+def test_rules_under_attacks(pair: tuple[Rule, Attack], tmp_path: Path) -> None:
+    rule, attack = pair
     twice(
-        lambda: (rule.make(), LabelFlippingAttack()),
+        lambda: (rule.make(), attack.make()),
         tmp_path,
         clients_per_chunk=3,  # "auto" may choose otherwise where it may measure
         clients_per_round=7,
         local_steps=2,
+        root_batch_size=9 if rule.trust else None,
     )
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_every_attack(make_attack: Callable[[], Attack], tmp_path: Path) -> None:
-    twice(lambda: (FLTrust(), make_attack()), tmp_path, clients_per_chunk=3, root_batch_size=9)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -30,10 +30,9 @@ class Root(FederatedCallback):
         )
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_updates_that_are_not_finite_are_dropped(fit, rule, value):
+def test_updates_that_are_not_finite_are_dropped(fit, rule):
     """What the rule makes of the others, expecting as many malicious clients as before, is the reference's result."""
-    recorder, sent = Recorder(needs_root_update=True), Sending(value, rows=(0, 3))
+    recorder, sent = Recorder(needs_root_update=True), Sending(float("nan"), rows=(0, 3))
     with pytest.warns(UserWarning, match=DROPPED):
         fit(rule.make(), NoAttack(fraction=0.3), sent, recorder, rounds=2)
     start = start_of()
@@ -46,11 +45,10 @@ def test_updates_that_are_not_finite_are_dropped(fit, rule, value):
         start = after
 
 
-@pytest.mark.parametrize("left", [1, 2, 3, 4])
+@pytest.mark.parametrize("left", [1, 4])
 def test_few_updates_left(fit, rule, left):
-    too_few = {"Krum": left < 6, "TrimmedMean": left < 7, "NNM(Median)": left < 7}.get(rule.name, False)
     told = f"a round has {left} usable updates, too few for (num_byzantine|trim)=3"
-    with pytest.warns(UserWarning, match=DROPPED), pytest.warns(match=told) if too_few else nullcontext():
+    with pytest.warns(UserWarning, match=DROPPED), pytest.warns(match=told) if rule.fewest(3) > left else nullcontext():
         server = fit(rule.make(), NoAttack(fraction=0.3), Sending(float("nan"), tuple(range(left, 10))))
     assert parameters_of(server).isfinite().all()
     assert not torch.equal(parameters_of(server), start_of())
@@ -59,7 +57,7 @@ def test_few_updates_left(fit, rule, left):
 def test_no_update_left(fit, rule):
     recorder = Recorder()
     callbacks = (rule.make(), Sending(float("nan"), tuple(range(10))), recorder)
-    if rule.name in ("FLTrust-Server", "FLTrust-withServer"):  # whose own update is still there
+    if rule.keeps_root:  # whose own update is still there
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", DROPPED, UserWarning)
             fit(*callbacks)

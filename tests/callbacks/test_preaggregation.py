@@ -5,13 +5,13 @@ import re
 import pytest
 import reference
 import torch
+from catalogue import EXAMPLE
 from tiny import Recorder
 from torch.testing import assert_close
 
 from callbacks import NNM, Bucketing, FLTrust, Krum, Median, NoAttack, TrimmedMean
 from flt.errors import InputError
-
-ROWS = [(1.0, 0.1), (2.1, 1.0), (0.8, 2.0), (2.0, 2.2), (0.1, 1.1), (1.2, 0.9), (10.0, -10.0)]
+from flt.functional import bucketing
 
 
 def received(fit, rule, **settings):
@@ -23,11 +23,17 @@ def received(fit, rule, **settings):
 
 def test_mixtures_worked_by_hand(fit):
     round, _ = received(fit, Median())
-    round = round.keep(torch.arange(10) < 7).replace(updates=torch.tensor(ROWS))
+    round = round.keep(torch.arange(10) < 7).replace(updates=torch.tensor(EXAMPLE))
     mixed = NNM(num_byzantine=1).mix(round) @ round.updates
     assert_close(mixed[:6], torch.tensor([[1.2, 7.3 / 6]]).expand(6, 2))
     assert_close(mixed[6], torch.tensor([2.7333333, -0.7833333]))
+    assert_close(mixed.mean(dim=0), torch.tensor([1.419048, 0.930952]))
     assert_close(torch.tensor(reference.nnm(round.updates.double().numpy(), 1)).float(), mixed)
+
+
+def test_buckets_worked_by_hand():
+    buckets = bucketing(7, size=2, order=torch.arange(7)) @ torch.tensor(EXAMPLE)
+    assert_close(buckets, torch.tensor([[1.55, 0.55], [1.4, 2.1], [0.65, 1.0], [10.0, -10.0]]))
 
 
 def test_buckets_are_drawn_anew_and_hold_everybody_once(fit):

@@ -11,9 +11,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-import reference as references
 import tiny
 import torch
+from catalogue import RULES
 from lightning.pytorch.callbacks import ModelCheckpoint
 from tiny import NUM_CLASSES, NUM_FEATURES, Recorder, Sending, TinyData, draw_batches
 from torch import nn
@@ -176,58 +176,6 @@ def drawn(examples, offsets, ids, *, local_steps, batch_size, stream, number, be
     return [[(examples.features[step], examples.labels[step]) for step in steps] for steps in chosen]
 
 
-def trusts(updates, root_update, relu):
-    with np.errstate(invalid="ignore"):
-        cosines = updates @ root_update / (np.linalg.norm(updates, axis=1) * np.linalg.norm(root_update))
-    cosines = np.where(updates.any(axis=1), cosines, 0.0)
-    return np.maximum(cosines, 0.0) if relu else cosines
-
-
-def fltrust(variant, updates, statistics, root):
-    if variant == "Server":
-        return root
-    trust = trusts(updates, root[0], relu=variant != "NoReLU")
-    own = 1.0 if variant == "withServer" else 0.0
-    total = trust.sum() + own
-    if total == 0:
-        return np.zeros_like(root[0]), np.zeros_like(root[1])
-    lengths = np.linalg.norm(updates, axis=1)
-    scales = np.divide(np.linalg.norm(root[0]), lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    if variant == "NoNorm":
-        scales = np.ones_like(scales)
-    elif variant == "ParNorm":
-        scales = np.minimum(scales, 1.0)
-    return ((trust * scales) @ updates + own * root[0]) / total, (trust @ statistics + own * root[1]) / total
-
-
-def aggregate(rule, updates, statistics, root, sizes, num_malicious):
-    """What a rule makes of updates and statistics."""
-    num_clients = len(updates)
-    if rule.name == "FedAvg":
-        return sizes / sizes.sum() @ updates, sizes / sizes.sum() @ statistics
-    if rule.name == "NormBoundedMean":
-        update = rule.reference(updates, None, sizes, num_malicious)
-        return update, sizes / sizes.sum() @ statistics
-    if rule.name == "Krum":
-        distances = np.array([np.sort(((updates - update) ** 2).sum(axis=1)) for update in updates])
-        chosen = distances[:, 1 : num_clients - num_malicious - 1].sum(axis=1).argmin()
-        return updates[chosen], statistics[chosen]
-    if rule.name == "TrimmedMean":
-        left = slice(num_malicious, num_clients - num_malicious)
-        return np.sort(updates, axis=0)[left].mean(axis=0), np.sort(statistics, axis=0)[left].mean(axis=0)
-    if rule.name == "Median":
-        return np.median(updates, axis=0), np.median(statistics, axis=0)
-    if rule.name == "Bucketing(FedAvg)":
-        return updates.mean(axis=0), statistics.mean(axis=0)
-    if rule.name == "NNM(Median)":
-        mixing = references.nnm_mixing(updates, num_malicious)
-        return np.median(mixing @ updates, axis=0), np.median(mixing @ statistics, axis=0)
-    if rule.name.startswith("FLTrust"):
-        return fltrust(rule.name.removeprefix("FLTrust").removeprefix("-"), updates, statistics, root)
-    update = rule.reference(updates, root and root[0], sizes, num_malicious)
-    return update, np.median(statistics, axis=0)
-
-
 @torch.no_grad()
 def step(network, update, change):
     """The server's: parameters and statistics move, variances not below 0, and nothing else does."""
@@ -243,13 +191,6 @@ def step(network, update, change):
             buffer.clamp_(min=0.0)
     assert not len(update)
     assert not len(change)
-
-
-def tolerated(rule, expected, num_usable):
-    """Malicious clients that a rule tolerates among so many usable updates."""
-    half = (num_usable - 1) // 2
-    most = {"Krum": num_usable - 3, "TrimmedMean": half, "NNM(Median)": half}.get(rule.name, expected)
-    return max(0, min(expected, most))
 
 
 def expected_states(
@@ -285,22 +226,17 @@ def expected_states(
         changed = (after.updates != before.updates).any(dim=1).numpy()
         updates[changed] = after.updates[torch.from_numpy(changed)].double().numpy()
         usable &= np.isfinite(updates).all(axis=1)
-        root = None
-        if rule.make().needs_root_update:
+        root = None, None
+        if rule.trust is not None:
             everything = torch.tensor([0, len(data.root)])
             own = [[(data.root.features, data.root.labels)] * local_steps]
             if root_batch_size is not None:
                 own = draw(data.root, everything, torch.tensor([0]), batch_size=root_batch_size, stream="root batches")
             root = train(network, own[0], client_lr, loss_reduction)
         expected = round(round(fraction * len(sizes)) * num_sampled / len(sizes))
-        update, change = aggregate(
-            rule,
-            updates[usable],
-            statistics[usable],
-            root,
-            sizes[ids].double().numpy()[usable],
-            tolerated(rule, expected, int(usable.sum())),
-        )
+        own, f = sizes[ids].double().numpy()[usable], rule.tolerated(expected, int(usable.sum()))
+        update = rule.reference(updates[usable], root[0], own, f)
+        change = rule.of_statistics(updates[usable], statistics[usable], *root, own, f)
         step(network, server_lr * update, change)
         yield network.state_dict()
 
@@ -341,7 +277,12 @@ def check_run(fit, rule, *callbacks, network, data, rounds=2, fraction=0.2, **se
     return [not torch.equal(value, start[name].float()) for name, value in final if "running" in name], sent
 
 
-# Every rule, every attack
+def named(name):
+    """A rule's row of the table."""
+    return next(rule for rule in RULES if rule.name == name)
+
+
+# Rules and attacks
 
 
 def test_clients_are_as_unequal_as_they_are_meant_to_be():
@@ -353,8 +294,9 @@ def test_clients_are_as_unequal_as_they_are_meant_to_be():
     assert max(sizes) > 2 * 6
 
 
-def test_every_rule_under_every_attack(fit, rule, make_attack):
-    attack, sizes = make_attack(), MANY if rule.name == "Krum" else FEW
+def test_rules_under_attacks(fit, pair):
+    rule, attack = pair[0], pair[1].make()
+    sizes = MANY if rule.selects else FEW
     moved, sent = check_run(fit, rule, attack, network=made(pictures), data=Pictures(sizes=sizes))
     assert all(moved)
     assert sent.honest[0].malicious.sum() == (2 if attack.active else 0)
@@ -378,17 +320,15 @@ def test_every_rule_on_vectors(fit, rule):
     assert 2 <= data.clients.sizes[data.clients.sizes > 0].min() < data.batch_size
 
 
-@pytest.mark.parametrize("variant", ["FLTrust", "Server", "withServer", "NoReLU"])
-def test_a_root_batch(fit, listed, variant):
-    label = FLTrust(variant=variant).label
-    rule = next(rule for rule in listed[0] if rule.name == label)
-    check_run(fit, rule, NoAttack(), network=made(pictures), data=Pictures(), root_batch_size=4)
+def test_a_root_batch(fit, rule):
+    if rule.trust is not None:
+        check_run(fit, rule, NoAttack(), network=made(pictures), data=Pictures(), root_batch_size=4)
 
 
 @pytest.mark.parametrize("name", ["FedAvg", "FLTrust"])
-def test_the_servers_learning_rate_is_one_of_parameters_only(fit, listed, name):
+def test_the_servers_learning_rate_is_one_of_parameters_only(fit, name):
     """Statistics are no step: what clients with the weights of the old model measured is not to be scaled."""
-    rule = next(rule for rule in listed[0] if rule.name == name)
+    rule = named(name)
     check_run(fit, rule, network=made(pictures), data=Pictures(), server_lr=0.3, fraction=0.0)
 
 
@@ -460,7 +400,7 @@ def test_no_statistics_left(fit, rule):
         fit(rule.make(), spoil, network=network, initialization="network")
     messages = {str(warning.message).split(" (")[0] for warning in warned if warning.category is UserWarning}
     same = [torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items()]
-    if rule.name in ("FLTrust-Server", "FLTrust-withServer"):  # whose own are still there
+    if rule.keeps_root:  # whose own are still there
         assert not all(same)
         assert all(tensor.isfinite().all() for tensor in network.state_dict().values())
     else:
@@ -586,16 +526,16 @@ KINDS = {
 
 @pytest.mark.filterwarnings("ignore:Found 1 module.s. in eval mode:UserWarning")  # Lightning's; as it should be
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_batch_normalisation(fit, listed, kind):
-    rule = next(rule for rule in listed[0] if rule.name == "FLTrust")
+def test_every_kind_of_batch_normalisation(fit, kind):
+    rule = named("FLTrust")
     moved, _ = check_run(fit, rule, LabelFlippingAttack(), network=made(KINDS[kind]), data=TinyData())
     assert all(moved) == (not kind.startswith("evaluating"))
     assert any(moved) == (not kind.startswith("evaluating"))
 
 
 @pytest.mark.parametrize("name", ["Krum", "FLTrust"])
-def test_a_network_that_tracks_nothing(fit, listed, name):
-    rule = next(rule for rule in listed[0] if rule.name == name)
+def test_a_network_that_tracks_nothing(fit, name):
+    rule = named(name)
     network = made(pictures, track_running_stats=False)
     moved, sent = check_run(fit, rule, TrimAttack(), network=network, data=Pictures())
     assert not moved
@@ -639,7 +579,7 @@ def test_bf16_mixed(fit, rule):
     for name, tensor in rounded.state_dict().items():
         assert tensor.dtype == exact.state_dict()[name].dtype
         assert tensor.isfinite().all()
-        if rule.name != "Krum":  # which may pick another client
+        if not rule.selects:  # it may pick another client
             torch.testing.assert_close(tensor, exact.state_dict()[name], rtol=0.05, atol=0.03)
 
 
@@ -774,21 +714,21 @@ def check_finite(fit, *callbacks, shape=COLOURS):
         assert torch.equal(tensor, start[name]) == name.endswith("num_batches_tracked")
 
 
-def test_resnet20_under_every_rule(fit, rule):
+def test_resnet20_of_every_rule(fit, rule):
     check_finite(fit, rule.make(), TrimAttack())
 
 
-def test_resnet20_under_every_attack(fit, make_attack):
-    check_finite(fit, FLTrust(), make_attack())
+def test_resnet20_under_every_attack(fit, attack):
+    check_finite(fit, FLTrust(), attack.make())
 
 
 @pytest.mark.parametrize(
     ("name", "shape"), [("FedAvg", COLOURS), ("Krum", GREY), ("TrimmedMean", COLOURS), ("FLTrust", GREY)]
 )
-def test_resnet20_agrees_with_the_reference(fit, listed, monkeypatch, name, shape):
+def test_resnet20_agrees_with_the_reference(fit, monkeypatch, name, shape):
     # Of a million activations some are zero but for rounding, which then decides about a ReLU's gradient.
     monkeypatch.setattr(nn.functional, "relu", lambda features, inplace=False: nn.functional.silu(features))
-    rule = next(rule for rule in listed[0] if rule.name == name)
+    rule = named(name)
     settings = {"client_lr": 0.001, "local_steps": 1, "rounds": 2 if shape is COLOURS else 1}
     check_run(fit, rule, TrimAttack(), network=resnet(shape), data=IMAGES[shape](), **settings)
 

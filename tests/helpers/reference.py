@@ -17,9 +17,14 @@ def sample_updates(num_clients, num_params, seed):
     return updates * rng.uniform(0.2, 3.0, size=(num_clients, 1)), root_update
 
 
-def fedavg(updates, num_examples):
+def shares(num_examples):
+    """Each client's share of all examples; zero where there is none."""
     total = sum(num_examples)
-    return sum((count / total) * update for count, update in zip(num_examples, updates, strict=True))
+    return np.array([count / total if total else 0.0 for count in num_examples])
+
+
+def fedavg(updates, num_examples):
+    return sum(share * update for share, update in zip(shares(num_examples), updates, strict=True))
 
 
 def norm_bounded_mean(updates, num_examples, max_norm):
@@ -78,7 +83,8 @@ def cosine_similarity(updates, root_update):
 
 
 def trust_scores(updates, root_update, score="relu"):
-    return np.array([max(c, 0.0) if score == "relu" else c for c in cosine_similarity(updates, root_update)])
+    scores = {"relu": lambda cosine: max(cosine, 0.0), "signed": lambda cosine: cosine, "none": lambda cosine: 0.0}
+    return np.array([scores[score](cosine) for cosine in cosine_similarity(updates, root_update)])
 
 
 def fltrust(updates, root_update, score="relu", magnitude="root", include_root=False):

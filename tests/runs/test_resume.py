@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from catalogue import PAIRS
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
@@ -145,11 +146,12 @@ def check(run, broken, make, moment, **settings):
     assert resumed[2:] == whole[2:]
 
 
-def test_every_rule_with_every_attack(run, broken, listed, rule, make_attack):
-    """At one of the moments, in turn."""
-    rules, attacks = listed
-    number = rules.index(rule) * len(attacks) + list(attacks.values()).index(make_attack)
-    check(run, broken, lambda: [rule.make(), make_attack()], MOMENTS[number % len(MOMENTS)])
+@pytest.mark.parametrize("number", range(len(PAIRS)))
+def test_rules_under_attacks(run, broken, number):
+    """At one of the moments, in turn; every second one with all settings that a run may have."""
+    rule, attack = PAIRS[number]
+    settings = ALL if number % 2 else {}
+    check(run, broken, lambda: [rule.make(), attack.make()], MOMENTS[number // 2 % len(MOMENTS)], **settings)
 
 
 def batch_norm():
@@ -186,14 +188,6 @@ SETTINGS = {
 ALL = {name: value for name, value in SETTINGS["all"].items() if name != "root_batch_size"}  # which few rules have
 
 
-def test_every_rule_with_all_settings(run, broken, rule):
-    check(run, broken, lambda: [rule.make(), TrimAttack()], "before the evaluation", **ALL)
-
-
-def test_every_attack_with_all_settings(run, broken, make_attack):
-    check(run, broken, lambda: [FLTrust(), make_attack()], "before the checkpoint", **ALL)
-
-
 @pytest.mark.parametrize("number", range(len(SETTINGS)), ids=SETTINGS)
 def test_every_setting(run, broken, number):
     """At one of the moments, in turn."""
@@ -204,9 +198,8 @@ def test_every_setting(run, broken, number):
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("name", ["batch norm in bf16", "all"])
-def test_every_moment(run, broken, name, moment):
-    check(run, broken, lambda: [FLTrust(), AdaptiveAttack(sweeps=1, steps=2)], moment, **SETTINGS[name])
+def test_every_moment(run, broken, moment):
+    check(run, broken, lambda: [FLTrust(), AdaptiveAttack(sweeps=1, steps=2)], moment, **SETTINGS["all"])
 
 
 def test_the_start_of_a_network_is_in_the_checkpoint(run, broken):

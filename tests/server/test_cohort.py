@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from catalogue import RULES, cover
 from tiny import Recorder, Sending, TinyData, TinyImages, fit, parameters_of
 from torch import nn
 
@@ -15,7 +16,6 @@ from callbacks import (
     Median,
     MetricsLogger,
     NoAttack,
-    NormBoundedMean,
     ScalingAttack,
     TrimAttack,
 )
@@ -26,12 +26,8 @@ from flt.federation import FederatedCallback, by_client
 from flt.server import cohort
 from flt.server.processes import Processes
 
-VARIANTS = ("FLTrust", "Server", "withServer", "NoReLU", "NoNorm", "ParNorm")
-RULES = {
-    "FedAvg": FedAvg,
-    "NormBoundedMean": lambda: NormBoundedMean(0.3),
-    **{variant: (lambda variant=variant: FLTrust(variant=variant)) for variant in VARIANTS},
-}
+STREAMING = [rule for rule in RULES if rule.make().takes_parts]
+PAIRS = cover(STREAMING, [NoAttack, LabelFlippingAttack, ScalingAttack])  # attacks that take a round in parts
 PER_CLIENT = 96  # numbers in a client's batch of 8 examples of 12 features; its update has 83
 
 
@@ -73,15 +69,14 @@ def run(folder, *callbacks, **settings):
     return parameters_of(fit(folder, *callbacks, metrics, **settings)), metrics.rows
 
 
-@pytest.mark.parametrize("attack", [NoAttack, LabelFlippingAttack, ScalingAttack])
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(("rule", "attack"), PAIRS)
 def test_any_part_gives_the_same_run(tmp_path, in_parts, rule, attack):
-    settings = {"local_steps": 2, "clients_per_round": 9, "root_batch_size": 6 if rule in VARIANTS else None}
-    whole, rows = run(tmp_path, RULES[rule](), attack(), **settings)
+    settings = {"local_steps": 2, "clients_per_round": 9, "root_batch_size": None if rule.trust is None else 6}
+    whole, rows = run(tmp_path, rule.make(), attack(), **settings)
     for clients in (1, 4):
         in_parts(2 * clients)  # two local steps
         counting = Counting()
-        parameters, same_rows = run(tmp_path, RULES[rule](), attack(), counting, **settings)
+        parameters, same_rows = run(tmp_path, rule.make(), attack(), counting, **settings)
         assert counting.sizes[: -(-9 // clients)] == [min(clients, 9 - done) for done in range(0, 9, clients)]
         torch.testing.assert_close(parameters, whole, rtol=1e-5, atol=1e-6)
         assert [row.keys() for row in same_rows] == [row.keys() for row in rows]
@@ -143,7 +138,7 @@ def test_dropped_updates_are_counted_over_the_parts(tmp_path, in_parts, rows):
     assert [row["num_dropped"] for row in results[1][1]] == [len(rows)] * 3
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", STREAMING, ids=lambda rule: rule.name)
 def test_batch_normalisation_and_augmentation_in_parts(tmp_path, in_parts, rule):
     states = []
     for clients in (100, 3):
@@ -153,7 +148,7 @@ def test_batch_normalisation_and_augmentation_in_parts(tmp_path, in_parts, rule)
             network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
         data = TinyImages(InputPipeline(crop_padding=1, flip=True, normalize=True))
         counting = Counting()
-        fit(tmp_path, RULES[rule](), counting, data=data, network=network)
+        fit(tmp_path, rule.make(), counting, data=data, network=network)
         assert counting.sizes[0] == min(clients, 10)
         states.append(network.state_dict())
     for name, value in states[0].items():

@@ -25,8 +25,6 @@ HOSTILE = {
     "the opposite": lambda benign: -1e6 * benign.mean(dim=0),
 }
 DROPPED = {"NaN", "one NaN", "infinity", "one minus infinity", "infinities of both signs"}
-# Rules without a guarantee: one huge update is theirs to fail by.
-PLAIN = {"FedAvg", "Bucketing(FedAvg)", "FLTrust-NoNorm", "FLTrust-NoReLU"}
 
 
 def a_case(updates, *, root=None, clients_per_part=10, num_expected=2):
@@ -57,7 +55,7 @@ def test_two_hostile_clients(rule, sent, clients_per_part):
     assert aggregate is not None
     assert aggregate.update.isfinite().all()
     assert aggregate.update.any()
-    if rule.name not in PLAIN or sent in DROPPED:
+    if rule.robust or sent in DROPPED:
         assert aggregate.update.norm() <= 1.3 * benign.norm(dim=1).max()
 
 
@@ -67,32 +65,10 @@ def test_all_send_the_same(rule, kind):
     _, aggregate = receive(a_case(updates), rule.make())
     assert aggregate is not None
     sent = updates.double().numpy()
-    if kind == "subnormals" and rule.name.startswith("FLTrust"):
+    if kind == "subnormals" and rule.trust is not None:
         sent = 0 * sent  # no factor of float32 brings them to the root update's length
     expected = rule.reference(sent, np.ones(6), np.arange(5, 15), 2)
     torch.testing.assert_close(aggregate.update.double(), torch.tensor(expected), rtol=1e-5, atol=1e-40)
-
-
-@pytest.mark.parametrize("kind", sorted(DROPPED))
-@pytest.mark.parametrize("clients_per_part", [10, 3])
-def test_nothing_usable(rule, kind, clients_per_part):
-    """All are dropped and counted; only a rule that has an update of the server's own goes on."""
-    updates = HOSTILE[kind](benign_updates()).expand(10, -1)
-    round, aggregate = receive(a_case(updates, clients_per_part=clients_per_part), rule.make())
-    assert (len(round), round.num_dropped) == (0, 10)
-    if rule.name in ("FLTrust-Server", "FLTrust-withServer"):
-        torch.testing.assert_close(aggregate.update, torch.ones(6))
-    else:
-        assert aggregate is None
-
-
-@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
-@pytest.mark.parametrize("entries", [slice(0, 1), slice(None)], ids=["one", "all"])
-def test_a_root_update_that_is_not_finite(rule, bad, entries):
-    root = torch.ones(6)
-    root[entries] = bad
-    _, aggregate = receive(a_case(benign_updates(10), root=root), rule.make())
-    assert (aggregate is None) == rule.make().needs_root_update
 
 
 def test_a_plain_mean_of_huge_updates():

@@ -1,14 +1,17 @@
-"""That the rule that runs is the rule named; a new one is tested by adding it to ``RULES`` in tests/conftest.py."""
+"""That the rule that runs is the rule named, and what every rule must satisfy in a run."""
 
 import re
+from typing import get_args
 
 import pytest
 import torch
+from catalogue import ATTACKS, RULES
 from lightning.pytorch import seed_everything
 from tiny import Recorder, parameters_of, start_of
 
 import callbacks as offers
 from callbacks import FedAvg, FLTrust, Krum, NoAttack, TrimmedMean
+from callbacks.aggregation.fltrust import Variant
 from flt.errors import InputError
 from flt.federation import Aggregation, Attack, FederatedCallback
 
@@ -22,9 +25,8 @@ class Diverse(FederatedCallback):
         return round.replace(updates=factors * round.updates)
 
 
-def test_the_lists_hold_every_rule_and_attack(listed):
-    rules, attacks = listed
-    made = {type(rule.make()) for rule in rules} | {type(make()) for make in attacks.values()}
+def test_the_tables_hold_every_rule_and_attack():
+    made = {type(row.make()) for row in (*RULES, *ATTACKS)}
     offered = {getattr(offers, name) for name in offers.__all__}
     assert made == {kind for kind in offered if issubclass(kind, (Aggregation, Attack))}
 
@@ -46,16 +48,17 @@ def test_a_round_is_the_references(fit, rule, clients_per_round):
     assert server.rule.label == rule.name
 
 
-def test_rules_differ(fit, listed):
+def test_rules_differ(fit):
     """So that a reference would tell one from another on these updates."""
-    results = [parameters_of(fit(rule.make(), NoAttack(), Diverse(), rounds=1)) for rule in listed[0]]
+    results = [parameters_of(fit(rule.make(), NoAttack(), Diverse(), rounds=1)) for rule in RULES]
     for i, one in enumerate(results):
         assert not any(torch.allclose(one, other, rtol=1e-3, atol=1e-4) for other in results[i + 1 :])
 
 
-def test_every_rule_survives_every_attack(fit, rule, make_attack):
+def test_rules_survive_attacks(fit, pair):
+    rule, attack = pair
     recorder = Recorder()
-    server = fit(rule.make(), make_attack(), recorder, rounds=3)
+    server = fit(rule.make(), attack.make(), recorder, rounds=3)
     assert parameters_of(server).isfinite().all()
     assert len({tuple(parameters.tolist()) for parameters in recorder.parameters}) == 3
     assert recorder.ended[-1][0].num_dropped == 0
@@ -70,18 +73,6 @@ def test_rules_take_what_they_get(fit, rule):
         assert torch.equal(seen.root_update, received.root_update)
 
 
-def test_trust_scores_are_those_of_fltrust(fit, rule):
-    recorder = Recorder(needs_root_update=True)
-    fit(rule.make(), recorder, rounds=1)
-    round, aggregate = recorder.ended[0]
-    if not isinstance(rule.make(), FLTrust):
-        assert aggregate.trust_scores is None
-        return
-    cosines = torch.cosine_similarity(round.updates.double(), round.root_update.double()[None])
-    expected = {"FLTrust-NoReLU": cosines, "FLTrust-Server": 0 * cosines}.get(rule.name, cosines.clamp(min=0))
-    torch.testing.assert_close(aggregate.trust_scores.double(), expected, rtol=1e-5, atol=1e-6)
-
-
 def test_own_numbers_win_over_the_attacks(fit):
     recorder = Recorder()
     fit(TrimmedMean(trim=4), NoAttack(), recorder, rounds=1)
@@ -89,6 +80,13 @@ def test_own_numbers_win_over_the_attacks(fit):
     torch.testing.assert_close(recorder.ended[0][1].update, ordered[4:6].mean(dim=0))
     server = fit(Krum(num_byzantine=0), NoAttack(), rounds=1)
     assert server.rule.describe(server.federation) == "Krum, num_byzantine 0"
+
+
+@pytest.mark.parametrize("variant", get_args(Variant))
+def test_a_variant_is_a_name_of_settings(variant):
+    name = "FLTrust" if variant == "FLTrust" else f"FLTrust-{variant}"
+    (row,) = (rule for rule in RULES if rule.name == name)
+    assert vars(FLTrust(variant=variant)) == vars(row.make())
 
 
 def test_an_unknown_variant_is_refused():

@@ -1,82 +1,64 @@
 """That the attack that runs is the attack named, and what every attack must satisfy in a run."""
 
+import hostile
 import pytest
 import torch
 from tiny import Recorder, parameters_of
 
 from callbacks import AdaptiveAttack, FedAvg, KrumAttack, LabelFlippingAttack, NoAttack, ScalingAttack, TrimAttack
-from flt import functional as F
+from flt.data import ClientData
 from flt.errors import InputError
 
-# What an attack is to send, from the honest round and a generator of its stream.
-EXPECTED = {
-    "krum": (KrumAttack(), "krum attack", lambda r, g: F.krum_attack(r.updates, r.malicious, generator=g)),
-    "krum-settings": (
-        KrumAttack(0.3, "partial", 0.5),
-        "krum attack",
-        lambda r, g: F.krum_attack(r.updates, r.malicious, knowledge="partial", epsilon=0.5, generator=g),
-    ),
-    "trim": (TrimAttack(), "trim attack", lambda r, g: F.trim_attack(r.updates, r.malicious, generator=g)),
-    "trim-settings": (
-        TrimAttack(0.4, stretch=5.0),
-        "trim attack",
-        lambda r, g: F.trim_attack(r.updates, r.malicious, stretch=5.0, generator=g),
-    ),
-    "trim-partial": (
-        TrimAttack(0.4, "partial"),
-        "trim attack",
-        lambda r, g: F.trim_attack(r.updates, r.malicious, knowledge="partial", generator=g),
-    ),
-    "adaptive": (
-        AdaptiveAttack(),
-        "adaptive attack",
-        lambda r, g: F.adaptive_attack(r.updates, r.malicious, r.root_update, generator=g),
-    ),
-    "adaptive-settings": (
-        AdaptiveAttack(0.3, sweeps=2, steps=3, noise_variance=0.1, probe=0.02, step_size=0.3),
-        "adaptive attack",
-        lambda r, g: F.adaptive_attack(
-            r.updates,
-            r.malicious,
-            r.root_update,
-            sweeps=2,
-            steps=3,
-            noise_variance=0.1,
-            probe=0.02,
-            step_size=0.3,
-            generator=g,
-        ),
-    ),
-    "adaptive-exact": (
-        AdaptiveAttack(0.5, solver="exact"),
-        "adaptive attack",
-        lambda r, g: F.adaptive_attack(r.updates, r.malicious, r.root_update, solver="exact"),
-    ),
-    "scaling": (
-        ScalingAttack(),
-        "unused",
-        lambda r, g: torch.where(r.malicious[:, None], 10 * r.updates, r.updates),
-    ),
-}
+
+@pytest.mark.filterwarnings("ignore:attack.fraction=0.5 has no effect")
+@pytest.mark.parametrize("fraction", [0.2, 0.5])
+def test_sends_what_its_function_says(fit, attack, fraction):
+    for settings in ({}, *attack.settings):
+        recorder, made = Recorder(), attack.make(fraction=fraction, **settings)
+        fit(recorder, made, FedAvg(), rounds=2)
+        for honest, received in zip(recorder.honest, recorder.received, strict=True):
+            sent = sent_by(attack, honest, settings)
+            torch.testing.assert_close(received.updates, sent, rtol=0, atol=0 if attack.function else 1e-6)
+            changed = (received.updates != honest.updates).any(dim=1)
+            assert torch.equal(changed, honest.malicious & (sent != honest.updates).any())
+            assert int(honest.malicious.sum()) == (round(10 * fraction) if made.active else 0)
 
 
-@pytest.mark.parametrize("name", EXPECTED)
-def test_sends_what_its_function_says(fit, name):
-    attack, stream, expected = EXPECTED[name]
-    recorder = Recorder()
-    fit(recorder, attack, FedAvg(), rounds=2)
-    for honest, received in zip(recorder.honest, recorder.received, strict=True):
-        assert honest.malicious.any()
-        torch.testing.assert_close(received.updates, expected(honest, honest.generator(stream)), rtol=0, atol=0)
-        changed = (received.updates != honest.updates).any(dim=1)
-        assert torch.equal(changed, honest.malicious)
+def sent_by(attack, honest, settings):
+    """What the table says of a round."""
+    given, generator = (honest.updates, honest.malicious, honest.root_update), honest.generator(attack.stream)
+    if attack.function is not None:
+        return attack.function(*given, generator, **settings)
+    if attack.reference is not None:
+        updates, malicious = given[0].double().numpy(), given[1].numpy()
+        return torch.tensor(attack.reference(updates, malicious, None, None, **settings)).float()
+    return given[0]
 
 
-def test_changes_malicious_clients_only(fit, make_attack):
+def test_golden_vectors(attack):
+    for updates, malicious, expected, settings in attack.golden:
+        updates, malicious = torch.tensor(updates), torch.tensor(malicious)
+        federation = hostile.federation_of(num_examples=torch.ones(len(updates)), malicious=malicious)
+        sent = attack.make(**settings).craft(hostile.round_of(federation, updates, torch.ones_like(updates[0])))
+        torch.testing.assert_close(sent, torch.tensor(expected))
+
+
+def test_labels_that_malicious_clients_train_on(attack):
+    given, trained_on = map(torch.tensor, attack.labels or ([0, 3, 7, 9], [0, 3, 7, 9]))
+    federation = hostile.federation_of(num_examples=torch.full((2,), 4), malicious=torch.tensor([False, True]))
+    clients = ClientData(torch.zeros(8, 1), given.repeat(2), torch.tensor([0, 4, 8]))
+    poisoned = attack.make().on_federation(federation.replace(clients=clients, num_classes=10))
+    held = clients if poisoned is None else poisoned.clients
+    assert torch.equal(held.of(0).labels, given)
+    assert torch.equal(held.of(1).labels[:4], trained_on)
+    assert attack.make().active or poisoned is None
+
+
+def test_changes_malicious_clients_only(fit, attack):
     """Neither the others' data nor their updates."""
     clean, attacked = Recorder(), Recorder()
     fit(FedAvg(), clean, rounds=1)
-    server = fit(FedAvg(), make_attack(), attacked, rounds=1)
+    server = fit(FedAvg(), attack.make(), attacked, rounds=1)
     malicious, before, after = server.federation.malicious, clean.received[0].updates, attacked.received[0].updates
     if torch.equal(server.federation.clients.sizes, server.data.clients.sizes):  # else other batches are drawn
         torch.testing.assert_close(after[~malicious], before[~malicious], rtol=1e-6, atol=1e-6)
@@ -101,24 +83,22 @@ def test_rounds_draw_their_own_numbers(fit):
 
 
 @pytest.mark.filterwarnings("ignore:attack.fraction=.* makes none of:UserWarning")
-def test_nobody_malicious(fit, make_attack):
-    attack = make_attack()
-    attack.fraction = 0.0
+def test_nobody_malicious(fit, attack):
     honest = parameters_of(fit(FedAvg(), rounds=2))
-    assert torch.equal(parameters_of(fit(FedAvg(), attack, rounds=2)), honest)
+    assert torch.equal(parameters_of(fit(FedAvg(), attack.make(fraction=0.0), rounds=2)), honest)
 
 
-def test_rounds_without_a_malicious_client(fit, make_attack):
+def test_rounds_without_a_malicious_client(fit, attack):
     recorder = Recorder()
-    fit(FedAvg(), make_attack(), recorder, rounds=8, clients_per_round=3)
+    fit(FedAvg(), attack.make(), recorder, rounds=8, clients_per_round=3)
     counts = {int(round.malicious.sum()) for round in recorder.received}
     assert 0 in counts
     assert recorder.parameters[-1].isfinite().all()
 
 
-def test_one_client_a_round(fit, make_attack):
+def test_one_client_a_round(fit, attack):
     recorder = Recorder()
-    fit(FedAvg(), make_attack(), recorder, rounds=8, clients_per_round=1)
+    fit(FedAvg(), attack.make(), recorder, rounds=8, clients_per_round=1)
     assert recorder.parameters[-1].isfinite().all()
 
 

@@ -1,0 +1,89 @@
+"""How a fuzzed aggregate is held against its reference in float64, as closely as rounding in float32 allows.
+
+Each function gets the rule's row of the table, the aggregate, the updates, the root update, the sizes of the clients'
+data and the number of malicious clients to tolerate.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import reference
+
+SMALLEST = 1e-42  # below which a product of float32 has no digits
+ROUNDING = 1e-6  # of the largest number in a sum of up to a dozen in float32: some ten units in the last place
+NO_LENGTH = 1e-36  # a vector this short is all rounding in float32
+
+
+def entries(
+    rule: Any,
+    found: np.ndarray,
+    rows: np.ndarray,
+    root: np.ndarray,
+    sizes: np.ndarray,
+    f: int,
+    *,
+    trimmed: Callable[[int, int], int] = lambda num_clients, f: 0,
+    longest: float | None = None,
+) -> None:
+    """Entry by entry, up to the rounding of the largest number in the sum.
+
+    ``trimmed`` says how many numbers at each end of a coordinate are not in it, given the number of clients and f;
+    ``longest`` to what length updates are shortened before.
+    """
+    trim = trimmed(len(rows), f)
+    largest = np.abs(np.sort(rows, axis=0)[trim : len(rows) - trim]).max(axis=0) if longest is None else longest
+    expected = rule.reference(rows, root, sizes, f)
+    assert (np.abs(found - expected) <= ROUNDING * largest + SMALLEST).all(), (found, expected)
+
+
+def bounded(rule: Any, found: np.ndarray, rows: np.ndarray, root: np.ndarray, sizes: np.ndarray, f: int) -> None:
+    """Only by the range of the updates, coordinate by coordinate."""
+    slack = ROUNDING * np.abs(rows).max(axis=0) + SMALLEST
+    assert (rows.min(axis=0) - slack <= found).all()
+    assert (found <= rows.max(axis=0) + slack).all()
+
+
+def selection(rule: Any, found: np.ndarray, rows: np.ndarray, root: np.ndarray, sizes: np.ndarray, f: int) -> None:
+    """It is one of the updates, and its Krum score is the least, but for rounding in float64."""
+    (same,) = (rows == found).all(axis=1).nonzero()
+    assert len(same)
+    if len(rows) >= 3:
+        scores = reference.krum_scores(rows, f)
+        # Distances are taken from inner products of what is left of the updates without the shortest one.
+        lengths = (rows**2).sum(axis=1)
+        blur = 1e-14 * len(rows) * (lengths[same[0]] + lengths[scores.argmin()])
+        assert scores[same[0]] <= scores.min() * (1 + 1e-9) + blur, scores
+
+
+def trust(
+    rule: Any,
+    found: np.ndarray,
+    rows: np.ndarray,
+    root: np.ndarray,
+    sizes: np.ndarray,
+    f: int,
+    *,
+    score: str = "relu",
+    magnitude: str = "root",
+    include_root: bool = False,
+) -> None:
+    """As far as the sum of trust scores allows, which rounding of each of them counts against."""
+    root_norm = np.linalg.norm(root)
+    if root_norm < NO_LENGTH:
+        return
+    if score == "relu" and magnitude != "own":
+        assert np.linalg.norm(found) <= root_norm * (1 + ROUNDING)
+    lengths = np.linalg.norm(rows, axis=1)
+    if root_norm < 1e-10 and ((lengths > 0) & (lengths < NO_LENGTH)).any():
+        return
+    rows = np.where(lengths[:, None] < NO_LENGTH, 0.0, rows)  # as good as zero beside such a root update
+    total = abs(rule.trust(rows, root).sum() + include_root)
+    if total > 1e-3:
+        # Where negative scores all but cancel the total, the mean is longer than what it is a mean of, and so is
+        # its error.
+        blown_up = min(total, 1.0) ** (2 if score == "signed" else 1)
+        longest = lengths.max() if magnitude == "own" else root_norm
+        tolerance = 0.0 if score == "none" else ROUNDING * longest * len(rows) / blown_up
+        expected = rule.reference(rows, root, sizes, f)
+        assert (np.abs(found - expected) <= tolerance).all(), (found, expected)
