@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flt.errors import InputError
-from flt.runs.schema import Mismatch, check, count, fields, finite, optional, text, truth
+from flt.runs.schema import Mismatch, check, count, fields, finite, mapping_of, optional, text, truth
 
 _NUMBER = optional(finite)
 SUMMARY = fields(
@@ -18,7 +18,8 @@ SUMMARY = fields(
         **dict.fromkeys(("testing_error_rate", "attack_success_rate"), _NUMBER),
         **dict.fromkeys(("trust_score_benign", "trust_score_malicious"), _NUMBER),
         **dict.fromkeys(("num_clients", "num_malicious", "num_dropped", "rounds", "seed"), count),
-    }
+    },
+    {"metrics": mapping_of(_NUMBER)},  # which earlier runs do not have
 )
 """What the file must hold; it may hold more."""
 

@@ -23,7 +23,9 @@ from callbacks import (
     TrimAttack,
 )
 from flt.errors import InputError
+from flt.federation import FederatedCallback
 from flt.module import FederatedModule
+from flt.runs.summary import read_summary
 
 
 @pytest.fixture(autouse=True)
@@ -197,13 +199,24 @@ def test_evaluations_are_printed(run, capsys, stage):
     assert re.search(r"error by class 0\.\d{4} \(\d\) to 0\.\d{4} \(\d\)", out)
 
 
+class Undefined(FederatedCallback):
+    """Logs a rate over no examples."""
+
+    def on_round_end(self, trainer, round, aggregate):
+        self.log("undefined", float("nan"))
+
+
 @pytest.mark.filterwarnings("ignore:updates with a NaN or an infinity were dropped:UserWarning")
 @pytest.mark.filterwarnings("ignore:a round had no usable aggregate:UserWarning")
-@pytest.mark.parametrize("case", ["no benign client in a round", "no usable update"])
+@pytest.mark.parametrize("case", ["no benign client in a round", "no usable update", "a metric"])
 def test_the_summary_is_valid_json(run, case):
     """JSON knows no NaN."""
     if case == "no usable update":
         made = run(FLTrust(), Sending(float("nan"), tuple(range(10))), rounds=2)
+    elif case == "a metric":
+        made = run(FedAvg(), Undefined(), rounds=2)
+        assert made.summary["metrics"]["undefined"] is None
+        assert made.summary == read_summary(made.folder)
     else:
         made = run(FLTrust(), TrimAttack(0.9), rounds=6, clients_per_round=1)
     assert "NaN" not in (made.folder / "summary.json").read_text()
