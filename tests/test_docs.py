@@ -1,6 +1,7 @@
 """README and docs: what they tell people to type works."""
 
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -213,6 +214,22 @@ def test_links_lead_somewhere(page: Path) -> None:
     local = [target for target in targets if not re.match(r"\w+:", target)]
     missing = [target for target in local if not (page.parent / target).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_files_that_are_named_are_there(page: Path) -> None:
+    """In prose; between backticks, and after the name of a folder of this repository."""
+    named = re.findall(
+        r"`((?:flt|callbacks|configs|tests|benchmarks|notebooks|docs)/[\w./]*)`", FENCE.sub("", page.read_text())
+    )
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_picture_of_a_round_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawing = runpy.run_path(str(ROOT / "docs" / "draw_round.py"))
+    monkeypatch.setitem(drawing["draw"].__globals__, "FIGURE", Path("round.png"))
+    drawing["draw"]()
+    assert Path("round.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_reader_of_commands() -> None:
