@@ -5,7 +5,7 @@ from torch import Tensor
 
 from callbacks.aggregation import FedAvg
 from flt.errors import InputError
-from flt.federation import Aggregation, PreAggregation, Round
+from flt.federation import Aggregation, Federation, PreAggregation, Round
 from flt.functional import bucketing
 
 
@@ -33,8 +33,13 @@ class Bucketing(PreAggregation):
         """Number of buckets."""
         return -(-num_clients // self.size)
 
+    def describe(self, federation: Federation) -> str:
+        """The size of a bucket and the rule with its settings."""
+        return f"{super().describe(federation)}, size {self.size}"
+
     def mix(self, round: Round) -> Tensor:
         """Applies `flt.functional.bucketing` to an order that is drawn anew each round."""
         device = round.updates.device
-        order = torch.randperm(len(round), generator=round.generator("bucketing"), device=device)
+        # Buckets of buckets have fewer rows, and with them an order of their own.
+        order = torch.randperm(len(round), generator=round.generator(f"bucketing of {len(round)}"), device=device)
         return bucketing(len(round), size=self.size, order=order)

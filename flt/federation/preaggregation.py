@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,6 +10,8 @@ from torch import Tensor
 from flt.errors import InputError
 from flt.federation.aggregation import Aggregation
 from flt.federation.judgement import Judgement
+from flt.federation.partial import PartialAggregate
+from flt.federation.returned import check_aggregate, described
 from flt.federation.round import Aggregate, Federation, Round
 
 
@@ -47,30 +50,64 @@ class PreAggregation(Aggregation):
 
     def check(self, federation: Federation) -> None:
         """Checks the inner rule against the rows that it will see."""
-        self.rule.check(self._inside(federation))
+        try:
+            self.rule.check(self._inside(federation))
+        except InputError as error:  # which names the setting as that of an outermost rule
+            raise InputError(str(error).replace("aggregation.", "aggregation.rule.", 1)) from error
 
-    def aggregate(self, round: Round) -> Aggregate:
+    def finish(self, total: PartialAggregate | None, round: Round) -> Aggregate | None:
         """Applies the inner rule to the mixtures."""
-        mixing = self.mix(round).to(round.updates)
+        if not len(round):
+            return None
+        mixing = self._checked(self.mix(round), round)
         inside = self._mixed(round, mixing)
-        found = self.rule.finish(self.rule.fold(inside), inside)
-        assert found is not None, "there is at least one row"
+        found = check_aggregate(
+            f"{type(self.rule).__name__}.aggregate",
+            self.rule.finish(self.rule.fold(inside), inside),
+            inside,
+            num_params=round.updates.shape[1],
+            thorough=False,
+        )
+        if found is None:
+            return None
         memory = None if found.memory is None else {"rule": found.memory}
         return replace(found, judgement=carried_back(found.judgement, mixing), memory=memory)
+
+    def aggregate(self, round: Round) -> Aggregate:
+        """Applies the inner rule to the mixtures of a round that has clients."""
+        aggregate = self.finish(None, round)
+        assert aggregate is not None, "the inner rule makes nothing of the round; the engine asks by finish"
+        return aggregate
+
+    def _checked(self, mixing: Any, round: Round) -> Tensor:
+        shape = (self.num_rows(len(round)), len(round))
+        if not isinstance(mixing, Tensor) or mixing.shape != shape:
+            raise InputError(
+                f"{type(self).__name__}.mix returned {described(mixing)} in round {round.number}: return a tensor of"
+                f" shape {list(shape)}, a row for each of num_rows and a column for each client"
+            )
+        return mixing.to(round.updates)
 
     def _inside(self, federation: Federation) -> Federation:
         return federation.replace(num_rows=self.num_rows(federation.rows_per_round))
 
     def _mixed(self, round: Round, mixing: Tensor) -> Round:
-        """The round that the inner rule sees: each row stands for the clients that are mixed in it."""
+        """The round that the inner rule sees: each row stands for the clients that are mixed in it.
+
+        A row has the id of the client with the row's own number where that one is mixed in it, as in nearest-neighbour
+        mixing, else of the first one: what the inner rule keeps by client id needs ids that differ.
+        """
         exact, device = mixing.double(), round.num_examples.device
         takes_part = (exact > 0).to(device)
+        owners = takes_part.int().argmax(dim=1)
+        own = takes_part.diagonal().nonzero().flatten()
+        owners[own] = own
         return round.replace(
-            client_ids=round.client_ids[takes_part.int().argmax(dim=1)],
+            client_ids=round.client_ids[owners],
             malicious=(takes_part & round.malicious.to(device)).any(dim=1),
             num_examples=exact.to(device) @ round.num_examples.double(),
             updates=mixing @ round.updates,
-            losses=(exact @ round.losses.double()).to(round.losses),
+            losses=(exact @ round.losses.to(exact)).to(round.losses),  # on the CPU among several processes
             statistics=mixing @ round.statistics,
             federation=self._inside(round.federation),
             memory=round.memory.get("rule", {}),
@@ -80,8 +117,8 @@ class PreAggregation(Aggregation):
 def carried_back(judgement: Judgement, mixing: Tensor) -> Judgement:
     """What a rule says of rows, as said of the clients that are mixed in them.
 
-    A row's weight is divided among its clients as they are mixed in it. Of what is no share, such as a cosine, a client
-    gets the mean over its rows.
+    A row's weight is divided among its clients in the proportions in which they are mixed in it, so that shares still
+    add up to what they did. Of what is no share, such as a cosine, a client gets the mean over its rows.
 
     Args:
         judgement: Of each row.
@@ -93,8 +130,9 @@ def carried_back(judgement: Judgement, mixing: Tensor) -> Judgement:
         tensor([0.5000, 0.5000, 0.0000], dtype=torch.float64)
     """
     exact = mixing.double()
-    per_client = exact / exact.sum(dim=0).clamp(min=torch.finfo(torch.float64).tiny)
-    back = {"weights": exact}
+    tiny = torch.finfo(torch.float64).tiny
+    per_client = exact / exact.sum(dim=0).clamp(min=tiny)
+    back = {"weights": exact / exact.sum(dim=1, keepdim=True).clamp(min=tiny)}
     said = {each.name: getattr(judgement, each.name) for each in fields(judgement)}
     return Judgement(
         **{

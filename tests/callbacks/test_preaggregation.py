@@ -9,8 +9,10 @@ from catalogue import EXAMPLE
 from tiny import Recorder
 from torch.testing import assert_close
 
-from callbacks import NNM, Bucketing, FLTrust, Krum, Median, NoAttack, TrimmedMean
+from callbacks import NNM, Bucketing, FedAvg, FLTrust, Krum, Median, NoAttack, TrimmedMean
 from flt.errors import InputError
+from flt.federation import Aggregate, Aggregation, ClientMemory, Judgement, PreAggregation, Round
+from flt.federation.preaggregation import carried_back
 from flt.functional import bucketing
 
 
@@ -51,9 +53,11 @@ def test_buckets_are_drawn_anew_and_hold_everybody_once(fit):
 def test_the_inner_rule_is_held_against_the_rows_it_gets(fit):
     """Ten clients in buckets of two make five rows: Krum tolerates 2 among them, and Trim-mean does not trim 3."""
     received(fit, Bucketing(TrimmedMean(trim=2)))
-    with pytest.raises(InputError, match=re.escape("aggregation.trim=3 does not fit TrimmedMean of 5 updates")):
+    with pytest.raises(InputError, match=re.escape("aggregation.rule.trim=3 does not fit TrimmedMean of 5 updates")):
         received(fit, Bucketing(TrimmedMean(trim=3)))
-    with pytest.raises(InputError, match=re.escape("aggregation.trim=2 does not fit TrimmedMean of 3 updates")):
+    with pytest.raises(
+        InputError, match=re.escape("aggregation.rule.rule.trim=2 does not fit TrimmedMean of 3 updates")
+    ):
         received(fit, Bucketing(Bucketing(TrimmedMean(trim=2))))
     with pytest.raises(InputError, match=re.escape("aggregation.num_byzantine=5 does not fit NNM of 10 updates")):
         received(fit, NNM(Median(), num_byzantine=5))
@@ -79,3 +83,88 @@ def test_trust_scores_go_back_to_the_clients(fit):
     mixing = rule.mix(round).double()
     scores = reference.trust_scores((mixing @ round.updates.double()).numpy(), round.root_update.double().numpy())
     assert_close(aggregate.trust_scores.double(), (mixing > 0).double().T @ torch.tensor(scores), rtol=1e-5, atol=1e-6)
+
+
+class Counting(Aggregation):
+    """The mean; remembers by client id how often each row's client was there."""
+
+    def aggregate(self, round):
+        counts = round.memory.get("counts", ClientMemory.empty(round.federation.num_clients, round.updates[:, :1]))
+        counts = counts.updated(round.client_ids, counts.of(round.client_ids) + 1)
+        return Aggregate(round.updates.mean(dim=0), memory={"counts": counts})
+
+
+@pytest.mark.parametrize(("make", "num_rows"), [(NNM, 10), (Bucketing, 5), (lambda rule: NNM(Bucketing(rule)), 5)])
+def test_rows_differ_in_their_client_ids(fit, make, num_rows):
+    """Else an inner rule's memory of one client would be overwritten by that of another."""
+    _, aggregate = received(fit, make(Counting()))
+    memory = aggregate.memory
+    while "rule" in memory:
+        memory = memory["rule"]
+    assert int(memory["counts"].is_known.sum()) == num_rows
+
+
+def test_a_mixed_row_keeps_the_client_of_its_number(fit):
+    round, _ = received(fit, Median(), clients_per_round=6)
+    rule = NNM(Median(), num_byzantine=2)
+    inside = rule._mixed(round, rule.mix(round))
+    assert torch.equal(inside.client_ids, round.client_ids)
+
+
+def test_shares_of_clients_that_are_shortened_still_add_up():
+    """A clipping is a diagonal mixing; a client's share is that of its update as it was rescaled."""
+    shares = carried_back(Judgement(weights=torch.tensor([0.25, 0.75])), torch.tensor([[0.1, 0.0], [0.0, 1.0]])).weights
+    assert_close(shares, torch.tensor([0.25, 0.75], dtype=torch.float64))
+
+
+def test_a_bucketing_is_described_with_its_size(fit):
+    round, _ = received(fit, Median())
+    assert Bucketing(Median(), size=3).describe(round.federation) == "Bucketing(Median), size 3"
+
+
+def test_buckets_of_buckets_have_an_order_of_their_own(fit, monkeypatch):
+    draw, streams = Round.generator, []
+    monkeypatch.setattr(Round, "generator", lambda self, stream: (streams.append(stream), draw(self, stream))[1])
+    received(fit, Bucketing(Bucketing()))
+    assert len(streams) == len(set(streams)) == 2
+
+
+class Broken(PreAggregation):
+    """Returns the mixing matrix that it was given."""
+
+    def __init__(self, mixing):
+        super().__init__(FedAvg())
+        self.mixing = mixing
+
+    def mix(self, round):
+        return self.mixing
+
+
+class Wrong(Aggregation):
+    """Returns the update where an aggregate belongs."""
+
+    def aggregate(self, round):
+        return round.updates.mean(dim=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Broken(torch.ones(3, 10)), "Broken.mix returned a float32 tensor of shape [3, 10] in round 0"),
+        (lambda: Broken([1.0]), "Broken.mix returned a list in round 0: return a tensor of shape [10, 10]"),
+        (lambda: NNM(Wrong()), "Wrong.aggregate returned a float32 tensor of shape [83]: return Aggregate(update)"),
+    ],
+)
+def test_what_is_returned_inside_is_checked(fit, make, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        received(fit, make())
+
+
+def test_an_inner_rule_that_makes_nothing_of_a_round(fit):
+    class Nothing(Aggregation):
+        def aggregate(self, round):
+            return None
+
+    with pytest.warns(UserWarning, match="no usable aggregate"):
+        _, aggregate = received(fit, NNM(Nothing()))
+    assert not aggregate.update.any()
