@@ -332,9 +332,9 @@ class FederatedModule(QuickNotes):
             check_state(checkpoint["state_dict"], self.state_dict())
             check_settings_kept(checkpoint["flt"], self._settings(), training=is_training)
             check_loops(checkpoint, self.trainer)
+            check_callback_states(checkpoint, self.trainer)
             if is_training:
                 check_optimizer(checkpoint["optimizer_states"][0], self.network.parameters(), self._optimizer_of)
-                check_callback_states(checkpoint, self.trainer)
                 self._training.chosen_chunks.update(checkpoint.get("flt_clients_per_chunk", {}))
                 warn_of_forgotten(checkpoint.get(FORGOTTEN, []), callbacks_of(self.trainer))
                 device = self.trainer.strategy.root_device

@@ -56,7 +56,10 @@ _KEPT_IN_TRAINING = dict.fromkeys(
     ("root_size", "bias_probability", "biased_class", "root_path", "server_optimizer"), plain
 )
 _OPTIMIZER = fields({"state": all_of(mapping, state), "param_groups": list_of(fields({"params": list_of(count)}))})
+_CALLBACKS = mapping_of(all_of(mapping, state))
 _FURTHER = {
+    "callbacks": _CALLBACKS,
+    "loops": mapping,
     "flt_clients_per_chunk": mapping_of(count),
     SETTINGS: json_text(mapping_of(plain)),
     WANDB_IDS: list_of(optional(text)),
@@ -80,7 +83,7 @@ TRAINED: Kind = fields(
 GOES_ON: Kind = fields(
     {
         "loops": fields({"fit_loop": mapping_of(anything)}),
-        "callbacks": mapping_of(all_of(mapping, state)),
+        "callbacks": _CALLBACKS,
         "optimizer_states": list_of(_OPTIMIZER, length=1),
         "lr_schedulers": list_of(mapping, length=0),
         "flt": fields(_KEPT_IN_TRAINING),

@@ -104,6 +104,8 @@ def check_loops(checkpoint: Mapping[str, Any], trainer: Trainer) -> None:
     """
     assert trainer.state.fn is not None, "a checkpoint is restored by fit, validate, test or predict"
     name = f"{trainer.state.fn.value}_loop"
+    if "loops" not in checkpoint:  # an evaluation begins at the first batch anyway
+        return
     kind = fields({name: like(getattr(trainer, name).state_dict())})
     check(checkpoint["loops"], kind, "loops")
     if name == "fit_loop":
@@ -166,8 +168,8 @@ def check_callback_states(checkpoint: Mapping[str, Any], trainer: Trainer) -> No
         checkpoint: The checkpoint's content.
         trainer: The trainer, about to run.
     """
-    states = checkpoint["callbacks"]
-    is_new = not _goes_on_in_place(trainer, Path(str(trainer.ckpt_path)))
+    states = checkpoint.get("callbacks", {})  # an evaluation restores them as well, if they are there
+    is_new = trainer.state.fn != "fit" or not _goes_on_in_place(trainer, Path(str(trainer.ckpt_path)))
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         own, key = callback.state_dict(), callback.state_key
         if own and not states.get(key) and not is_new and checkpoint["global_step"]:

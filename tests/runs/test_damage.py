@@ -81,16 +81,21 @@ def attempt(act: Callable[[], object], folder: Path) -> str | None:
     return told
 
 
-def go_on(stopped: Path, content: Any) -> str | None:
-    """Goes on from another checkpoint in the place of the run's own, and undoes it."""
+def go_on(stopped: Path, content: Any, *, command: str = "fit") -> str | None:
+    """Goes on from another checkpoint in the place of the run's own, or evaluates it, and undoes it."""
     spare = stopped.with_name("spare")
     shutil.copytree(stopped, spare)
     path = stopped / "checkpoints" / "last.ckpt"
     torch.save(content, path)
 
     def act() -> None:
-        read_checkpoint(path, str(path), REMOVE)
-        fit(stopped, ckpt_path=path, rounds=6)
+        read_checkpoint(path, str(path), REMOVE, training=command == "fit")
+        if command == "fit":
+            fit(stopped, ckpt_path=path, rounds=6)
+        else:
+            trainer = tiny.trainer(stopped, FLTrust(), TrimAttack(), MetricsLogger(), RunReport(curves=False))
+            given: dict[str, Any] = {"datamodule": tiny.TinyData(), "ckpt_path": path, "verbose": False}
+            trainer.test(tiny.module(), **given, weights_only=True)
 
     try:
         return attempt(act, stopped)
@@ -113,9 +118,10 @@ pytestmark = [
 
 @settings(short, max_examples=25)
 @given(data=st.data())
-def test_any_node_of_a_checkpoint(stopped: Path, whole: dict[str, Any], data: st.DataObject) -> None:
-    """A run goes on, or one line says why not."""
-    told = go_on(stopped, data.draw(damaged(whole, tensors=True)))
+@pytest.mark.parametrize("command", ["fit", "test"])
+def test_any_node_of_a_checkpoint(stopped: Path, whole: dict[str, Any], command: str, data: st.DataObject) -> None:
+    """A run goes on or is evaluated, or one line says why not."""
+    told = go_on(stopped, data.draw(damaged(whole, tensors=True)), command=command)
     assert told is None or "last.ckpt" in told or "the checkpoint is of another" in told
 
 
@@ -157,14 +163,11 @@ def test_what_is_said_of_a_damaged_checkpoint(stopped: Path, whole: dict[str, An
     assert said.endswith(REMOVE) or "the checkpoint is of another model" in said
 
 
-def test_an_evaluation_needs_no_optimizer(stopped: Path, whole: dict[str, Any], tmp_path: Path) -> None:
+def test_an_evaluation_needs_no_optimizer(stopped: Path, whole: dict[str, Any]) -> None:
     """As ModelCheckpoint leaves out with ``save_weights_only``; going on needs it."""
-    light = {name: value for name, value in whole.items() if name not in ("optimizer_states", "callbacks")}
-    torch.save(light, tmp_path / "light.ckpt")
-    tiny.trainer(tmp_path, FLTrust(), TrimAttack()).test(
-        tiny.module(), datamodule=tiny.TinyData(), ckpt_path=tmp_path / "light.ckpt", verbose=False, weights_only=True
-    )
-    assert "it has no callbacks" in str(go_on(stopped, light))
+    light = {name: value for name, value in whole.items() if name not in ("optimizer_states", "callbacks", "loops")}
+    assert go_on(stopped, light, command="test") is None
+    assert "it has no loops" in str(go_on(stopped, light))
 
 
 @settings(short, max_examples=100)
