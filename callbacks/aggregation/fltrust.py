@@ -102,7 +102,8 @@ class FLTrust(Streaming):
                 return Aggregate(root_update, root_statistics, judgement)
             root = root_sum(root_update, _share(round))
             total = total.plus(PartialAggregate(root, WeightedSum.of(root_statistics[None], root.total[None])))
-        return Aggregate(total.updates.mean(), total.statistics.mean(), total.judgement)
+            judgement = total.judgement  # its weights are shares of more
+        return Aggregate(total.updates.mean(), total.statistics.mean(), judgement)
 
 
 def _share(round: Round) -> float:
