@@ -61,7 +61,8 @@ class Attack(FederatedCallback, ABC):
     @by_client
     def on_client_updates(self, round: Round) -> Round | None:
         """Crafts the malicious updates."""
-        crafted = self.craft(round.replace(malicious=round.malicious.to(round.updates.device)))
+        malicious = round.malicious.to(round.updates.device)
+        crafted = self.craft(round if malicious is round.malicious else round.replace(malicious=malicious))
         if isinstance(crafted, Round):
             return crafted.replace(malicious=round.malicious)
         if crafted is None:

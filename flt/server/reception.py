@@ -13,7 +13,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.errors import InputError
-from flt.federation import Aggregate, Aggregation, Attack, PartialAggregate, Round
+from flt.federation import Aggregate, Aggregation, Attack, FederatedCallback, PartialAggregate, Round
 from flt.federation.hooks import MARKED
 from flt.federation.returned import check_aggregate, check_benign_kept, check_round
 from flt.functional import all_finite, finite_rows, median
@@ -108,8 +108,10 @@ class Reception:
 
     @cached_property
     def _hooks(self) -> dict[str, list[tuple[Callback, Callable[[Round], Any]]]]:
-        """The callbacks that have each hook, in the order in which they are called."""
-        return {name: [(each, getattr(each, name)) for each in self.callbacks if hasattr(each, name)] for name in HOOKS}
+        """The callbacks that have each hook of their own, in the order in which they are called."""
+        return {
+            name: [(each, getattr(each, name)) for each in self.callbacks if _has_own(each, name)] for name in HOOKS
+        }
 
     def _through(self, name: str, round: Round, *, keeping: bool = True) -> Round:
         """Passes a round through a hook of every callback, each with its own memory."""
@@ -171,6 +173,12 @@ class Reception:
         if aggregate.memory is not None:
             self.memories.keep(self.rule, aggregate.memory)
         return replace(aggregate, **agreed)
+
+
+def _has_own(callback: Callback, name: str) -> bool:
+    """Whether a callback's hook is another than that of `FederatedCallback`, which leaves a round as it is."""
+    hook = getattr(callback, name, None)
+    return hook is not None and getattr(hook, "__func__", hook) is not getattr(FederatedCallback, name)
 
 
 def _drop_unusable(round: Round) -> Round:
