@@ -302,15 +302,8 @@ def test_rules_under_attacks(fit, pair):
     assert sent.honest[0].malicious.sum() == (2 if attack.active else 0)
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"clients_per_round": 7, "local_steps": 1},
-        {"loss_reduction": "mean", "client_lr": 0.1, "local_steps": 3},
-    ],
-    ids=["sampled", "mean"],
-)
-def test_every_rule_under_other_settings(fit, rule, settings):
+def test_every_rule_under_other_settings(fit, rule):
+    settings = {"clients_per_round": 7, "loss_reduction": "mean", "client_lr": 0.1, "local_steps": 3}
     check_run(fit, rule, TrimAttack(), network=made(pictures), data=Pictures(), **settings)
 
 
@@ -378,14 +371,14 @@ class Reporting(FederatedCallback):
         return round if self.root is None else round.replace(root_statistics=self.root(round.root_statistics))
 
 
-def test_dropping_a_client_for_its_statistics_is_dropping_it_for_its_update(fit, rule):
+def test_dropping_a_client_for_its_statistics_is_dropping_it_for_its_update(fit):
     def spoil(statistics):
         return torch.where(torch.arange(len(statistics))[:, None] == 3, float("nan"), statistics)
 
     results = []
     for spoiling in (Reporting(spoil), Sending(float("nan"), rows=(3,))):
         with pytest.warns(UserWarning, match=DROPPED):
-            server = fit(rule.make(), NoAttack(), spoiling, network=made(pictures), data=Pictures(), rounds=2)
+            server = fit(FLTrust(), NoAttack(), spoiling, network=made(pictures), data=Pictures(), rounds=2)
         results.append(server.network.state_dict())
     for name, tensor in results[0].items():
         assert tensor.isfinite().all()
@@ -429,15 +422,6 @@ class Opposite(FederatedCallback):
 
     def on_client_updates(self, round):
         return round.replace(updates=-round.root_update.expand_as(round.updates))
-
-
-@pytest.mark.parametrize("variant", ["FLTrust", "NoNorm", "ParNorm"])
-def test_nobody_is_trusted(fit, variant):
-    network = made(vectors)
-    before = copy.deepcopy(network.state_dict())
-    with pytest.warns(UserWarning, match="FLTrust: every trust score was 0 in a round; no client takes part"):
-        fit(FLTrust(variant=variant), Opposite(), network=network, initialization="network")
-    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
 def test_nobody_is_trusted_but_the_server(fit):
@@ -586,13 +570,13 @@ def test_bf16_mixed(fit, rule):
 # Resumed on purpose into a folder of its own; and this test saves no callbacks' states.
 @pytest.mark.filterwarnings("ignore:The dirpath has changed:UserWarning")
 @pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`:UserWarning")
-def test_a_resumed_run_ends_where_an_undisturbed_one_does(fit, rule, tmp_path):
+def test_a_resumed_run_ends_where_an_undisturbed_one_does(fit, tmp_path):
     saving = ModelCheckpoint(
         dirpath=tmp_path, filename="{step}", every_n_epochs=1, save_on_train_epoch_end=False, save_top_k=-1
     )
     settings = {"data": Pictures(sizes=MANY), "local_steps": 2, "rounds": 4, "clients_per_round": 7}
     whole = fit(
-        rule.make(),
+        FLTrust(),
         TrimAttack(),
         saving,
         network=made(pictures),
@@ -600,7 +584,7 @@ def test_a_resumed_run_ends_where_an_undisturbed_one_does(fit, rule, tmp_path):
         **settings,
     )
     fresh = made(pictures, momentum=0.1)
-    resumed = fit(rule.make(), TrimAttack(), network=fresh, ckpt_path=tmp_path / "step=2.ckpt", **settings)
+    resumed = fit(FLTrust(), TrimAttack(), network=fresh, ckpt_path=tmp_path / "step=2.ckpt", **settings)
     middle = torch.load(tmp_path / "step=2.ckpt", weights_only=True)["state_dict"]
     for name, tensor in whole.network.state_dict().items():
         assert torch.equal(resumed.network.state_dict()[name], tensor)

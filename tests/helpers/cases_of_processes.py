@@ -71,7 +71,7 @@ CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "fedavg": lambda: ([FedAvg(), LabelFlippingAttack(), EvaluationMetrics(), ClientErrors()], {"local_steps": 2}),
     "fltrust": lambda: ([FLTrust(), ScalingAttack()], {"clients_per_round": 7, "root_batch_size": 6}),
     "with server": lambda: ([FLTrust(variant="withServer"), LabelFlippingAttack()], {}),
-    "few clients": lambda: ([FLTrust()], {"clients_per_round": 3}),
+    "few clients": lambda: ([FLTrust()], {"clients_per_round": 2}),
     "fltrust, trim": lambda: ([FLTrust(), TrimAttack()], {"clients_per_round": 9}),
     "fltrust, adaptive": lambda: ([FLTrust(), AdaptiveAttack()], {}),
     "krum": lambda: ([Krum(), LabelFlippingAttack()], {"local_steps": 2}),

@@ -53,11 +53,11 @@ def launched(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return launch
 
 
-@pytest.fixture(scope="module", params=[(2, 1000), (2, 1), (4, 1000)], ids=lambda case: f"{case[0]}-{case[1]}")
+@pytest.fixture(scope="module", params=[(3, 1000), (3, 1)], ids=lambda case: f"{case[0]}-{case[1]}")
 def shared(request: pytest.FixtureRequest, launched: Callable[..., Path]) -> Shared:
     """All cases, run by several processes."""
     processes, clients = request.param
-    return Shared(processes, clients, launched(processes, *((1000, 1) if processes == 2 else (1000,))))
+    return Shared(processes, clients, launched(processes, 1000, 1))
 
 
 @pytest.mark.filterwarnings("ignore")  # the cases are about what comes out

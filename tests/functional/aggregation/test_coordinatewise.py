@@ -21,14 +21,6 @@ def test_trimmed_mean_by_hand():
     torch.testing.assert_close(F.trimmed_mean(updates, trim=1), torch.tensor([5.0, 8.0]))
 
 
-@pytest.mark.parametrize("dtype", ROUNDING)
-@pytest.mark.parametrize(("num_clients", "trim"), [(1, 0), (3, 1), (6, 2), (20, 9), (20, 4), (100, 20)])
-def test_trimmed_mean_agrees_with_reference(num_clients, trim, dtype):
-    updates = torch.tensor(reference.sample_updates(num_clients, 11, seed=0)[0], dtype=dtype)
-    expected = torch.tensor(reference.trimmed_mean(updates.double().numpy(), trim), dtype=dtype)
-    torch.testing.assert_close(F.trimmed_mean(updates, trim=trim), expected, **ROUNDING[dtype])
-
-
 def test_trimming_nothing_is_the_mean():
     updates = torch.tensor(reference.sample_updates(7, 5, seed=0)[0])
     torch.testing.assert_close(F.trimmed_mean(updates, trim=0), updates.mean(dim=0))
@@ -37,16 +29,6 @@ def test_trimming_nothing_is_the_mean():
 def test_trims_ties_one_by_one():
     updates = torch.tensor([[0.0], [4.0], [4.0], [4.0], [5.0]])
     torch.testing.assert_close(F.trimmed_mean(updates, trim=1), torch.tensor([4.0]))
-
-
-@given(some_updates, st.data())
-@settings(deadline=None, derandomize=True, max_examples=50)
-def test_trimmed_mean_lies_between_the_extremes(updates, data):
-    trim = data.draw(st.integers(0, (len(updates) - 1) // 2))
-    mean = F.trimmed_mean(torch.tensor(updates), trim=trim).numpy()
-    slack = 1e-12 * np.abs(updates).max()  # rounding of the sum
-    assert (mean >= updates.min(axis=0) - slack).all()
-    assert (mean <= updates.max(axis=0) + slack).all()
 
 
 def test_trimmed_clients_cannot_pull_it_out_of_the_honest_range():
@@ -72,23 +54,6 @@ def test_median_of_an_even_number_of_clients_is_the_mean_of_the_two_middle_value
     """Not the lower one, as torch.median does: that would be 2 and -3."""
     updates = torch.tensor([[5.0, -3.0], [1.0, -8.0], [2.0, 7.0], [90.0, 1.0]])
     torch.testing.assert_close(F.median(updates), torch.tensor([3.5, -1.0]))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("num_clients", [1, 2, 3, 8, 9, 100])
-def test_median_agrees_with_reference(num_clients, dtype):
-    updates = torch.tensor(reference.sample_updates(num_clients, 11, seed=0)[0], dtype=dtype)
-    expected = torch.tensor(reference.median(updates.double().numpy()), dtype=dtype)
-    # one addition, one halving; near zero the addition may cancel
-    torch.testing.assert_close(F.median(updates), expected, rtol=torch.finfo(dtype).eps, atol=torch.finfo(dtype).eps)
-
-
-@given(some_updates)
-@settings(deadline=None, derandomize=True, max_examples=50)
-def test_median_lies_between_the_extremes(updates):
-    median = F.median(torch.tensor(updates)).numpy()
-    assert (median >= updates.min(axis=0)).all()
-    assert (median <= updates.max(axis=0)).all()
 
 
 @given(some_updates)

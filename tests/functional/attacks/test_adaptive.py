@@ -74,32 +74,6 @@ def test_objective_is_zero_for_the_directions_before_the_attack():
     assert float(F.adaptive_objective(directions, updates, malicious, root_update)) == pytest.approx(0, abs=1e-12)
 
 
-# A probe divides the rounding error of h by 0.005, and up to 100 steps add it up, each times 0.01.
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-3), (torch.float64, 1e-9)])
-@pytest.mark.parametrize("shape", [(4, 1, 2), (6, 2, 12), (5, 4, 6)], ids=str)
-def test_zeroth_order_agrees_with_reference(shape, dtype, tolerance):
-    for seed in range(2):
-        inputs = sample(*shape, seed, dtype)
-        start, normal, generator = draws(shape[1], shape[2], seed, dtype=dtype)
-        expected = reference.adaptive_zeroth_order(*arrays_of(*inputs), start, normal)
-        used = seeded(seed)
-        actual = F.adaptive_attack(*inputs, generator=used)
-        torch.testing.assert_close(actual.double(), torch.tensor(expected), rtol=tolerance, atol=tolerance)
-        assert torch.equal(used.get_state(), generator.get_state())
-
-
-@pytest.mark.parametrize("setting", ["sweeps", "steps", "noise_variance", "probe", "step_size"])
-def test_every_setting_of_the_solver_counts(setting):
-    values = {"sweeps": 3, "steps": 4, "noise_variance": 0.5, "probe": 0.005, "step_size": 0.01}
-    values[setting] *= 2
-    inputs = sample(6, 3, 5, seed=0, root_norm=2.0)
-    start, normal, _ = draws(3, 5, 0, values["sweeps"], values["steps"])
-    rest = {name: values[name] for name in ("noise_variance", "probe", "step_size")}
-    expected = torch.tensor(reference.adaptive_zeroth_order(*arrays_of(*inputs), start, normal, **rest))
-    actual = F.adaptive_attack(*inputs, **values, generator=seeded())
-    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
-
-
 def test_noise_variance_is_no_standard_deviation():
     """N(0, 0.5 I) has the deviation 0.707; taking 0.5 for it is the same as a variance of 0.25, and ends elsewhere."""
     inputs = sample(6, 3, 5, seed=0, root_norm=2.0)

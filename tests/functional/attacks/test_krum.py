@@ -21,23 +21,6 @@ def draws(num_malicious, num_params, seed, dtype=torch.float64):
     return directions, torch.rand(num_malicious - 1, 1, generator=generator, dtype=dtype), generator
 
 
-# Lambda is a root of a sum of squares of order one; halving it is exact.
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
-@pytest.mark.parametrize("knowledge", ["full", "partial"])
-@pytest.mark.parametrize("counts", [(7, 2), (10, 4), (20, 8), (12, 9), (9, 8)], ids=str)
-@pytest.mark.parametrize("num_params", [3, 30])
-def test_agrees_with_reference(counts, num_params, knowledge, dtype, tolerance):
-    if knowledge == "partial" and counts[1] < 4:
-        return  # Krum over so few own updates looks at one neighbour, and mutual neighbours tie
-    for seed in range(4):
-        updates, malicious = sample(*counts, num_params, seed, dtype)
-        directions, radii, _ = draws(counts[1], num_params, seed, dtype)
-        actual = F.krum_attack(updates, malicious, knowledge=knowledge, generator=torch.Generator().manual_seed(seed))
-        given = (tensor.double().numpy() for tensor in (updates, directions, radii))
-        expected = reference.krum_attack(next(given), malicious.numpy(), *given, knowledge)
-        torch.testing.assert_close(actual.double(), torch.tensor(expected), rtol=tolerance, atol=tolerance)
-
-
 def test_draws_its_random_numbers_in_the_documented_order():
     updates, malicious = sample(9, 3, 5, seed=0)
     directions, radii, expected = draws(3, 5, seed=1)
@@ -133,7 +116,7 @@ def test_single_attacker_draws_nothing():
 
 
 @pytest.mark.parametrize("knowledge", ["full", "partial"])
-@pytest.mark.parametrize("num_params", [NUM_COLUMNS, 2 * NUM_COLUMNS + 1])
+@pytest.mark.parametrize("num_params", [NUM_COLUMNS + 1])
 def test_agrees_with_reference_over_several_blocks(num_params, knowledge):
     updates, malicious = sample(12, 4, num_params, seed=0)
     directions, radii, _ = draws(4, num_params, seed=0)
