@@ -242,16 +242,6 @@ class FederatedModule(QuickNotes):
         """The clients' learning rate in a round."""
         return self.client_lr * self.lr_gamma ** bisect_right(self.lr_milestones, number)
 
-    def describe_step(self) -> str:
-        """The effective step size in words: only the product of both learning rates and the batch size matter."""
-        product = f"client_lr {self.client_lr:g}"
-        if self.server_optimizer is None:
-            product += f" x server_lr {self.server_lr:g} = {self.client_lr * self.server_lr:g}"
-        step = f"{product} on the {self.loss_reduction} over a batch of {self.data.batch_size}"
-        if self.server_optimizer is None and self.loss_reduction == "sum":
-            step += f" ({self.client_lr * self.server_lr * self.data.batch_size:g} on its mean)"
-        return step + (f", {self.local_steps} local steps" if self.local_steps > 1 else "")
-
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Makes Lightning evaluate after the last round, whatever the interval."""
         if self.trainer.global_step >= self.trainer.max_steps > 0:

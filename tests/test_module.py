@@ -6,6 +6,7 @@ from tiny import SIZES, Recorder, TinyData, draw_batches, mlp, module, parameter
 from torch import nn
 
 from callbacks import FedAvg, FLTrust, Krum, LabelFlippingAttack, NoAttack, ScalingAttack, TrimAttack, TrimmedMean
+from callbacks.reporting.summary import describe_step
 from flt.data import FeatureTrigger
 from flt.errors import InputError
 from flt.module import FederatedModule
@@ -420,4 +421,4 @@ def test_evaluating_needs_no_rule(tmp_path):
 )
 def test_the_step_in_words(fit, settings, words):
     server = fit(FedAvg(), rounds=1, **settings)
-    assert all(word in server.describe_step() for word in words)
+    assert all(word in describe_step(server) for word in words)

@@ -127,10 +127,22 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
         "inputs": data.inputs.describe(),
         "aggregation": module.rule.describe(federation),
         "attack": f"{attack_label(trainer)}: {federation.num_malicious} of {clients} clients malicious",
-        "step": module.describe_step(),
+        "step": describe_step(module),
         "rounds": f"{trainer.max_steps:,}" + (f", from {trainer.global_step:,}" if trainer.global_step else ""),
     }
     return {name: line for name, line in lines.items() if line}
+
+
+def describe_step(module: FederatedModule) -> str:
+    """Describes the effective step size: only the product of both learning rates and the batch size matter."""
+    product = f"client_lr {module.client_lr:g}"
+    is_plain = module.server_optimizer is None
+    if is_plain:
+        product += f" x server_lr {module.server_lr:g} = {module.client_lr * module.server_lr:g}"
+    step = f"{product} on the {module.loss_reduction} over a batch of {module.data.batch_size}"
+    if is_plain and module.loss_reduction == "sum":
+        step += f" ({module.client_lr * module.server_lr * module.data.batch_size:g} on its mean)"
+    return step + (f", {module.local_steps} local steps" if module.local_steps > 1 else "")
 
 
 def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger, seconds: float) -> dict[str, Any]:
