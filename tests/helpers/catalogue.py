@@ -53,6 +53,7 @@ class Rule(NamedTuple):
         selects: Whether the aggregate is the update of one client.
         robust: Whether two huge updates among ten leave the aggregate as long as the others.
         bounded: Whether the aggregate lies between what it is a mean of.
+        unanimous: Whether clients who all send the root update get it.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Rule(NamedTuple):
     selects: bool = False
     robust: bool = True
     bounded: bool = True
+    unanimous: bool = True
 
     def tolerated(self, f: int, num_clients: int) -> int:
         """How many malicious clients the rule tolerates where f are expected, after some updates were dropped."""
@@ -225,6 +227,8 @@ class Attack(NamedTuple):
         labels: Labels of ten classes, and those on which a malicious client trains instead; None if there are no
             others.
         blind: Whether benign updates make no difference.
+        by_client: Whether what a malicious client sends depends on no other client's update; else the malicious rows
+            are crafted first to last.
         needs_benign: Whether nothing is sent where nobody is benign.
         finite: Whether finite updates are answered by finite ones.
         precision: Relative and absolute error that rounding in float32 may cause.
@@ -239,6 +243,7 @@ class Attack(NamedTuple):
     golden: Sequence[tuple[Any, Any, Any, dict[str, Any]]] = ()
     labels: tuple[list[int], list[int]] | None = None
     blind: bool = False
+    by_client: bool = False
     needs_benign: bool = False
     finite: bool = True
     precision: float = 1e-5
@@ -302,6 +307,7 @@ ATTACKS = [
         settings=[{"scale": 2.5}, {"scale": 0.5}],
         golden=[([[0.1, -0.2, 0.3]], [True], [[1 / 3, -2 / 3, 1.0]], {"scale": 10 / 3})],
         blind=True,
+        by_client=True,
         finite=False,
     ),
     Attack(
