@@ -1,7 +1,7 @@
 """Base classes of the aggregation rules: one for any rule, and three shapes that most rules have."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -80,6 +80,12 @@ class Streaming(Aggregation):
     """
 
     takes_parts = True
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Refuses an ``aggregate`` that nobody would call: the engine asks such a rule by `fold` and `finish`."""
+        super().__init_subclass__(**settings)
+        if "aggregate" in vars(cls):
+            raise TypeError(f"{cls.__name__} overrides aggregate of a Streaming rule: override fold and finish")
 
     @abstractmethod
     def fold(self, round: Round) -> PartialAggregate:

@@ -33,7 +33,7 @@ class Byzantine:
         return federation.expected_per_round if self.given is None else self.given
 
     def of(self, round: Round) -> int:
-        """F for the rows of a round."""
+        """The number f for the rows of a round; 0 also where the rule is defined for none with so few rows."""
         expected, rows = self.expected(round.federation), len(round)
         if self.fewest(expected) <= rows:
             return expected

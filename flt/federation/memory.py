@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -15,9 +16,12 @@ from flt.runs.states import ROWS
 Memory = Mapping[str, Any]
 """A plug-in's memory by name: tensors, `ClientMemory`, numbers, text, and lists and dictionaries of these.
 
-The engine keeps it from round to round, in checkpoints and on every process. Nobody changes it in place. After a resume
-its tensors lie on the device of the updates.
+The engine keeps it from round to round, in checkpoints and on every process, its tensors on the device of the updates.
+Nobody changes it in place.
 """
+
+NOTHING: Memory = MappingProxyType({})
+"""The memory of a plug-in that has kept nothing yet."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 from flt.errors import InputError
 from flt.federation.aggregation import Aggregation
 from flt.federation.judgement import Judgement
+from flt.federation.memory import NOTHING
 from flt.federation.partial import PartialAggregate
 from flt.federation.returned import check_aggregate, described
 from flt.federation.round import Aggregate, Federation, Round
@@ -110,7 +111,7 @@ class PreAggregation(Aggregation):
             losses=(exact @ round.losses.to(exact)).to(round.losses),  # on the CPU among several processes
             statistics=mixing @ round.statistics,
             federation=self._inside(round.federation),
-            memory=round.memory.get("rule", {}),
+            memory=round.memory.get("rule", NOTHING),
         )
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from flt.data.examples import ClientData
 from flt.data.triggers import Trigger
 from flt.federation.judgement import Judgement
-from flt.federation.memory import Memory
+from flt.federation.memory import NOTHING, Memory
 from flt.functional.weighted_sum import WeightedSum
 from flt.random import generator
 
@@ -100,7 +100,7 @@ class Round:
             ``[num_clients, num_statistics]``; no columns for a network without any.
         root_statistics: The same of the server's own training, shape ``[num_statistics]``.
         federation: What stays the same for a whole run.
-        num_dropped: Updates that were removed because they held a NaN or an infinity.
+        num_dropped: Clients that were removed: their updates held a NaN or an infinity, or a hook dropped them.
         memory: What the plug-in that is given this round has kept of earlier rounds; empty in the first one.
         rule: The aggregation rule as a function for attacks, from updates of shape ``[num_clients, num_params]`` to the
             aggregate, shape ``[num_params]``: what the server would make of them, defences and rows that it would drop
@@ -118,7 +118,7 @@ class Round:
     root_statistics: Tensor | None
     federation: Federation = field(repr=False)
     num_dropped: int = 0
-    memory: Memory = field(default_factory=dict, repr=False)
+    memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
     rule: Callable[[Tensor], Tensor] = field(default=_no_rule, repr=False)
 
     def replace(self, **changes: Any) -> "Round":
@@ -147,6 +147,7 @@ class Round:
 
     def keep(self, mask: Tensor) -> "Round":
         """The round without the clients where ``mask``, boolean of shape ``[num_clients]``, is False."""
+        mask = mask.cpu()  # which picks rows on any device; client ids are on the CPU
         rows: dict[str, Any] = {name: getattr(self, name)[mask] for name in BY_CLIENT}
         return replace(self, **rows, num_dropped=self.num_dropped + int((~mask).sum()))
 
@@ -184,14 +185,17 @@ class Aggregate:
 
         Args:
             round: The round.
-            weights: What each client counts, shape ``[num_clients]``; they need not add up to 1. Where all are zero, so
-                is the aggregate.
+            weights: What each client counts, shape ``[num_clients]``, of any length and of any dtype, a mask say; they
+                need not add up to 1. Where all are zero, so is the aggregate.
             memory: What the rule keeps for the next round.
         """
+        weights = weights if weights.is_floating_point() else weights.double()
         chosen = weights.nonzero().flatten()
         if len(chosen) == 1:  # as Krum does; no sum is needed
             judgement = Judgement(weights=(weights != 0).to(weights))
             return cls(round.updates[chosen[0]].clone(), round.statistics[chosen[0]].clone(), judgement, memory)
+        # Products of updates and weights are in float32, which holds neither 1e-50 nor 1e50.
+        weights = weights / weights.abs().amax() if len(chosen) else weights
         total, statistics = WeightedSum.of(round.updates, weights), WeightedSum.of(round.statistics, weights)
         return cls(total.mean(), statistics.mean(), Judgement(weights=weights).shared_out(total.divisor), memory)
 

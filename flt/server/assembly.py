@@ -9,9 +9,10 @@ from lightning.pytorch.utilities import rank_zero_warn
 from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError
-from flt.federation import Aggregation, Attack
+from flt.federation import Aggregation, Attack, Federation
 from flt.federation.membership import form_federation
 from flt.federation.plugins import call_hook
+from flt.federation.returned import described
 from flt.server.checks import check_effects, check_malicious
 from flt.server.cohort import Cohort
 from flt.server.draws import RoundDraws
@@ -52,6 +53,10 @@ def assemble(
         )
     federation = form_federation(data, attack, clients_per_round=clients_per_round)
     federation = call_hook(callbacks, "on_federation", federation)
+    if not isinstance(federation, Federation):
+        raise InputError(
+            f"a hook on_federation returned {described(federation)}: return federation.replace(clients=...), or None"
+        )
     needs_root = any(getattr(callback, "needs_root_update", False) for callback in callbacks)
     check_effects(data, needs_root=needs_root, root_batch_size=root_batch_size)
     check_malicious(federation, attack, rule)

@@ -1,6 +1,7 @@
 """The memories of a run's plug-ins, kept from round to round."""
 
 from collections.abc import Iterable
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -9,10 +10,8 @@ from torch import Tensor
 
 from flt.errors import InputError
 from flt.federation import Memory
-from flt.federation.memory import mapped, restored, saved
+from flt.federation.memory import NOTHING, mapped, restored, saved
 from flt.server.processes import Processes
-
-NOTHING: Memory = {}
 
 
 class Memories:
@@ -21,10 +20,13 @@ class Memories:
     Args:
         callbacks: The plug-ins.
         processes: Who shares the work; all keep the same.
+        device: Device of the updates, on which all tensors are kept: so they are where they are after a resume, and
+            where processes can exchange them.
     """
 
-    def __init__(self, callbacks: Iterable[Callback], processes: Processes) -> None:
+    def __init__(self, callbacks: Iterable[Callback], processes: Processes, device: torch.device | str = "cpu") -> None:
         self._processes = processes
+        self._device = device
         self._names: dict[int, str] = {}
         for callback in callbacks:  # a second plug-in of a kind is told apart by its number
             number = sum(name.split("#")[0] == type(callback).__name__ for name in self._names.values())
@@ -44,11 +46,13 @@ class Memories:
         name = self._names[id(callback)]
 
         def agreed(tensor: Tensor) -> Tensor:
-            # Detached, as a graph would keep every earlier round alive.
-            return self._processes.agreed(tensor.detach())
+            # Detached, as a graph would keep every earlier round alive; a view would keep what it is a part of.
+            own = tensor.detach().to(self._device)
+            is_part = own.layout == torch.strided and own.untyped_storage().nbytes() > own.nbytes
+            return self._processes.agreed(own.clone() if is_part else own)
 
         try:
-            self._kept[name] = mapped(memory, agreed)
+            self._kept[name] = MappingProxyType(mapped(memory, agreed))
         except InputError as error:
             raise InputError(f"{type(callback).__name__}: {error}") from error
 
@@ -59,4 +63,6 @@ class Memories:
     def load(self, state: dict[str, Any], device: torch.device | str) -> None:
         """Takes what `state` gave; of plug-ins that this run does not have, nothing."""
         names = set(self._names.values())
-        self._kept = {name: restored(content, device) for name, content in state.items() if name in names}
+        self._kept = {
+            name: MappingProxyType(restored(content, device)) for name, content in state.items() if name in names
+        }

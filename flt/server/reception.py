@@ -15,10 +15,11 @@ from torch import Tensor
 from flt.errors import InputError
 from flt.federation import Aggregate, Aggregation, Attack, FederatedCallback, PartialAggregate, Round
 from flt.federation.hooks import MARKED
-from flt.federation.returned import check_aggregate, check_benign_kept, check_round
+from flt.federation.memory import NOTHING
+from flt.federation.returned import check_aggregate, check_benign_kept, check_round, described
 from flt.functional import all_finite, finite_rows, median
 from flt.server.cohort import Cohort
-from flt.server.memories import NOTHING, Memories
+from flt.server.memories import Memories
 from flt.server.processes import Processes
 
 HOOKS = ("on_client_updates", "on_updates_received")
@@ -43,7 +44,7 @@ class Reception:
     _is_first: bool = field(init=False, default=True)
 
     def __post_init__(self) -> None:
-        self.memories = Memories(self.callbacks, self.processes)
+        self.memories = Memories(self.callbacks, self.processes, self.cohort.federation.clients.features.device)
 
     def aggregate(self, number: int, client_lr: float) -> tuple[Round, Aggregate | None]:
         """Trains a round's clients and lets the rule judge them.
@@ -94,9 +95,7 @@ class Reception:
         """What reaches the rule of what the clients have trained."""
         if not len(round):
             return round
-        rule = partial(self._asked, round)
-        sent = self._through("on_client_updates", round.replace(rule=rule) if self._has_attack else round)
-        sent = _drop_unusable(sent.replace(rule=round.rule) if self._has_attack else sent)
+        sent = _drop_unusable(self._through("on_client_updates", round))
         received = self._through("on_updates_received", sent) if len(sent) else sent
         return sent if received is sent else _drop_unusable(received)
 
@@ -118,6 +117,9 @@ class Reception:
         for callback, hook in self._hooks[name]:
             memory = self.memories.of(callback)
             given = round.replace(memory=memory) if memory else round
+            if name == "on_client_updates" and self._has_attack:
+                # Of the round as callbacks before this one have left it.
+                given = given.replace(rule=partial(self._asked, round))
             found = hook(given)
             if found is None:
                 continue
@@ -129,11 +131,16 @@ class Reception:
                 if self.takes_parts:
                     raise InputError(f"{source} is marked by_client and keeps a memory: leave out the mark")
                 self.memories.keep(callback, found.memory)
-            round = found.replace(memory=NOTHING) if found.memory else found
+            round = found.replace(memory=NOTHING, rule=round.rule)
         return round
 
     def _asked(self, round: Round, updates: Tensor) -> Tensor:
         """The aggregate of other updates than a round's: what an attack is told when it asks the rule."""
+        if updates.shape != round.updates.shape:
+            raise InputError(
+                f"round.rule was given {described(updates)} in round {round.number}: give it a row for each client, of"
+                f" shape {list(round.updates.shape)}"
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of rounds that are only imagined
             sent = _drop_unusable(round.replace(updates=updates))
@@ -141,7 +148,9 @@ class Reception:
                 sent = self._through("on_updates_received", sent, keeping=False)
             imagined = self._with_memory(_drop_unusable(sent))
             aggregate = self.rule.finish(self.rule.fold(imagined), imagined)
-        return updates.new_zeros(updates.shape[1]) if aggregate is None else aggregate.update
+        if aggregate is None or not all_finite(aggregate.update):
+            return updates.new_zeros(updates.shape[1])  # the server would skip such a round
+        return aggregate.update
 
     def _with_memory(self, round: Round) -> Round:
         memory = self.memories.of(self.rule)
@@ -186,4 +195,4 @@ def _drop_unusable(round: Round) -> Round:
     if all_finite(round.updates) and all_finite(round.statistics):
         return round
     rank_zero_warn("updates with a NaN or an infinity were dropped (column num_dropped counts them)")
-    return round.keep((finite_rows(round.updates) & finite_rows(round.statistics)).cpu())
+    return round.keep(finite_rows(round.updates) & finite_rows(round.statistics))

@@ -1,5 +1,8 @@
 """What plug-ins keep from round to round, and an attack that asks the rule."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from tiny import Recorder, parameters_of
@@ -136,3 +139,89 @@ def test_a_memory_as_plain_values_and_back():
     doubled = mapped(memory, lambda tensor: 2 * tensor)
     assert doubled["rows"].rows[1].tolist() == [2, 2]
     assert rows.rows[1].tolist() == [1, 1]
+
+
+class Keeping(Aggregation):
+    """The mean; keeps one client's update."""
+
+    def aggregate(self, round):
+        return Aggregate(round.updates.mean(dim=0), memory={"first": round.updates[0]})
+
+
+def test_a_memory_keeps_no_round_alive(fit):
+    """Of a view of one row, the row alone is kept."""
+    recorder = Recorder()
+    module = fit(Keeping(), NoAttack(), recorder, rounds=1)
+    first = module._reception.memories.state()["Keeping"]["first"]
+    assert torch.equal(first, recorder.ended[0][0].updates[0])
+    assert first.untyped_storage().nbytes() == first.nbytes
+
+
+def test_nothing_of_a_round_is_alive_in_the_next(fit):
+    class Watching(FederatedCallback):
+        def __init__(self):
+            self.before = []
+
+        def on_client_updates(self, round):
+            assert all(reference() is None for reference in self.before)
+            self.before = [weakref.ref(round), weakref.ref(round.updates), weakref.ref(round.losses)]
+
+    watching = Watching()
+    gc.disable()  # a cycle is a leak as well
+    try:
+        fit(NNM(Momentum()), Repeating(), watching, Smoothing(), rounds=3)
+        fit(FedAvg(), Asking(), watching, rounds=3)
+    finally:
+        gc.enable()
+    assert watching.before
+
+
+@pytest.mark.parametrize("kept", [{}, {"number": 0}])
+def test_a_memory_is_not_changed_in_place(fit, kept):
+    class Wrong(FederatedCallback):
+        def on_client_updates(self, round):
+            if kept and not round.memory:
+                return round.replace(memory=kept)
+            round.memory["number"] = 1
+            return None
+
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        fit(FedAvg(), Wrong(), rounds=2)
+
+
+class Lying(FederatedCallback):
+    """Every client says that it holds as much as its id."""
+
+    def on_client_updates(self, round):
+        return round.replace(num_examples=round.client_ids + 1)
+
+
+def test_an_attack_asks_the_rule_about_the_round_as_it_is(fit):
+    """Callbacks before it have changed it."""
+    asking, recorder = Asking(), Recorder()
+    fit(FedAvg(), Lying(), asking, recorder, rounds=1)
+    assert torch.equal(asking.answers[0][0], recorder.ended[0][1].update)
+
+
+def test_what_the_rule_is_asked_has_a_row_for_each_client(fit):
+    class Wrong(Attack):
+        def craft(self, round):
+            return round.rule(round.updates[round.malicious])
+
+    message = r"round\.rule was given a float32 tensor of shape \[2, 83\] in round 0: give it a row for each client"
+    with pytest.raises(InputError, match=message):
+        fit(Median(), Wrong(0.2), rounds=1)
+
+
+def test_an_answer_that_the_server_would_throw_away_is_none(fit):
+    class Overflowing(Aggregation):
+        def aggregate(self, round):
+            return Aggregate(round.updates.sum(dim=0))
+
+    class Huge(Attack):
+        def craft(self, round):
+            answers.append(round.rule(torch.full_like(round.updates, 3e38)))
+
+    answers = []
+    fit(Overflowing(), Huge(0.2), rounds=1)
+    assert not answers[0].any()

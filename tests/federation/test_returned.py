@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tiny import Recorder
 
 from callbacks import FedAvg, Median
 from flt.errors import InputError
-from flt.federation import Aggregate, Aggregation, Attack, FederatedCallback, Judgement
+from flt.federation import Aggregate, Aggregation, Attack, ClientWeights, FederatedCallback, Judgement
 
 UPDATES = {
     "malicious rows only": (lambda u, m: u[m], r"all rows, not the 3 malicious ones alone"),
@@ -165,3 +166,50 @@ def test_an_attack_that_forgets_its_base(fit):
 
     with pytest.raises(InputError, match=r"let Wrong\.__init__ call super\(\).__init__\(fraction\)"):
         fit(FedAvg(), Wrong(), rounds=1)
+
+
+def test_a_federation_is_returned_as_one(fit):
+    class Wrong(FederatedCallback):
+        def on_federation(self, federation):
+            return federation.clients
+
+    with pytest.raises(InputError, match=r"on_federation returned a flt\.data\.examples\.ClientData"):
+        fit(Median(), Wrong(), rounds=1)
+
+
+def test_a_streaming_rule_whose_aggregate_nobody_would_call():
+    with pytest.raises(TypeError, match="Wrong overrides aggregate of a Streaming rule: override fold and finish"):
+
+        class Wrong(FedAvg):
+            def aggregate(self, round):
+                return Aggregate(round.updates[0])
+
+
+@pytest.mark.parametrize("factor", [1e-60, 1.0, 1e60])
+def test_weights_of_any_length(fit, factor):
+    """They are brought to float32's range before updates are multiplied."""
+
+    class Mean(ClientWeights):
+        def weigh(self, round):
+            return factor * torch.arange(1, len(round) + 1, dtype=torch.float64)
+
+    recorder = Recorder()
+    fit(Mean(), recorder, rounds=1)
+    [(round, aggregate)] = recorder.ended
+    shares = torch.arange(1, 11).double() / 55
+    torch.testing.assert_close(aggregate.update.double(), shares @ round.updates.double(), rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(aggregate.judgement.weights, shares)
+
+
+@pytest.mark.parametrize("num_chosen", [0, 1, 4])
+def test_a_mask_is_a_weight(fit, num_chosen):
+    class Mean(ClientWeights):
+        def weigh(self, round):
+            return round.client_ids < num_chosen
+
+    recorder = Recorder()
+    fit(Mean(), recorder, rounds=1)
+    [(round, aggregate)] = recorder.ended
+    mean = round.updates[:num_chosen].mean(dim=0) if num_chosen else torch.zeros(83)
+    torch.testing.assert_close(aggregate.update, mean)
+    assert aggregate.judgement.weights.mean() == (0.1 if num_chosen else 0)
