@@ -171,7 +171,7 @@ def test_table_one(
         assert data["num_clients"] == clients
         assert data["partition"]["init_args"] == {"noniid_degree": degree}
         assert data.get("inputs") is None
-    assert settings["aggregation"]["init_args"] == {"variant": "FLTrust"}
+    assert settings["aggregation"]["init_args"]["variant"] == "FLTrust"
     assert settings["attack"]["class_path"].endswith("NoAttack")
 
 
