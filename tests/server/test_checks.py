@@ -7,7 +7,7 @@ from torch import nn
 
 from callbacks import AdaptiveAttack, FedAvg, FLTrust, Krum, NoAttack, ScalingAttack, TrimAttack, TrimmedMean
 from flt.errors import InputError
-from flt.runs.checkpoints import check_settings_kept, check_state
+from flt.runs.restoring import check_settings_kept, check_state
 from flt.server.checks import check_milestones, check_precision
 
 
