@@ -194,8 +194,8 @@ class Aggregate:
         if len(chosen) == 1:  # as Krum does; no sum is needed
             judgement = Judgement(weights=(weights != 0).to(weights))
             return cls(round.updates[chosen[0]].clone(), round.statistics[chosen[0]].clone(), judgement, memory)
-        # Products of updates and weights are in float32, which holds neither 1e-50 nor 1e50.
-        weights = weights / weights.abs().amax() if len(chosen) else weights
+        # Shares keep the sum below the largest update; float32, in which it is taken, holds neither 1e-50 nor 1e50.
+        weights = weights / weights.abs().sum(dtype=torch.float64) if len(chosen) else weights
         total, statistics = WeightedSum.of(round.updates, weights), WeightedSum.of(round.statistics, weights)
         return cls(total.mean(), statistics.mean(), Judgement(weights=weights).shared_out(total.divisor), memory)
 

@@ -1,6 +1,5 @@
 """What becomes of the clients' updates once they are trained: attack, clipping and the like, the rule."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from flt.functional import all_finite, finite_rows, median
 from flt.server.cohort import Cohort
 from flt.server.memories import Memories
 from flt.server.processes import Processes
+from flt.server.quiet import quiet
 
 HOOKS = ("on_client_updates", "on_updates_received")
 
@@ -141,8 +141,7 @@ class Reception:
                 f"round.rule was given {described(updates)} in round {round.number}: give it a row for each client, of"
                 f" shape {list(round.updates.shape)}"
             )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of rounds that are only imagined
+        with quiet():
             sent = _drop_unusable(round.replace(updates=updates))
             if len(sent):
                 sent = self._through("on_updates_received", sent, keeping=False)

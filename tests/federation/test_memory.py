@@ -1,11 +1,12 @@
 """What plug-ins keep from round to round, and an attack that asks the rule."""
 
 import gc
+import warnings
 import weakref
 
 import pytest
 import torch
-from tiny import Recorder, parameters_of
+from tiny import Recorder, Sending, parameters_of
 
 from callbacks import NNM, FedAvg, Median, NoAttack
 from flt.errors import InputError
@@ -225,3 +226,19 @@ def test_an_answer_that_the_server_would_throw_away_is_none(fit):
     answers = []
     fit(Overflowing(), Huge(0.2), rounds=1)
     assert not answers[0].any()
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_warning_comes_once_though_an_attack_asks_the_rule(fit, asks):
+    """Every round one client sends a NaN; what is imagined warns of nothing."""
+
+    class Silent(Attack):
+        def craft(self, round):
+            if asks:
+                round.rule(torch.full_like(round.updates, torch.nan))
+
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("default")
+        fit(Median(), Sending(float("nan"), (0,)), Silent(0.2), rounds=4)
+    assert sum("were dropped" in str(each.message) for each in shown) == 1
+    fit(Median(), Silent(0.2), rounds=2)  # without any, as a warning is an error here

@@ -213,3 +213,17 @@ def test_a_mask_is_a_weight(fit, num_chosen):
     mean = round.updates[:num_chosen].mean(dim=0) if num_chosen else torch.zeros(83)
     torch.testing.assert_close(aggregate.update, mean)
     assert aggregate.judgement.weights.mean() == (0.1 if num_chosen else 0)
+
+
+def test_the_mean_of_huge_updates_that_a_mask_has_chosen(fit):
+    class Mean(ClientWeights):
+        def weigh(self, round):
+            return torch.ones(len(round))
+
+    class Huge(FederatedCallback):
+        def on_client_updates(self, round):
+            return round.replace(updates=torch.full_like(round.updates, 1e38))
+
+    recorder = Recorder()
+    fit(Mean(), Huge(), recorder, rounds=1)
+    torch.testing.assert_close(recorder.ended[0][1].update, torch.full((83,), 1e38))
