@@ -7,6 +7,7 @@ import torch
 from hostile import receive
 
 from callbacks import FedAvg, FLTrust, Median, TrimmedMean
+from flt.federation import FederatedCallback, by_client
 from flt.functional import median
 
 MAX = torch.finfo(torch.float32).max
@@ -69,6 +70,27 @@ def test_all_send_the_same(rule, kind):
         sent = 0 * sent  # no factor of float32 brings them to the root update's length
     expected = rule.reference(sent, np.ones(6), np.arange(5, 15), 2)
     torch.testing.assert_close(aggregate.update.double(), torch.tensor(expected), rtol=1e-5, atol=1e-40)
+
+
+class Spoiling(FederatedCallback):
+    """Makes the fourth client's update something else once it has been received."""
+
+    def __init__(self, value):
+        self.value = value
+
+    @by_client
+    def on_updates_received(self, round):
+        return round.replace(updates=torch.where(round.client_ids[:, None] == 3, self.value, round.updates))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("clients_per_part", [10, 3])
+def test_what_a_hook_spoils_is_dropped_after_it(rule, value, clients_per_part):
+    case = a_case(benign_updates(10), clients_per_part=clients_per_part)
+    round, aggregate = receive(case, rule.make(), Spoiling(value))
+    assert round.client_ids.tolist() == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    assert round.num_dropped == 1
+    assert aggregate.update.isfinite().all()
 
 
 def test_a_plain_mean_of_huge_updates():
