@@ -2,6 +2,7 @@
 
 import multiprocessing
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -224,7 +225,8 @@ def test_a_failing_cell_stops_no_other(place: Path, here: Here) -> None:
     assert ended.status == 1
     (line,) = (at for at, text in enumerate(Path("own_rules.py").read_text().splitlines(), 1) if "a mistake" in text)
     written = place / "out" / "cells" / "own" / "seed_0" / "traceback.txt"
-    where = f"{place / 'own_rules.py'}, line {line}); traceback in {written}"
+    source = sys.modules["own_rules"].__file__  # which another test may have imported from its own folder
+    where = f"{source}, line {line}); traceback in {written}"
     reason = f"RuntimeError: a mistake in somebody's own code ({where}"
     assert f"own · seed 0: {reason}" in ended.output
     assert f"failed: own · seed 0: {reason}" in " ".join(ended.output.split())
