@@ -519,7 +519,10 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "table by nobody": (table("--out", "o", "--jobs", "0"), ["jobs=0", "1"]),
     "table on an unknown cluster": (table("--out", "o", "--launcher", "moon"), ["launcher", "moon", "slurm"]),
     "plot of nothing": (("plot", "nope"), ["nope/summary.json", "no such file"]),
-    "plot of another program's summary": (("plot", "foreign"), ["foreign/summary.json", "attack", "seed"]),
+    "plot of another program's summary": (
+        ("plot", "foreign"),
+        ["foreign/summary.json", "no summary of a run", "--resume foreign"],
+    ),
     "plot of an unknown metric": (("plot", RUN, "--y", "[nope]"), ["y=nope", "testing_error_rate"]),
     "plot of a metric without brackets": (("plot", RUN, "--y", "nope"), ["y", "list", "nope"]),
     "dashboard of nobody": (("dashboard",), ["entity", "flt dashboard --help"]),
