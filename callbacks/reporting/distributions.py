@@ -82,8 +82,8 @@ def histogram(name: str, values: Tensor, num_clients: int) -> tuple[np.ndarray, 
 
     Example:
         >>> counts, edges = histogram("cosine_to_root", torch.tensor([-1.0, 0.99, 1.0001]), 3)
-        >>> counts[0], counts[-1], edges[0], edges[-1]
-        (np.int64(1), np.int64(2), np.float64(-1.0), np.float64(1.0))
+        >>> int(counts[0]), int(counts[-1]), float(edges[0]), float(edges[-1])
+        (1, 2, -1.0, 1.0)
     """
     low, high = (0.0, 10.0) if "norm_ratio" in name else (-1.0, 1.0)
     if name == "weights":

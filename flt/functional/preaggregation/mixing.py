@@ -24,6 +24,7 @@ def nearest_neighbor_mixing(updates: Tensor, *, num_byzantine: int) -> Tensor:
         Allouah et al., Fixing by Mixing: A Recipe for Optimal Byzantine ML under Heterogeneity, AISTATS 2023.
 
     Example:
+        >>> import torch
         >>> nearest_neighbor_mixing(torch.tensor([[0.0], [1.0], [9.0]]), num_byzantine=1)
         tensor([[0.5000, 0.5000, 0.0000],
                 [0.5000, 0.5000, 0.0000],

@@ -153,8 +153,9 @@ class GridView:
         if not jobs:
             return Text("")
         if all(job in self.summaries for job in jobs):
-            means = [self.summaries[job]["testing_error_rate"] for job in jobs]
-            return Text(f"{sum(means) / len(means):.3f}", style="green")
+            rates = [self.summaries[job]["testing_error_rate"] for job in jobs]
+            known = [rate for rate in rates if rate is not None]
+            return Text(f"{sum(known) / len(known):.3f}" if known else "-", style="green")
         text = Text()
         for job in jobs:
             if job in self.summaries:
@@ -170,5 +171,6 @@ class GridView:
 
 def _rates(summary: Mapping[str, Any]) -> str:
     success = summary.get("attack_success_rate")
-    error = f"testing error {summary['testing_error_rate']:.4f}"
+    rate = summary["testing_error_rate"]
+    error = "no testing error" if rate is None else f"testing error {rate:.4f}"
     return error + ("" if success is None else f", attack success {success:.4f}")

@@ -74,7 +74,10 @@ def finish(job: Job, error: float, success: float | None = None) -> None:
     """Leaves what a finished run has left."""
     job.folder.mkdir(parents=True, exist_ok=True)
     rates = {"testing_error_rate": error, "attack_success_rate": success}
-    (job.folder / "summary.json").write_text(json.dumps({**rates, "rounds": ROUNDS}))
+    trust = dict.fromkeys(("trust_score_benign", "trust_score_malicious"))
+    counts = dict.fromkeys(("num_clients", "num_malicious", "num_dropped", "seed"), 0)
+    names = {"data": "HAR", "stand_in": False, "aggregation": "FedAvg", "attack": "NoAttack"}
+    (job.folder / "summary.json").write_text(json.dumps({**names, **rates, **trust, **counts, "rounds": ROUNDS}))
 
 
 def lines_of(text: str) -> list[list[str]]:
