@@ -1,4 +1,4 @@
-"""What every test needs; the rules and attacks are rows of tests/helpers/catalogue.py."""
+"""What every test needs; the rules and attacks are rows of tests/helpers/catalogue."""
 
 import os
 import signal

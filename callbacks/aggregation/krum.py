@@ -39,4 +39,4 @@ class Krum(ClientWeights):
 
     def weigh(self, round: Round) -> Tensor:
         """Applies `flt.functional.aggregation.krum.krum_weights`."""
-        return krum_weights(round.updates, num_byzantine=self.byzantine.of(round))
+        return krum_weights(round.rows.gram, num_byzantine=self.byzantine.of(round))

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from callbacks.aggregation import FedAvg
 from flt.federation import Aggregation, Byzantine, Federation, PreAggregation, Round
-from flt.functional import nearest_neighbor_mixing
+from flt.functional.preaggregation.mixing import mixing_weights
 
 
 class NNM(PreAggregation):
@@ -36,5 +36,5 @@ class NNM(PreAggregation):
         return f"{super().describe(federation)}, {self.byzantine.describe(federation)}"
 
     def mix(self, round: Round) -> Tensor:
-        """Applies `flt.functional.nearest_neighbor_mixing`."""
-        return nearest_neighbor_mixing(round.updates, num_byzantine=self.byzantine.of(round))
+        """See `flt.functional.nearest_neighbor_mixing`."""
+        return mixing_weights(round.rows.gram, num_byzantine=self.byzantine.of(round))

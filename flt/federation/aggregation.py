@@ -50,7 +50,10 @@ class Aggregation(FederatedCallback, ABC):
 
 
 class ClientWeights(Aggregation):
-    """Shape of rules that weigh each client: the aggregate is the weighted mean of the updates."""
+    """Shape of rules that weigh each client: the aggregate is the weighted mean of the updates.
+
+    Most of them need nothing of the updates but ``round.rows.gram``, their inner products, which are computed once.
+    """
 
     @abstractmethod
     def weigh(self, round: Round) -> Tensor:
@@ -70,7 +73,8 @@ class Coordinatewise(Aggregation):
 
     def aggregate(self, round: Round) -> Aggregate:
         """The rule on the updates, and on the statistics of batch normalisation."""
-        return Aggregate(self.columns(round.updates, round), statistics=self.columns(round.statistics, round))
+        update = round.rows.by_columns(lambda values: self.columns(values, round))
+        return Aggregate(update, statistics=self.columns(round.statistics, round))
 
 
 class Streaming(Aggregation):

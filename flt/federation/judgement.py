@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -22,12 +22,17 @@ class Judgement:
         cosines: Cosine of each update with the root update, in [-1, 1].
         norm_ratios: Length of each update in lengths of the root update, ``|g_i| / |g_0|``; not finite where the root
             update is zero.
+        kept: Whether the rule let the client take part, boolean; None where its weight says so, 0 for those left out.
+        scores: The rule's own score of each client, such as the sum of distances of Krum; what it means, and whether
+            more is better, is the rule's to say.
     """
 
     trust_scores: Tensor | None = None
     weights: Tensor | None = None
     cosines: Tensor | None = None
     norm_ratios: Tensor | None = None
+    kept: Tensor | None = None
+    scores: Tensor | None = None
 
     @property
     def vectors(self) -> dict[str, Tensor]:
@@ -55,7 +60,7 @@ class Judgement:
         """The same with the weights w_i divided by a scalar."""
         if self.weights is None:
             return self
-        return Judgement(self.trust_scores, self.weights / divisor, self.cosines, self.norm_ratios)
+        return replace(self, weights=self.weights / divisor)
 
     def to(self, device: torch.device | str) -> Judgement:
         """The same on a device."""

@@ -15,6 +15,8 @@ from flt.federation.partial import PartialAggregate
 from flt.federation.returned import check_aggregate, described
 from flt.federation.round import Aggregate, Federation, Round
 
+TINY = torch.finfo(torch.float64).tiny
+
 
 class PreAggregation(Aggregation):
     """A rule around a rule: it gives the inner rule linear mixtures of the clients' updates, a row each.
@@ -66,7 +68,7 @@ class PreAggregation(Aggregation):
             f"{type(self.rule).__name__}.aggregate",
             self.rule.finish(self.rule.fold(inside), inside),
             inside,
-            num_params=round.updates.shape[1],
+            num_params=round.rows.num_params,
             thorough=False,
         )
         if found is None:
@@ -87,7 +89,7 @@ class PreAggregation(Aggregation):
                 f"{type(self).__name__}.mix returned {described(mixing)} in round {round.number}: return a tensor of"
                 f" shape {list(shape)}, a row for each of num_rows and a column for each client"
             )
-        return mixing.to(round.updates)
+        return mixing.to(round.statistics.device, torch.float64)
 
     def _inside(self, federation: Federation) -> Federation:
         return federation.replace(num_rows=self.num_rows(federation.rows_per_round))
@@ -95,21 +97,21 @@ class PreAggregation(Aggregation):
     def _mixed(self, round: Round, mixing: Tensor) -> Round:
         """The round that the inner rule sees: each row stands for the clients that are mixed in it.
 
-        A row has the id of the client with the row's own number where that one is mixed in it, as in nearest-neighbour
-        mixing, else of the first one: what the inner rule keeps by client id needs ids that differ.
+        A row has the id of the client with the row's own number, as far as there are clients: what the inner rule keeps
+        by client id needs ids that differ.
         """
-        exact, device = mixing.double(), round.num_examples.device
-        takes_part = (exact > 0).to(device)
-        owners = takes_part.int().argmax(dim=1)
-        own = takes_part.diagonal().nonzero().flatten()
-        owners[own] = own
+        # A row of clipped updates is as much of its clients as one of whole ones.
+        shares, device = mixing / mixing.sum(dim=1, keepdim=True).clamp(min=TINY), round.num_examples.device
+        takes_part = (mixing > 0).to(device)
+        numbers = torch.arange(len(mixing), device=device)
+        owners = torch.where(numbers < len(round), numbers, takes_part.int().argmax(dim=1))
         return round.replace(
             client_ids=round.client_ids[owners],
             malicious=(takes_part & round.malicious.to(device)).any(dim=1),
-            num_examples=exact.to(device) @ round.num_examples.double(),
-            updates=mixing @ round.updates,
-            losses=(exact @ round.losses.to(exact)).to(round.losses),  # on the CPU among several processes
-            statistics=mixing @ round.statistics,
+            num_examples=shares.to(device) @ round.num_examples.double(),
+            updates=round.rows.mixed(mixing),
+            losses=(shares @ round.losses.to(shares)).to(round.losses),  # on the CPU among several processes
+            statistics=shares.to(round.statistics.dtype) @ round.statistics,
             federation=self._inside(round.federation),
             memory=round.memory.get("rule", NOTHING),
         )
@@ -131,9 +133,8 @@ def carried_back(judgement: Judgement, mixing: Tensor) -> Judgement:
         tensor([0.5000, 0.5000, 0.0000], dtype=torch.float64)
     """
     exact = mixing.double()
-    tiny = torch.finfo(torch.float64).tiny
-    per_client = exact / exact.sum(dim=0).clamp(min=tiny)
-    back = {"weights": exact / exact.sum(dim=1, keepdim=True).clamp(min=tiny)}
+    per_client = exact / exact.sum(dim=0).clamp(min=TINY)
+    back = {"weights": exact / exact.sum(dim=1, keepdim=True).clamp(min=TINY)}
     said = {each.name: getattr(judgement, each.name) for each in fields(judgement)}
     return Judgement(
         **{

@@ -11,6 +11,7 @@ from flt.data.examples import ClientData
 from flt.data.triggers import Trigger
 from flt.federation.judgement import Judgement
 from flt.federation.memory import NOTHING, Memory
+from flt.functional.rows import Rows
 from flt.functional.weighted_sum import WeightedSum
 from flt.random import generator
 
@@ -80,6 +81,10 @@ def _no_rule(updates: Tensor) -> Tensor:
     raise AssertionError("round.rule is there for attacks, in the hook on_client_updates")
 
 
+SMALLEST_FACTOR = 1e-18
+"""Below which a product of float32 with an update of ordinary length is taken in float64."""
+
+
 BY_CLIENT = ("client_ids", "malicious", "num_examples", "updates", "losses", "statistics")
 """What a round has a row of for each client."""
 
@@ -93,7 +98,8 @@ class Round:
         client_ids: Who takes part, shape ``[num_clients]``.
         malicious: Which of them are malicious, boolean of shape ``[num_clients]``, on the CPU.
         num_examples: Size of their local data as the server knows it, shape ``[num_clients]``.
-        updates: Their local updates g_i, shape ``[num_clients, num_params]``, float32.
+        updates: Their local updates g_i, shape ``[num_clients, num_params]``, float32. Rules around which there is a
+            pre-aggregation do without where they can: ``rows`` has their Gram matrix, norms, weighted sums, columns.
         root_update: The server's own update g_0, shape ``[num_params]``; None if nothing in this run needs it.
         losses: Mean training loss of each client's batch, shape ``[num_clients]``.
         statistics: By how much local training moved the running statistics of batch normalisation, shape
@@ -122,8 +128,14 @@ class Round:
     rule: Callable[[Tensor], Tensor] = field(default=_no_rule, repr=False)
 
     def replace(self, **changes: Any) -> "Round":
-        """A copy with some attributes changed."""
-        return replace(self, **changes)
+        """A copy with some attributes changed; updates that stay are not written down."""
+        return replace(self, **{"updates": self.rows} | changes)
+
+    @property
+    def rows(self) -> Rows:
+        """The updates as rows of which nobody has to write down more than is asked for."""
+        rows: Rows = self.__dict__["_rows"]
+        return rows
 
     def generator(self, stream: str) -> torch.Generator:
         """Fresh random numbers for a callback's ``stream`` in this round, on the device of the updates."""
@@ -162,6 +174,19 @@ class Round:
         return self.root_statistics
 
 
+class _WrittenDown:
+    """``round.updates``: the rows of a round as a tensor, written down when somebody asks for it."""
+
+    def __get__(self, round: Round, owner: type[Round]) -> Tensor:
+        return round.rows.tensor
+
+    def __set__(self, round: Round, updates: Tensor | Rows) -> None:
+        round.__dict__["_rows"] = updates if isinstance(updates, Rows) else Rows(updates)
+
+
+Round.updates = _WrittenDown()  # type: ignore[assignment]
+
+
 @dataclass(frozen=True)
 class Aggregate:
     """What a rule made of a round.
@@ -180,24 +205,42 @@ class Aggregate:
     memory: Memory | None = field(default=None, repr=False)
 
     @classmethod
-    def mean_of(cls, round: Round, weights: Tensor, *, memory: Memory | None = None) -> "Aggregate":
+    def mean_of(
+        cls,
+        round: Round,
+        weights: Tensor,
+        *,
+        scales: Tensor | None = None,
+        scores: Tensor | None = None,
+        memory: Memory | None = None,
+    ) -> "Aggregate":
         """The weighted mean of a round's updates, and of their statistics.
 
         Args:
             round: The round.
             weights: What each client counts, shape ``[num_clients]``, of any length and of any dtype, a mask say; they
                 need not add up to 1. Where all are zero, so is the aggregate.
+            scales: What each update is multiplied by before, shape ``[num_clients]``; None leaves them.
+            scores: The rule's own score of each client, for the judgement, shape ``[num_clients]``.
             memory: What the rule keeps for the next round.
         """
         weights = weights if weights.is_floating_point() else weights.double()
         chosen = weights.nonzero().flatten()
-        if len(chosen) == 1:  # as Krum does; no sum is needed
-            judgement = Judgement(weights=(weights != 0).to(weights))
-            return cls(round.updates[chosen[0]].clone(), round.statistics[chosen[0]].clone(), judgement, memory)
+        if len(chosen) == 1 and scales is None:  # as Krum does; no sum is needed
+            judgement = Judgement(weights=(weights != 0).to(weights), scores=scores)
+            return cls(round.rows.row(chosen[0]), round.statistics[chosen[0]].clone(), judgement, memory)
         # Shares keep the sum below the largest update; float32, in which it is taken, holds neither 1e-50 nor 1e50.
         weights = weights / weights.abs().sum(dtype=torch.float64) if len(chosen) else weights
-        total, statistics = WeightedSum.of(round.updates, weights), WeightedSum.of(round.statistics, weights)
-        return cls(total.mean(), statistics.mean(), Judgement(weights=weights).shared_out(total.divisor), memory)
+        if scales is None:
+            total = round.rows.weighted_sum(weights)
+        else:
+            factors = weights * scales.to(weights)
+            # A factor that shortens so long an update would lose its digits in float32.
+            exact = bool(((factors != 0) & (factors.abs() < SMALLEST_FACTOR)).any())
+            total = round.rows.weighted_sum(factors, weights, exact=exact)
+        statistics = WeightedSum.of(round.statistics, weights)
+        judgement = Judgement(weights=weights, scores=scores).shared_out(total.divisor)
+        return cls(total.mean(), statistics.mean(), judgement, memory)
 
     @property
     def trust_scores(self) -> Tensor | None:

@@ -9,7 +9,6 @@ from flt.functional.blocks import NUM_COLUMNS, column_blocks, float64_blocks
 
 BLOCK = 4096  # entries of an update whose squares are added in float32
 FEW = 2**15  # numbers that are copied to float64 in no time
-BLURRED = 1e-9  # of two squared lengths: a squared distance below this share of them has lost digits in float64
 SHORTEST, LONGEST = 1e-15, 1e18  # lengths whose squares, and those of their parts that matter, float32 holds
 
 
@@ -102,46 +101,6 @@ def _products(updates: Tensor, direction: Tensor) -> Tensor:
     for block, piece in zip(column_blocks(updates), column_blocks(direction[None]), strict=True):
         products += block @ piece[0]
     return products
-
-
-def pairwise_squared_distances(updates: Tensor) -> Tensor:
-    """Squared Euclidean distance between every two updates.
-
-    From inner products in float64, relative to the shortest update, so that a huge one blurs no distance but its own;
-    updates that lie much closer to each other than to the shortest are compared once more, relative to one of them.
-    Six digits are right even where updates nearly agree, and equal updates are at distance 0.
-
-    Args:
-        updates: Client updates, shape ``[num_clients, num_params]``.
-
-    Returns:
-        Distances, float64, shape ``[num_clients, num_clients]``, symmetric, zero on the diagonal.
-
-    Example:
-        >>> pairwise_squared_distances(torch.tensor([[0.0, 0.0], [3.0, 4.0]]))[0, 1]
-        tensor(25., dtype=torch.float64)
-    """
-    distances, is_blurred = _squared_distances(updates, norms(updates).argmin())
-    while is_blurred.any():
-        # Each pass leaves one update with no blurred distance, and most of them all with it.
-        centre = is_blurred.sum(dim=1).argmax()
-        is_blurred[centre, centre] = True
-        group = is_blurred[centre].nonzero().flatten()
-        again, still_blurred = _squared_distances(updates[group], (group == centre).nonzero()[0, 0])
-        distances[group[:, None], group] = again
-        is_blurred[group[:, None], group] &= still_blurred
-    return distances
-
-
-def _squared_distances(updates: Tensor, origin: Tensor) -> tuple[Tensor, Tensor]:
-    """Squared distances between updates, from inner products relative to one of them, and which are blurred."""
-    gram = updates.new_zeros(len(updates), len(updates), dtype=torch.float64)
-    for block in float64_blocks(updates):
-        block -= block[origin].clone()
-        gram.addmm_(block, block.T)
-    distances, squares = squared_distances_from_gram(gram), gram.diagonal()
-    is_blurred = distances < BLURRED * torch.minimum(squares[:, None], squares[None, :])
-    return distances, is_blurred.fill_diagonal_(False)
 
 
 def inner_products(vectors: Tensor, others: Tensor) -> Tensor:

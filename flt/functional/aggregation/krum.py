@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from flt.errors import InputError
-from flt.functional.distances import pairwise_squared_distances
+from flt.functional.gram import Gram
 
 
 def krum(updates: Tensor, *, num_byzantine: int) -> Tensor:
@@ -36,21 +36,26 @@ def krum_select(updates: Tensor, *, num_byzantine: int) -> Tensor:
     return krum_scores(updates, num_byzantine=num_byzantine).argmin()
 
 
-def krum_weights(updates: Tensor, *, num_byzantine: int) -> Tensor:
+def krum_weights(gram: Gram, *, num_byzantine: int) -> Tensor:
     """What each update counts in the mean that `krum` is: 1 for the selected one, shape ``[num_clients]``.
 
     Of one or two updates, which have no neighbours to be judged by, the first one is taken.
     """
-    weights = updates.new_zeros(len(updates))
-    chosen = krum_select(updates, num_byzantine=num_byzantine) if len(updates) >= 3 else 0
+    distances = gram.squared_distances
+    weights = distances.new_zeros(len(distances))
+    chosen = _scores(distances, num_byzantine).argmin() if len(distances) >= 3 else 0
     weights[chosen] = 1.0
     return weights
 
 
 def krum_scores(updates: Tensor, *, num_byzantine: int) -> Tensor:
     """Sum of squared distances of each update to its ``n - f - 2`` nearest others, float64, ``[num_clients]``."""
-    check_num_byzantine(num_byzantine, len(updates))
-    return nearest_sums(pairwise_squared_distances(updates), num_neighbours=len(updates) - num_byzantine - 2)
+    return _scores(Gram.of(updates).squared_distances, num_byzantine)
+
+
+def _scores(squared_distances: Tensor, num_byzantine: int) -> Tensor:
+    check_num_byzantine(num_byzantine, len(squared_distances))
+    return nearest_sums(squared_distances, num_neighbours=len(squared_distances) - num_byzantine - 2)
 
 
 def nearest_sums(squared_distances: Tensor, *, num_neighbours: int) -> Tensor:

@@ -8,7 +8,8 @@ from torch import Tensor
 from flt.errors import check_choice
 from flt.functional.aggregation.krum import nearest_sums
 from flt.functional.attacks.knowledge import Knowledge
-from flt.functional.distances import inner_products, norms, pairwise_squared_distances, squared_distances_from_gram
+from flt.functional.distances import inner_products, norms, squared_distances_from_gram
+from flt.functional.gram import pairwise_squared_distances
 
 SMALLEST_STEP = 1e-5  # lambda below which the search gives up, as Fang et al. do
 

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from flt.errors import InputError
-from flt.functional.distances import pairwise_squared_distances
+from flt.functional.gram import Gram
 
 
 def nearest_neighbor_mixing(updates: Tensor, *, num_byzantine: int) -> Tensor:
@@ -30,14 +30,18 @@ def nearest_neighbor_mixing(updates: Tensor, *, num_byzantine: int) -> Tensor:
                 [0.5000, 0.5000, 0.0000],
                 [0.0000, 0.5000, 0.5000]])
     """
-    num_clients = len(updates)
+    return mixing_weights(Gram.of(updates), num_byzantine=num_byzantine).to(updates.dtype)
+
+
+def mixing_weights(gram: Gram, *, num_byzantine: int) -> Tensor:
+    """The matrix of `nearest_neighbor_mixing`, from inner products; float64."""
+    num_clients = len(gram.squared_distances)
     if num_byzantine < 0 or num_clients < 2 * num_byzantine + 1:
         raise InputError(
             f"num_byzantine={num_byzantine}: NNM needs num_clients >= 2 * num_byzantine + 1, and there are"
             f" {num_clients} clients (at most {max(0, (num_clients - 1) // 2)})"
         )
-    distances = pairwise_squared_distances(updates)
     # An update is its own nearest, also beside one that is equal to it.
-    distances.fill_diagonal_(-1.0)
+    distances = gram.squared_distances.clone().fill_diagonal_(-1.0)
     nearest = distances.sort(dim=1, stable=True).indices[:, : num_clients - num_byzantine]
-    return updates.new_zeros(num_clients, num_clients).scatter_(1, nearest, 1.0 / nearest.shape[1])
+    return distances.new_zeros(num_clients, num_clients).scatter_(1, nearest, 1.0 / nearest.shape[1])

@@ -1,0 +1,3 @@
+"""Rules that look for attackers: clusters, histories, reputations."""
+
+__all__: list[str] = []

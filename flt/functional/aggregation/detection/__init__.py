@@ -1,0 +1,3 @@
+"""Rules that look for attackers: clusters, histories, reputations, tensors to tensors."""
+
+__all__: list[str] = []

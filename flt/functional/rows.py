@@ -1,0 +1,106 @@
+"""The rows that a rule sees: the clients' updates, or linear mixtures of them that nobody has to write down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from flt.functional.blocks import column_blocks, float64_blocks
+from flt.functional.distances import norms
+from flt.functional.gram import Gram
+from flt.functional.weighted_sum import WeightedSum
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Updates as they are, or as mixtures ``mixing @ updates`` that are made a few columns at a time.
+
+    Whatever several rules or pre-aggregations ask for, such as the Gram matrix, is computed once.
+
+    Attributes:
+        updates: Shape ``[num_clients, num_params]``.
+        mixing: Float64 of shape ``[num_rows, num_clients]``; None for the updates themselves.
+        unmixed: The rows before the last mixing, whose Gram matrix this one's follows from, and that mixing.
+    """
+
+    updates: Tensor
+    mixing: Tensor | None = None
+    unmixed: tuple[Rows, Tensor] | None = None
+
+    def __len__(self) -> int:
+        return len(self.updates if self.mixing is None else self.mixing)
+
+    @property
+    def num_params(self) -> int:
+        """Number of columns."""
+        return self.updates.shape[1]
+
+    @cached_property
+    def tensor(self) -> Tensor:
+        """The rows written down, shape ``[num_rows, num_params]``: for mixtures a second copy of the updates."""
+        return self.updates if self.mixing is None else self.mixing.to(self.updates.dtype) @ self.updates
+
+    @cached_property
+    def gram(self) -> Gram:
+        """Their inner products."""
+        if self.unmixed is None:
+            return Gram.of(self.updates)
+        rows, mixing = self.unmixed
+        return rows.gram.mixed(mixing)
+
+    @cached_property
+    def norms(self) -> Tensor:
+        """Euclidean norm of each row, float64, shape ``[num_rows]``."""
+        return norms(self.updates) if self.mixing is None else self.gram.norms
+
+    def mixed(self, mixing: Tensor) -> Rows:
+        """The rows ``mixing @ self``, for a matrix of shape ``[num_rows, len(self)]``."""
+        mixing = mixing.double()
+        return Rows(self.updates, mixing if self.mixing is None else mixing @ self.mixing, (self, mixing))
+
+    def row(self, index: int | Tensor) -> Tensor:
+        """A copy of one row, shape ``[num_params]``."""
+        if self.mixing is None:
+            return self.updates[index].clone()
+        return self.mixing[index].to(self.updates.dtype) @ self.updates
+
+    def weighted_sum(self, factors: Tensor, weights: Tensor | None = None, *, exact: bool = False) -> WeightedSum:
+        """`WeightedSum.of` these rows; without writing them down."""
+        if self.mixing is None:
+            return WeightedSum.of(self.updates, factors, weights, exact=exact)
+        counted = factors if weights is None else weights
+        return WeightedSum.of(self.updates, factors.double() @ self.mixing, counted, exact=exact)
+
+    def products_with(self, vector: Tensor) -> Tensor:
+        """Inner product of each row with a vector of shape ``[num_params]``, float64, shape ``[num_rows]``."""
+        products = self.updates.new_zeros(len(self.updates), dtype=torch.float64)
+        for block, piece in zip(float64_blocks(self.updates), column_blocks(vector[None]), strict=True):
+            products.addmv_(block, piece[0].double())
+        return products if self.mixing is None else self.mixing @ products
+
+    def distances_to(self, vector: Tensor) -> Tensor:
+        """Distance of each row from a vector of shape ``[num_params]``, float64, shape ``[num_rows]``."""
+        squares = self.updates.new_zeros(len(self), dtype=torch.float64)
+        for block, piece in zip(float64_blocks(self.updates), column_blocks(vector[None]), strict=True):
+            rows = block if self.mixing is None else self.mixing @ block
+            squares += (rows - piece.double()).square().sum(dim=1)
+        return squares.sqrt()
+
+    def by_columns(self, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """Applies ``function``, ``[num_rows, num_columns]`` to ``[num_columns]``, to each column.
+
+        Updates that are not mixed come all at once, mixtures some columns at a time.
+        """
+        if self.mixing is None:
+            return function(self.updates)
+        mixing = self.mixing.to(self.updates.dtype)
+        return torch.cat([function(mixing @ block) for block in column_blocks(self.updates)])
+
+    def columns(self, indices: Tensor) -> Tensor:
+        """Some columns, shape ``[num_rows, len(indices)]``."""
+        chosen = self.updates[:, indices]
+        return chosen if self.mixing is None else self.mixing.to(chosen.dtype) @ chosen

@@ -1,0 +1,32 @@
+"""One table of rules and one of attacks, which every general test and the benchmark of rules read.
+
+A new rule or attack is tested by its row. The tables lie beside the references, on pytest's path: with ``tests/``
+itself there, ``import callbacks`` and ``import data`` would find the folders of tests.
+"""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from catalogue import attacks, baselines, bounding, detection, root, selection
+from catalogue.row import EXAMPLE, EXAMPLE_ROOT, Attack, Draws, Golden, Rule
+
+__all__ = ["ATTACKS", "EXAMPLE", "EXAMPLE_ROOT", "PAIRS", "RULES", "Attack", "Draws", "Golden", "Rule", "cover"]
+
+RULES = [*baselines.RULES, *selection.RULES, *bounding.RULES, *detection.RULES, *root.RULES]
+ATTACKS = [*attacks.ATTACKS]
+
+First, Second = TypeVar("First"), TypeVar("Second")
+
+
+def cover(first: Sequence[First], second: Sequence[Second]) -> list[tuple[First, Second]]:
+    """Pairs of two tables in which each row meets two of the other table, as many as twice the longer table has rows.
+
+    Example:
+        >>> cover("abc", "xy")
+        [('a', 'x'), ('b', 'y'), ('c', 'x'), ('a', 'y'), ('b', 'x'), ('c', 'y')]
+    """
+    turns = range(max(len(first), len(second)))
+    return [(first[k % len(first)], second[(k + shift) % len(second)]) for shift in (0, 1) for k in turns]
+
+
+PAIRS = cover(RULES, ATTACKS)

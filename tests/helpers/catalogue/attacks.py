@@ -1,0 +1,91 @@
+"""The attacks."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import reference
+
+import callbacks
+from catalogue.row import Attack, Draws
+from flt import functional as F
+
+
+def _krum(knowledge: str, **row: Any) -> Attack:
+    def expected(u: np.ndarray, m: np.ndarray, root: Any, draws: Draws, **settings: Any) -> np.ndarray:
+        others = int(m.sum()) - 1
+        directions, radii = draws.normal(others, u.shape[1]), draws.uniform(others, 1)
+        return reference.krum_attack(u, m, directions, radii, **{"knowledge": knowledge} | settings)
+
+    return Attack(
+        make=partial(callbacks.KrumAttack, knowledge=knowledge),
+        function=lambda u, m, root, g, **s: F.krum_attack(u, m, generator=g, **{"knowledge": knowledge} | s),
+        reference=expected,
+        stream="krum attack",
+        settings=[{"epsilon": 0.5}],
+        **row,
+    )
+
+
+def _trim(knowledge: str, settings: Sequence[dict[str, Any]] = (), **row: Any) -> Attack:
+    def expected(u: np.ndarray, m: np.ndarray, root: Any, draws: Draws, **settings: Any) -> np.ndarray:
+        return reference.trim_attack(
+            u, m, draws.uniform(int(m.sum()), u.shape[1]), **{"knowledge": knowledge} | settings
+        )
+
+    return Attack(
+        make=partial(callbacks.TrimAttack, knowledge=knowledge),
+        function=lambda u, m, root, g, **s: F.trim_attack(u, m, generator=g, **{"knowledge": knowledge} | s),
+        reference=expected,
+        stream="trim attack",
+        settings=settings,
+        **row,
+    )
+
+
+FEW_STEPS = {"sweeps": 2, "steps": 3}
+
+
+def _zeroth_order(
+    u: np.ndarray, m: np.ndarray, root: np.ndarray, draws: Draws, *, sweeps: int = 2, steps: int = 3, **settings: Any
+) -> np.ndarray:
+    shape = int(m.sum()), u.shape[1]
+    start = draws.uniform(*shape)
+    normal = np.stack([draws.normal(shape[0], steps, shape[1]) for _ in range(sweeps)])
+    return reference.adaptive_zeroth_order(u, m, root, start, normal, **settings)
+
+
+ATTACKS = [
+    Attack("NoAttack", callbacks.NoAttack),
+    Attack("LabelFlipping", callbacks.LabelFlippingAttack, labels=([0, 3, 7, 9], [9, 6, 2, 0])),
+    _krum("full", name="Krum", needs_benign=True),
+    _krum("partial", name="Krum-partial", blind=True),
+    _trim("full", [{"stretch": 5.0}], name="Trim", needs_benign=True),
+    _trim("partial", name="Trim-partial", blind=True),
+    Attack(
+        "Scaling",
+        callbacks.ScalingAttack,
+        reference=lambda u, m, root, draws, scale=None: np.where(m[:, None], (scale or len(u)) * u, u),
+        settings=[{"scale": 2.5}, {"scale": 0.5}],
+        golden=[([[0.1, -0.2, 0.3]], [True], [[1 / 3, -2 / 3, 1.0]], {"scale": 10 / 3})],
+        blind=True,
+        by_client=True,
+        finite=False,
+    ),
+    Attack(
+        "Adaptive",
+        partial(callbacks.AdaptiveAttack, **FEW_STEPS),
+        lambda u, m, root, g, **s: F.adaptive_attack(u, m, root, generator=g, **FEW_STEPS | s),
+        _zeroth_order,
+        "adaptive attack",
+        [{"sweeps": 1, "steps": 2, "noise_variance": 0.1, "probe": 0.02, "step_size": 0.3}],
+        precision=1e-3,  # a probe divides the rounding error of the objective by 0.005
+    ),
+    Attack(
+        "Adaptive-exact",
+        partial(callbacks.AdaptiveAttack, solver="exact"),
+        lambda u, m, root, g, **s: F.adaptive_attack(u, m, root, solver="exact", generator=g, **s),
+        stream="adaptive attack",
+    ),
+]

@@ -1,0 +1,5 @@
+"""Rules that look for attackers: clusters, histories, reputations."""
+
+from catalogue.row import Rule
+
+RULES: list[Rule] = []

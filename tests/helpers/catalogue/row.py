@@ -1,0 +1,133 @@
+"""What a row of the tables says of a rule or an attack."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import agreement
+import numpy as np
+import torch
+from torch import Tensor
+
+from flt import federation
+
+EXAMPLE = ((1.0, 0.1), (2.1, 1.0), (0.8, 2.0), (2.0, 2.2), (0.1, 1.1), (1.2, 0.9), (10.0, -10.0))
+"""Seven updates, the last of an attacker, for which the golden vectors are known; one client is to be tolerated."""
+EXAMPLE_ROOT = (1.0, 1.0)
+
+
+class Golden(NamedTuple):
+    """A result known from elsewhere, and the settings with which it comes out."""
+
+    expected: tuple[float, ...]
+    settings: Mapping[str, Any] = MappingProxyType({})
+
+
+class Rule(NamedTuple):
+    """A row of `RULES`: how a rule is made, and what it is to compute.
+
+    Functions get the updates, the root update, the sizes of the clients' data and the number f of malicious clients to
+    tolerate, in this order, and further settings by name.
+
+    Attributes:
+        name: What summaries call the rule.
+        make: Makes the callback.
+        function: The aggregate as `flt.functional` computes it.
+        reference: The same in NumPy.
+        golden: What is to come out for `EXAMPLE`.
+        fewest: The least number of clients for which the rule is defined, as a function of f.
+        compare: How a fuzzed aggregate is held against the reference, a function of tests/helpers/agreement.py.
+        weights: Each client's share of the aggregate, in NumPy; None for a rule that says none.
+        statistics: What becomes of the statistics of batch normalisation, given updates, statistics and f; None where
+            it follows from the weights, or where they are a rule's rows like the updates.
+        trust: Trust scores, in NumPy, given updates and root update; None for a rule without any.
+        keeps_root: Whether the root update is in the mean, so that there is one even of nobody.
+        selects: Whether the aggregate is the update of one client.
+        robust: Whether two huge updates among ten leave the aggregate as long as the others.
+        bounded: Whether the aggregate lies between what it is a mean of.
+        unanimous: Whether clients who all send the root update get it.
+    """
+
+    name: str
+    make: Callable[..., federation.Aggregation]
+    function: Callable[..., Tensor]
+    reference: Callable[..., np.ndarray]
+    golden: Sequence[Golden]
+    fewest: Callable[[int], int] = lambda f: 1
+    compare: Callable[..., None] = agreement.entries
+    weights: Callable[..., np.ndarray] | None = None
+    statistics: Callable[..., np.ndarray] | None = None
+    trust: Callable[..., np.ndarray] | None = None
+    keeps_root: bool = False
+    selects: bool = False
+    robust: bool = True
+    bounded: bool = True
+    unanimous: bool = True
+
+    def tolerated(self, f: int, num_clients: int) -> int:
+        """How many malicious clients the rule tolerates where f are expected, after some updates were dropped."""
+        return next((fewer for fewer in range(f, 0, -1) if self.fewest(fewer) <= num_clients), 0)
+
+    def of_statistics(
+        self, updates: np.ndarray, statistics: np.ndarray, root: Any, root_statistics: Any, sizes: np.ndarray, f: int
+    ) -> np.ndarray:
+        """What the rule makes of the statistics of batch normalisation, in NumPy."""
+        if self.statistics is not None:
+            return self.statistics(updates, statistics, f)
+        if self.weights is None:
+            return self.reference(statistics, root_statistics, sizes, f)
+        weights = self.weights(updates, root, sizes, f)
+        return weights @ statistics + ((1 - weights.sum()) * root_statistics if self.keeps_root else 0.0)
+
+
+class Draws:
+    """Random numbers for a reference, as the attack draws them from the same generator."""
+
+    def __init__(self, generator: torch.Generator, dtype: torch.dtype) -> None:
+        self.generator, self.dtype = generator, dtype
+
+    def uniform(self, *shape: int) -> np.ndarray:
+        return torch.rand(*shape, generator=self.generator, dtype=self.dtype).double().numpy()
+
+    def normal(self, *shape: int) -> np.ndarray:
+        return torch.randn(*shape, generator=self.generator, dtype=self.dtype).double().numpy()
+
+
+class Attack(NamedTuple):
+    """A row of `ATTACKS`: how an attack is made, and what it is to send.
+
+    Functions get the updates, who is malicious and the root update, in this order, then a generator or `Draws`, and
+    further settings by name.
+
+    Attributes:
+        name: For people.
+        make: Makes the callback.
+        function: What is sent as `flt.functional` computes it; None for an attack that has no function there.
+        reference: The same in NumPy; None for an attack that sends honest updates, or an optimum that its own test
+            looks for.
+        stream: The attack's random stream of a round.
+        settings: Further settings under which callback and function are to agree.
+        golden: What is to come out for honest updates; updates, malicious, and what is sent.
+        labels: Labels of ten classes, and those on which a malicious client trains instead; None if there are no
+            others.
+        blind: Whether benign updates make no difference.
+        by_client: Whether what a malicious client sends depends on no other client's update; else the malicious rows
+            are crafted first to last.
+        needs_benign: Whether nothing is sent where nobody is benign.
+        finite: Whether finite updates are answered by finite ones.
+        precision: Relative and absolute error that rounding in float32 may cause.
+    """
+
+    name: str
+    make: Callable[..., federation.Attack]
+    function: Callable[..., Tensor] | None = None
+    reference: Callable[..., np.ndarray] | None = None
+    stream: str = "none"
+    settings: Sequence[dict[str, Any]] = ()
+    golden: Sequence[tuple[Any, Any, Any, dict[str, Any]]] = ()
+    labels: tuple[list[int], list[int]] | None = None
+    blind: bool = False
+    by_client: bool = False
+    needs_benign: bool = False
+    finite: bool = True
+    precision: float = 1e-5

@@ -1,0 +1,5 @@
+"""Rules that choose some of the updates, by distances or spectrum."""
+
+from catalogue.row import Rule
+
+RULES: list[Rule] = []

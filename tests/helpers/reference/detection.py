@@ -1,0 +1,1 @@
+"""Rules that look for attackers: clusters, histories, reputations, in NumPy."""

@@ -1,0 +1,1 @@
+"""Rules that measure updates by data of the server's own, in NumPy."""

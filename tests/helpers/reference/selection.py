@@ -1,0 +1,1 @@
+"""Rules that choose some of the updates, by distances or spectrum, in NumPy."""
