@@ -1,16 +1,15 @@
-"""From a command to its exit status: what goes wrong is told in one line."""
+"""From a command to its exit status: what ends it is told in one line."""
 
 import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from flt.cli.environment import Terminated, set_up, terminable
 from flt.cli.faults import explained, message_of
 from flt.errors import Stopped
-
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 def exit_status(command: Callable[[], int | None]) -> int:
@@ -20,8 +19,7 @@ def exit_status(command: Callable[[], int | None]) -> int:
         command: What to run; it may return a status of its own.
 
     Returns:
-        That, or 0, or 2 after a mistake in the input, 1 where a disk is full, 130 after Ctrl-C and 143 after SIGTERM,
-        which are explained in one line on standard error; 141 where nobody reads the output any more.
+        That, or 0, or what `ending` says, which is told in one line on standard error.
     """
     try:
         set_up()
@@ -29,37 +27,38 @@ def exit_status(command: Callable[[], int | None]) -> int:
             status = command() or 0
             sys.stdout.flush()
             return status
-    except Stopped as stopped:
-        if str(stopped):
-            print(f"flt: {stopped}", file=sys.stderr)
-        return stopped.status
-    except KeyboardInterrupt as error:
-        print(f"flt: {how_stopped(error)}", file=sys.stderr)
-        return interrupted_status(error)
-    except BrokenPipeError:  # who reads the output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python flushes what is left at its exit
-        return 128 + signal.SIGPIPE
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in NO_SPACE:
-            print(f"flt: {no_space(error)}", file=sys.stderr)
-            return 1
-        mistake = explained(error)
-        if mistake is None:
+    except (Exception, KeyboardInterrupt) as error:
+        ended = ending(error)
+        if ended is None:
             raise
-        print(f"flt: error: {message_of(mistake)}", file=sys.stderr)
-        return 2
+    if str(ended):
+        print(f"flt: {ended}", file=sys.stderr)
+    return ended.status
 
 
-def how_stopped(error: KeyboardInterrupt) -> str:
-    """What stopped a command, in words."""
-    return "stopped by SIGTERM" if isinstance(error, Terminated) else "stopped by Ctrl-C"
+def ending(
+    error: BaseException, remedy: str = "", *, folder: Path | None = None, is_early: bool = False
+) -> Stopped | None:
+    """The line and the exit status with which an exception ends a command; None for a bug and other ends.
 
-
-def interrupted_status(error: KeyboardInterrupt) -> int:
-    """The exit status of a command that was stopped, as shells have it: 128 and the number of the signal."""
-    return 128 + (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT)
-
-
-def no_space(error: OSError) -> str:
-    """What a full disk has prevented, and the remedy."""
-    return f"error: {error.filename or 'a file'} cannot be written ({error.strerror}): free some space"
+    Args:
+        error: The exception.
+        remedy: How to go on after Ctrl-C (status 130), SIGTERM (143) or on a full disk (1).
+        folder: Where a traceback goes.
+        is_early: Whether it came up before a run's first round: then it is a mistake in the settings (2).
+    """
+    # Lightning ends the process itself after a KeyboardInterrupt.
+    interrupt = error.__context__ if isinstance(error, SystemExit) else error
+    if isinstance(error, Stopped):
+        return error
+    if isinstance(interrupt, KeyboardInterrupt):
+        name, number = ("SIGTERM", signal.SIGTERM) if isinstance(interrupt, Terminated) else ("Ctrl-C", signal.SIGINT)
+        return Stopped(f"stopped by {name}{remedy}", 128 + number)
+    if isinstance(error, BrokenPipeError):  # who reads the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python flushes what is left at its exit
+        return Stopped("", 128 + signal.SIGPIPE)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        name = error.filename or "a file"
+        return Stopped(f"error: {name} cannot be written ({error.strerror}): free some space{remedy}", 1)
+    mistake = explained(error, is_early=is_early) if isinstance(error, Exception) else None
+    return Stopped(f"error: {message_of(mistake, folder)}", 2) if mistake else None

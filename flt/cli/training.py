@@ -1,9 +1,10 @@
 """From the settings of ``flt fit | validate | test | predict`` to a run and its end."""
 
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from jsonargparse import Namespace
@@ -14,7 +15,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from callbacks import EvaluationMetrics, MetricsLogger, PredictionWriter, RoundProgressBar, RunReport, WandbReport
 from callbacks.reporting.wandb_runs import begin, name_runs
 from flt.cli.config_writer import ConfigWriter
-from flt.cli.exit_status import NO_SPACE, how_stopped, interrupted_status, no_space
+from flt.cli.exit_status import ending
 from flt.cli.settings import Request, keep_apart, read
 from flt.data import FederatedDataModule
 from flt.errors import InputError, Stopped
@@ -53,10 +54,17 @@ def train_or_evaluate(command: str, args: Sequence[str], *, replaces: bool = Fal
         replaces: Whether a run may take the place of one in its folder, as a grid's does that begins anew.
 
     Raises:
-        InputError: If settings cannot work.
-        Stopped: If nothing is left to do, or the run was stopped.
+        Stopped: If settings cannot work, nothing is left to do, or the run was stopped.
     """
-    perform(assemble(command, args, replaces=replaces))
+    run = None
+    try:
+        run = assemble(command, args, replaces=replaces)
+        perform(run)
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        stopped = _stopped(error, run)
+        if stopped in (None, error):
+            raise
+        raise stopped from error
     leave()
 
 
@@ -78,18 +86,17 @@ def assemble(command: str, args: Sequence[str], *, replaces: bool = False) -> Ru
 
 
 def perform(run: Run) -> None:
-    """Trains or evaluates; a run that is stopped says so, and how it goes on."""
-    arguments = {"model": run.model, "datamodule": run.data, **run.checkpoint}
-    with _stops_explained(run), sole_use(run.trainer) if run.command == "fit" else nullcontext():
+    """Trains or evaluates."""
+    methods: dict[str, Callable[..., object]] = {
+        "fit": run.trainer.fit,
+        "validate": partial(run.trainer.validate, verbose=False),  # `RunReport` prints the rates, with their data
+        "test": partial(run.trainer.test, verbose=False),
+        "predict": run.trainer.predict,
+    }
+    with sole_use(run.trainer) if run.command == "fit" else nullcontext():
         if run.command == "fit":
             begin(run.trainer)
-            run.trainer.fit(**arguments)
-        elif run.command == "predict":
-            run.trainer.predict(**arguments)
-        elif run.command == "test":  # `RunReport` prints the rates, with the data they are of, instead of Lightning
-            run.trainer.test(**arguments, verbose=False)
-        else:
-            run.trainer.validate(**arguments, verbose=False)
+        methods[run.command](model=run.model, datamodule=run.data, **run.checkpoint)
 
 
 def _continued(request: Request) -> Namespace:
@@ -144,28 +151,16 @@ def _standard_callbacks(settings: Namespace, given: list[Callback]) -> list[Call
     return [callback for callback in standard if not isinstance(callback, kinds)]
 
 
-@contextmanager
-def _stops_explained(run: Run) -> Iterator[None]:
-    """Makes a `Stopped` of what ends a run from outside: a full disk, Ctrl-C, SIGTERM."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NO_SPACE:
-            raise
-        raise Stopped(no_space(error) + _remedy(run, ", then go on with: "), 1) from error
-    except (KeyboardInterrupt, SystemExit) as error:
-        # Lightning ends the process itself after a KeyboardInterrupt.
-        interrupt = error if isinstance(error, KeyboardInterrupt) else error.__context__
-        if not isinstance(interrupt, KeyboardInterrupt):
-            raise
-        rounds = f" after {run.trainer.global_step:,} rounds" if run.command == "fit" else ""
-        message = how_stopped(interrupt) + rounds + _remedy(run, "; go on with: ")
-        raise Stopped(message if run.trainer.is_global_zero else "", interrupted_status(interrupt)) from error
-
-
-def _remedy(run: Run, introduction: str) -> str:
-    """The command that goes on with a run; nothing if it has not begun."""
-    folder = run_folder(run.trainer)
-    if run.command != "fit" or folder is None or not (folder / "config.yaml").is_file():
-        return ""
-    return f"{introduction}flt fit --resume {shlex.quote(str(folder))}"
+def _stopped(error: BaseException, run: Run | None) -> Stopped | None:
+    """What an exception ends a command with, and how a run that has begun goes on; None for a bug."""
+    folder, remedy, rounds = None, "", 0
+    if run is not None and run.command == "fit":
+        folder, rounds = run_folder(run.trainer), run.trainer.global_step
+        if folder is not None and (folder / "config.yaml").is_file():
+            remedy = f"; {rounds:,} rounds are done, go on with: flt fit --resume {shlex.quote(str(folder))}"
+        else:
+            folder = None
+    stopped = ending(error, remedy, folder=folder, is_early=rounds == 0)
+    if stopped is not None and stopped.status > 128 and run is not None and not run.trainer.is_global_zero:
+        return Stopped("", stopped.status)  # one of the processes tells
+    return stopped

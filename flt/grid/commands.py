@@ -1,7 +1,6 @@
 """``flt table`` and ``flt plot``."""
 
 import inspect
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Literal, NamedTuple
 from rich.console import Console
 
 from flt.cli.commands import COMMANDS
-from flt.cli.exit_status import interrupted_status
+from flt.cli.exit_status import ending
 from flt.cli.parser import FederatedArgumentParser
 from flt.errors import InputError
 from flt.files import write_atomically
@@ -82,17 +81,17 @@ def table(args: Sequence[str]) -> int:
         args: Its arguments.
 
     Returns:
-        0, or 1 if a cell failed, or 130 if it was interrupted, 143 by SIGTERM.
+        0, or 1 if a cell failed.
 
     Raises:
         InputError: If the grid cannot be run.
+        Stopped: If it was interrupted.
     """
     grid, out, jobs, launcher = request(args)
     try:
         results = run_grid(grid, out, jobs=jobs, launcher=launcher)
     except KeyboardInterrupt as interrupt:
-        print("flt: interrupted; the same command goes on from here", file=sys.stderr)
-        return interrupted_status(interrupt)
+        raise ending(interrupt, "; the same command goes on from here") or interrupt from interrupt
     console = Console()
     for panel in as_rich(grid.outline, results.rows):
         console.print(panel)

@@ -78,9 +78,9 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--attack", "plugins_of_tests.Start"), ["Start cannot be made: KeyError: 1", "plugins_of_tests.py, line 16"]),
+        (("--attack", "plugins_of_tests.Start"), ["KeyError: 1", "plugins_of_tests.py, line 16"]),
         (("--attack", "plugins_of_tests.Data"), ["RuntimeError: of three lines in all", "line 21"]),
-        (("--model.network", "plugins_of_tests.Narrow"), ["Narrow cannot be made: IndexError", "line 31"]),
+        (("--model.network", "plugins_of_tests.Narrow"), ["IndexError", "line 31"]),
         (("--model.network", "plugins_of_tests.Reshaping"), ["model.network Reshaping cannot take", "line 40"]),
         (("--trainer.callbacks", "plugins_of_tests.Lazy"), ["AttributeError", "nope", "line 26"]),
     ],

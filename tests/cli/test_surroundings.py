@@ -11,7 +11,6 @@ from command_line import FLTRUST, SMALL, expected_warnings, files_in, run, worki
 from offline_wandb import end_wandb
 
 from flt.cli.exit_status import exit_status
-from flt.errors import PluginError
 
 pytestmark = expected_warnings
 
@@ -74,24 +73,6 @@ def test_warnings_as_errors(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         assert exit_status(warns) == 2
     told = capsys.readouterr().err
     assert told.startswith("flt: error: a setting has no effect (a warning, which -W error")
-
-
-def test_a_library_that_cannot_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    library = tmp_path / "lib" / "python3.11" / "site-packages"
-    library.mkdir(parents=True)
-    (library / "library_of_test.py").write_text("raise ValueError('of the environment')\n")
-    monkeypatch.syspath_prepend(str(library))
-    from flt.cli.faults import explained
-
-    def importing() -> None:
-        import library_of_test  # type: ignore[import-not-found]  # noqa: F401
-
-    try:
-        importing()
-    except ValueError as error:
-        mistake = explained(error)
-    assert isinstance(mistake, PluginError)
-    assert "ValueError: of the environment" in str(mistake)
 
 
 CALLBACK = "--trainer.callbacks"

@@ -200,7 +200,7 @@ def test_ctrl_c(place: Path, here: Here, small: tuple[Path, Finished]) -> None:
     write_grid()
     ended = table()
     assert ended.status == 130
-    assert ended.errors.splitlines()[-1] == "flt: interrupted; the same command goes on from here"
+    assert ended.errors.splitlines()[-1] == "flt: stopped by Ctrl-C; the same command goes on from here"
     assert "Traceback" not in ended.errors
     assert multiprocessing.active_children() == []
     finished = [job.folder for job in here.ran]
