@@ -34,7 +34,7 @@ def by_client(round: Round, aggregate: Aggregate) -> dict[str, Tensor]:
         Vectors by name, which is one of `DISTRIBUTIONS`.
     """
     judgement = aggregate.judgement
-    values = {NAMES[name]: vector for name, vector in judgement.vectors.items()}
+    values = {NAMES[name]: vector for name, vector in judgement.vectors.items() if name in NAMES}
     if judgement.cosines is None and round.updates.numel():
         with torch.autocast(round.updates.device.type, enabled=False):
             lengths, length = norms(round.updates), norms(aggregate.update[None])[0]

@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
-from torch import Tensor
 
 from callbacks.reporting.divergence import has_diverged, tell_divergence
 from callbacks.reporting.wandb_runs import define, last_round
@@ -19,11 +18,13 @@ ROW = all_of(fields({"round": number}), mapping_of(number))
 """What a row that a checkpoint keeps looks like."""
 
 EVALUATION = ("testing_error_rate", "attack_success_rate")
+KEPT = ("kept_benign", "kept_malicious")
+WEIGHTS = ("weight_benign", "weight_malicious")
 OF_ROUNDS = (
-    *("training_loss", "trust_score_benign", "trust_score_malicious"),
+    *("training_loss", "trust_score_benign", "trust_score_malicious", *WEIGHTS),
     *("update_norm", "root_update_norm", "num_dropped"),
 )
-TAKEN = {"round", "step", "epoch", "data", *OF_ROUNDS}
+TAKEN = {"round", "step", "epoch", "data", *OF_ROUNDS, *KEPT}
 """Names that no metric of a user's own may have."""
 
 
@@ -31,9 +32,11 @@ class MetricsLogger(FederatedCallback):
     """Logs one row of metrics every ``trainer.log_every_n_steps`` rounds, at every evaluation and at the last round.
 
     A row holds the round, testing error rate and attack success rate (where evaluated), the benign clients' training
-    loss, mean trust scores of benign and malicious clients, the length of aggregate and root update, how many updates
-    were dropped, and what callbacks or the module log with ``self.log`` in the round or the evaluation after it. The
-    rows travel in checkpoints, so the log of a resumed run is complete.
+    loss, mean trust scores and weights of benign and malicious clients and the share of either that the rule kept, the
+    length of aggregate and root update, how many updates were dropped, and what callbacks or the module log with
+    ``self.log`` in the round or the evaluation after it. Of a rule that looks for attackers, ``1 - kept_malicious`` is
+    the rate of true positives, ``1 - kept_benign`` that of false ones. The rows travel in checkpoints, so the log of a
+    resumed run is complete.
     """
 
     def __init__(self) -> None:
@@ -81,8 +84,7 @@ class MetricsLogger(FederatedCallback):
         self.num_dropped += round.num_dropped
         if not is_due(trainer, round.number + 1):
             return
-        scores = None if aggregate.trust_scores is None else aggregate.trust_scores.float().cpu()
-        self._pending = {"round": round.number + 1, **_measure(round, aggregate, scores)}
+        self._pending = {"round": round.number + 1, **_measure(round, aggregate)}
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -165,7 +167,7 @@ def is_due(trainer: Trainer, done: int) -> bool:
     return done == trainer.max_steps or any(interval and done % interval == 0 for interval in intervals)
 
 
-def _measure(round: Round, aggregate: Aggregate, scores: Tensor | None) -> dict[str, float]:
+def _measure(round: Round, aggregate: Aggregate) -> dict[str, float]:
     vectors = {"update_norm": aggregate.update, "root_update_norm": round.root_update}
     row = {
         name: torch.linalg.vector_norm(vector, dtype=torch.float64)
@@ -176,7 +178,11 @@ def _measure(round: Round, aggregate: Aggregate, scores: Tensor | None) -> dict[
     trained = benign & (round.num_examples > 0)
     if trained.any():
         row["training_loss"] = round.losses.cpu()[trained].mean()
-    for who, mask in (("benign", benign), ("malicious", round.malicious)):
-        if scores is not None and mask.any():
-            row[f"trust_score_{who}"] = scores[mask].mean()
+    judgement = aggregate.judgement
+    said = {"trust_score": judgement.trust_scores, "weight": judgement.weights, "kept": judgement.takes_part}
+    for name, vector in said.items():
+        values = None if vector is None else vector.float().cpu()
+        for who, mask in (("benign", benign), ("malicious", round.malicious)):
+            if values is not None and mask.any():
+                row[f"{name}_{who}"] = values[mask].mean()
     return {name: float(value) for name, value in row.items()} | {"num_dropped": round.num_dropped}

@@ -13,7 +13,7 @@ from rich.table import Table
 
 import flt
 from callbacks.reporting.evaluation import CLASS_ERROR
-from callbacks.reporting.metrics import EVALUATION, OF_ROUNDS, MetricsLogger
+from callbacks.reporting.metrics import EVALUATION, KEPT, OF_ROUNDS, WEIGHTS, MetricsLogger
 from flt.data.datamodule import data_of
 from flt.display.curves import draw_curves, has_curves
 from flt.errors import InputError
@@ -146,7 +146,7 @@ def describe_step(module: FederatedModule) -> str:
 
 
 def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger, seconds: float) -> dict[str, Any]:
-    """The content of ``summary.json``; ``metrics`` has the last values of all that is in rows but not in itself."""
+    """The content of ``summary.json``; ``metrics`` has all that is in rows but not in itself."""
     summary = {
         "data": module.data.display_name,
         "stand_in": module.data.is_stand_in,
@@ -163,7 +163,13 @@ def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger
         "seconds": round(seconds, 3),
         "versions": {"torch": torch.__version__, "lightning": lightning.__version__, "flt": flt.__version__},
     }
-    return {**summary, "metrics": {name: metrics.last(name) for name in metrics.names if name not in summary}}
+    others = [name for name in metrics.names if name not in summary]
+    return {**summary, "metrics": {name: _over_the_run(metrics, name) for name in others}}
+
+
+def _over_the_run(metrics: MetricsLogger, name: str) -> float | None:
+    """What the rule made of the clients as its mean over the logged rounds, anything else as it was last."""
+    return metrics.mean(name) if name in (*WEIGHTS, *KEPT) else metrics.last(name)
 
 
 def _lines(summary: dict[str, Any]) -> dict[str, str]:

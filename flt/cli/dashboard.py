@@ -74,7 +74,11 @@ def layout(project: str, entity: str, *, name: str = "FLTrust") -> Workspace:
             *histograms("length over that of the aggregate", "norm_ratio_to_aggregate"),
             line("length of aggregate and root update", "update_norm", "root_update_norm"),
         ],
-        "Weights": histograms("weights in the aggregate", "weights"),
+        "Weights": [
+            line("mean weight", "weight_benign", "weight_malicious"),
+            line("share of clients kept", "kept_benign", "kept_malicious"),
+            *histograms("weights in the aggregate", "weights"),
+        ],
         "Clients": [
             reports.WeavePanelSummaryTable(table_name="clients"),
             line("dropped updates", "num_dropped"),

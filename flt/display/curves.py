@@ -1,4 +1,4 @@
-"""The curves of a run: error, attack success and trust scores over the rounds."""
+"""The curves of a run: error, attack success, trust scores and who is kept, over the rounds."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,14 @@ PANELS = {
         "trust_score_benign": ("benign clients", BENIGN),
         "trust_score_malicious": ("malicious clients", MALICIOUS),
     },
+    "mean weight": {
+        "weight_benign": ("benign clients", BENIGN),
+        "weight_malicious": ("malicious clients", MALICIOUS),
+    },
+    "share of clients kept": {
+        "kept_benign": ("benign clients", BENIGN),
+        "kept_malicious": ("malicious clients", MALICIOUS),
+    },
 }
 
 
@@ -28,7 +36,10 @@ def has_curves(rows: Sequence[Mapping[str, float]]) -> bool:
 
 @rc_context({"text.parse_math": False})  # the name of a data set may hold a $
 def draw_curves(rows: Sequence[Mapping[str, float]], title: str) -> bytes:
-    """Draws error, attack success and trust scores over the rounds of one run.
+    """Draws error, attack success, trust scores, weights and who is kept over the rounds of one run.
+
+    Weights and shares that say nothing are left out: of rules with trust scores, without malicious clients, or where
+    everybody is kept.
 
     Args:
         rows: Metrics by name, each row with its ``round``; a name may be missing from a row.
@@ -56,8 +67,18 @@ def draw_curves(rows: Sequence[Mapping[str, float]], title: str) -> bytes:
 
 
 def _panels(rows: Sequence[Mapping[str, float]]) -> list[tuple[str, dict[str, tuple[str, str]]]]:
-    """Returns the panels that have at least one point."""
-    return [(label, curves) for label, curves in PANELS.items() if any(key in row for row in rows for key in curves)]
+    """Returns the panels that have something to show."""
+    return [(label, curves) for label, curves in PANELS.items() if _says_something(rows, label, curves)]
+
+
+def _says_something(rows: Sequence[Mapping[str, float]], label: str, curves: Mapping[str, object]) -> bool:
+    values = [row[key] for row in rows for key in curves if key in row]
+    if label == "mean weight":  # of rules with trust scores these tell the same again
+        unequal = [row for row in rows if row.get("weight_malicious", 0.0) != row.get("weight_benign", 0.0)]
+        return any("weight_malicious" in row for row in unequal) and not any(
+            "trust_score_benign" in row for row in rows
+        )
+    return min(values) < 1.0 if label.startswith("share") and values else bool(values)
 
 
 def _draw(axis: Axes, rows: Sequence[Mapping[str, float]], key: str, label: str, colour: str) -> None:

@@ -35,6 +35,13 @@ class Judgement:
     scores: Tensor | None = None
 
     @property
+    def takes_part(self) -> Tensor | None:
+        """Which clients the rule lets take part, boolean; None for a rule that does not choose among them."""
+        if self.kept is not None or self.weights is None:
+            return self.kept
+        return self.weights != 0
+
+    @property
     def vectors(self) -> dict[str, Tensor]:
         """What the rule says, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}

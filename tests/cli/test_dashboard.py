@@ -11,11 +11,11 @@ import wandb
 
 from callbacks.reporting.distributions import DISTRIBUTIONS
 from callbacks.reporting.evaluation import CLIENT_ERRORS
-from callbacks.reporting.metrics import EVALUATION, OF_ROUNDS
+from callbacks.reporting.metrics import EVALUATION, KEPT, OF_ROUNDS
 from flt.cli.dashboard import COLUMNS, dashboard, described, layout
 from flt.errors import InputError
 
-METRICS = (*EVALUATION, *OF_ROUNDS, "testing_loss", *CLIENT_ERRORS)
+METRICS = (*EVALUATION, *OF_ROUNDS, *KEPT, "testing_loss", *CLIENT_ERRORS)
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,10 @@ NAMES = {
     "client_error_spread": "clients' error: spread",
     "trust_score_benign": "mean trust score, benign clients",
     "trust_score_malicious": "mean trust score, malicious clients",
+    "weight_benign": "mean weight, benign clients",
+    "weight_malicious": "mean weight, malicious clients",
+    "kept_benign": "share of benign clients kept",
+    "kept_malicious": "share of malicious clients kept",
     "rule": "aggregation rule",
 }
 

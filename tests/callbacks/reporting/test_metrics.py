@@ -7,10 +7,12 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from tiny import Recorder, Sending, TinyData
 
-from callbacks import FedAvg, FLTrust, MetricsLogger, NoAttack, ScalingAttack, TrimAttack
-from flt.federation import FederatedCallback
+from callbacks import FedAvg, FLTrust, Median, MetricsLogger, NoAttack, ScalingAttack, TrimAttack
+from flt.federation import Aggregate, Aggregation, FederatedCallback, Judgement
 
-BASE = {"round", "training_loss", "update_norm", "num_dropped"}
+ALWAYS = {"round", "training_loss", "update_norm", "num_dropped"}
+BASE = ALWAYS | {"weight_benign", "kept_benign"}
+MALICIOUS = {"weight_malicious", "kept_malicious"}
 TRUST = {"root_update_norm", "trust_score_benign", "trust_score_malicious"}
 
 
@@ -44,12 +46,13 @@ def test_one_row_for_every_round_that_is_due(fit, rounds, log_every, evaluate_ev
     ("callbacks", "keys"),
     [
         ([FedAvg], BASE),
-        ([FedAvg, TrimAttack], BASE),
+        ([FedAvg, TrimAttack], BASE | MALICIOUS),
+        ([Median, TrimAttack], ALWAYS),
         ([FLTrust], BASE | TRUST - {"trust_score_malicious"}),
         ([FLTrust, NoAttack], BASE | TRUST - {"trust_score_malicious"}),
-        ([FLTrust, TrimAttack], BASE | TRUST),
+        ([FLTrust, TrimAttack], BASE | MALICIOUS | TRUST),
     ],
-    ids=["FedAvg", "FedAvg attacked", "FLTrust", "FLTrust NoAttack", "FLTrust attacked"],
+    ids=["FedAvg", "FedAvg attacked", "Median attacked", "FLTrust", "FLTrust NoAttack", "FLTrust attacked"],
 )
 def test_what_a_row_holds(fit, callbacks, keys):
     rows = rows_of(fit, *(make() for make in callbacks), rounds=2)
@@ -61,7 +64,7 @@ def test_what_a_row_holds(fit, callbacks, keys):
 def test_a_backdoors_success(fit):
     rows = rows_of(fit, FedAvg(), ScalingAttack(), rounds=2)
     assert "attack_success_rate" not in rows[0]
-    assert set(rows[1]) == BASE | {"testing_error_rate", "attack_success_rate"}
+    assert set(rows[1]) == BASE | MALICIOUS | {"testing_error_rate", "attack_success_rate"}
 
 
 def test_values(fit):
@@ -76,6 +79,9 @@ def test_values(fit):
         assert row["num_dropped"] == 0
         for who, mask in (("benign", benign), ("malicious", ~benign)):
             assert row[f"trust_score_{who}"] == pytest.approx(float(aggregate.trust_scores[mask].mean()))
+            weights = aggregate.judgement.weights[mask].float()
+            assert row[f"weight_{who}"] == pytest.approx(float(weights.mean()))
+            assert row[f"kept_{who}"] == pytest.approx(float((weights != 0).float().mean()))
             sums[who] += aggregate.trust_scores[mask].tolist()
     assert metrics.rows[-1]["testing_error_rate"] == float(server.trainer.callback_metrics["testing_error_rate"])
     for who, scores in sums.items():
@@ -174,3 +180,18 @@ def test_the_file_grows_with_the_run(fit, tmp_path):
     settings = {"log_every_n_steps": 1, "val_check_interval": 10, "logger": CSVLogger(tmp_path)}
     fit(FedAvg(), MetricsLogger(), Watching(), rounds=4, trainer_settings=settings)
     assert lengths == [0, 2, 3, 4]
+
+
+def test_a_rule_says_whom_it_kept(fit):
+    """Also one whose aggregate is no weighted mean."""
+
+    class Dropping(Aggregation):
+        def aggregate(self, round):
+            kept = torch.arange(len(round)) > 2
+            return Aggregate(round.updates[kept].mean(dim=0), judgement=Judgement(kept=kept))
+
+    metrics, recorder = MetricsLogger(), Recorder()
+    fit(Dropping(), TrimAttack(fraction=0.3), recorder, metrics, rounds=1)
+    malicious = recorder.ended[0][0].malicious
+    assert metrics.rows[0]["kept_malicious"] == pytest.approx(float(malicious[3:].sum() / malicious.sum()))
+    assert metrics.rows[0]["kept_benign"] == pytest.approx(float((~malicious)[3:].sum() / (~malicious).sum()))
