@@ -17,40 +17,28 @@ from flt.clients.loss import LossReduction
 from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule, data_of
 from flt.data.inputs import Normalization
-from flt.errors import InputError, check_choice, check_positive
+from flt.errors import InputError, check_choice, check_count, check_positive
 from flt.federation import Aggregate, Aggregation, Attack, Backdoor
 from flt.federation.plugins import callbacks_of, in_order, only
 from flt.federation.returned import check_backdoor
 from flt.models.initialization import Initialization, initialize
-from flt.random import generator, run_seed
-from flt.runs.checkpoints import FORGOTTEN, check_content
-from flt.runs.lightning_overhead import QuickNotes, without_profiler
-from flt.runs.restoring import (
-    check_callback_states,
-    check_loops,
-    check_optimizer,
-    check_settings_kept,
-    check_state,
-    naming_checkpoint,
-)
-from flt.runs.unsaved import forgetful, own_tensors, warn_of_forgotten
+from flt.random import generator
+from flt.runs.lightning_overhead import without_profiler
+from flt.runs.restoring import check_fits, check_optimizer, naming_checkpoint
+from flt.runs.row_metrics import RowMetrics
+from flt.runs.unsaved import own_tensors
 from flt.runs.writing import write_safely
 from flt.server.assembly import assemble
 from flt.server.callback_checks import check_callbacks, check_monitors
-from flt.server.checks import (
-    check_milestones,
-    check_precision,
-    check_server_optimizer,
-    check_strategy,
-)
-from flt.server.continuation import settings_of_data, settings_of_rounds
+from flt.server.checks import check_milestones, check_server_optimizer, check_trainer
+from flt.server.continuation import OF_MODEL, keep, settings_of_data, settings_of_rounds, take_up
 from flt.server.memory_check import check_memory
 from flt.server.network_checks import check_network
 from flt.server.processes import Processes
 from flt.server.token_checks import check_token_ids
 
 
-class FederatedModule(QuickNotes):
+class FederatedModule(RowMetrics):
     """The server: wraps the global model, collects the clients' updates and takes the aggregate's step.
 
     The rule and the attack are callbacks of the trainer.
@@ -102,17 +90,13 @@ class FederatedModule(QuickNotes):
                 f"model.network is a {type(network).__name__}: give a torch.nn.Module, an object and not its class"
             )
         self.automatic_optimization = False
-        counts = {
-            "local_steps": local_steps,
-            "root_batch_size": root_batch_size,
-            "clients_per_round": clients_per_round,
-            "clients_per_chunk": None if clients_per_chunk == "auto" else clients_per_chunk,
-        }
-        for name, count in counts.items():
-            if count is not None and count < 1:
-                raise InputError(f"model.{name}={count} must be at least 1")
-        for name, factor in {"client_lr": client_lr, "server_lr": server_lr, "lr_gamma": lr_gamma}.items():
-            check_positive(f"model.{name}", factor)
+        check_count("model.local_steps", local_steps)
+        check_count("model.root_batch_size", root_batch_size)
+        check_count("model.clients_per_round", clients_per_round)
+        check_count("model.clients_per_chunk", None if clients_per_chunk == "auto" else clients_per_chunk)
+        check_positive("model.client_lr", client_lr)
+        check_positive("model.server_lr", server_lr)
+        check_positive("model.lr_gamma", lr_gamma)
         check_choice("model.initialization", initialization, Initialization)
         check_choice("model.loss_reduction", loss_reduction, LossReduction)
         if any(milestone < 1 for milestone in lr_milestones or []):
@@ -136,8 +120,6 @@ class FederatedModule(QuickNotes):
         self.backdoor: Backdoor | None = None
         self.normalization: Normalization | None = None
         self.seed = 0
-        # Metrics that were logged and are in no row yet, with the hook that did; None where nobody makes rows of them.
-        self.to_rows: dict[str, str | None] | None = None
         self._is_initialized = False
         self._conduct = Conduct()
 
@@ -153,19 +135,12 @@ class FederatedModule(QuickNotes):
     def setup(self, stage: str) -> None:
         """Finds rule, attack and data, lets the attack poison local data and checks every setting against them."""
         data = self.data
-        check_precision(self.trainer.precision)
-        check_strategy(self.trainer.strategy)
-        if len(data.test) < self.trainer.world_size:
-            raise InputError(f"{self.trainer.world_size} processes share {len(data.test)} test examples: take fewer")
+        check_trainer(self.trainer, data)
         data.move_to(self.trainer.strategy.root_device)
         # Else cuDNN's gradients of convolutions, and with them runs, are not the same bits twice; it costs no time.
         torch.backends.cudnn.deterministic = True
         self.normalization = data.normalization
         self.seed = data.seed
-        if self.seed != run_seed():
-            raise InputError(
-                f"the data were set up with seed {self.seed}, the run's is {run_seed()}: make a new data module"
-            )
         attack = only(self.trainer, Attack)
         self.backdoor = attack.backdoor(Backdoor(data.trigger, data.target_class)) if attack else None
         if attack:
@@ -255,24 +230,6 @@ class FederatedModule(QuickNotes):
         scores: Tensor = self._conduct.call(self.network, seen)
         return scores
 
-    def log(self, name: str, value: Any, prog_bar: bool = False, logger: bool | None = None, **settings: Any) -> None:  # type: ignore[override]  # hands the rest on
-        """Logs a metric as every LightningModule does.
-
-        During training the loggers get it from `MetricsLogger`, in the row of its round, rather than from Lightning in
-        a row of its own.
-
-        Args:
-            name: The metric.
-            value: A number, a tensor of one element or a torchmetrics metric.
-            prog_bar: See Lightning.
-            logger: Whether loggers get it; null is yes.
-            settings: Lightning's other arguments, such as ``on_epoch`` and ``sync_dist``.
-        """
-        if self.to_rows is not None and logger is not False and self.trainer.state.fn == "fit":
-            self.to_rows[name] = self._current_fx_name
-            logger = False
-        super().log(name, value, prog_bar, logger, **settings)
-
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Measures the testing error rate and, under a backdoor, the attack success rate.
 
@@ -304,9 +261,7 @@ class FederatedModule(QuickNotes):
         """Adds what a resumed run is checked against."""
         checkpoint["flt"] = self._settings()
         if self.trainer.state.fn == "fit":
-            checkpoint["flt_clients_per_chunk"] = self._training.chosen_chunks
-            checkpoint["flt_memory"] = self._reception.memories.state()
-            checkpoint[FORGOTTEN] = forgetful(self._tensors_at_start, own_tensors(callbacks_of(self.trainer)))
+            checkpoint.update(keep(self._reception, callbacks_of(self.trainer), self._tensors_at_start))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuses a checkpoint that this run cannot go on from, and warns of settings that differ from its own.
@@ -316,19 +271,11 @@ class FederatedModule(QuickNotes):
         Raises:
             InputError: If it is damaged, or if the model, data set, seed, root dataset or server optimizer is another.
         """
-        is_training = self.trainer.state.fn == "fit"
         with naming_checkpoint(self.trainer):
-            check_content(checkpoint, training=is_training)
-            check_state(checkpoint["state_dict"], self.state_dict())
-            check_settings_kept(checkpoint["flt"], self._settings(), training=is_training)
-            check_loops(checkpoint, self.trainer)
-            check_callback_states(checkpoint, self.trainer)
-            if is_training:
+            check_fits(checkpoint, self.trainer, self.state_dict(), self._settings())
+            if self.trainer.state.fn == "fit":
                 check_optimizer(checkpoint["optimizer_states"][0], self.network.parameters(), self._optimizer_of)
-                self._training.chosen_chunks.update(checkpoint.get("flt_clients_per_chunk", {}))
-                warn_of_forgotten(checkpoint.get(FORGOTTEN, []), callbacks_of(self.trainer))
-                device = self.trainer.strategy.root_device
-                self._reception.memories.load(checkpoint.get("flt_memory", {}), device)
+                take_up(checkpoint, self._reception, callbacks_of(self.trainer))
 
     def on_train_start(self) -> None:
         """Lets the configured ``server_lr`` win over the one a checkpoint brings."""
@@ -341,18 +288,9 @@ class FederatedModule(QuickNotes):
         settings = settings_of_data(self.data, seed=self.seed)
         if self.trainer.state.fn != "fit":
             return settings
-        names = (
-            "client_lr",
-            "server_lr",
-            "local_steps",
-            "loss_reduction",
-            "root_batch_size",
-            "lr_milestones",
-            "lr_gamma",
-        )
         return settings | {
             "server_optimizer": type(self.configure_optimizers()).__name__,
-            **{name: getattr(self, name) for name in names},
+            **{name: getattr(self, name) for name in OF_MODEL},
             **settings_of_rounds(self.data, self.federation, self.rule, only(self.trainer, Attack)),
         }
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from flt.errors import InputError
+from flt.errors import check_count
 
 
 class LogisticRegression(nn.Module):
@@ -20,8 +20,7 @@ class LogisticRegression(nn.Module):
     def __init__(self, num_features: int = 561, num_classes: int = 6) -> None:
         super().__init__()
         for name, value in (("num_features", num_features), ("num_classes", num_classes)):
-            if value < 1:
-                raise InputError(f"LogisticRegression: {name}={value} must be at least 1")
+            check_count(f"LogisticRegression: {name}", value)
         self.linear = nn.Linear(num_features, num_classes)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)

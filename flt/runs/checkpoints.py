@@ -36,6 +36,12 @@ WANDB_IDS = "flt_wandb_ids"
 FORGOTTEN = "flt_forgotten"
 """What a checkpoint calls the classes of plug-ins whose tensors are not in it."""
 
+CHUNKS = "flt_clients_per_chunk"
+"""What a checkpoint calls the numbers of clients trained at once that were measured to be fastest."""
+
+MEMORY = "flt_memory"
+"""What a checkpoint calls the memories of plug-ins."""
+
 OLDEST = Version("2.6.0.dev0")
 """The oldest Lightning that this package has run with."""
 
@@ -60,11 +66,11 @@ _CALLBACKS = mapping_of(all_of(mapping, state))
 _FURTHER = {
     "callbacks": _CALLBACKS,
     "loops": mapping,
-    "flt_clients_per_chunk": mapping_of(count),
+    CHUNKS: mapping_of(count),
     SETTINGS: json_text(mapping_of(plain)),
     WANDB_IDS: list_of(optional(text)),
     FORGOTTEN: list_of(text),
-    "flt_memory": mapping_of(memory),
+    MEMORY: mapping_of(memory),
     "MixedPrecision": fields(_SCALER),
 }
 

@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from flt.errors import InputError
-from flt.runs.checkpoints import OTHER, REMOVE
+from flt.runs.checkpoints import OTHER, REMOVE, check_content
 from flt.runs.differences import differences, listed
 from flt.runs.folder import run_folder
 from flt.runs.schema import Mismatch, check, fields, list_of, mapping
@@ -37,6 +37,25 @@ def naming_checkpoint(trainer: Trainer) -> Iterator[None]:
 def _goes_on_in_place(trainer: Trainer, checkpoint: Path) -> bool:
     folder = run_folder(trainer)
     return folder is not None and checkpoint.absolute().is_relative_to(folder.absolute())
+
+
+def check_fits(
+    checkpoint: Mapping[str, Any], trainer: Trainer, state: dict[str, Tensor], settings: dict[str, Any]
+) -> None:
+    """Raises an `InputError` or a `Mismatch` unless a run can go on from a checkpoint, but for its optimizer.
+
+    Args:
+        checkpoint: The checkpoint's content.
+        trainer: The trainer, about to run.
+        state: The tensors of the run's model.
+        settings: Settings of the run.
+    """
+    is_training = trainer.state.fn == "fit"
+    check_content(checkpoint, training=is_training)
+    check_state(checkpoint["state_dict"], state)
+    check_settings_kept(checkpoint["flt"], settings, training=is_training)
+    check_loops(checkpoint, trainer)
+    check_callback_states(checkpoint, trainer)
 
 
 # Model and settings

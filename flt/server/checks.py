@@ -5,6 +5,7 @@ from bisect import bisect_right
 from reprlib import repr as shortened
 
 import torch
+from lightning.pytorch import Trainer
 from lightning.pytorch.cli import OptimizerCallable
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 from lightning.pytorch.utilities import rank_zero_warn
@@ -13,6 +14,17 @@ from torch import nn
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import LARGEST, InputError
 from flt.federation import Aggregation, Attack, Federation
+from flt.random import run_seed
+
+
+def check_trainer(trainer: Trainer, data: FederatedDataModule) -> None:
+    """Raises an `InputError` for a trainer in which rounds, or an evaluation on these data, cannot be what they seem."""
+    check_precision(trainer.precision)
+    check_strategy(trainer.strategy)
+    if len(data.test) < trainer.world_size:
+        raise InputError(f"{trainer.world_size} processes share {len(data.test)} test examples: take fewer")
+    if data.seed != run_seed():
+        raise InputError(f"the data were set up with seed {data.seed}, the run's is {run_seed()}: make a new data module")
 
 
 def check_precision(precision: str) -> None:

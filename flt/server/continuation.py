@@ -1,9 +1,26 @@
-"""Settings that a run must share with the checkpoint it goes on from, as plain values."""
+"""What a run keeps in a checkpoint to go on from: its settings as plain values, and what rounds have left behind."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from lightning.pytorch import Callback
 
 from flt.data.datamodule import FederatedDataModule
 from flt.federation import Aggregation, Attack, Federation
+from flt.runs.checkpoints import CHUNKS, FORGOTTEN, MEMORY
+from flt.runs.unsaved import Tensors, forgetful, own_tensors, warn_of_forgotten
+from flt.server.reception import Reception
+
+OF_MODEL = (
+    "client_lr",
+    "server_lr",
+    "local_steps",
+    "loss_reduction",
+    "root_batch_size",
+    "lr_milestones",
+    "lr_gamma",
+)
+"""Settings of the model that matter for training on."""
 
 
 def settings_of_data(data: FederatedDataModule, *, seed: int) -> dict[str, Any]:
@@ -32,3 +49,25 @@ def settings_of_rounds(
         "partition": data.describe_partition(),
         "inputs": data.inputs.describe(),
     }
+
+
+def keep(reception: Reception, callbacks: Sequence[Callback], at_start: Tensors) -> dict[str, Any]:
+    """What rounds have left behind, for a checkpoint.
+
+    Args:
+        reception: The server's part of the rounds.
+        callbacks: The callbacks of the run.
+        at_start: Tensors that the callbacks had at its start.
+    """
+    return {
+        CHUNKS: reception.cohort.training.chosen_chunks,
+        MEMORY: reception.memories.state(),
+        FORGOTTEN: forgetful(at_start, own_tensors(callbacks)),
+    }
+
+
+def take_up(checkpoint: Mapping[str, Any], reception: Reception, callbacks: Sequence[Callback]) -> None:
+    """Gives the server's part of the rounds what `keep` has put into a checkpoint, and warns of what it could not."""
+    reception.cohort.training.chosen_chunks.update(checkpoint.get(CHUNKS, {}))
+    reception.memories.load(checkpoint.get(MEMORY, {}))
+    warn_of_forgotten(checkpoint.get(FORGOTTEN, []), callbacks)

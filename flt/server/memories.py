@@ -60,9 +60,9 @@ class Memories:
         """Everything kept, as plain values for a checkpoint."""
         return {name: saved(memory) for name, memory in self._kept.items()}
 
-    def load(self, state: dict[str, Any], device: torch.device | str) -> None:
+    def load(self, state: dict[str, Any]) -> None:
         """Takes what `state` gave; of plug-ins that this run does not have, nothing."""
         names = set(self._names.values())
         self._kept = {
-            name: MappingProxyType(restored(content, device)) for name, content in state.items() if name in names
+            name: MappingProxyType(restored(content, self._device)) for name, content in state.items() if name in names
         }

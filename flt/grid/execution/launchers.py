@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flt.errors import InputError
+from flt.errors import InputError, check_count
 from flt.grid.execution.job import Job, Outcome, end_with, run
 
 POLL_SECONDS = 0.25
@@ -46,8 +46,7 @@ class Local(Launcher):
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        if threads is not None and threads < 1:
-            raise InputError(f"local.threads={threads} must be at least 1")
+        check_count("local.threads", threads)
         self.threads = threads
 
     def outcomes(self, jobs: Sequence[Job], at_once: int | None) -> Iterator[Ended | None]:

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from jsonargparse import Namespace
 
 from flt.cli.parser import FederatedArgumentParser
-from flt.errors import InputError
+from flt.errors import InputError, check_count
 from flt.files import write_atomically
 from flt.grid.execution.job import Job
 from flt.grid.execution.launchers import Launcher, Local
@@ -37,8 +37,7 @@ def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: 
     Raises:
         InputError: If settings of a cell are refused, or if ``out`` holds runs with other settings; before any work.
     """
-    if jobs is not None and jobs < 1:
-        raise InputError(f"jobs={jobs} must be at least 1")
+    check_count("jobs", jobs)
     if grid.outline.figure is not None:
         from flt.grid.results.figures import check_figure  # here, as it needs matplotlib
 
