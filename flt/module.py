@@ -19,8 +19,8 @@ from flt.data.datamodule import FederatedDataModule, data_of
 from flt.data.inputs import Normalization
 from flt.errors import InputError, check_choice, check_count, check_positive
 from flt.federation import Aggregate, Aggregation, Attack, Backdoor
+from flt.federation.membership import backdoor_of
 from flt.federation.plugins import callbacks_of, in_order, only
-from flt.federation.returned import check_backdoor
 from flt.models.initialization import Initialization, initialize
 from flt.random import generator
 from flt.runs.lightning_overhead import without_profiler
@@ -142,9 +142,7 @@ class FederatedModule(RowMetrics):
         self.normalization = data.normalization
         self.seed = data.seed
         attack = only(self.trainer, Attack)
-        self.backdoor = attack.backdoor(Backdoor(data.trigger, data.target_class)) if attack else None
-        if attack:
-            check_backdoor(f"{type(attack).__name__}.backdoor", self.backdoor, data.test.features[:2], data.num_classes)
+        self.backdoor = backdoor_of(attack, data)
         check_token_ids(self.network, data, self.backdoor)
         check_monitors(callbacks_of(self.trainer), has_backdoor=self.backdoor is not None)
         self._conduct = check_network(self.network, data)
@@ -200,9 +198,7 @@ class FederatedModule(RowMetrics):
             aggregate = Aggregate(torch.zeros_like(self._training.flat.flatten()))
         elif aggregate.statistics is not None:
             move_statistics(self.network, aggregate.statistics)
-        for callback in self._reception.callbacks:
-            if hasattr(callback, "on_round_end"):
-                callback.on_round_end(self.trainer, round, aggregate)
+        self._reception.end(self.trainer, round, aggregate)
 
     def _server_step(self, update: Tensor | None) -> None:
         """``w <- w + server_lr * update``, or what the server's optimizer makes of it; None leaves w alone."""

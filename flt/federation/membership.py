@@ -3,6 +3,7 @@
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError
 from flt.federation.attack import Attack
+from flt.federation.returned import check_backdoor
 from flt.federation.round import Backdoor, Federation
 from flt.random import sample_malicious
 
@@ -42,3 +43,16 @@ def form_federation(
         seed=data.seed,
         backdoor=Backdoor(data.trigger, data.target_class),
     )
+
+
+def backdoor_of(attack: Attack | None, data: FederatedDataModule) -> Backdoor | None:
+    """The backdoor whose success is measured; None if there is no attack, or one without a backdoor.
+
+    Raises:
+        InputError: If it does not fit the data.
+    """
+    if attack is None:
+        return None
+    backdoor = attack.backdoor(Backdoor(data.trigger, data.target_class))
+    check_backdoor(f"{type(attack).__name__}.backdoor", backdoor, data.test.features[:2], data.num_classes)
+    return backdoor

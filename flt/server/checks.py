@@ -18,13 +18,15 @@ from flt.random import run_seed
 
 
 def check_trainer(trainer: Trainer, data: FederatedDataModule) -> None:
-    """Raises an `InputError` for a trainer in which rounds, or an evaluation on these data, cannot be what they seem."""
+    """Raises an `InputError` for a trainer whose precision, processes or seed do not go with rounds on these data."""
     check_precision(trainer.precision)
     check_strategy(trainer.strategy)
     if len(data.test) < trainer.world_size:
         raise InputError(f"{trainer.world_size} processes share {len(data.test)} test examples: take fewer")
     if data.seed != run_seed():
-        raise InputError(f"the data were set up with seed {data.seed}, the run's is {run_seed()}: make a new data module")
+        raise InputError(
+            f"the data were set up with seed {data.seed}, the run's is {run_seed()}: make a new data module"
+        )
 
 
 def check_precision(precision: str) -> None:

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
@@ -80,6 +80,12 @@ class Reception:
             usable = self._usable(self._checked(aggregate, round), round, total)
         self._is_first = False
         return round, usable
+
+    def end(self, trainer: Trainer, round: Round, aggregate: Aggregate) -> None:
+        """Tells every callback of a round whose step the global model has taken."""
+        for callback in self.callbacks:
+            if hasattr(callback, "on_round_end"):
+                callback.on_round_end(trainer, round, aggregate)
 
     @cached_property
     def takes_parts(self) -> bool:
