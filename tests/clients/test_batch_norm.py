@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from catalogue import RULES
-from lightning.pytorch.callbacks import ModelCheckpoint
+from catalogue import ATTACKS, RULES
 from tiny import NUM_CLASSES, NUM_FEATURES, Recorder, Sending, TinyData, draw_batches
 from torch import nn
 
@@ -83,14 +82,6 @@ class Twice(nn.Module):
 
     def forward(self, features):
         return self.last(self.norm(self.second(torch.tanh(self.norm(self.first(features))))))
-
-
-class TwoNames(Twice):
-    """Has another name for it."""
-
-    def __init__(self):
-        super().__init__()
-        self.again = self.norm
 
 
 def vectors(norm=nn.BatchNorm1d, *more, **settings):
@@ -282,47 +273,24 @@ def named(name):
     return next(rule for rule in RULES if rule.name == name)
 
 
-# Rules and attacks
+SOME = [named("Krum"), named("FLTrust-withServer")]
 
 
-def test_clients_are_as_unequal_as_they_are_meant_to_be():
-    data = Pictures()
-    data.setup()
-    sizes = data.clients.sizes.tolist()
-    assert {0, 1} < set(sizes)
-    assert any(1 < size < 6 for size in sizes)
-    assert max(sizes) > 2 * 6
+@pytest.mark.parametrize("number", range(len(RULES)), ids=[rule.name for rule in RULES])
+def test_every_rule(fit, number):
+    """Under the attacks in turn; every second one with other settings.
 
-
-def test_rules_under_attacks(fit, pair):
-    rule, attack = pair[0], pair[1].make()
-    sizes = MANY if rule.selects else FEW
-    moved, sent = check_run(fit, rule, attack, network=made(pictures), data=Pictures(sizes=sizes))
+    The server's learning rate is one of parameters only: what clients with the weights of the old model measured is
+    not to be scaled.
+    """
+    rule, attack = RULES[number], ATTACKS[number % len(ATTACKS)].make()
+    others = {"clients_per_round": 7, "loss_reduction": "mean", "local_steps": 3, "server_lr": 0.3}
+    if rule.make().needs_root_update:
+        others["root_batch_size"] = 4
+    data = Pictures(sizes=MANY if rule.selects else FEW)
+    moved, sent = check_run(fit, rule, attack, network=made(pictures), data=data, **others if number % 2 else {})
     assert all(moved)
-    assert sent.honest[0].malicious.sum() == (2 if attack.active else 0)
-
-
-def test_every_rule_under_other_settings(fit, rule):
-    settings = {"clients_per_round": 7, "loss_reduction": "mean", "client_lr": 0.1, "local_steps": 3}
-    check_run(fit, rule, TrimAttack(), network=made(pictures), data=Pictures(), **settings)
-
-
-def test_every_rule_on_vectors(fit, rule):
-    data = TinyData(sizes=(12, 0, 7, 9, 25, 4, 16, 11, 8, 10))
-    check_run(fit, rule, LabelFlippingAttack(), network=made(vectors), data=data, rounds=3)
-    assert 2 <= data.clients.sizes[data.clients.sizes > 0].min() < data.batch_size
-
-
-def test_a_root_batch(fit, rule):
-    if rule.trust is not None:
-        check_run(fit, rule, NoAttack(), network=made(pictures), data=Pictures(), root_batch_size=4)
-
-
-@pytest.mark.parametrize("name", ["FedAvg", "FLTrust"])
-def test_the_servers_learning_rate_is_one_of_parameters_only(fit, name):
-    """Statistics are no step: what clients with the weights of the old model measured is not to be scaled."""
-    rule = named(name)
-    check_run(fit, rule, network=made(pictures), data=Pictures(), server_lr=0.3, fraction=0.0)
+    assert sent.honest[0].malicious.any() or number % 2 or not attack.active
 
 
 # Unusable clients
@@ -337,6 +305,7 @@ class Glaring(Pictures):
 
 
 @pytest.mark.filterwarnings("ignore:attack.fraction=")  # which some rules take no notice of
+@pytest.mark.parametrize("rule", SOME, ids=lambda rule: rule.name)
 def test_clients_whose_statistics_or_update_are_not_finite_are_dropped(fit, rule):
     with pytest.warns(UserWarning, match=DROPPED):
         _, sent = check_run(
@@ -371,20 +340,7 @@ class Reporting(FederatedCallback):
         return round if self.root is None else round.replace(root_statistics=self.root(round.root_statistics))
 
 
-def test_dropping_a_client_for_its_statistics_is_dropping_it_for_its_update(fit):
-    def spoil(statistics):
-        return torch.where(torch.arange(len(statistics))[:, None] == 3, float("nan"), statistics)
-
-    results = []
-    for spoiling in (Reporting(spoil), Sending(float("nan"), rows=(3,))):
-        with pytest.warns(UserWarning, match=DROPPED):
-            server = fit(FLTrust(), NoAttack(), spoiling, network=made(pictures), data=Pictures(), rounds=2)
-        results.append(server.network.state_dict())
-    for name, tensor in results[0].items():
-        assert tensor.isfinite().all()
-        assert torch.equal(tensor, results[1][name])
-
-
+@pytest.mark.parametrize("rule", SOME, ids=lambda rule: rule.name)
 def test_no_statistics_left(fit, rule):
     network, spoil = made(vectors), Reporting(lambda statistics: statistics * float("nan"))
     before = copy.deepcopy(network.state_dict())
@@ -402,13 +358,12 @@ def test_no_statistics_left(fit, rule):
     assert any(re.match(DROPPED, message) for message in messages)
 
 
-@pytest.mark.parametrize("variant", ["Server", "withServer"])
-def test_root_statistics_that_are_not_finite_leave_the_model_as_it_is(fit, variant):
+def test_root_statistics_that_are_not_finite_leave_the_model_as_it_is(fit):
     network = made(vectors)
     before = copy.deepcopy(network.state_dict())
     spoil = Reporting(root=lambda statistics: statistics * float("nan"))
     with pytest.warns(UserWarning, match="a round had no usable aggregate .*: model unchanged"):
-        fit(FLTrust(variant=variant), spoil, network=network, initialization="network")
+        fit(FLTrust(variant="withServer"), spoil, network=network, initialization="network")
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
@@ -489,15 +444,13 @@ def frozen(evaluating=True, training=False):
 
 KINDS = {
     "averaging": partial(vectors, momentum=None),
-    "fast": partial(vectors, momentum=0.9),
     "not tracking": lambda: nn.Sequential(vectors(), nn.Unflatten(1, (1, -1)), untracked(), nn.Flatten()),
-    "not affine": partial(vectors, affine=False),
+    "not affine, and fast": partial(vectors, affine=False, momentum=0.9),
     "evaluating": frozen,
     "evaluating but training": partial(frozen, training=True),
     "not training": partial(frozen, evaluating=False),
     "buffers": lambda: vectors(nn.BatchNorm1d, Constant(5), nn.BatchNorm1d(5)),
     "twice": Twice,
-    "two names": TwoNames,
     "instances": lambda: nn.Sequential(nn.Linear(NUM_FEATURES, 5), *instances(), nn.Linear(5, NUM_CLASSES)),
     "instances and batches": lambda: vectors(nn.BatchNorm1d, *instances()),
     "alone": lambda: nn.Sequential(nn.BatchNorm1d(NUM_FEATURES, affine=False), nn.Linear(NUM_FEATURES, NUM_CLASSES)),
@@ -517,11 +470,9 @@ def test_every_kind_of_batch_normalisation(fit, kind):
     assert any(moved) == (not kind.startswith("evaluating"))
 
 
-@pytest.mark.parametrize("name", ["Krum", "FLTrust"])
-def test_a_network_that_tracks_nothing(fit, name):
-    rule = named(name)
+def test_a_network_that_tracks_nothing(fit):
     network = made(pictures, track_running_stats=False)
-    moved, sent = check_run(fit, rule, TrimAttack(), network=network, data=Pictures())
+    moved, sent = check_run(fit, named("FLTrust"), TrimAttack(), network=network, data=Pictures())
     assert not moved
     assert sent.honest[0].statistics.shape == (8, 0)
 
@@ -536,20 +487,19 @@ class First(Aggregation):
         return Aggregate(round.updates[0])
 
 
-@pytest.mark.parametrize("num_clients", [4, 5])
-def test_the_median_stands_in_for_a_rule_without_statistics(fit, num_clients):
+def test_the_median_stands_in_for_a_rule_without_statistics(fit):
     recorder, network = Recorder(), made(vectors)
     before = statistics_of(network)
-    settings = {"initialization": "network", "clients_per_round": num_clients, "rounds": 1}
-    fit(First(), recorder, network=network, **settings)
+    fit(First(), recorder, network=network, initialization="network", clients_per_round=4, rounds=1)
     change = np.median(recorder.received[0].statistics.double().numpy(), axis=0)
     np.testing.assert_allclose(statistics_of(network), before + change, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(recorder.ended[0][1].statistics.numpy(), change, rtol=1e-6, atol=1e-7)
 
 
-# Precision, resuming
+# Precision and evaluation
 
 
+@pytest.mark.parametrize("rule", SOME, ids=lambda rule: rule.name)
 def test_bf16_mixed(fit, rule):
     exact, rounded = made(pictures), made(pictures)
     settings = {"data": Pictures(sizes=MANY), "initialization": "network", "local_steps": 2, "client_lr": 0.005}
@@ -567,31 +517,6 @@ def test_bf16_mixed(fit, rule):
             torch.testing.assert_close(tensor, exact.state_dict()[name], rtol=0.05, atol=0.03)
 
 
-# Resumed on purpose into a folder of its own; and this test saves no callbacks' states.
-@pytest.mark.filterwarnings("ignore:The dirpath has changed:UserWarning")
-@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`:UserWarning")
-def test_a_resumed_run_ends_where_an_undisturbed_one_does(fit, tmp_path):
-    saving = ModelCheckpoint(
-        dirpath=tmp_path, filename="{step}", every_n_epochs=1, save_on_train_epoch_end=False, save_top_k=-1
-    )
-    settings = {"data": Pictures(sizes=MANY), "local_steps": 2, "rounds": 4, "clients_per_round": 7}
-    whole = fit(
-        FLTrust(),
-        TrimAttack(),
-        saving,
-        network=made(pictures),
-        trainer_settings={"enable_checkpointing": True},
-        **settings,
-    )
-    fresh = made(pictures, momentum=0.1)
-    resumed = fit(FLTrust(), TrimAttack(), network=fresh, ckpt_path=tmp_path / "step=2.ckpt", **settings)
-    middle = torch.load(tmp_path / "step=2.ckpt", weights_only=True)["state_dict"]
-    for name, tensor in whole.network.state_dict().items():
-        assert torch.equal(resumed.network.state_dict()[name], tensor)
-        if "running" in name:
-            assert not torch.equal(middle[f"network.{name}"], tensor)
-
-
 def test_evaluation_moves_no_statistics(fit, tmp_path):
     """Nor does it depend on the size of its batches."""
     rates = []
@@ -605,120 +530,67 @@ def test_evaluation_moves_no_statistics(fit, tmp_path):
     assert rates[0] == pytest.approx(rates[1])
 
 
-# Mistakes
+# Batches that are too small
 
 
-class Counting(nn.Module):
-    """Counts its calls in training."""
+ONE = "cannot be trained on the smallest batch, of 1: ValueError: Expected more than 1 value"
+TOO_SMALL = {
+    "batch": (FedAvg, {"data": TinyData(batch_size=1)}, {}, f"Sequential {ONE}.*; have larger batches"),
+    "client": (FedAvg, {"data": TinyData(sizes=(30, 1, 20, 0))}, {}, ONE),
+    "root": (FLTrust, {"data": TinyData(root_size=1)}, {}, ONE),
+    "root batch": (FLTrust, {"root_batch_size": 1}, {}, ONE),
+    "evaluation": (
+        FedAvg,
+        {},
+        {"track_running_stats": False},
+        r"shape \[12\]: ValueError: Expected more than 1 value",
+    ),
+}
 
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("calls", torch.zeros(()))
 
-    def forward(self, features):
-        self.calls += self.training
-        return features
-
-
-TOO_SMALL = r"model\.network Sequential cannot be trained on the smallest batch, of 1: .*; have larger batches"
+@pytest.mark.parametrize("case", TOO_SMALL)
+def test_a_batch_too_small_for_a_variance(fit, case):
+    rule, settings, of_network, message = TOO_SMALL[case]
+    with pytest.raises(InputError, match=message):
+        fit(rule(), network=made(vectors, **of_network), **settings)
 
 
 @pytest.mark.parametrize(
-    ("rule", "settings"),
+    ("rule", "network", "data"),
     [
-        (FedAvg, {"batch_size": 1}),
-        (FedAvg, {"sizes": (30, 1, 20, 0)}),
-        (FLTrust, {"root_size": 1}),
+        (FLTrust, vectors, partial(TinyData, (60, 2, 40, 0), batch_size=2, root_size=2)),
+        (FedAvg, vectors, partial(TinyData, root_size=1)),  # which nothing trains on
+        (FedAvg, pictures, partial(Pictures, batch_size=1)),
     ],
-    ids=["batch", "client", "root"],
+    ids=["two examples", "nobody's root dataset", "pixels of one image"],
 )
-def test_a_batch_too_small_for_a_variance(fit, rule, settings):
-    with pytest.raises(InputError, match=TOO_SMALL):
-        fit(rule(), network=made(vectors), data=TinyData(**settings))
-
-
-@pytest.mark.parametrize(
-    "settings", [{"batch_size": 2}, {"sizes": (60, 2, 40, 0)}, {"root_size": 2}], ids=["batch", "client", "root"]
-)
-def test_two_examples_are_enough_for_a_variance(fit, settings):
-    data = TinyData(**settings)
-    fit(FLTrust(), network=made(vectors), data=data, rounds=1)
-    assert min(data.batch_size, len(data.root), *(size for size in data.clients.sizes.tolist() if size)) == 2
-
-
-def test_a_root_batch_too_small_for_a_variance(fit):
-    with pytest.raises(
-        InputError, match="cannot be trained on the smallest batch, of 1: ValueError: Expected more than 1 value"
-    ):
-        fit(FLTrust(), network=made(vectors), root_batch_size=1)
-
-
-def test_a_root_dataset_that_nothing_trains_on_may_be_small(fit):
-    fit(FedAvg(), network=made(vectors), data=TinyData(root_size=1), rounds=1)
-
-
-def test_a_network_that_cannot_judge_one_example(fit):
-    with pytest.raises(
-        InputError, match=r"cannot take examples of shape \[12\]: ValueError: Expected more than 1 value"
-    ):
-        fit(FedAvg(), network=made(vectors, track_running_stats=False))
-
-
-def test_one_image_is_enough_for_a_variance(fit):
-    fit(FedAvg(), network=made(pictures), data=Pictures(batch_size=1), rounds=1)
-
-
-def test_a_buffer_that_changes_in_training(fit):
-    network = vectors(nn.BatchNorm1d, Counting())
-    with pytest.raises(InputError, match=r"model\.network Sequential has a buffer 3\.calls that changes in training"):
-        fit(FedAvg(), network=network)
-    assert int(network[3].calls) == 0
+def test_enough_for_a_variance(fit, rule, network, data):
+    fit(rule(), network=made(network), data=data(), rounds=1)
 
 
 # ResNet20
 
 
-COLOURS, GREY = (3, 32, 32), (1, 64, 64)
-IMAGES = {
-    COLOURS: partial(Pictures, COLOURS, sizes=(5, 2, 4, 0, 6), root_size=3, batch_size=2, eval_batch_size=50),
-    GREY: partial(Pictures, GREY, sizes=(3, 2, 0, 4, 1), root_size=2, batch_size=2, eval_batch_size=50),
-}
+def resnet():
+    return made(ResNet20, num_classes=NUM_CLASSES)
 
 
-def resnet(shape):
-    return made(ResNet20, in_channels=shape[0], num_classes=NUM_CLASSES)
+def colours(**settings):
+    return Pictures((3, 32, 32), **settings, eval_batch_size=50)
 
 
-def check_finite(fit, *callbacks, shape=COLOURS):
-    network = resnet(shape)
-    start = copy.deepcopy(network.state_dict())
-    fit(*callbacks, network=network, data=IMAGES[shape](), initialization="network", rounds=2, client_lr=0.001)
-    for name, tensor in network.state_dict().items():
-        assert tensor.isfinite().all()
-        assert torch.equal(tensor, start[name]) == name.endswith("num_batches_tracked")
-
-
-def test_resnet20_of_every_rule(fit, rule):
-    check_finite(fit, rule.make(), TrimAttack())
-
-
-def test_resnet20_under_every_attack(fit, attack):
-    check_finite(fit, FLTrust(), attack.make())
-
-
-@pytest.mark.parametrize(
-    ("name", "shape"), [("FedAvg", COLOURS), ("Krum", GREY), ("TrimmedMean", COLOURS), ("FLTrust", GREY)]
-)
-def test_resnet20_agrees_with_the_reference(fit, monkeypatch, name, shape):
+def test_resnet20_agrees_with_the_reference(fit, monkeypatch):
     # Of a million activations some are zero but for rounding, which then decides about a ReLU's gradient.
     monkeypatch.setattr(nn.functional, "relu", lambda features, inplace=False: nn.functional.silu(features))
-    rule = named(name)
-    settings = {"client_lr": 0.001, "local_steps": 1, "rounds": 2 if shape is COLOURS else 1}
-    check_run(fit, rule, TrimAttack(), network=resnet(shape), data=IMAGES[shape](), **settings)
+    data, settings = (
+        colours(sizes=(5, 2, 0, 6), root_size=3, batch_size=2),
+        {"client_lr": 0.001, "local_steps": 1, "rounds": 1},
+    )
+    check_run(fit, named("FLTrust"), TrimAttack(), network=resnet(), data=data, **settings)
 
 
 def test_resnet20_learns(fit):
-    recorder, data = Recorder(), IMAGES[COLOURS](sizes=(8,) * 4, batch_size=4)
-    fit(FedAvg(), recorder, network=resnet(COLOURS), data=data, rounds=10, client_lr=0.003)
+    recorder = Recorder()
+    fit(FedAvg(), recorder, network=resnet(), data=colours(sizes=(8,) * 4, batch_size=4), rounds=10, client_lr=0.003)
     losses = [float(round.losses.mean()) for round in recorder.received]
     assert sum(losses[-3:]) / 3 < 0.5 * losses[0]

@@ -78,28 +78,6 @@ def test_moving_adds_and_stops_at_a_variance_of_zero(made, data):
             assert torch.equal(value, state[name])
 
 
-def test_the_flat_vector_is_a_copy():
-    network = nn.BatchNorm1d(2)
-    flat = flatten_statistics(statistics_of(network), CPU)
-    move_statistics(network, torch.tensor([1.0, 2.0, 3.0, 4.0]))
-    assert flat.tolist() == [0, 0, 1, 1]
-    assert network.running_mean.tolist() == [1, 2]
-    assert network.running_var.tolist() == [4, 5]
-    assert list(statistics_of(network)) == ["running_mean", "running_var"]
-
-
-def test_a_network_without_statistics():
-    network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, track_running_stats=False))
-    flat = flatten_statistics(statistics_of(network), CPU)
-    assert flat.shape == (0,)
-    move_statistics(network, flat)
-
-
-def test_a_module_used_in_two_places_counts_once():
-    norm = nn.BatchNorm1d(2)
-    assert list(statistics_of(nn.Sequential(norm, nn.Linear(2, 2), norm))) == ["0.running_mean", "0.running_var"]
-
-
 @pytest.mark.parametrize(
     ("module", "has"),
     [
