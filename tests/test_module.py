@@ -2,7 +2,7 @@ from functools import partial
 
 import pytest
 import torch
-from tiny import SIZES, Recorder, TinyData, draw_batches, mlp, module, parameters_of, start_of, trainer
+from tiny import Recorder, TinyData, draw_batches, mlp, module, parameters_of, start_of, trainer
 from torch import nn
 
 from callbacks import FedAvg, FLTrust, Krum, LabelFlippingAttack, NoAttack, ScalingAttack, TrimAttack, TrimmedMean
@@ -57,33 +57,31 @@ def naive_rounds(rounds, *, client_lr, local_steps, loss_reduction, batch_size, 
         parameters = yield aggregate
 
 
-@pytest.mark.parametrize("loss_reduction", ["sum", "mean"])
-@pytest.mark.parametrize("local_steps", [1, 3])
-@pytest.mark.parametrize("server_lr", [1.0, 0.3, 2.0])
-def test_rounds_equal_a_naive_reference(fit, loss_reduction, local_steps, server_lr):
-    settings = {"client_lr": 0.03, "local_steps": local_steps, "loss_reduction": loss_reduction}
+ROUNDS = {
+    "all": ({"server_lr": 2.0}, {}),
+    "some, several steps": (
+        {"server_lr": 0.3, "loss_reduction": "mean", "local_steps": 3, "clients_per_round": 4},
+        {"sampled": 4},
+    ),
+    "milestones": (
+        {"lr_milestones": [3, 1], "lr_gamma": 0.1},
+        {"lr_at": [1.0, 0.1, 0.1, 0.01, 0.01].__getitem__},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ROUNDS)
+def test_rounds_equal_a_naive_reference(fit, case):
+    settings, told = ROUNDS[case]
     recorder = Recorder()
-    fit(FedAvg(), recorder, server_lr=server_lr, **settings)
-    parameters = start_of().double()
-    reference = naive_rounds(3, batch_size=8, **settings)
+    fit(FedAvg(), recorder, client_lr=0.03, rounds=5, **settings)
+    same = {name: settings.get(name, default) for name, default in (("local_steps", 1), ("loss_reduction", "sum"))}
+    reference = naive_rounds(5, batch_size=8, client_lr=0.03, **same, **told)
     next(reference)
-    for number in range(3):
-        parameters = parameters + server_lr * reference.send(parameters)
-        torch.testing.assert_close(recorder.parameters[number].double(), parameters, rtol=1e-5, atol=1e-5)
-
-
-def test_whole_local_data_as_a_batch_need_no_draw(fit):
-    """The reference with nothing taken from the package but the data."""
-    data = TinyData(batch_size=100)
-    recorder = Recorder()
-    fit(FedAvg(), recorder, data=data, rounds=1, client_lr=0.01)
-    start, aggregate = start_of().double(), 0
-    for client in range(10):
-        own = data.clients.of(client)
-        update = local_update(start, [(own.features, own.labels)], 0.01, "sum")
-        torch.testing.assert_close(recorder.honest[0].updates[client].double(), update, rtol=1e-4, atol=1e-6)
-        aggregate = aggregate + len(own) * update / (sum(SIZES) - 15)
-    torch.testing.assert_close(recorder.parameters[0].double(), start + aggregate, rtol=1e-5, atol=1e-6)
+    parameters = start_of().double()
+    for after in recorder.parameters:
+        parameters = parameters + settings.get("server_lr", 1.0) * reference.send(parameters)
+        torch.testing.assert_close(after.double(), parameters, rtol=1e-5, atol=1e-5)
 
 
 def test_adam_on_the_server(fit):
@@ -103,34 +101,6 @@ def test_adam_on_the_server(fit):
         torch.testing.assert_close(recorder.parameters[number].double(), parameters, rtol=1e-4, atol=1e-4)
 
 
-def test_learning_rate_milestones(fit):
-    settings = {"client_lr": 0.03, "local_steps": 1, "loss_reduction": "sum"}
-    recorder = Recorder()
-    fit(FedAvg(), recorder, rounds=5, lr_milestones=[3, 1], lr_gamma=0.1, **settings)
-    factors = [1.0, 0.1, 0.1, 0.01, 0.01]
-    parameters = start_of().double()
-    reference = naive_rounds(5, batch_size=8, lr_at=factors.__getitem__, **settings)
-    next(reference)
-    for number in range(5):
-        parameters = parameters + reference.send(parameters)
-        torch.testing.assert_close(recorder.parameters[number].double(), parameters, rtol=1e-5, atol=1e-5)
-    assert [module(lr_milestones=[3, 1], lr_gamma=0.1).round_lr(n) for n in range(5)] == pytest.approx(
-        [0.02 * factor for factor in factors]
-    )
-
-
-def test_rounds_with_some_of_the_clients(fit):
-    settings = {"client_lr": 0.03, "local_steps": 1, "loss_reduction": "sum"}
-    recorder = Recorder()
-    fit(FedAvg(), recorder, clients_per_round=4, **settings)
-    parameters = start_of().double()
-    reference = naive_rounds(3, batch_size=8, sampled=4, **settings)
-    next(reference)
-    for number in range(3):
-        parameters = parameters + reference.send(parameters)
-        torch.testing.assert_close(recorder.parameters[number].double(), parameters, rtol=1e-5, atol=1e-5)
-
-
 def test_training_walks_downhill(fit):
     recorder = Recorder()
     server = fit(FedAvg(), recorder, rounds=30)
@@ -140,24 +110,6 @@ def test_training_walks_downhill(fit):
 
 
 # Clients
-
-
-@pytest.mark.parametrize("local_steps", [1, 2])
-@pytest.mark.parametrize("clients_per_round", [None, 5])
-def test_clients_per_chunk_changes_nothing(fit, local_steps, clients_per_round):
-    """Up to 1e-6: a matrix product may add in another order for another number of clients."""
-    results = []
-    for chunk in ("auto", 1, 2, 7):
-        server = fit(
-            FLTrust(),
-            TrimAttack(),
-            clients_per_chunk=chunk,
-            local_steps=local_steps,
-            clients_per_round=clients_per_round,
-        )
-        results.append(parameters_of(server))
-    for other in results[1:]:
-        torch.testing.assert_close(other, results[0], rtol=1e-6, atol=1e-6)
 
 
 def test_clients_without_an_example(fit):
@@ -198,24 +150,12 @@ def test_sampled_clients(fit):
 
 
 @pytest.mark.filterwarnings("ignore:attack.fraction=.* makes none of:UserWarning")
-@pytest.mark.parametrize(("fraction", "count"), [(0.0, 0), (0.04, 0), (0.06, 1), (0.2, 2), (0.35, 4), (0.85, 8)])
+@pytest.mark.parametrize(("fraction", "count"), [(0.04, 0), (0.35, 4), (0.85, 8)])
 def test_number_of_malicious_clients(fit, fraction, count):
     """``round(fraction * n)``; Python rounds 3.5 and 8.5 to the even neighbour."""
     server = fit(FedAvg(), LabelFlippingAttack(fraction=fraction), rounds=1)
     assert server.federation.num_malicious == count
     assert server.federation.num_expected == count
-
-
-def test_malicious_clients_are_fixed_for_a_run_and_differ_between_seeds(fit, monkeypatch):
-    chosen = []
-    for seed in range(6):
-        monkeypatch.setenv("PL_GLOBAL_SEED", str(seed))
-        recorder = Recorder()
-        fit(FedAvg(), TrimAttack(), recorder)
-        masks = {tuple(round.malicious.tolist()) for round in recorder.received}
-        assert len(masks) == 1
-        chosen.append(masks.pop())
-    assert len(set(chosen)) > 1
 
 
 def test_without_an_attack_nobody_is_malicious_though_rules_expect_some(fit):
@@ -225,8 +165,6 @@ def test_without_an_attack_nobody_is_malicious_though_rules_expect_some(fit):
     assert Krum().describe(server.federation) == "Krum, num_byzantine 2"
     assert TrimmedMean().describe(server.federation) == "TrimmedMean, trim 2"
     assert TrimmedMean(trim=4).describe(server.federation) == "TrimmedMean, trim 4"
-    server = fit(Krum(), NoAttack(fraction=0.3), rounds=1)
-    assert Krum().describe(server.federation) == "Krum, num_byzantine 3"
     server = fit(TrimmedMean(), NoAttack(fraction=0.4), rounds=1, clients_per_round=5)
     assert TrimmedMean().describe(server.federation) == "TrimmedMean, trim 2"
 
@@ -234,8 +172,7 @@ def test_without_an_attack_nobody_is_malicious_though_rules_expect_some(fit):
 # The root update
 
 
-@pytest.mark.parametrize("local_steps", [1, 3])
-@pytest.mark.parametrize("loss_reduction", ["sum", "mean"])
+@pytest.mark.parametrize(("local_steps", "loss_reduction"), [(1, "mean"), (3, "sum")])
 def test_the_root_update_is_that_of_a_client_with_the_root_data(fit, local_steps, loss_reduction):
     recorder, data = Recorder(), TinyData()
     settings = {"client_lr": 0.01, "local_steps": local_steps, "loss_reduction": loss_reduction}
@@ -270,35 +207,21 @@ def test_the_root_update_is_made_only_if_somebody_needs_it(fit):
         assert (recorder.received[0].root_update is not None) == needed
 
 
-@pytest.mark.parametrize("attack", [LabelFlippingAttack, ScalingAttack, TrimAttack])
-@pytest.mark.parametrize("root_batch_size", [None, 4])
-def test_the_root_update_knows_no_attack(fit, attack, root_batch_size):
+def test_the_root_update_knows_no_attack(fit):
     clean, attacked = Recorder(), Recorder()
-    fit(FLTrust(), clean, rounds=1, root_batch_size=root_batch_size)
-    fit(FLTrust(), attack(fraction=0.9), attacked, rounds=1, root_batch_size=root_batch_size)
+    fit(FLTrust(), clean, rounds=1, root_batch_size=4)
+    fit(FLTrust(), ScalingAttack(fraction=0.9), attacked, rounds=1, root_batch_size=4)
     assert torch.equal(attacked.received[0].root_update, clean.received[0].root_update)
-
-
-def test_the_root_data_are_no_clients_nor_the_test_set(fit):
-    data = TinyData()
-    fit(FLTrust(), LabelFlippingAttack(), data=data, rounds=1)
-    parts = (data.root, data.clients, data.test)
-    root, clients, test = ({tuple(row) for row in part.features.tolist()} for part in parts)
-    assert (len(root), len(clients), len(test)) == (15, sum(SIZES) - 15, 50)
-    assert not root & clients
-    assert not root & test
-    assert not clients & test
 
 
 # Precision
 
 
-@pytest.mark.parametrize("local_steps", [1, 2])
-def test_bf16_mixed(fit, local_steps):
-    exact = parameters_of(fit(FLTrust(), TrimAttack(), local_steps=local_steps))
+def test_bf16_mixed(fit):
+    exact = parameters_of(fit(FLTrust(), TrimAttack(), local_steps=2))
     recorder = Recorder()
     bf16 = {"precision": "bf16-mixed"}
-    server = fit(FLTrust(), TrimAttack(), recorder, trainer_settings=bf16, local_steps=local_steps)
+    server = fit(FLTrust(), TrimAttack(), recorder, trainer_settings=bf16, local_steps=2)
     for round, aggregate in recorder.ended:
         assert round.updates.dtype == round.root_update.dtype == aggregate.update.dtype == torch.float32
     parameters = parameters_of(server)
@@ -377,26 +300,13 @@ def test_krum_beyond_its_proof_warns(fit):
         ([FedAvg, partial(TrimAttack, 0.96)], {}, r"attack\.fraction=0\.96 leaves none of 10 clients benign"),
         ([FedAvg, partial(ScalingAttack, target_class=3)], {}, r"attack\.target_class=3 must be one of 0 to 2"),
         ([FedAvg, partial(ScalingAttack, trigger=FeatureTrigger([12]))], {}, "indices of a trigger reach 12"),
+        ([FedAvg], {"trainer_settings": {"precision": "64-true"}}, r"trainer\.precision=64-true is not supported"),
         ([FedAvg], {"network": nn.Linear(13, 3)}, r"model\.network Linear cannot take examples of shape \[12\]"),
-        ([FedAvg], {"network": nn.Linear(12, 4)}, r"model\.network Linear gives scores of shape \[1, 4\]"),
-        (
-            [FedAvg],
-            {"network": nn.Sequential(mlp(), nn.Dropout())},
-            "Sequential has a Dropout",
-        ),
-        ([FedAvg], {"network": nn.Flatten()}, "Flatten has no parameters to train"),
     ],
 )
-def test_settings_that_do_not_fit_each_other(tmp_path, callbacks, settings, message):
-    run = trainer(tmp_path, *(make() for make in callbacks))
+def test_settings_that_do_not_fit_each_other(fit, callbacks, settings, message):
     with pytest.raises(InputError, match=message):
-        run.fit(module(**settings), datamodule=TinyData())
-
-
-@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
-def test_precisions_that_are_refused(tmp_path, precision):
-    with pytest.raises(InputError, match=rf"trainer\.precision={precision} is not supported"):
-        trainer(tmp_path, FedAvg(), precision=precision).fit(module(), datamodule=TinyData())
+        fit(*(make() for make in callbacks), **settings)
 
 
 def test_other_data_modules_are_refused(tmp_path):
@@ -414,7 +324,6 @@ def test_evaluating_needs_no_rule(tmp_path):
     ("settings", "words"),
     [
         ({}, ["client_lr 0.02 x server_lr 1 = 0.02 on the sum over a batch of 8", "(0.16 on its mean)"]),
-        ({"server_lr": 0.5}, ["client_lr 0.02 x server_lr 0.5 = 0.01 on the sum", "(0.08 on its mean)"]),
         ({"loss_reduction": "mean", "local_steps": 3}, ["= 0.02 on the mean over a batch of 8, 3 local steps"]),
         ({"server_optimizer": torch.optim.Adam}, ["client_lr 0.02 on the sum over a batch of 8"]),
     ],

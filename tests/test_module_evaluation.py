@@ -5,7 +5,7 @@ import torch
 from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, module, trainer
 from torch import nn
 
-from callbacks import FedAvg, LabelFlippingAttack, NoAttack, ScalingAttack, TrimAttack
+from callbacks import FedAvg, LabelFlippingAttack, ScalingAttack
 from flt.data import Examples, FeatureTrigger
 from flt.federation import FederatedCallback
 
@@ -49,20 +49,14 @@ def rates(run):
     return {name: float(value) for name, value in run.callback_metrics.items()}
 
 
-@pytest.mark.parametrize("eval_batch_size", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize("eval_batch_size", [1, 3, 100])
 def test_rates_worked_out_by_hand(tmp_path, eval_batch_size):
     """Two of seven are wrong; of the four whose class is not 1, two are taken for 1 under the trigger."""
     run = trainer(tmp_path, ScalingAttack())
+    expected = {"testing_error_rate": pytest.approx(2 / 7), "attack_success_rate": pytest.approx(2 / 4)}
     for evaluate in (run.validate, run.test):
-        evaluate(module(Fixed()), datamodule=ByHand(eval_batch_size=eval_batch_size), verbose=False)
-        assert rates(run) == {"testing_error_rate": pytest.approx(2 / 7), "attack_success_rate": pytest.approx(2 / 4)}
-
-
-@pytest.mark.parametrize("stage", ["validate", "test"])
-def test_evaluations_return_the_rates(tmp_path, stage):
-    run = trainer(tmp_path, ScalingAttack())
-    returned = getattr(run, stage)(module(Fixed()), datamodule=ByHand(), verbose=False)
-    assert returned == [{"testing_error_rate": pytest.approx(2 / 7), "attack_success_rate": pytest.approx(2 / 4)}]
+        returned = evaluate(module(Fixed()), datamodule=ByHand(eval_batch_size=eval_batch_size), verbose=False)
+        assert (returned, rates(run)) == ([expected], expected)
 
 
 def test_rates_with_the_attacks_own_trigger_and_target(tmp_path):
@@ -72,7 +66,7 @@ def test_rates_with_the_attacks_own_trigger_and_target(tmp_path):
     assert rates(run)["attack_success_rate"] == pytest.approx(3 / 4)
 
 
-@pytest.mark.parametrize("attack", [None, NoAttack, LabelFlippingAttack, TrimAttack])
+@pytest.mark.parametrize("attack", [None, LabelFlippingAttack])
 def test_no_success_rate_without_a_backdoor(tmp_path, attack):
     run = trainer(tmp_path, *([attack()] if attack else []))
     run.validate(module(Fixed()), datamodule=ByHand(), verbose=False)
@@ -114,7 +108,7 @@ def test_predictions(tmp_path):
     assert predicted.tolist() == [0, 0, 2, 1, 1, 2, 0]
 
 
-@pytest.mark.parametrize(("rounds", "interval", "evaluated"), [(5, 2, [2, 4, 5]), (4, 2, [2, 4]), (3, 1, [1, 2, 3])])
+@pytest.mark.parametrize(("rounds", "interval", "evaluated"), [(5, 2, [2, 4, 5]), (4, 2, [2, 4])])
 def test_the_last_round_is_always_evaluated_and_never_twice(fit, rounds, interval, evaluated):
     seen = []
 

@@ -33,19 +33,14 @@ def test_a_generator_leaves_the_global_state_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_sampled_clients_are_distinct_and_sorted():
-    for number in range(50):
-        ids = sample_clients(20, 7, seed=4, round_number=number).tolist()
-        assert len(set(ids)) == 7
-        assert ids == sorted(ids)
-        assert 0 <= ids[0] <= ids[-1] < 20
+def test_samples_are_sorted_and_differ_between_rounds_and_seeds_only():
+    def drawn(seed):
+        return [sample_clients(20, 7, seed=seed, round_number=number).tolist() for number in range(50)]
 
-
-def test_the_sample_differs_between_rounds_and_seeds_only():
-    drawn = [tuple(sample_clients(20, 7, seed=4, round_number=number).tolist()) for number in range(50)]
-    assert len(set(drawn)) > 45
-    assert drawn == [tuple(sample_clients(20, 7, seed=4, round_number=number).tolist()) for number in range(50)]
-    assert drawn != [tuple(sample_clients(20, 7, seed=5, round_number=number).tolist()) for number in range(50)]
+    rounds = drawn(4)
+    assert all(ids == sorted(set(ids)) and len(ids) == 7 and 0 <= ids[0] <= ids[-1] < 20 for ids in rounds)
+    assert len({tuple(ids) for ids in rounds}) > 45
+    assert rounds == drawn(4) != drawn(5)
 
 
 @pytest.mark.parametrize("num_clients", [1, 10])
