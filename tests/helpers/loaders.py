@@ -22,7 +22,7 @@ from flt.data.readers import cifar10 as cifar10_source
 from flt.data.readers import har as har_parse
 from flt.data.readers import har_archive as har_source
 from flt.data.readers import idx
-from flt.data.sets import fashion_mnist, mnist
+from flt.data.sets.idx_images import IDXImages
 
 CIFAR, TILES, CSV, ARRAYS = cifar10_source.ARCHIVE, chmnist_source.ARCHIVE, chmnist_source.CSV, "my.npz"
 
@@ -69,8 +69,7 @@ class Site:
         self.digests: dict[str, str] = {}
         folder.mkdir()
         self.publish(*(loader.files for loader in LOADERS.values()))
-        for module in (mnist, fashion_mnist):
-            monkeypatch.setattr(module, "_published", lambda: idx.Published((self.url,), self.digests))
+        monkeypatch.setattr(IDXImages, "published", lambda data: idx.Published((self.url,), self.digests))
         monkeypatch.setattr(
             cifar10_source,
             "published",
