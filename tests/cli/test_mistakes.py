@@ -342,6 +342,19 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "trimming as many as are malicious": (rule("TrimmedMean", *TRIM, "--attack.fraction", "0.5"), ["trim=15", "14"]),
     "too few clients for Krum": (rule("Krum", "--aggregation.num_byzantine", "28"), ["num_byzantine=28", "30", "27"]),
     "negative num_byzantine": (rule("Krum", "--aggregation.num_byzantine", "-1"), ["num_byzantine=-1"]),
+    "no neighbours": (rule("Krum", "--aggregation.num_neighbours", "0"), ["aggregation.num_neighbours=0", "1 to 29"]),
+    "too many neighbours": (
+        rule("MultiKrum", "--aggregation.num_neighbours", "30"),
+        ["aggregation.num_neighbours=30", "1 to 29"],
+    ),
+    "too many selected": (
+        rule("MultiKrum", "--aggregation.num_selected", "31"),
+        ["aggregation.num_selected=31", "1 to 30"],
+    ),
+    "too few clients to select one by one": (
+        rule("MultiKrum", "--aggregation.iterative", "true", "--aggregation.num_byzantine", "14"),
+        ["num_byzantine=14", "2 * num_byzantine + 3", "at most 13"],
+    ),
     "unknown variant": (fit("--aggregation.variant", "Best"), ["variant", "Best", "withServer", "ParNorm"]),
     # The data
     "no root dataset": (fit("--data.root_size", "0"), ["root_size=0", "1"]),

@@ -55,11 +55,92 @@ def test_golden_vectors(rule, golden):
         torch.testing.assert_close(vector.double(), torch.tensor(golden.expected).double(), rtol=0, atol=2e-6)
 
 
-def test_order_of_clients_does_not_matter(rule):
-    updates, root_update, sizes = sample(9, 6, seed=0)
-    order = torch.randperm(9, generator=torch.Generator().manual_seed(1))
-    actual = rule.function(updates[order], root_update, sizes[order], 2)
-    torch.testing.assert_close(actual, rule.function(updates, root_update, sizes, 2), rtol=1e-12, atol=1e-12)
+SEEDS = st.integers(0, 2**32 - 1)
+EXACT = {"rtol": 1e-8, "atol": 1e-8}  # of entries of order one, in float64
+
+
+def case_of(rule, seed, num_byzantine=None):
+    """Updates, a root update, numbers of examples and a number to tolerate, all drawn."""
+    draw = np.random.default_rng(seed)
+    num_clients = int(draw.integers(7, 13))  # with a single neighbour two rows of Krum are as good
+    given = sample(num_clients, int(draw.integers(1, 7)), seed)
+    fitting = numbers_to_tolerate(rule, num_clients) if num_byzantine is None else [num_byzantine]
+    return *given, int(draw.choice(fitting))
+
+
+def order(rule, seed):
+    """Both sides of: the order of the clients does not matter."""
+    updates, root, sizes, f = case_of(rule, seed)
+    other = torch.randperm(len(updates), generator=torch.Generator().manual_seed(seed))
+    return rule.function(updates[other], root, sizes[other], f), rule.function(updates, root, sizes, f)
+
+
+def translates(rule, seed):
+    """Both sides of: a vector added to all updates is added to the aggregate."""
+    updates, root, sizes, f = case_of(rule, seed)
+    vector = torch.linspace(-3.0, 5.0, len(root), dtype=root.dtype)
+    return rule.function(updates + vector, root + vector, sizes, f), rule.function(updates, root, sizes, f) + vector
+
+
+def scales(rule, seed):
+    """Both sides of: a positive number multiplies the aggregate as it multiplies all updates."""
+    updates, root, sizes, f = case_of(rule, seed)
+    return rule.function(2.5 * updates, 2.5 * root, sizes, f), 2.5 * rule.function(updates, root, sizes, f)
+
+
+def averages(rule, seed):
+    """Both sides of: where nobody is malicious, it is the mean of clients with as many examples each."""
+    updates, root, sizes, f = case_of(rule, seed, num_byzantine=0)
+    return rule.function(updates, root, torch.ones_like(sizes), f), updates.mean(dim=0)
+
+
+PROPERTIES = {"order": order, "translates": translates, "scales": scales, "averages": averages}
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+@given(seed=SEEDS)
+@settings(settings.get_profile("short"), max_examples=15)
+def test_properties(rule, name, seed):
+    if getattr(rule, name, True):
+        torch.testing.assert_close(*PROPERTIES[name](rule, seed), **EXACT)
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_properties_that_a_rule_is_said_not_to_have(rule, name):
+    if not getattr(rule, name, True):
+        sides = (PROPERTIES[name](rule, seed) for seed in range(50))
+        assert any(not torch.allclose(*both, **EXACT) for both in sides)
+
+
+@given(seed=SEEDS)
+@settings(settings.get_profile("short"), max_examples=10)
+def test_an_update_with_a_nan_changes_nothing(rule, seed):
+    """Through all that lies between the clients and the rule."""
+    updates, root, _, f = case_of(rule, seed)
+    updates, root, num_clients = updates.float(), root.float(), len(updates)
+    place = seed % (num_clients + 1)
+    more = torch.cat([updates[:place], torch.full_like(root[None], torch.nan), updates[place:]])
+    results = []
+    for rows in (updates, more):
+        malicious = torch.arange(len(rows)) < f
+        federation = hostile.federation_of(num_examples=torch.full((len(rows),), 7), malicious=malicious)
+        case = hostile.Case(hostile.round_of(federation, rows, root), clients_per_part=len(rows))
+        round, aggregate = hostile.receive(case, rule.make())
+        assert len(round) == num_clients
+        results.append(aggregate.update)
+    torch.testing.assert_close(*results, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("one", RULES, ids=[rule.name for rule in RULES])
+def test_rules_differ(one):
+    """So that a reference would tell one from another."""
+    seen = range(40)
+    given = [case_of(one, seed, num_byzantine=1) for seed in seen]
+    results = [one.function(*case) for case in given]
+    for other in RULES:
+        if other.name != one.name:
+            pairs = zip(results, (other.function(*case) for case in given), strict=True)
+            assert not all(torch.allclose(*pair, rtol=1e-3, atol=1e-4) for pair in pairs), other.name
 
 
 def test_inputs_are_left_alone(rule):

@@ -1,3 +1,5 @@
 """Rules that choose some of the updates, by distances or spectrum."""
 
-__all__: list[str] = []
+from callbacks.aggregation.selection.multi_krum import MultiKrum
+
+__all__ = ["MultiKrum"]

@@ -1,61 +1,76 @@
 """Krum: the one update that is closest to its nearest neighbours."""
 
+import torch
 from torch import Tensor
 
 from flt.errors import InputError
 from flt.functional.gram import Gram
 
+FEWEST = 3  # updates that have neighbours to be judged by
 
-def krum(updates: Tensor, *, num_byzantine: int) -> Tensor:
+
+def krum(updates: Tensor, *, num_byzantine: int, num_neighbours: int | None = None) -> Tensor:
     """The update with the smallest sum of squared distances to its ``n - f - 2`` nearest others.
 
     Args:
         updates: Client updates, shape ``[num_clients, num_params]``.
         num_byzantine: Malicious clients to tolerate, the paper's f; ``num_clients >= f + 3``. That it does
             tolerate them is proven for ``num_clients >= 2 f + 3``.
+        num_neighbours: Nearest others whose distances count (q), from 1 to ``num_clients - 1``; None for the paper's
+            ``n - f - 2``. The authors' own code takes ``n - f - 1``.
 
     Returns:
         A copy of the selected update, shape ``[num_params]``.
 
     Raises:
-        InputError: If there are too few clients for ``num_byzantine``.
+        InputError: If there are too few clients for ``num_byzantine`` or ``num_neighbours``.
 
     Reference:
         Blanchard et al., Machine Learning with Adversaries: Byzantine Tolerant Gradient Descent, NeurIPS 2017.
 
     Example:
-        >>> import torch
         >>> krum(torch.tensor([[0.0], [1.0], [1.5], [9.0]]), num_byzantine=0)
         tensor([1.])
     """
-    return updates[krum_select(updates, num_byzantine=num_byzantine)].clone()
+    return updates[krum_select(updates, num_byzantine=num_byzantine, num_neighbours=num_neighbours)].clone()
 
 
-def krum_select(updates: Tensor, *, num_byzantine: int) -> Tensor:
+def krum_select(updates: Tensor, *, num_byzantine: int, num_neighbours: int | None = None) -> Tensor:
     """Index of the update that `krum` returns, a scalar integer tensor; the first one of equals."""
-    return krum_scores(updates, num_byzantine=num_byzantine).argmin()
+    return krum_scores(updates, num_byzantine=num_byzantine, num_neighbours=num_neighbours).argmin()
 
 
-def krum_weights(gram: Gram, *, num_byzantine: int) -> Tensor:
+def krum_weights(gram: Gram, *, num_byzantine: int, num_neighbours: int | None = None) -> Tensor:
     """What each update counts in the mean that `krum` is: 1 for the selected one, shape ``[num_clients]``.
 
     Of one or two updates, which have no neighbours to be judged by, the first one is taken.
     """
-    distances = gram.squared_distances
-    weights = distances.new_zeros(len(distances))
-    chosen = _scores(distances, num_byzantine).argmin() if len(distances) >= 3 else 0
-    weights[chosen] = 1.0
+    scores = krum_scores_of(gram, num_byzantine=num_byzantine, num_neighbours=num_neighbours)
+    weights = torch.zeros_like(scores)
+    weights[scores.argmin()] = 1.0
     return weights
 
 
-def krum_scores(updates: Tensor, *, num_byzantine: int) -> Tensor:
+def krum_scores(updates: Tensor, *, num_byzantine: int, num_neighbours: int | None = None) -> Tensor:
     """Sum of squared distances of each update to its ``n - f - 2`` nearest others, float64, ``[num_clients]``."""
-    return _scores(Gram.of(updates).squared_distances, num_byzantine)
+    check_num_byzantine(num_byzantine, len(updates))
+    return krum_scores_of(Gram.of(updates), num_byzantine=num_byzantine, num_neighbours=num_neighbours)
 
 
-def _scores(squared_distances: Tensor, num_byzantine: int) -> Tensor:
-    check_num_byzantine(num_byzantine, len(squared_distances))
-    return nearest_sums(squared_distances, num_neighbours=len(squared_distances) - num_byzantine - 2)
+def krum_scores_of(gram: Gram, *, num_byzantine: int, num_neighbours: int | None = None) -> Tensor:
+    """`krum_scores`, from inner products; those of one or two updates are 0."""
+    distances = gram.squared_distances
+    num_clients = len(distances)
+    if num_clients < FEWEST:
+        return distances.new_zeros(num_clients)
+    check_num_byzantine(num_byzantine, num_clients)
+    if num_neighbours is None:
+        num_neighbours = num_clients - num_byzantine - 2
+    elif not 1 <= num_neighbours < num_clients:
+        raise InputError(
+            f"num_neighbours={num_neighbours}: an update has 1 to {num_clients - 1} others among {num_clients}"
+        )
+    return nearest_sums(distances, num_neighbours=num_neighbours)
 
 
 def nearest_sums(squared_distances: Tensor, *, num_neighbours: int) -> Tensor:

@@ -15,7 +15,13 @@ from flt import functional as F
 
 
 def _fltrust(
-    name: str, golden: tuple[float, float], *, robust: bool = True, bounded: bool = True, **settings: Any
+    name: str,
+    golden: tuple[float, float],
+    *,
+    robust: bool = True,
+    bounded: bool = True,
+    translates: bool = False,
+    **settings: Any,
 ) -> Rule:
     """FLTrust, or one of its variants of Table IV."""
     score, include_root = settings.get("score", "relu"), settings.get("include_root", False)
@@ -38,6 +44,7 @@ def _fltrust(
         keeps_root=include_root,
         robust=robust,
         bounded=bounded,
+        translates=translates,
     )
 
 
@@ -55,17 +62,20 @@ RULES = [
         [Golden((2.457143, -0.385714))],
         weights=lambda u, root, sizes, f: reference.shares(sizes),
         robust=False,
+        translates=True,
+        averages=True,
     ),
     Rule(
         "Krum",
         callbacks.Krum,
-        lambda u, root, sizes, f: F.krum(u, num_byzantine=f),
-        lambda u, root, sizes, f: reference.krum(u, f),
-        [Golden((1.2, 0.9))],
+        lambda u, root, sizes, f, **settings: F.krum(u, num_byzantine=f, **settings),
+        lambda u, root, sizes, f, num_neighbours=None: reference.krum(u, f, num_neighbours),
+        [Golden((1.2, 0.9)), Golden((1.0, 0.1), {"num_neighbours": 1}), Golden((1.2, 0.9), {"num_neighbours": 5})],
         fewest=lambda f: f + 3,
         compare=agreement.selection,
         weights=lambda u, root, sizes, f: np.eye(len(u))[np.argmin(reference.krum_scores(u, f))],
         selects=True,
+        translates=True,
     ),
     Rule(
         "TrimmedMean",
@@ -75,6 +85,8 @@ RULES = [
         [Golden((1.42, 1.02))],
         fewest=lambda f: 2 * f + 1,
         compare=partial(agreement.entries, trimmed=lambda n, f: f),
+        translates=True,
+        averages=True,
     ),
     Rule(
         "Median",
@@ -83,6 +95,7 @@ RULES = [
         lambda u, root, sizes, f: reference.median(u),
         [Golden((1.2, 1.0))],
         compare=partial(agreement.entries, trimmed=lambda n, f: (n - 1) // 2),
+        translates=True,
     ),
     Rule(
         "NNM(Median)",
@@ -93,6 +106,8 @@ RULES = [
         fewest=lambda f: 2 * f + 1,
         compare=agreement.bounded,
         statistics=lambda u, statistics, f: reference.median(reference.nnm_mixing(u, f) @ statistics),
+        translates=True,
+        averages=True,
     ),
     # One bucket, whose mean does not depend on the order; tests/callbacks/test_preaggregation.py has more of them.
     Rule(
@@ -103,6 +118,8 @@ RULES = [
         [Golden((2.457143, -0.385714))],
         weights=lambda u, root, sizes, f: np.full(len(u), 1 / len(u)),
         robust=False,
+        translates=True,
+        averages=True,
     ),
     Rule(
         "NormBoundedMean",
@@ -112,9 +129,10 @@ RULES = [
         [Golden((1.086866, 0.697498), {"max_norm": 2.0}), Golden((2.457143, -0.385714), {"max_norm": 15.0})],
         compare=partial(agreement.entries, longest=0.5),
         weights=lambda u, root, sizes, f: reference.shares(sizes),
+        scales=False,
     ),
     _fltrust("FLTrust", (0.916777, 0.900505)),
-    _fltrust("FLTrust-Server", (1.0, 1.0), score="none", include_root=True),
+    _fltrust("FLTrust-Server", (1.0, 1.0), translates=True, score="none", include_root=True),
     _fltrust("FLTrust-withServer", (0.929796, 0.916070), include_root=True),
     _fltrust("FLTrust-NoReLU", (0.916777, 0.900505), score="signed", robust=False, bounded=False),
     _fltrust("FLTrust-NoNorm", (1.251884, 1.259441), magnitude="own", robust=False),

@@ -46,6 +46,9 @@ class Rule(NamedTuple):
         robust: Whether two huge updates among ten leave the aggregate as long as the others.
         bounded: Whether the aggregate lies between what it is a mean of.
         unanimous: Whether clients who all send the root update get it.
+        translates: Whether adding a vector to all updates, the root update too, adds it to the aggregate.
+        scales: Whether multiplying all updates, the root update too, by a positive number multiplies the aggregate.
+        averages: Whether it is the mean of clients with as many examples each, where none is to be tolerated.
     """
 
     name: str
@@ -63,6 +66,9 @@ class Rule(NamedTuple):
     robust: bool = True
     bounded: bool = True
     unanimous: bool = True
+    translates: bool = False
+    scales: bool = True
+    averages: bool = False
 
     def tolerated(self, f: int, num_clients: int) -> int:
         """How many malicious clients the rule tolerates where f are expected, after some updates were dropped."""

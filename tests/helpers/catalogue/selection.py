@@ -1,5 +1,30 @@
 """Rules that choose some of the updates, by distances or spectrum."""
 
-from catalogue.row import Rule
+import agreement
+from reference import selection as reference
 
-RULES: list[Rule] = []
+import callbacks
+from catalogue.row import Golden, Rule
+from flt import functional as F
+
+FIRST_SIX = (1.2, 1.216667)  # the mean of the benign clients of `EXAMPLE`
+
+RULES = [
+    Rule(
+        "MultiKrum",
+        callbacks.MultiKrum,
+        lambda u, root, sizes, f, **s: F.multi_krum(u, num_byzantine=f, **s),
+        lambda u, root, sizes, f, **s: reference.mean(u, reference.multi_krum(u, f, **s)),
+        [
+            Golden(FIRST_SIX),
+            Golden((1.275, 1.0), {"num_selected": 4}),
+            Golden((1.05, 1.25), {"num_selected": 4, "num_neighbours": 5}),
+            Golden((1.366667, 1.3), {"iterative": True}),
+        ],
+        fewest=lambda f: f + 3,
+        compare=agreement.bounded,
+        weights=lambda u, root, sizes, f: reference.multi_krum(u, f),
+        translates=True,
+        averages=True,
+    ),
+]

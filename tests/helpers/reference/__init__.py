@@ -53,12 +53,12 @@ def nearest_sums(updates, num_neighbors):
     return np.array(sums)
 
 
-def krum_scores(updates, num_byzantine):
-    return nearest_sums(updates, len(updates) - num_byzantine - 2)
+def krum_scores(updates, num_byzantine, num_neighbors=None):
+    return nearest_sums(updates, len(updates) - num_byzantine - 2 if num_neighbors is None else num_neighbors)
 
 
-def krum(updates, num_byzantine):
-    return updates[np.argmin(krum_scores(updates, num_byzantine))]
+def krum(updates, num_byzantine, num_neighbors=None):
+    return updates[np.argmin(krum_scores(updates, num_byzantine, num_neighbors))]
 
 
 def trimmed_mean(updates, trim):

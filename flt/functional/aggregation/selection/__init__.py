@@ -1,3 +1,5 @@
 """Rules that choose some of the updates, by distances or spectrum, tensors to tensors."""
 
-__all__: list[str] = []
+from flt.functional.aggregation.selection.multi_krum import multi_krum
+
+__all__ = ["multi_krum"]
