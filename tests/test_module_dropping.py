@@ -40,7 +40,7 @@ class Root(FederatedCallback):
 @some_rules
 def test_updates_that_are_not_finite_are_dropped(fit, rule):
     """What the rule makes of the others, expecting as many malicious clients as before, is the reference's result."""
-    recorder, sent = Recorder(needs_root_update=True), Sending(float("nan"), rows=(0, 3))
+    recorder, sent = Recorder(needs_root_update=True), Sending(float("nan"), clients=(0, 3))
     with pytest.warns(UserWarning, match=DROPPED):
         fit(rule.make(), NoAttack(fraction=0.3), sent, recorder, rounds=2)
     start = start_of()

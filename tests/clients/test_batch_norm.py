@@ -312,7 +312,7 @@ def test_clients_whose_statistics_or_update_are_not_finite_are_dropped(fit, rule
             fit,
             rule,
             NoAttack(fraction=0.3),
-            Sending(float("nan"), rows=(0, 7)),
+            Sending(float("nan"), clients=(0, 7)),
             network=made(pictures),
             data=Glaring(),
             fraction=0.3,

@@ -177,7 +177,7 @@ def test_on_federation_may_change_what_clients_hold(fit):
 def test_on_round_end_comes_after_the_step_with_what_the_rule_saw(fit):
     recorder = Recorder()
     with pytest.warns(UserWarning, match="updates with a NaN or an infinity were dropped"):
-        server = fit(FedAvg(), Sending(float("nan"), rows=(4,)), recorder, rounds=2)
+        server = fit(FedAvg(), Sending(float("nan"), clients=(4,)), recorder, rounds=2)
     round, aggregate = recorder.ended[-1]
     assert round.client_ids.tolist() == [0, 1, 2, 3, 5, 6, 7, 8, 9]
     assert round.num_dropped == 1

@@ -12,7 +12,7 @@ from flt.clients.batches import LocalBatches, take_batches
 from flt.clients.draws import PairedRowDraws
 from flt.data import Examples, FeatureTrigger, FederatedDataModule, PixelTrigger, RawData
 from flt.data.inputs import InputPipeline
-from flt.federation import Aggregate, FederatedCallback, Round
+from flt.federation import Aggregate, FederatedCallback, Round, by_client
 from flt.module import FederatedModule
 
 SIZES = (24, 18, 11, 33, 21, 7, 15, 28, 13, 10)
@@ -105,14 +105,15 @@ class Recorder(FederatedCallback):
 
 
 class Sending(FederatedCallback):
-    """Makes the chosen clients, by row, send ``value`` in their updates' first entry."""
+    """Makes the chosen clients, by id, send ``value`` in their updates' first entry."""
 
-    def __init__(self, value: float, rows: tuple[int, ...]) -> None:
-        self.value, self.rows = value, rows
+    def __init__(self, value: float, clients: tuple[int, ...]) -> None:
+        self.value, self.clients = value, clients
 
+    @by_client
     def on_client_updates(self, round: Round) -> Round:
         updates = round.updates.clone()
-        updates[list(self.rows), 0] = self.value
+        updates[torch.isin(round.client_ids, torch.tensor(self.clients)), 0] = self.value
         return round.replace(updates=updates)
 
 

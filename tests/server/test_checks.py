@@ -1,8 +1,6 @@
-import re
-
 import pytest
 import torch
-from tiny import TinyData, mlp
+from tiny import TinyData
 from torch import nn
 
 from callbacks import AdaptiveAttack, FedAvg, FLTrust, Krum, NoAttack, ScalingAttack, TrimAttack, TrimmedMean
@@ -11,19 +9,11 @@ from flt.runs.restoring import check_settings_kept, check_state
 from flt.server.checks import check_milestones, check_precision
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_precisions_that_work(precision):
-    check_precision(precision)
-
-
-@pytest.mark.parametrize("precision", ["16-mixed", "bf16-true", "16-true", "64-true", "transformer-engine"])
-def test_precisions_that_do_not(precision):
-    with pytest.raises(InputError, match=rf"trainer\.precision={precision} is not supported .*: use 32-true or bf16-"):
-        check_precision(precision)
-
-
-def test_a_checkpoint_that_fits():
-    check_state(mlp().state_dict(), mlp().state_dict())
+def test_precisions():
+    check_precision("32-true")
+    check_precision("bf16-mixed")
+    with pytest.raises(InputError, match=r"trainer\.precision=16-mixed is not supported .*: use 32-true or bf16-"):
+        check_precision("16-mixed")
 
 
 @pytest.mark.parametrize(
@@ -35,9 +25,8 @@ def test_a_checkpoint_that_fits():
             r"it has \[3, 9\] where this one has \[3, 12\] for",
         ),
         ({**nn.Linear(12, 3).state_dict(), "x": torch.ones(())}, r"it has \[\] where this one has nothing for x"),
-        ({}, "it has nothing where"),
     ],
-    ids=["missing", "shape", "more", "empty"],
+    ids=["missing", "shape", "more"],
 )
 def test_a_checkpoint_that_does_not_fit(saved, message):
     with pytest.raises(InputError, match=message):
@@ -47,23 +36,15 @@ def test_a_checkpoint_that_does_not_fit(saved, message):
 SAVED = {"data": "Tiny", "seed": 0, "root_size": 15, "server_optimizer": "SGD", "attack": "NoAttack", "client_lr": 0.1}
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("data", "Tiny (stand-in)"), ("seed", 1), ("root_size", 20), ("server_optimizer", "Adam")]
-)
-def test_settings_that_must_not_change_on_resume(name, value):
-    told = rf"of another run \({name}: .* \(checkpoint\), {re.escape(str(value))} \(given\)\): "
-    with pytest.raises(InputError, match=told):
-        check_settings_kept(SAVED, SAVED | {name: value}, training=True)
-
-
 def test_all_that_must_not_change_is_told_at_once():
-    changed = SAVED | {"data": "Other", "seed": 1, "root_size": 20, "client_lr": 0.2}
+    changed = SAVED | {"data": "Other", "seed": 1, "root_size": 20, "server_optimizer": "Adam", "client_lr": 0.2}
     with pytest.raises(InputError) as refused:
         check_settings_kept(SAVED, changed, training=True)
     assert str(refused.value) == (
         "the checkpoint is of another run (data: Tiny (checkpoint), Other (given); seed: 0 (checkpoint), 1 (given);"
-        " root_size: 15 (checkpoint), 20 (given)): give the data it was trained on; pass it as --seed_everything;"
-        " its root dataset must stay apart from the clients' data"
+        " root_size: 15 (checkpoint), 20 (given); server_optimizer: SGD (checkpoint), Adam (given)): give the data it"
+        " was trained on; pass it as --seed_everything; its root dataset must stay apart from the clients' data; its"
+        " state is of no use to another optimizer"
     )
 
 

@@ -4,14 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from catalogue import RULES, cover
+from catalogue import RULES
 from tiny import Recorder, Sending, TinyData, TinyImages, fit, parameters_of
 from torch import nn
 
 from callbacks import (
     FedAvg,
     FLTrust,
-    Krum,
     LabelFlippingAttack,
     Median,
     MetricsLogger,
@@ -27,7 +26,7 @@ from flt.server import cohort
 from flt.server.processes import Processes
 
 STREAMING = [rule for rule in RULES if rule.make().takes_parts]
-PAIRS = cover(STREAMING, [NoAttack, LabelFlippingAttack, ScalingAttack])  # attacks that take a round in parts
+BY_PART = [NoAttack, LabelFlippingAttack, ScalingAttack]  # attacks that take a round in parts
 PER_CLIENT = 96  # numbers in a client's batch of 8 examples of 12 features; its update has 83
 
 
@@ -69,77 +68,62 @@ def run(folder, *callbacks, **settings):
     return parameters_of(fit(folder, *callbacks, metrics, **settings)), metrics.rows
 
 
-@pytest.mark.parametrize(("rule", "attack"), PAIRS)
-def test_any_part_gives_the_same_run(tmp_path, in_parts, rule, attack):
-    settings = {"local_steps": 2, "clients_per_round": 9, "root_batch_size": None if rule.trust is None else 6}
-    whole, rows = run(tmp_path, rule.make(), attack(), **settings)
-    for clients in (1, 4):
-        in_parts(2 * clients)  # two local steps
-        counting = Counting()
-        parameters, same_rows = run(tmp_path, rule.make(), attack(), counting, **settings)
-        assert counting.sizes[: -(-9 // clients)] == [min(clients, 9 - done) for done in range(0, 9, clients)]
-        torch.testing.assert_close(parameters, whole, rtol=1e-5, atol=1e-6)
-        assert [row.keys() for row in same_rows] == [row.keys() for row in rows]
-        for row, same in zip(rows, same_rows, strict=True):
-            assert same == pytest.approx(row, rel=1e-4, abs=1e-6)
+class Ending(FederatedCallback):
+    """What rounds end with."""
+
+    def __init__(self):
+        self.rounds, self.vectors = [], []
+
+    def on_round_end(self, trainer, round, aggregate):
+        self.rounds.append(round)
+        self.vectors.append(aggregate.judgement.vectors)
 
 
-@pytest.mark.parametrize("callbacks", [(Median(),), (Krum(), LabelFlippingAttack()), (FLTrust(), TrimAttack())])
-def test_who_needs_all_updates_gets_them_all(tmp_path, in_parts, callbacks):
+@pytest.mark.parametrize("number", range(len(STREAMING)), ids=[rule.name for rule in STREAMING])
+def test_parts_give_the_same_run(tmp_path, in_parts, number):
+    rule, attack = STREAMING[number], BY_PART[number % len(BY_PART)]
+    settings = {"local_steps": 2, "clients_per_round": 9}
+    if rule.make().needs_root_update:
+        settings["root_batch_size"] = 6
+    whole, ends = Ending(), Ending()
+    parameters, rows = run(tmp_path, rule.make(), attack(), whole, **settings)
+    in_parts(2 * 4)  # two local steps
+    counting = Counting()
+    same_parameters, same_rows = run(tmp_path, rule.make(), attack(), counting, ends, **settings)
+    assert counting.sizes[:3] == [4, 4, 1]
+    torch.testing.assert_close(same_parameters, parameters, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(ends.vectors, whole.vectors, rtol=1e-4, atol=1e-6)
+    assert [row.keys() for row in same_rows] == [row.keys() for row in rows]
+    for row, same in zip(rows, same_rows, strict=True):
+        assert same == pytest.approx(row, rel=1e-4, abs=1e-6)
+    for one, other in zip(ends.rounds, whole.rounds, strict=True):
+        for name in ("client_ids", "malicious", "num_examples"):
+            assert torch.equal(getattr(one, name), getattr(other, name))
+        torch.testing.assert_close((one.losses, one.root_update), (other.losses, other.root_update))
+        assert (one.updates.shape, other.updates.shape) == ((9, 0), (9, 83))
+
+
+@pytest.mark.parametrize("callbacks", [(Median(),), (FLTrust(), TrimAttack()), (FedAvg(), Recorder())])
+def test_who_needs_all_updates_or_does_not_say_gets_them_all(tmp_path, in_parts, callbacks):
     in_parts(1)
     counting = Counting()
     fit(tmp_path, *callbacks, counting, rounds=1)
     assert counting.sizes == [10]
 
 
-def test_a_callback_that_does_not_say_gets_them_all(tmp_path, in_parts):
-    in_parts(1)
-    recorder = Recorder()  # overrides on_updates_received
-    fit(tmp_path, FedAvg(), recorder, rounds=1)
-    assert [len(round) for round in recorder.received] == [10]
-
-
-def test_the_end_of_a_round_knows_every_client(tmp_path, in_parts):
-    class Ending(FederatedCallback):
-        def on_round_end(self, trainer, round, aggregate):
-            self.round, self.aggregate = round, aggregate
-
-    ends = []
-    for clients in (100, 3):
-        in_parts(clients)
-        ends.append(Ending())
-        fit(tmp_path, FLTrust(), LabelFlippingAttack(), ends[-1], rounds=1)
-    whole, parts = (end.round for end in ends)
-    for name in ("client_ids", "malicious", "num_examples"):
-        assert torch.equal(getattr(parts, name), getattr(whole, name))
-    torch.testing.assert_close(parts.losses, whole.losses)
-    torch.testing.assert_close(parts.root_update, whole.root_update)
-    assert (whole.updates.shape, parts.updates.shape) == ((10, 83), (10, 0))
-    torch.testing.assert_close(ends[1].aggregate.trust_scores, ends[0].aggregate.trust_scores)
-
-
-class SendingInParts(Sending):
-    @by_client
-    def on_client_updates(self, round):
-        updates = round.updates.clone()
-        updates[[client in self.rows for client in round.client_ids.tolist()], 0] = self.value
-        return round.replace(updates=updates)
-
-
 @pytest.mark.filterwarnings("ignore:updates with a NaN or an infinity were dropped")
 @pytest.mark.filterwarnings("ignore:a round had no usable aggregate")
-@pytest.mark.parametrize("rows", [(4,), (0, 1, 2, 3), tuple(range(10))], ids=["one", "a part", "all"])
+@pytest.mark.parametrize("rows", [(0, 1, 2, 4), tuple(range(10))], ids=["a part and one", "all"])
 def test_dropped_updates_are_counted_over_the_parts(tmp_path, in_parts, rows):
     results = []
     for clients in (100, 3):
         in_parts(clients)
-        results.append(run(tmp_path, FLTrust(), SendingInParts(float("nan"), rows)))
+        results.append(run(tmp_path, FLTrust(), Sending(float("nan"), rows)))
     torch.testing.assert_close(results[1][0], results[0][0], rtol=1e-5, atol=1e-6)
     assert [row["num_dropped"] for row in results[1][1]] == [len(rows)] * 3
 
 
-@pytest.mark.parametrize("rule", STREAMING, ids=lambda rule: rule.name)
-def test_batch_normalisation_and_augmentation_in_parts(tmp_path, in_parts, rule):
+def test_batch_normalisation_and_augmentation_in_parts(tmp_path, in_parts):
     states = []
     for clients in (100, 3):
         in_parts(clients * 4)  # an image has four times as many numbers
@@ -148,21 +132,11 @@ def test_batch_normalisation_and_augmentation_in_parts(tmp_path, in_parts, rule)
             network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
         data = TinyImages(InputPipeline(crop_padding=1, flip=True, normalize=True))
         counting = Counting()
-        fit(tmp_path, rule.make(), counting, data=data, network=network)
+        fit(tmp_path, FLTrust(variant="withServer"), counting, data=data, network=network)
         assert counting.sizes[0] == min(clients, 10)
         states.append(network.state_dict())
     for name, value in states[0].items():
         torch.testing.assert_close(states[1][name], value, rtol=1e-5, atol=1e-6)
-
-
-def test_draws_do_not_depend_on_the_parts(tmp_path):
-    server = fit(tmp_path, FedAvg(), rounds=1, data=TinyData(), local_steps=2)
-    whole, parts = (
-        list(server._reception.cohort.in_parts(5, 0.1, clients_per_part=size, processes=Processes()))
-        for size in (99, 3)
-    )
-    assert [len(part) for part in parts] == [3, 3, 3, 1]
-    torch.testing.assert_close(torch.cat([part.updates for part in parts]), whole[0].updates, rtol=1e-6, atol=1e-7)
 
 
 @pytest.fixture
@@ -189,14 +163,15 @@ def batches_of(tmp_path, monkeypatch):
     return start
 
 
+def augmented_images():
+    return TinyImages(InputPipeline(crop_padding=1, flip=True))
+
+
 @pytest.mark.parametrize(
-    "make_data",
-    [TinyData, lambda: TinyImages(InputPipeline(crop_padding=1, flip=True))],
-    ids=["vectors", "augmented images"],
+    ("make_data", "batch_size", "clients_per_round", "local_steps"),
+    [(TinyData, 5, None, 1), (TinyData, 8, 6, 3), (augmented_images, 8, None, 3), (augmented_images, 40, 6, 1)],
+    ids=["full batches", "one too small", "one too small of images", "all too small"],
 )
-@pytest.mark.parametrize("batch_size", [5, 8, 40], ids=["full", "one too small", "all too small"])
-@pytest.mark.parametrize("clients_per_round", [None, 6])
-@pytest.mark.parametrize("local_steps", [1, 3])
 def test_benign_clients_train_on_the_same_with_and_without_an_attack(
     batches_of, make_data, batch_size, clients_per_round, local_steps
 ):

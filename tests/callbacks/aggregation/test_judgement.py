@@ -111,7 +111,7 @@ def test_a_round_that_comes_in_parts(fit, make, monkeypatch):
 @pytest.mark.parametrize("make", [FedAvg, FLTrust])
 def test_dropped_clients_are_not_judged(fit, make):
     recorder = Recorder()
-    fit(make(), LabelFlippingAttack(), Sending(float("nan"), rows=(0, 4)), recorder, rounds=1)
+    fit(make(), LabelFlippingAttack(), Sending(float("nan"), clients=(0, 4)), recorder, rounds=1)
     round, aggregate = recorder.ended[0]
     assert len(round) == 8
     assert {len(vector) for vector in aggregate.judgement.vectors.values()} == {8}
