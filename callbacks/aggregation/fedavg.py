@@ -16,7 +16,7 @@ class FedAvg(Streaming):
     def fold(self, round: Round) -> PartialAggregate:
         """Adds up a part's updates; see `flt.functional.fedavg`."""
         shares = shares_of(round)
-        updates, statistics = WeightedSum.of(round.updates, shares), WeightedSum.of(round.statistics, shares)
+        updates, statistics = round.rows.weighted_sum(shares), WeightedSum.of(round.statistics, shares)
         return PartialAggregate(updates, statistics, (Judgement(weights=shares),))
 
 
@@ -24,4 +24,4 @@ def shares_of(round: Round) -> Tensor:
     """Each client's share of all examples of the federation, float64 of shape ``[num_clients]``."""
     # Any common factor will do; this one keeps a weighted sum below the largest update.
     shares = round.num_examples.double() / round.federation.num_examples.sum().clamp(min=1)
-    return shares.to(round.updates.device)
+    return shares.to(round.device)

@@ -39,7 +39,6 @@ class Bucketing(PreAggregation):
 
     def mix(self, round: Round) -> Tensor:
         """Applies `flt.functional.bucketing` to an order that is drawn anew each round."""
-        device = round.updates.device
         # Buckets of buckets have fewer rows, and with them an order of their own.
-        order = torch.randperm(len(round), generator=round.generator(f"bucketing of {len(round)}"), device=device)
+        order = torch.randperm(len(round), generator=round.generator(f"bucketing of {len(round)}"), device=round.device)
         return bucketing(len(round), size=self.size, order=order)

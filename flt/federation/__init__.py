@@ -1,6 +1,7 @@
 """What passes through a round and what plugs into it: all that a rule or an attack has to import."""
 
 from flt.federation.aggregation import Aggregation, ClientWeights, Coordinatewise, Streaming
+from flt.federation.around import RuleAround
 from flt.federation.attack import Attack
 from flt.federation.byzantine import Byzantine
 from flt.federation.hooks import FederatedCallback, by_client
@@ -26,6 +27,7 @@ __all__ = [
     "PartialAggregate",
     "PreAggregation",
     "Round",
+    "RuleAround",
     "Streaming",
     "by_client",
 ]

@@ -8,17 +8,16 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError
-from flt.federation.aggregation import Aggregation
+from flt.federation.around import RuleAround
 from flt.federation.judgement import Judgement
-from flt.federation.memory import NOTHING
 from flt.federation.partial import PartialAggregate
-from flt.federation.returned import check_aggregate, described
+from flt.federation.returned import described
 from flt.federation.round import Aggregate, Federation, Round
 
 TINY = torch.finfo(torch.float64).tiny
 
 
-class PreAggregation(Aggregation):
+class PreAggregation(RuleAround):
     """A rule around a rule: it gives the inner rule linear mixtures of the clients' updates, a row each.
 
     Rows may be fewer than clients. The inner rule's conditions are held against the rows that it gets, and what it says
@@ -28,12 +27,6 @@ class PreAggregation(Aggregation):
         rule: The inner rule.
     """
 
-    def __init__(self, rule: Aggregation) -> None:
-        if not isinstance(rule, Aggregation):
-            raise InputError(f"aggregation.rule={rule!r} is no aggregation rule: name one, such as Median")
-        self.rule = rule
-        self.needs_root_update = rule.needs_root_update
-
     @abstractmethod
     def mix(self, round: Round) -> Tensor:
         """The mixing matrix, shape ``[num_rows, num_clients]``: row r is ``sum_c mix[r, c] * update_c``."""
@@ -42,39 +35,17 @@ class PreAggregation(Aggregation):
         """Rows that the mixing matrix has for so many clients; as many as there are clients, unless overridden."""
         return num_clients
 
-    @property
-    def label(self) -> str:
-        """Both names, the inner rule's in brackets."""
-        return f"{type(self).__name__}({self.rule.label})"
-
-    def describe(self, federation: Federation) -> str:
-        """The pre-aggregation and the rule with the settings that it takes from the federation."""
-        return f"{type(self).__name__}({self.rule.describe(self._inside(federation))})"
-
-    def check(self, federation: Federation) -> None:
-        """Checks the inner rule against the rows that it will see."""
-        try:
-            self.rule.check(self._inside(federation))
-        except InputError as error:  # which names the setting as that of an outermost rule
-            raise InputError(str(error).replace("aggregation.", "aggregation.rule.", 1)) from error
+    def inside(self, federation: Federation) -> Federation:
+        """The federation with as many rows as the inner rule will see."""
+        return federation.replace(num_rows=self.num_rows(federation.rows_per_round))
 
     def finish(self, total: PartialAggregate | None, round: Round) -> Aggregate | None:
         """Applies the inner rule to the mixtures."""
         if not len(round):
             return None
         mixing = self._checked(self.mix(round), round)
-        inside = self._mixed(round, mixing)
-        found = check_aggregate(
-            f"{type(self.rule).__name__}.aggregate",
-            self.rule.finish(self.rule.fold(inside), inside),
-            inside,
-            num_params=round.rows.num_params,
-            thorough=False,
-        )
-        if found is None:
-            return None
-        memory = None if found.memory is None else {"rule": found.memory}
-        return replace(found, judgement=carried_back(found.judgement, mixing), memory=memory)
+        found = self.ask(self._mixed(round, mixing))
+        return None if found is None else replace(found, judgement=carried_back(found.judgement, mixing))
 
     def aggregate(self, round: Round) -> Aggregate:
         """Applies the inner rule to the mixtures of a round that has clients."""
@@ -90,9 +61,6 @@ class PreAggregation(Aggregation):
                 f" shape {list(shape)}, a row for each of num_rows and a column for each client"
             )
         return mixing.to(round.statistics.device, torch.float64)
-
-    def _inside(self, federation: Federation) -> Federation:
-        return federation.replace(num_rows=self.num_rows(federation.rows_per_round))
 
     def _mixed(self, round: Round, mixing: Tensor) -> Round:
         """The round that the inner rule sees: each row stands for the clients that are mixed in it.
@@ -112,8 +80,6 @@ class PreAggregation(Aggregation):
             updates=round.rows.mixed(mixing),
             losses=(shares @ round.losses.to(shares)).to(round.losses),  # on the CPU among several processes
             statistics=shares.to(round.statistics.dtype) @ round.statistics,
-            federation=self._inside(round.federation),
-            memory=round.memory.get("rule", NOTHING),
         )
 
 

@@ -174,10 +174,11 @@ def check_aggregate(source: str, found: Any, round: Round, *, num_params: int, t
         return None
     if not isinstance(found, Aggregate):
         raise InputError(f"{source} returned {described(found)}: return Aggregate(update), update of [{num_params}]")
-    _check_vector(f"{source} returned", "update", found.update, round.updates, num_params)
+    like = round.rows.updates  # of mixtures nobody has to write down a row
+    _check_vector(f"{source} returned", "update", found.update, like, num_params)
     if found.statistics is not None:
         length = round.statistics.shape[1] or None  # a round that came in parts has no columns left
-        _check_vector(f"{source} returned", "statistics", found.statistics, round.updates, length)
+        _check_vector(f"{source} returned", "statistics", found.statistics, like, length)
     # Where the update itself is not finite, the server skips the round.
     thorough = thorough and bool(found.update.isfinite().all())
     _check_judgement(source, found.judgement, len(round), thorough=thorough)

@@ -137,10 +137,15 @@ class Round:
         rows: Rows = self.__dict__["_rows"]
         return rows
 
+    @property
+    def device(self) -> torch.device:
+        """Device of the updates."""
+        return self.rows.updates.device
+
     def generator(self, stream: str) -> torch.Generator:
         """Fresh random numbers for a callback's ``stream`` in this round, on the device of the updates."""
         # The prefix keeps a callback's streams apart from those of the round itself.
-        return generator(self.federation.seed, f"callback/{stream}", self.number, device=self.updates.device)
+        return generator(self.federation.seed, f"callback/{stream}", self.number, device=self.device)
 
     def __len__(self) -> int:
         return len(self.client_ids)

@@ -1,3 +1,5 @@
 """Rules that bound what an update can do: geometric medians, clipping, signs."""
 
-__all__: list[str] = []
+from callbacks.aggregation.bounding.geometric_median import RFA, GeometricMedian
+
+__all__: list[str] = ["RFA", "GeometricMedian"]

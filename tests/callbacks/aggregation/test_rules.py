@@ -39,9 +39,12 @@ def test_a_round_is_the_references(fit, rule, clients_per_round):
     )
     expected_malicious = 2 if clients_per_round is None else 1  # 1.4
     start = start_of()
-    for (round, aggregate), after in zip(recorder.ended, recorder.parameters, strict=True):
-        inputs = (round.updates, round.root_update, round.num_examples)
-        expected = torch.tensor(rule.reference(*(tensor.double().numpy() for tensor in inputs), expected_malicious))
+    given = [
+        (*(each.double().numpy() for each in (r.updates, r.root_update, r.num_examples)), r.client_ids.numpy())
+        for r, _ in recorder.ended
+    ]
+    aggregates = map(torch.tensor, rule.in_rounds(given, expected_malicious))
+    for (_, aggregate), after, expected in zip(recorder.ended, recorder.parameters, aggregates, strict=True):
         torch.testing.assert_close(aggregate.update.double(), expected, rtol=1e-4, atol=1e-6)
         torch.testing.assert_close(after.double(), start.double() + expected, rtol=1e-5, atol=1e-5)
         start = after

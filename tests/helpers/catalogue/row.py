@@ -49,6 +49,8 @@ class Rule(NamedTuple):
         translates: Whether adding a vector to all updates, the root update too, adds it to the aggregate.
         scales: Whether multiplying all updates, the root update too, by a positive number multiplies the aggregate.
         averages: Whether it is the mean of clients with as many examples each, where none is to be tolerated.
+        rounds: The aggregates of one round after the other, in NumPy, given a list of the rounds' (updates, root
+            update, sizes of the clients' data, client ids) and f; None for a rule without memory.
     """
 
     name: str
@@ -69,6 +71,13 @@ class Rule(NamedTuple):
     translates: bool = False
     scales: bool = True
     averages: bool = False
+    rounds: Callable[..., list[np.ndarray]] | None = None
+
+    def in_rounds(self, given: Sequence[tuple[np.ndarray, ...]], f: int) -> list[np.ndarray]:
+        """The aggregates of rounds that follow one another, in NumPy; ``given`` as in ``rounds``."""
+        if self.rounds is not None:
+            return self.rounds(given, f)
+        return [self.reference(*each[:3], f) for each in given]
 
     def tolerated(self, f: int, num_clients: int) -> int:
         """How many malicious clients the rule tolerates where f are expected, after some updates were dropped."""

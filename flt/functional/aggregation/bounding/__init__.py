@@ -1,3 +1,5 @@
-"""Rules that bound what an update can do: geometric medians, clipping, signs, tensors to tensors."""
+"""Rules that bound what an update can do: geometric medians, clipping, signs."""
 
-__all__: list[str] = []
+from flt.functional.aggregation.bounding.geometric_median import geometric_median
+
+__all__: list[str] = ["geometric_median"]
