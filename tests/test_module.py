@@ -5,7 +5,17 @@ import torch
 from tiny import Recorder, TinyData, draw_batches, mlp, module, parameters_of, start_of, trainer
 from torch import nn
 
-from callbacks import FedAvg, FLTrust, Krum, LabelFlippingAttack, NoAttack, ScalingAttack, TrimAttack, TrimmedMean
+from callbacks import (
+    FLAME,
+    FedAvg,
+    FLTrust,
+    Krum,
+    LabelFlippingAttack,
+    NoAttack,
+    ScalingAttack,
+    TrimAttack,
+    TrimmedMean,
+)
 from callbacks.reporting.summary import describe_step
 from flt.data import FeatureTrigger
 from flt.errors import InputError
@@ -296,6 +306,11 @@ def test_krum_beyond_its_proof_warns(fit):
             [TrimmedMean, partial(TrimAttack, 0.5)],
             {},
             "trim=5, as many as clients are expected to be malicious, does not fit TrimmedMean of 10",
+        ),
+        (
+            [FLAME],
+            {"clients_per_round": 2},
+            r"FLAME needs 3 updates .* and gets 2: raise model\.clients_",
         ),
         ([FedAvg, partial(TrimAttack, 0.96)], {}, r"attack\.fraction=0\.96 leaves none of 10 clients benign"),
         ([FedAvg, partial(ScalingAttack, target_class=3)], {}, r"attack\.target_class=3 must be one of 0 to 2"),

@@ -3,7 +3,7 @@
 from flt.federation.aggregation import Aggregation, ClientWeights, Coordinatewise, Streaming
 from flt.federation.around import RuleAround
 from flt.federation.attack import Attack
-from flt.federation.byzantine import Byzantine
+from flt.federation.byzantine import Byzantine, check_fewest
 from flt.federation.hooks import FederatedCallback, by_client
 from flt.federation.judgement import Judgement
 from flt.federation.memory import ClientMemory, Memory
@@ -30,4 +30,5 @@ __all__ = [
     "RuleAround",
     "Streaming",
     "by_client",
+    "check_fewest",
 ]

@@ -59,3 +59,13 @@ class Byzantine:
     def describe(self, federation: Federation) -> str:
         """The setting and its value, for people."""
         return f"{self.setting} {self.expected(federation)}"
+
+
+def check_fewest(fewest: int, federation: Federation, rule: str) -> None:
+    """Raises an `InputError` if a rule would see fewer updates in a round than it is defined for."""
+    rows = federation.rows_per_round
+    if rows < fewest:
+        raise InputError(
+            f"{rule} needs {fewest} updates or more in a round, and gets {rows}: raise model.clients_per_round, or"
+            " lower the size of what a pre-aggregation puts into a row"
+        )

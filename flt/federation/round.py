@@ -11,7 +11,7 @@ from flt.data.examples import ClientData
 from flt.data.triggers import Trigger
 from flt.federation.judgement import Judgement
 from flt.federation.memory import NOTHING, Memory
-from flt.functional.rows import Rows
+from flt.functional.rows import Rows, as_shares
 from flt.functional.weighted_sum import WeightedSum
 from flt.random import generator
 
@@ -79,10 +79,6 @@ class Federation:
 
 def _no_rule(updates: Tensor) -> Tensor:
     raise AssertionError("round.rule is there for attacks, in the hook on_client_updates")
-
-
-SMALLEST_FACTOR = 1e-18
-"""Below which a product of float32 with an update of ordinary length is taken in float64."""
 
 
 BY_CLIENT = ("client_ids", "malicious", "num_examples", "updates", "losses", "statistics")
@@ -234,15 +230,8 @@ class Aggregate:
         if len(chosen) == 1 and scales is None:  # as Krum does; no sum is needed
             judgement = Judgement(weights=(weights != 0).to(weights), scores=scores)
             return cls(round.rows.row(chosen[0]), round.statistics[chosen[0]].clone(), judgement, memory)
-        # Shares keep the sum below the largest update; float32, in which it is taken, holds neither 1e-50 nor 1e50.
-        weights = weights / weights.abs().sum(dtype=torch.float64) if len(chosen) else weights
-        if scales is None:
-            total = round.rows.weighted_sum(weights)
-        else:
-            factors = weights * scales.to(weights)
-            # A factor that shortens so long an update would lose its digits in float32.
-            exact = bool(((factors != 0) & (factors.abs() < SMALLEST_FACTOR)).any())
-            total = round.rows.weighted_sum(factors, weights, exact=exact)
+        weights = as_shares(weights)
+        total = round.rows.scaled_sum(weights, scales)
         statistics = WeightedSum.of(round.statistics, weights)
         judgement = Judgement(weights=weights, scores=scores).shared_out(total.divisor)
         return cls(total.mean(), statistics.mean(), judgement, memory)

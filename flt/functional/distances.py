@@ -63,6 +63,16 @@ def _float64_norms(updates: Tensor) -> Tensor:
     return lengths
 
 
+def shortening(lengths: Tensor, longest: Tensor | float) -> Tensor:
+    """What to multiply vectors by that are to be no longer than ``longest``: ``min(1, longest / length)``; 1 for zero.
+
+    Example:
+        >>> shortening(torch.tensor([0.0, 1.0, 4.0]), 2.0)
+        tensor([1.0000, 1.0000, 0.5000])
+    """
+    return torch.where(lengths > longest, longest / lengths, 1.0)
+
+
 def cosine_similarity(updates: Tensor, root_update: Tensor) -> Tensor:
     """Cosine of the angle between each update and the root update; 0 where either of them is zero.
 

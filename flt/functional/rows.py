@@ -14,6 +14,9 @@ from flt.functional.distances import norms
 from flt.functional.gram import Gram
 from flt.functional.weighted_sum import WeightedSum
 
+SMALLEST_FACTOR = 1e-18
+"""Below which a product of float32 with an update of ordinary length is taken in float64."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -75,6 +78,29 @@ class Rows:
         counted = factors if weights is None else weights
         return WeightedSum.of(self.updates, factors.double() @ self.mixing, counted, exact=exact)
 
+    def scaled_sum(self, shares: Tensor, scales: Tensor | None = None) -> WeightedSum:
+        """The sum behind the mean of the rescaled rows, ``sum_i a_i s_i x_i`` of weight ``sum_i a_i``.
+
+        Args:
+            shares: What each row counts, a_i, shape ``[num_rows]``.
+            scales: What each is multiplied by before, s_i, shape ``[num_rows]``; None leaves them.
+        """
+        if scales is None:
+            return self.weighted_sum(shares)
+        factors = shares.double() * scales
+        # A factor that shortens so long an update would lose its digits in float32.
+        exact = bool(((factors != 0) & (factors.abs() < SMALLEST_FACTOR)).any())
+        return self.weighted_sum(factors, shares, exact=exact)
+
+    def mean(self, weights: Tensor, scales: Tensor | None = None) -> Tensor:
+        """The mean of the rescaled rows, shape ``[num_params]``; see `as_shares` and `scaled_sum`.
+
+        Example:
+            >>> Rows(torch.tensor([[4.0], [2.0], [9.0]])).mean(torch.tensor([True, True, False]))
+            tensor([3.])
+        """
+        return self.scaled_sum(as_shares(weights), scales).mean()
+
     def products_with(self, vector: Tensor) -> Tensor:
         """Inner product of each row with a vector of shape ``[num_params]``, float64, shape ``[num_rows]``."""
         products = self.updates.new_zeros(len(self.updates), dtype=torch.float64)
@@ -104,3 +130,10 @@ class Rows:
         """Some columns, shape ``[num_rows, len(indices)]``."""
         chosen = self.updates[:, indices]
         return chosen if self.mixing is None else self.mixing.to(chosen.dtype) @ chosen
+
+
+def as_shares(weights: Tensor) -> Tensor:
+    """Weights of any length and dtype, a mask say, as shares whose absolute values add up to 1; zeros stay zeros."""
+    weights = weights if weights.is_floating_point() else weights.double()
+    # Shares keep a sum below the largest summand; float32, in which it is taken, holds neither 1e-50 nor 1e50.
+    return weights / weights.abs().sum(dtype=torch.float64) if bool(weights.any()) else weights

@@ -37,6 +37,12 @@ def entries(
     assert (np.abs(found - expected) <= ROUNDING * largest + SMALLEST).all(), (found, expected)
 
 
+def medium(rule: Any, found: np.ndarray, rows: np.ndarray, root: np.ndarray, sizes: np.ndarray, f: int) -> None:
+    """Entry by entry, up to the rounding of updates that are shortened to their median length."""
+    longest = float(np.median(np.linalg.norm(rows, axis=1)))
+    entries(rule, found, rows, root, sizes, f, longest=longest)
+
+
 def bounded(rule: Any, found: np.ndarray, rows: np.ndarray, root: np.ndarray, sizes: np.ndarray, f: int) -> None:
     """Only by the range of the updates, coordinate by coordinate."""
     slack = ROUNDING * np.abs(rows).max(axis=0) + SMALLEST

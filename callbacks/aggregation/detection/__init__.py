@@ -1,3 +1,5 @@
 """Rules that look for attackers: clusters, histories, reputations."""
 
-__all__: list[str] = []
+from callbacks.aggregation.detection.flame import FLAME
+
+__all__ = ["FLAME"]

@@ -1,3 +1,5 @@
 """Rules that look for attackers: clusters, histories, reputations, tensors to tensors."""
 
-__all__: list[str] = []
+from flt.functional.aggregation.detection.flame import flame
+
+__all__ = ["flame"]
