@@ -113,7 +113,8 @@ def test_nobody_is_trusted(fit, variant):
     with pytest.warns(UserWarning, match="FLTrust: every trust score was 0 in a round; no client takes part"):
         server = fit(FLTrust(variant=variant), opposite, recorder)
     assert torch.equal(parameters_of(server), start_of())
-    assert recorder.ended[0][1].trust_scores.tolist() == [0] * 10
+    judgement = recorder.ended[0][1].judgement
+    assert judgement.trust_scores.tolist() == judgement.weights.tolist() == [0] * 10
 
 
 def test_a_client_whose_data_hold_a_nan_spoils_its_own_update_only(fit):
