@@ -42,21 +42,12 @@ def _local_download(url: str, target: Path, *, accept: Callable[[Path], bool], a
 
 
 @pytest.fixture(scope="session")
-def real_image_dir() -> Path:
-    """A folder with the real MNIST and Fashion-MNIST."""
-    for folder in REAL_FOLDERS:
-        if folder and all((Path(folder) / name / "raw").exists() for name in ("MNIST", "FashionMNIST")):
-            return Path(folder)
-    pytest.skip("the real MNIST and Fashion-MNIST are not on this machine (set FLT_DATA to the folder that has them)")
-
-
-@pytest.fixture(scope="session")
 def real_data_dir() -> Path:
-    """A folder with the real HAR archive."""
+    """A folder with the real HAR archive, MNIST and Fashion-MNIST."""
     for folder in REAL_FOLDERS:
-        if folder and any((Path(folder) / name).exists() for name in ("UCI HAR Dataset.zip", "UCI HAR Dataset")):
+        if folder and all((Path(folder) / name).exists() for name in ("UCI HAR Dataset.zip", "MNIST", "FashionMNIST")):
             return Path(folder)
-    pytest.skip("the real HAR data are not on this machine (set FLT_DATA to the folder that has them)")
+    pytest.skip("the real data sets are not on this machine (set FLT_DATA to the folder that has them)")
 
 
 class FileServer(ThreadingHTTPServer):

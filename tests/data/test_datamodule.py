@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
 from torch import Tensor
 
-from flt.data import Examples, FeatureTrigger, FederatedDataModule, GroupPartition, RawData, Rounds
+from flt.data import Examples, FeatureTrigger, FederatedDataModule, GroupPartition, RawData
 from flt.errors import InputError
 
 
@@ -54,12 +54,9 @@ def test_loads_once():
     data.setup("predict")
     assert data.loads == 1
     assert data.clients is clients
-
-
-def test_setup_without_prepare_data_as_on_other_ranks():
-    data = Numbers(root_size=12)
-    data.setup("fit")
-    assert torch.equal(data.root.features, ready().root.features)
+    elsewhere = Numbers(root_size=12)
+    elsewhere.setup("fit")  # without `prepare_data`, as on other ranks
+    assert torch.equal(elsewhere.root.features, data.root.features)
 
 
 def test_the_runs_seed_decides(monkeypatch):
@@ -105,12 +102,6 @@ def test_the_runs_seed_decides_the_partition(monkeypatch):
     assert sizes[0] == sizes[1] != sizes[2]
 
 
-def test_too_few_clients_for_the_partition(monkeypatch):
-    monkeypatch.setattr(Numbers, "has_owners", False)
-    with pytest.raises(InputError, match=r"num_clients=2 is too few .* 3 classes: set num_clients to 3 or more"):
-        ready(num_clients=2)
-
-
 def test_stand_ins_are_announced_loudly_and_once(monkeypatch):
     monkeypatch.setattr(Numbers, "synthetic", True)
     with pytest.warns(UserWarning, match=r"SYNTHETIC DATA: .* stand-in for Numbers; .* Put the real data under data"):
@@ -142,9 +133,6 @@ def test_move_to():
         ({"num_clients": 0}, "num_clients=0: a federation has 1 client or more"),
         ({"batch_size": 0}, "batch_size=0: a batch has 1 example or more"),
         ({"batch_size": 2**63}, "batch_size=9223372036854775808: a batch has 1 example or more, and fewer than 2"),
-        ({"root_size": -(2**62)}, "root_size=-4611686018427387904: the server needs"),
-        ({"bias_probability": float("nan")}, "bias_probability=nan: give a fraction"),
-        ({"bias_probability": 1e308}, r"bias_probability=1e\+308: give a fraction"),
         ({"eval_batch_size": -1}, "eval_batch_size=-1: a batch has 1 example or more"),
     ],
 )
@@ -158,7 +146,7 @@ def test_batches_larger_than_any_data():
     assert [len(labels) for _, labels in data.val_dataloader()] == [10]
 
 
-@pytest.mark.parametrize("num_clients", [121, 10**7, 2**62, 10**30])
+@pytest.mark.parametrize("num_clients", [121, 10**30])
 @pytest.mark.parametrize("has_owners", [True, False])
 def test_more_clients_than_examples(num_clients: int, has_owners: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Numbers, "has_owners", has_owners)
@@ -191,7 +179,7 @@ def test_examples_that_no_network_can_take(examples: Examples, message: str, mon
 
 
 def test_a_root_data_set_as_large_as_the_data_or_larger():
-    for root_size in (120, 121, 2**62, 10**30):
+    for root_size in (120, 10**30):
         with pytest.raises(InputError, match=f"root_size={root_size} leaves the clients nothing of the 120"):
             ready(root_size=root_size)
 
@@ -252,10 +240,3 @@ def test_the_number_of_rounds_must_be_set():
         trainer(max_epochs=1).fit(Recorder(), datamodule=data)
     with pytest.raises(InputError, match=r"trainer\.max_steps=-1"):
         data.train_dataloader()
-
-
-def test_train_dataloader_is_the_rounds():
-    data = ready()
-    data.trainer = trainer(max_steps=9)
-    assert isinstance(data.train_dataloader(), Rounds)
-    assert len(data.train_dataloader()) == 9

@@ -4,10 +4,7 @@ import os
 import pickle
 import re
 import shutil
-import stat
 import tarfile
-import tempfile
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +13,7 @@ import official
 import pytest
 from damage import (
     Change,
+    Writes,
     bomb_png,
     cut,
     declared,
@@ -36,46 +34,23 @@ from official import har_files, idx_files, npz, picture, tarred
 from flt.data.readers import chmnist as chmnist_source
 from flt.data.readers import cifar10 as cifar10_source
 from flt.data.readers import har_archive as har_source
-from flt.data.readers import idx
 from flt.files import cache_folder
 
 IMAGES, LABELS = (f"MNIST/raw/train-{what}-ubyte.gz" for what in ("images-idx3", "labels-idx1"))
 PLAIN_IMAGES = IMAGES.removesuffix(".gz")
-FASHION, FASHION_LABELS = (f"FashionMNIST/raw/t10k-{what}-ubyte.gz" for what in ("images-idx3", "labels-idx1"))
+FASHION_LABELS = "FashionMNIST/raw/t10k-labels-idx1-ubyte.gz"
 BATCH = f"{cifar10_source.FOLDER}/data_batch_2"
 TILE = next(name for name in official.tiles() if "/0_CRC" in name)
-HAR_ZIP, HAR_X, HAR_Y = har_source.ARCHIVE, f"{har_source.FOLDER}/train/X_train.txt", "train/y_train.txt"
+HAR_ZIP, HAR_X = har_source.ARCHIVE, f"{har_source.FOLDER}/train/X_train.txt"
 PICTURE = "pets/train/cat/1.png"
-IMAGES_28 = np.zeros((official.NUM_TRAIN, 28, 28), np.uint8)
 CIFAR_IMAGES = official.cifar10_arrays()[0][1]
 CSV_TABLE = official.chmnist_table()
-CSV_BYTES = official.csv(CSV_TABLE).encode()
-CSV_FLIPPED = CSV_BYTES[:-2] + bytes([CSV_BYTES[-2] ^ 64, 10])
-ESCAPED = str(Path(tempfile.gettempdir()) / "flt-escaped.txt")
-HAR_LINES = official.har_members()["train/X_train.txt"]
-
-
-class Exploit:
-    """What must not be unpickled."""
-
-    def __reduce__(self):
-        return os.system, ("exit 3",)
 
 
 def changed_csv(column: int, value: int) -> bytes:
     table = CSV_TABLE.copy()
     table[3, column] = value
     return official.csv(table).encode()
-
-
-def har_with(name: str, old: bytes, new: bytes) -> Change:
-    member = f"{har_source.FOLDER}/{name}"
-    return rezip(HAR_ZIP, lambda files: files | {member: files[member].replace(old, new, 1)})
-
-
-def first_label(value: bytes) -> Change:
-    member = f"{har_source.FOLDER}/{HAR_Y}"
-    return rezip(HAR_ZIP, lambda files: files | {member: value + files[member][1:]})
 
 
 def as_fashion(files: official.Files) -> official.Files:
@@ -105,8 +80,6 @@ NOT_PUBLISHED = r"is not the published file \(truncated\?\)"
 
 FAULTS = {
     "HAR-truncated": Fault("HAR", cut(HAR_ZIP), HAR_ZIP, UNREADABLE, AGAIN),
-    "HAR-bit-flipped": Fault("HAR", flip(HAR_ZIP), HAR_ZIP, UNREADABLE, AGAIN),
-    "HAR-wrong-shape": Fault("HAR", har_with("train/X_train.txt", b" ", b"0"), HAR_ZIP, "line 1 has 6 values", AGAIN),
     "HAR-missing-file": Fault("HAR", rezip(HAR_ZIP, without(HAR_X)), HAR_ZIP, "has no file train/X_train.txt", AGAIN),
     "HAR-file-twice": Fault(
         "HAR", rezip(HAR_ZIP, twice(HAR_X, b"0.1")), HAR_ZIP, "has the file train/X_train.txt twice", AGAIN
@@ -120,34 +93,10 @@ FAULTS = {
     ),
     "HAR-missing": Fault("HAR", without(HAR_ZIP), "", "cannot be reached", f"copy '{HAR_ZIP}' to data_dir"),
     "HAR-folder-truncated": Fault("HAR-folder", cut(HAR_X), HAR_X.replace("set/", "set: "), "", RESTORE),
-    "HAR-folder-bit-flipped": Fault(
-        "HAR-folder",
-        put(HAR_X, HAR_LINES.replace(b".", b"*", 1)),
-        HAR_X.replace("set/", "set: "),
-        "line 1 has .*which is not a number",
-        RESTORE,
-    ),
-    "HAR-folder-missing-file": Fault("HAR-folder", without(HAR_X), HAR_X, r"cannot be read \(No such file", RESTORE),
     "HAR-folder-broken-beside-archive": Fault(
         "HAR-folder", lambda files: without(HAR_X)(files) | har_files(), HAR_X, "cannot be read", RESTORE
     ),
     "MNIST-bit-flipped": Fault("MNIST", flip(IMAGES), IMAGES, NOT_PUBLISHED, AGAIN),
-    "MNIST-wrong-shape": Fault(
-        "MNIST",
-        lambda _: idx_files("MNIST", train_images=IMAGES_28[:, :27]),
-        IMAGES,
-        r"shape \[20, 27, 28\] instead of \[20, 28, 28\]",
-        AGAIN,
-        is_published=True,
-    ),
-    "MNIST-wrong-dtype": Fault(
-        "MNIST-unpacked",
-        lambda files: files | {PLAIN_IMAGES: files[PLAIN_IMAGES].replace(b"\0\0\x08", b"\0\0\x0d", 1)},
-        PLAIN_IMAGES,
-        "is not an IDX file of bytes",
-        AGAIN,
-        is_published=True,
-    ),
     "MNIST-label-out-of-range": Fault(
         "MNIST",
         lambda _: idx_files("MNIST", train_labels=np.full(official.NUM_TRAIN, 10, np.uint8)),
@@ -156,13 +105,11 @@ FAULTS = {
         AGAIN,
         is_published=True,
     ),
-    "MNIST-bomb": Fault("MNIST", put(IMAGES, idx.gzip.compress(bytes(1 << 24))), IMAGES, NOT_PUBLISHED, AGAIN),
     "MNIST-missing": Fault("MNIST", without(IMAGES), "", "cannot be reached", r"copy the four official \.gz files to"),
     "MNIST-packed-broken-beside-unpacked": Fault(
         "MNIST", lambda files: cut(IMAGES)(files) | idx_files("MNIST", suffix=""), IMAGES, NOT_PUBLISHED, AGAIN
     ),
     "MNIST-unpacked-truncated": Fault("MNIST-unpacked", cut(PLAIN_IMAGES), PLAIN_IMAGES, NOT_PUBLISHED, AGAIN),
-    "FashionMNIST-missing": Fault("FashionMNIST", without(FASHION), "", "cannot be reached", "copy the four official"),
     "FashionMNIST-is-MNIST": Fault(
         "FashionMNIST",
         lambda _: as_fashion(idx_files("MNIST", test_labels=np.zeros(10, np.uint8))),
@@ -171,7 +118,6 @@ FAULTS = {
         AGAIN,
     ),
     "CIFAR10-truncated": Fault("CIFAR10", cut(CIFAR), CIFAR, r"is not a readable archive \(truncated\?\)", AGAIN),
-    "CIFAR10-bit-flipped": Fault("CIFAR10", flip(CIFAR), CIFAR, "is not (a readable archive|the published)", AGAIN),
     "CIFAR10-wrong-shape": Fault(
         "CIFAR10",
         rebatch(BATCH, official.cifar10_batch(CIFAR_IMAGES[:, 1:], [1] * 8)),
@@ -204,10 +150,6 @@ FAULTS = {
         AGAIN,
         is_published=True,
     ),
-    "CIFAR10-forbidden-class": Fault(
-        "CIFAR10", rebatch(BATCH, pickle.dumps(Exploit())), CIFAR, "data_batch_2 is not the published file", AGAIN
-    ),
-    "CIFAR10-missing-file": Fault("CIFAR10", retar(leave_out=BATCH), CIFAR, "has no file data_batch_2", AGAIN),
     "CIFAR10-file-twice": Fault(
         "CIFAR10",
         lambda _: {CIFAR: tarred([*official.cifar10_folder().items(), (BATCH, b"another")])},
@@ -230,7 +172,6 @@ FAULTS = {
         AGAIN,
     ),
     "CIFAR10-missing": Fault("CIFAR10", without(CIFAR), "", "cannot be reached", f"copy '{CIFAR}' to data_dir"),
-    "CIFAR10-folder-bit-flipped": Fault("CIFAR10-folder", flip(BATCH), "data_batch_2", NOT_PUBLISHED, RESTORE),
     "CIFAR10-folder-missing-file": Fault("CIFAR10-folder", without(BATCH), BATCH, "cannot be read", "move it away"),
     "CIFAR10-folder-broken-beside-archive": Fault(
         "CIFAR10-folder",
@@ -239,7 +180,6 @@ FAULTS = {
         NOT_PUBLISHED,
         RESTORE,
     ),
-    "CHMNIST-truncated": Fault("CHMNIST", cut(TILES), TILES, UNREADABLE, TILES_AGAIN),
     "CHMNIST-bit-flipped": Fault("CHMNIST", flip(TILES, 0.3), TILES, "is not a readable", TILES_AGAIN),
     "CHMNIST-wrong-shape": Fault(
         "CHMNIST",
@@ -278,20 +218,6 @@ FAULTS = {
         TILES_AGAIN,
     ),
     "CHMNIST-missing": Fault("CHMNIST", without(TILES), "", "cannot be reached", f"copy '{CSV}' or '{TILES}' to"),
-    "CHMNIST-csv-bit-flipped": Fault(
-        "CHMNIST-csv",
-        put(CSV, CSV_FLIPPED),
-        CSV,
-        "line 25 has 'x', which is not a number",
-        TILES_AGAIN,
-    ),
-    "CHMNIST-csv-wrong-shape": Fault(
-        "CHMNIST-csv",
-        put(CSV, official.csv(CSV_TABLE[:, 1:]).encode()),
-        CSV,
-        "line 2 has 4096 values instead of 4097",
-        TILES_AGAIN,
-    ),
     "CHMNIST-csv-wrong-dtype": Fault(
         "CHMNIST-csv", put(CSV, changed_csv(5, 256)), CSV, "line 5 has 256 in column 6, where values are", TILES_AGAIN
     ),
@@ -312,7 +238,7 @@ FAULTS = {
     ),
     "Arrays-of-objects": Fault(
         "Arrays",
-        put(ARRAYS, npz(x_train=np.array([Exploit()] * 20))),
+        put(ARRAYS, npz(x_train=np.array([Writes(Path("ran"))] * 20))),
         ARRAYS,
         r"x_train cannot be read \(it holds Python objects\)",
         "store it as an array of plain numbers",
@@ -324,7 +250,6 @@ FAULTS = {
         "x_train cannot be read",
         "store it as an array",
     ),
-    "ImageFolder-truncated": Fault("ImageFolder", cut(PICTURE), PICTURE, "is not a readable image", "replace it"),
     "ImageFolder-wrong-dtype": Fault(
         "ImageFolder",
         put(PICTURE, picture(np.zeros((8, 9), np.uint16))),
@@ -351,17 +276,13 @@ def test_fault(name: str, site: Site, capsys: pytest.CaptureFixture[str]):
 
 
 SURVIVED: dict[str, tuple[str, Change]] = {
-    "HAR-folder-beside-archive": ("HAR-folder", lambda files: files | har_files()),
     "HAR-folder-beside-broken-archive": ("HAR-folder", put(HAR_ZIP, b"broken")),
     "HAR-parent-path": ("HAR", rezip(HAR_ZIP, twice("../escaped.txt", b"x"))),
-    "HAR-absolute-path": ("HAR", rezip(HAR_ZIP, twice(ESCAPED, b"x"))),
     "HAR-all-files-by-parent-paths": (
         "HAR",
         rezip(HAR_ZIP, lambda files: {f"../../{name}": content for name, content in files.items()}),
     ),
-    "HAR-symlink": ("HAR", rezip(HAR_ZIP, lambda files: [(zip_symlink("link"), b"/etc/passwd"), *files.items()])),
     "MNIST-packed-beside-broken-unpacked": ("MNIST", put(PLAIN_IMAGES, b"broken")),
-    "CIFAR10-folder-beside-archive": ("CIFAR10-folder", lambda files: files | official.cifar10_files()),
     "CIFAR10-parent-path": ("CIFAR10", retar(("../escaped.txt", b"x"))),
     "CIFAR10-batch-by-parent-path": (
         "CIFAR10",
@@ -370,16 +291,7 @@ SURVIVED: dict[str, tuple[str, Change]] = {
     "CIFAR10-further-symlink": ("CIFAR10", retar((entry("link", tarfile.SYMTYPE, "/etc"), b""), ("link/x", b"x"))),
     "CIFAR10-link-in-place-of-a-second-batch": ("CIFAR10", retar((entry(BATCH, tarfile.SYMTYPE, BATCH), b""))),
     "CHMNIST-csv-beside-archive": ("CHMNIST-csv", put(TILES, b"broken")),
-    "CHMNIST-parent-path": ("CHMNIST", rezip(TILES, twice("../escaped.txt", b"x"))),
-    "CHMNIST-symlink": ("CHMNIST", rezip(TILES, lambda files: [(zip_symlink("link"), b"/etc/passwd"), *files.items()])),
-    "Arrays-parent-path": ("Arrays", rezip(ARRAYS, twice("../escaped.npy", b"x"))),
 }
-
-
-def zip_symlink(name: str) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name)
-    info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
-    return info
 
 
 @pytest.mark.parametrize("name", SURVIVED)
@@ -394,7 +306,6 @@ def test_what_lies_beside_does_no_harm(name: str, site: Site, tmp_path: Path, mo
     assert equal(read(loader, site.folder), expected)
     after = {path: content for path, content in content_of(tmp_path).items() if not path.startswith("other")}
     assert after == before
-    assert not Path(ESCAPED).exists()
 
 
 @pytest.mark.parametrize("link", ["nowhere", "1.png"])
@@ -420,16 +331,6 @@ def test_absurdly_large_files(loader: str, name: str, limit, site: Site, monkeyp
     os.truncate(site.folder / name, 2 << 20)
     said = fails_in_one_line(loader, site.folder, capsys)
     assert re.search(rf"{name} has more than 1 MiB, far too large: (restore|delete)", said)
-
-
-class Writes:
-    """A pickle that would leave a file behind."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
 
 
 def test_a_pickle_with_a_forbidden_class_does_nothing(site: Site, tmp_path: Path, capsys):

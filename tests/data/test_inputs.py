@@ -79,7 +79,6 @@ def test_nothing_asked_nothing_done():
         ),
         (InputPipeline(flip=True), torch.zeros(12), "data.inputs.flip=True change images, but"),
         (InputPipeline(4), torch.zeros(1, 4, 6), "crop_padding=4 must be less than the 4 pixels of an image's side"),
-        (InputPipeline(2**62), torch.zeros(1, 4, 6), "crop_padding=4611686018427387904 must be less than the 4 pixels"),
         (InputPipeline(1), torch.zeros(1, 4, 6).long(), r"the data set has integers of shape \[1, 4, 6\]: leave both"),
         (InputPipeline(normalize=True), torch.zeros(5).long(), "normalize=True: the examples are integers, such as"),
     ],
@@ -120,7 +119,7 @@ def test_another_dimension_can_be_the_channels():
     assert torch.equal(norm(batch, channel_dim=3).flatten(0, 2), norm(features))
 
 
-@pytest.mark.parametrize("scale", [1e-30, 1e-25, 1e20, 1e30])
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
 def test_scales_whose_squares_leave_float32(scale):
     features = scale * torch.randn(500, 2, generator=draw())
     normalised = Normalization.over(features)(features)

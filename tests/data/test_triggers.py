@@ -28,13 +28,12 @@ def test_index_beyond_the_features():
         FeatureTrigger([0, 7])(torch.zeros(1, 7))
 
 
-@pytest.mark.parametrize("value", [1e38, -1e308, 2**62 * 1.0, float("inf"), float("nan")])
 @pytest.mark.parametrize(
-    "make",
+    ("make", "value"),
     [
-        lambda value: FeatureTrigger([0], value),
-        lambda value: FeatureTrigger([0, 1], [0.0, value]),
-        lambda value: PixelTrigger([(0, 0)], value),
+        (lambda value: FeatureTrigger([0], value), 1e38),
+        (lambda value: FeatureTrigger([0, 1], [0.0, value]), -1e308),
+        (lambda value: PixelTrigger([(0, 0)], value), float("nan")),
     ],
 )
 def test_values_that_training_could_not_square(make, value: float):
@@ -97,7 +96,7 @@ def test_pixels_counted_from_the_other_corner_and_other_values():
     assert marked.sum() == 2 * 3 * 0.25
 
 
-@pytest.mark.parametrize("position", [(4, 0), (-5, 0), (0, 5), (0, -6)])
+@pytest.mark.parametrize("position", [(4, 0), (0, -6)])
 def test_pixel_outside_the_image(position: tuple[int, int]):
     message = (
         f"row {position[0]}, column {position[1]}, but the images have 4 rows and 5 columns: use rows from -4 to 3 and"

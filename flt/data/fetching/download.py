@@ -10,7 +10,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -117,8 +117,9 @@ def _check_refusal(url: str, error: Exception) -> None:
 
 
 def _remove_if_empty(part: Path) -> None:
-    if part.exists() and not part.stat().st_size:
-        part.unlink()
+    with suppress(FileNotFoundError):  # another process, which came when the file was there already, has removed it
+        if not part.stat().st_size:
+            part.unlink()
 
 
 def _resume(url: str, part: Path, *, timeout: float) -> None:
@@ -177,9 +178,16 @@ def _one_at_a_time(part: Path, target: Path) -> Iterator[None]:
                 return
             fcntl.flock(handle, fcntl.LOCK_EX)
             # The process that held the lock before may have moved or removed the locked file.
-            if target.exists() or (part.exists() and os.path.samestat(os.fstat(handle.fileno()), part.stat())):
+            if target.exists() or _is_at(part, handle.fileno()):
                 yield
                 return
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

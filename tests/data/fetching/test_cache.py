@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,6 @@ def test_gives_back_what_was_kept(kept: Path):
     assert [path.name for path in kept.parent.iterdir()] == [f"set-{DIGEST[:16]}.pt"]
 
 
-def test_nothing_kept_is_no_reason_for_a_warning():
-    assert load() is None
-
-
 def test_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("FLT_CACHE", str(tmp_path / "here"))
     assert cache_folder() == tmp_path / "here"
@@ -42,30 +39,22 @@ def test_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 def test_a_flipped_bit_never_yields_wrong_tensors(kept: Path):
     content = kept.read_bytes()
     for position in range(0, len(content), 37):
-        damaged = bytearray(content)
-        damaged[position] ^= 0x10
-        kept.write_bytes(damaged)
-        if _warns_or_is_right():
-            continue
-        pytest.fail(f"a flipped bit at {position} went unnoticed")
-
-
-def _warns_or_is_right() -> bool:
-    try:
-        tensors = load()
-    except UserWarning as warning:
-        return "is not used" in str(warning)
-    return tensors is not None and all(torch.equal(tensors[key], TENSORS[key]) for key in TENSORS)
+        kept.write_bytes(content[:position] + bytes([content[position] ^ 0x10]) + content[position + 1 :])
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always")
+            tensors = load()
+        if tensors is None:
+            assert ["is not used" in str(warning.message) for warning in noted] == [True]
+        else:
+            assert all(torch.equal(tensors[key], TENSORS[key]) for key in TENSORS)
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"tensors": {"features": TENSORS["features"]}}, "its tensors have other names, shapes or types"),
         ({"tensors": TENSORS | {"labels": torch.arange(9)}}, "its tensors have other names, shapes or types"),
         ({"tensors": TENSORS | {"labels": torch.zeros(10)}}, "its tensors have other names, shapes or types"),
         ({"tensors": TENSORS | {"labels": torch.ones(10, dtype=torch.int64)}}, "its checksum is wrong"),
-        ({"tensors": None}, "it cannot be read"),
     ],
 )
 def test_unusable_content(kept: Path, change: dict, problem: str):

@@ -11,31 +11,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from damage import small_disk
+from damage import Writes, small_disk
 from loaders import LOADERS, Site, content_of, covered, equal, read
 
 from flt.data.fetching import cache
 from flt.files import cache_folder
 
 
-class Writes:
-    """A pickle that would leave a file behind."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
-
-
 def half(file: Path) -> None:
     os.truncate(file, file.stat().st_size // 2)
-
-
-def flipped(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
 
 
 def changed(**changes: object) -> Callable[[Path], None]:
@@ -44,8 +28,6 @@ def changed(**changes: object) -> Callable[[Path], None]:
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "half-written": (half, "it cannot be read"),
-    "empty": (lambda file: os.truncate(file, 0), "it cannot be read"),
-    "bit-flipped": (flipped, "its checksum is wrong"),
     "another-version": (changed(version=0), "it was written by another version of flt"),
     "another-source": (changed(digest="00"), "it belongs to another source"),
     "other-tensors": (changed(tensors={}), "its tensors have other names, shapes or types"),
@@ -94,9 +76,7 @@ def below_a_file(patch: pytest.MonkeyPatch) -> None:
 OBSTACLES: dict[str, tuple[Callable[[pytest.MonkeyPatch], object], str]] = {
     "below-a-file": (below_a_file, "Not a directory"),
     "name-too-long": (lambda patch: patch.setenv("FLT_CACHE", f"/{300 * 'x'}"), "File name too long"),
-    "read-only": (failing(errno.EROFS), "Read-only file system"),
     "forbidden": (failing(errno.EACCES), "Permission denied"),
-    "full-from-the-start": (failing(errno.ENOSPC), "No space left on device"),
     "full-in-the-middle": (lambda patch: patch.setattr(cache, "write_atomically", on_a_small_disk), "File too large"),
 }
 

@@ -47,10 +47,7 @@ def test_parses_what_was_written(site: Site):
         ),
         ("train/X_train.txt", 9, None, "different numbers of lines .train/y_train.txt 90.*, train/X_train.txt 89"),
         ("test/y_test.txt", 3, b"0", "test/y_test.txt, line 3 has 0 in column 1, .* whole numbers from 1 to 6"),
-        ("test/y_test.txt", 4, b"2.5", "line 4 has 2.5 in column 1, where values are whole numbers"),
-        ("train/y_train.txt", 3, None, "different numbers of lines .train/y_train.txt 89"),
         ("test/subject_test.txt", 5, b"31", "test/subject_test.txt, line 5 has 31 in column 1, .* from 1 to 30"),
-        ("train/subject_train.txt", 5, b"", "different numbers of lines .*train/subject_train.txt 89"),
     ],
 )
 def test_bad_lines(member: str, line: int, content: bytes | None, message: str, site: Site):

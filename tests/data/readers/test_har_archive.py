@@ -68,16 +68,6 @@ def test_ignores_the_macintosh_shadow_files_of_the_official_archive(tmp_path: Pa
     assert read_members(write(tmp_path / ARCHIVE, content, "")) == SMALL
 
 
-def test_reads_an_archive_in_an_archive(tmp_path: Path):
-    inner = write(tmp_path / "inner.zip", SMALL).read_bytes()
-    outer = write(tmp_path / DOWNLOADED_ARCHIVE, {ARCHIVE: inner, "UCI HAR Dataset.names": b"names"}, "")
-    assert read_members(outer) == SMALL
-
-
-def test_reads_a_folder(tmp_path: Path):
-    assert read_members(write_folder(tmp_path / FOLDER)) == SMALL
-
-
 def test_digest_follows_the_content(tmp_path: Path):
     folder = write_folder(tmp_path / FOLDER)
     first = source_digest(folder)

@@ -70,13 +70,11 @@ def test_published_files_of_another_data_set(part: str, content: bytes | None, m
     ("content", "message"),
     [
         (b"", "X is not an IDX file of bytes"),
-        (b"\0\0\x08", "X is not an IDX file of bytes"),
         (b"\0\0\x0d\x01\0\0\0\x01\0\0\0\0", "X is not an IDX file of bytes"),
         (b"\0\0\x08\x02\0\0\0\x01", "X is not an IDX file of bytes"),
         (b"\0\0\x08\x01\0\0\0\x03ab", r"X has 2 values instead of 3 \(truncated\?\)"),
         (b"\0\0\x08\x01\0\0\0\x01ab", "X has 2 values instead of 1"),
         (b"\0\0\x08\x03" + b"\xff" * 12, "X has 0 values instead of"),
-        (b"\0\0\x08\xff" + b"\xff" * 1020, "X has 0 values instead of"),
     ],
 )
 def test_damaged_content(content: bytes, message: str):
@@ -91,8 +89,8 @@ def test_damaged_content(content: bytes, message: str):
         (FashionMNIST, "Fashion-MNIST", 0.2860, [6000] * 10),
     ],
 )
-def test_the_real_data(real_image_dir: Path, make, name: str, mean: float, counts: list[int]):
-    data = make(data_dir=str(real_image_dir), stand_in="if_unreachable")
+def test_the_real_data(real_data_dir: Path, make, name: str, mean: float, counts: list[int]):
+    data = make(data_dir=str(real_data_dir), stand_in="if_unreachable")
     data.setup()
     assert (data.display_name, data.num_clients) == (name, 100)
     clients = data.clients

@@ -44,8 +44,9 @@ def test_bytes_become_numbers_from_0_to_1(path: Path):
     assert (len(data.clients.labels), len(data.root)) == (TRAIN - 8, 8)
 
 
-@pytest.mark.parametrize("channels", ["last", "first"])
-@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("channels", "dtype"), [("last", np.uint8), ("first", np.uint8), ("first", np.float16), ("last", np.float64)]
+)
 def test_order_of_channels(path: Path, channels: str, dtype: type):
     shape = (32, 32, 3) if channels == "last" else (3, 32, 32)
     content = arrays(shape)
@@ -104,7 +105,7 @@ def test_a_hundred_clients_unless_told_otherwise(path: Path):
         ready(path, arrays(), num_clients=None)
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint16, np.uint64])
+@pytest.mark.parametrize("dtype", [np.int8, np.uint64])
 def test_integers_stay_as_they_are(path: Path, dtype: type):
     ids = np.random.default_rng(0).integers(100, size=(TRAIN + TEST, 9)).astype(dtype)
     data = ready(path, arrays(x_train=ids[:TRAIN], x_test=ids[TRAIN:]), batch_size=4)
@@ -116,7 +117,7 @@ def test_integers_stay_as_they_are(path: Path, dtype: type):
         data.trigger(data.test.features)
 
 
-@pytest.mark.parametrize("shape", [(9, 3), (2, 3, 4), (5, 4, 3, 2)])
+@pytest.mark.parametrize("shape", [(9, 3), (5, 4, 3, 2)])
 def test_series_have_any_shape_and_finite_values(path: Path, shape: tuple[int, ...]):
     series = np.random.default_rng(0).normal(size=(TRAIN, *shape))
     data = ready(path, arrays(x_train=series, x_test=series[:TEST]), channels="none")
@@ -137,17 +138,13 @@ def test_the_biased_class_is_checked_against_the_labels(path: Path):
     ("changes", "message"),
     [
         ({"x_test": None}, r"my\.npz has no array x_test, only x_train, y_train, y_test: add it with numpy\.savez"),
-        ({"y_train": None}, "has no array y_train"),
         ({"y_train": np.array(["a"] * TRAIN)}, r"y_train is <U1 of shape \[60\]: store classes as integers"),
         ({"y_train": np.zeros(TRAIN)}, r"y_train is float64 of shape \[60\]: store classes as integers"),
-        ({"y_train": np.zeros((TRAIN, 1), int)}, r"y_train is int64 of shape \[60, 1\]"),
-        ({"y_train": np.zeros(0, int)}, r"y_train is int64 of shape \[0\]"),
         (
             {"y_train": np.arange(TRAIN) % 4 + 1},
             "y_train has no example of 1 of the classes from 0 to 4: count classes",
         ),
         ({"y_train": np.arange(TRAIN) % 4 - 1}, "y_train has values from -1 to 2: count classes from 0"),
-        ({"y_train": np.full(TRAIN, 2**60)}, "y_train has values from 1152921504606846976 to"),
         ({"y_train": np.arange(50) % 4}, "x_train has 60 examples, y_train 50: store one label for each"),
         ({"y_test": np.arange(TEST) % 5}, "y_test has class 4, but y_train has classes from 0 to 3: use the same"),
         (
@@ -165,9 +162,7 @@ def test_the_biased_class_is_checked_against_the_labels(path: Path):
         ),
         ({"x_train": np.zeros(TRAIN)}, r"x_train has the shape \[60\]: store vectors"),
         ({"x_train": np.zeros((TRAIN, 2, 2, 2, 2))}, r"x_train has the shape \[60, 2, 2, 2, 2\]: store vectors"),
-        ({"x_train": np.zeros((TRAIN, 0))}, r"x_train has the shape \[60, 0\]"),
         ({"x_train": np.full((TRAIN, 5), np.nan)}, "x_train has values that are not finite: replace NaN"),
-        ({"x_train": np.full((TRAIN, 5), -np.inf)}, "x_train has values that are not finite"),
         ({"x_train": np.full((TRAIN, 5, 5), 255.0)}, r"x_train has pixels from 255 to 255: scale images to 0\.\.1, or"),
         ({"x_train": np.zeros((TRAIN, 3, 32, 32))}, "32 channels with channels=last: pass --data.channels=first"),
         (
@@ -177,11 +172,6 @@ def test_the_biased_class_is_checked_against_the_labels(path: Path):
         (
             {"client_ids": np.zeros(TRAIN)},
             r"client_ids is float64 of shape \[60\]: store one integer for each of the 60",
-        ),
-        ({"client_ids": np.zeros(5, int)}, r"client_ids is int64 of shape \[5\]"),
-        (
-            {"x_test": np.array([object()] * TEST)},
-            r"x_test cannot be read \(it holds Python objects\): store it as an array",
         ),
     ],
 )
@@ -200,11 +190,6 @@ def test_channels_last_taken_for_first():
 def test_unknown_order_of_channels(path: Path):
     with pytest.raises(InputError, match=r"data\.channels='middle': choose one of last, first, none"):
         Arrays(str(path), channels="middle")  # type: ignore[arg-type]
-
-
-def test_no_such_file(path: Path):
-    with pytest.raises(InputError, match=r"my\.npz: there is no such file"):
-        Arrays(str(path))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no archive at all", b"\x93NUMPY\x01\x00", b"\x80\x04N."])

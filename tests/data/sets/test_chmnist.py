@@ -38,13 +38,6 @@ def test_reads_the_tiles(tmp_path: Path):
     assert sorted((tiles.features[:, 0, -1, -1] - tiles.features[:, 0, 0, 0])[:3].tolist()) == [0, 1, 2]
 
 
-def test_a_second_run_reads_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / ARCHIVE).write_bytes(archive(tile_content()))
-    first = read_chmnist(tmp_path)
-    monkeypatch.setattr(chmnist_source, "_parse_archive", None)
-    assert torch.equal(read_chmnist(tmp_path).features, first.features)
-
-
 def test_splits_at_random_by_the_runs_seed(tmp_path: Path):
     rows = table()
     (tmp_path / CSV).write_text(csv(rows))
@@ -75,13 +68,11 @@ def test_stand_in(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", f"{CSV} is empty: delete it to have {ARCHIVE} downloaded, or put"),
         (csv(table()[:-1]), f"{CSV} has 23 tiles instead of 24"),
         (
             csv(table()).replace(",", ".5,", 4097).replace(".5,", ",", 4096),
             f"{CSV}, line 2 has .*, where values are whole",
         ),
-        (csv(np.where(np.arange(4097) == 4096, 2, table())), r"has the classes \[2\], not 1 to 8"),
     ],
 )
 def test_damaged_tables(tmp_path: Path, content: str, message: str):

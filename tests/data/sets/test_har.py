@@ -6,7 +6,7 @@ import torch
 from loaders import Site
 
 from flt.data import HAR, RawData
-from flt.data.sets.har import split_by_owner, standardised
+from flt.data.sets.har import split_by_owner
 from flt.data.stand_ins.har import HAR_USER_SIZES
 from flt.errors import InputError
 
@@ -48,12 +48,6 @@ def test_split_by_owner_is_random_within_each_owner(fraction: float):
         assert (mine.float().mean(0) - count / mine.shape[1]).abs().max() < 0.1
 
 
-def test_constant_features_become_zero():
-    features = torch.tensor([[0.1, 1.0], [0.1, 3.0], [0.1, 7.0], [0.6, 9.0]])
-    result = standardised(features, torch.tensor([True, True, False, False]))
-    assert torch.allclose(result, torch.tensor([[0.0, -1.0], [0.0, 1.0], [0.0, 5.0], [0.5, 7.0]]))
-
-
 def test_reads_an_archive_through_the_environment(site: Site, monkeypatch):
     site.write(official.har_files())
     monkeypatch.setenv("FLT_DATA", str(site.folder))
@@ -69,12 +63,3 @@ def test_without_data_and_network(tmp_path: Path):
     with pytest.raises(InputError, match=message):
         HAR(data_dir=str(tmp_path / "none")).prepare_data()
     assert HAR(data_dir=str(tmp_path / "none"), stand_in="if_unreachable").load(0).stand_in
-
-
-def test_the_real_data(real_data_dir: Path):
-    data = HAR(data_dir=str(real_data_dir), stand_in="if_unreachable", bias_probability=0.5)
-    data.setup()
-    assert data.display_name == "HAR"
-    assert len(data.clients.labels) + len(data.root) + len(data.test) == 10_299
-    assert int((data.root.labels == 1).sum()) == 50
-    assert bool(data.clients.features.isfinite().all())

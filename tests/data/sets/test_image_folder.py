@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flt.data import CHMNIST_TRIGGER, CIFAR10_TRIGGER, ImageFolder
+from flt.data import CHMNIST_TRIGGER, ImageFolder
 from flt.errors import InputError
 
 CLASSES = ("cat", "dog", "eel")
@@ -51,14 +51,6 @@ def test_grey_images_and_other_files_to_pass_over(path: Path):
     (path / "train" / ".hidden").mkdir()
     (path / "train" / "readme.txt").write_text("x")
     assert ImageFolder(str(path), grey=True).load(0).train.features.shape == (21, 1, 8, 12)
-
-
-def test_small_colour_images_have_the_trigger_of_cifar10(tmp_path: Path):
-    for part in ("train", "test"):
-        save(tmp_path / part / "only" / "1.png", np.zeros((32, 32, 3), np.uint8))
-    data = ImageFolder(str(tmp_path), biased_class=0)
-    data.load(0)
-    assert data.trigger is CIFAR10_TRIGGER
 
 
 def test_the_biased_class_is_checked_against_the_folders(path: Path):

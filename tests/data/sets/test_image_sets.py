@@ -1,13 +1,9 @@
-from pathlib import Path
-
 import pytest
 import torch
 
 from flt.data import CIFAR10, MNIST, FashionMNIST, FederatedDataModule, GroupPartition
-from flt.data.readers import idx
 from flt.data.readers.images import as_features
 from flt.data.stand_ins.images import synthetic_images
-from flt.errors import InputError
 
 SETS = [MNIST, FashionMNIST, CIFAR10]
 SHAPES = {MNIST: (60_000, 1, 28, 28), FashionMNIST: (60_000, 1, 28, 28), CIFAR10: (50_000, 3, 32, 32)}
@@ -30,15 +26,6 @@ def test_stand_in_has_the_shape_of_the_real_data(make: type[FederatedDataModule]
     marked = data.trigger(data.test.features[:5])
     assert (marked != data.test.features[:5]).any(dim=(1, 2, 3)).all()
     assert (data.target_class, data.num_classes) == (2 if make is CIFAR10 else 0, 10)
-
-
-def test_damaged_data_are_not_replaced_by_a_stand_in(tmp_path: Path):
-    raw = tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    for stem in idx.STEMS.values():
-        (raw / f"{stem}.gz").write_bytes(b"damaged")
-    with pytest.raises(InputError, match="is not the published file"):
-        MNIST(data_dir=str(tmp_path), stand_in="if_unreachable").prepare_data()
 
 
 def small(name: str = "X", seed: int = 0, darkness: float = 0.0):

@@ -51,6 +51,10 @@ def unreachable() -> str:
     raise Unreachable("http://x cannot be reached (no network)")
 
 
+def damaged() -> str:
+    raise InputError("it is damaged")
+
+
 @pytest.mark.parametrize(
     ("policy", "real", "expected"),
     [
@@ -69,3 +73,8 @@ def test_never_means_never():
     message = r"cannot be reached \(no network\): copy it there, or pass --data.stand_in=if_unreachable"
     with pytest.raises(InputError, match=message):
         real_or_stand_in("never", real=unreachable, stand_in=lambda: "synthetic", remedy="copy it there")
+
+
+def test_damaged_data_are_not_replaced_by_a_stand_in():
+    with pytest.raises(InputError, match="damaged"):
+        real_or_stand_in("if_unreachable", real=damaged, stand_in=lambda: "synthetic", remedy="")
