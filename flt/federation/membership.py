@@ -5,11 +5,16 @@ from flt.errors import InputError
 from flt.federation.attack import Attack
 from flt.federation.returned import check_backdoor
 from flt.federation.round import Backdoor, Federation
+from flt.functional.layout import Piece
 from flt.random import sample_malicious
 
 
 def form_federation(
-    data: FederatedDataModule, attack: Attack | None, *, clients_per_round: int | None = None
+    data: FederatedDataModule,
+    attack: Attack | None,
+    *,
+    clients_per_round: int | None = None,
+    layout: tuple[Piece, ...] = (),
 ) -> Federation:
     """The federation of a run, before any callback has changed it.
 
@@ -17,6 +22,7 @@ def form_federation(
         data: The data, set up.
         attack: Who decides how many clients are malicious; None for nobody.
         clients_per_round: Clients that take part in a round; None for all.
+        layout: Where each parameter tensor lies in a flat update.
 
     Raises:
         InputError: If there are fewer clients than ``clients_per_round``, or no benign ones.
@@ -42,6 +48,7 @@ def form_federation(
         num_classes=data.num_classes,
         seed=data.seed,
         backdoor=Backdoor(data.trigger, data.target_class),
+        layout=layout,
     )
 
 

@@ -11,6 +11,7 @@ from flt.data.examples import ClientData
 from flt.data.triggers import Trigger
 from flt.federation.judgement import Judgement
 from flt.federation.memory import NOTHING, Memory
+from flt.functional.layout import Piece
 from flt.functional.rows import Rows, as_shares
 from flt.functional.weighted_sum import WeightedSum
 from flt.random import generator
@@ -40,6 +41,7 @@ class Federation:
         backdoor: The data set's own trigger and target class, for attacks that bring none.
         num_rows: Rows that a rule sees in a round where a pre-aggregation makes fewer of them; None for a row for each
             client.
+        layout: Name, shape and place of each parameter tensor in a flat update, in order.
     """
 
     clients: ClientData
@@ -51,6 +53,7 @@ class Federation:
     seed: int
     backdoor: Backdoor
     num_rows: int | None = None
+    layout: tuple[Piece, ...] = field(default=(), repr=False)
 
     @property
     def num_clients(self) -> int:
@@ -101,6 +104,7 @@ class Round:
         statistics: By how much local training moved the running statistics of batch normalisation, shape
             ``[num_clients, num_statistics]``; no columns for a network without any.
         root_statistics: The same of the server's own training, shape ``[num_statistics]``.
+        parameters: Those of the global model at the start of the round, w, shape ``[num_params]``.
         federation: What stays the same for a whole run.
         num_dropped: Clients that were removed: their updates held a NaN or an infinity, or a hook dropped them.
         memory: What the plug-in that is given this round has kept of earlier rounds; empty in the first one.
@@ -118,6 +122,7 @@ class Round:
     losses: Tensor
     statistics: Tensor
     root_statistics: Tensor | None
+    parameters: Tensor = field(repr=False)
     federation: Federation = field(repr=False)
     num_dropped: int = 0
     memory: Memory = field(default_factory=lambda: NOTHING, repr=False)

@@ -13,6 +13,7 @@ from flt.federation import Aggregation, Attack, Federation
 from flt.federation.membership import form_federation
 from flt.federation.plugins import call_hook
 from flt.federation.returned import described
+from flt.functional.layout import layout_of
 from flt.server.checks import check_effects, check_malicious
 from flt.server.cohort import Cohort
 from flt.server.draws import RoundDraws
@@ -51,7 +52,8 @@ def assemble(
             f"model.root_batch_size={root_batch_size} exceeds data.root_size={len(data.root)}; null takes all of the"
             " root dataset"
         )
-    federation = form_federation(data, attack, clients_per_round=clients_per_round)
+    layout = layout_of({name: parameter.shape for name, parameter in training.flat.trained.items()})
+    federation = form_federation(data, attack, clients_per_round=clients_per_round, layout=layout)
     federation = call_hook(callbacks, "on_federation", federation)
     if not isinstance(federation, Federation):
         raise InputError(

@@ -52,6 +52,7 @@ class Cohort:
             This process's parts; at least one, which may have no clients.
         """
         federation, drawn = self.federation, self.draws(number)
+        parameters = self.training.flat.flatten()
         of_server, root = [self._root_batches(drawn)] if self.draws.needs_root else [], None
         num_parts = -(-len(drawn.client_ids) // clients_per_part)
         mine = [part for part in range(num_parts) if processes.has(part, num_parts)]
@@ -72,6 +73,7 @@ class Cohort:
                 losses=trained.losses,
                 statistics=trained.statistics,
                 root_statistics=None if root is None else root.statistics[0],
+                parameters=parameters,
                 federation=federation,
             )
             del batches, trained  # the next part takes their memory

@@ -37,6 +37,7 @@ def a_round(num_clients=4):
         losses=torch.arange(num_clients) / 8,
         statistics=torch.zeros(num_clients, 0),
         root_statistics=None,
+        parameters=torch.zeros(3),
         federation=federation(),
     )
 
@@ -183,6 +184,11 @@ def test_on_round_end_comes_after_the_step_with_what_the_rule_saw(fit):
     assert round.num_dropped == 1
     torch.testing.assert_close(recorder.parameters[1], recorder.parameters[0] + aggregate.update)
     assert torch.equal(recorder.parameters[1], torch.cat([p.detach().flatten() for p in server.network.parameters()]))
+    assert torch.equal(round.parameters, recorder.parameters[0])
+    for piece in round.federation.layout:
+        own = server.network.get_parameter(piece.name).detach()
+        assert torch.equal(recorder.parameters[1][piece.place].view(piece.shape), own)
+    assert [piece.name for piece in round.federation.layout] == ["0.weight", "0.bias", "2.weight", "2.bias"]
 
 
 def test_a_rule_and_an_attack_of_a_users_own(fit):

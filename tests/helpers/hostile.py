@@ -141,6 +141,7 @@ def round_of(federation: Federation, updates: Tensor, root_update: Tensor) -> Ro
         losses=torch.ones(len(updates)),
         statistics=torch.zeros(len(updates), 0),
         root_statistics=torch.zeros(0),
+        parameters=torch.zeros_like(root_update),
         federation=federation,
     )
 
