@@ -125,4 +125,5 @@ def squared_distances_from_gram(gram: Tensor) -> Tensor:
     """Squared distances ``|x_i|^2 + |x_j|^2 - 2 <x_i, x_j>`` from inner products, both ``[n, n]``."""
     squared_norms = gram.diagonal()
     distances = (squared_norms[:, None] + squared_norms[None, :] - 2.0 * gram).clamp_(min=0.0)
-    return distances.fill_diagonal_(0.0)
+    # Libraries take the two triangles in other orders; two updates are as far from each other either way.
+    return (distances + distances.T).div_(2.0).fill_diagonal_(0.0)

@@ -116,15 +116,22 @@ class Rows:
             squares += (rows - piece.double()).square().sum(dim=1)
         return squares.sqrt()
 
-    def by_columns(self, function: Callable[[Tensor], Tensor]) -> Tensor:
+    def by_columns(self, function: Callable[[Tensor], Tensor], chosen: Tensor | None = None) -> Tensor:
         """Applies ``function``, ``[num_rows, num_columns]`` to ``[num_columns]``, to each column.
 
-        Updates that are not mixed come all at once, mixtures some columns at a time.
+        Updates that are not mixed come all at once; mixtures, and some of the rows, some columns at a time.
+
+        Args:
+            function: What is made of columns.
+            chosen: Indices of the rows that it gets; None for all.
         """
-        if self.mixing is None:
+        if self.mixing is not None:
+            mixing = self.mixing.to(self.updates.dtype)
+            mixing = mixing if chosen is None else mixing[chosen]
+            return torch.cat([function(mixing @ block) for block in column_blocks(self.updates)])
+        if chosen is None:
             return function(self.updates)
-        mixing = self.mixing.to(self.updates.dtype)
-        return torch.cat([function(mixing @ block) for block in column_blocks(self.updates)])
+        return torch.cat([function(block[chosen]) for block in column_blocks(self.updates)])
 
     def columns(self, indices: Tensor) -> Tensor:
         """Some columns, shape ``[num_rows, len(indices)]``."""

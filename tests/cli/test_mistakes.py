@@ -355,6 +355,14 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         rule("MultiKrum", "--aggregation.iterative", "true", "--aggregation.num_byzantine", "14"),
         ["num_byzantine=14", "2 * num_byzantine + 3", "at most 13"],
     ),
+    "too few clients for Bulyan": (
+        rule("Bulyan", "--aggregation.num_byzantine", "7"),
+        ["aggregation.num_byzantine=7", "4 * num_byzantine + 3", "at most 6"],
+    ),
+    "too few clients for MeaMed": (
+        rule("MeaMed", "--aggregation.num_byzantine", "15"),
+        ["aggregation.num_byzantine=15", "2 * num_byzantine + 1", "at most 14"],
+    ),
     "unknown variant": (fit("--aggregation.variant", "Best"), ["variant", "Best", "withServer", "ParNorm"]),
     # The data
     "no root dataset": (fit("--data.root_size", "0"), ["root_size=0", "1"]),

@@ -23,8 +23,8 @@ def assert_near(actual, expected, rtol=NEAR):
 
 
 def test_many_parameters(rule):
-    updates, root_update = drifting(6, 20_001)
-    given = updates, root_update, torch.arange(1, 7)
+    updates, root_update = drifting(7, 20_001)
+    given = updates, root_update, torch.arange(1, 8)
     assert_near(rule.function(*given, 1), rule.reference(*(tensor.double().numpy() for tensor in given), 1))
 
 

@@ -2,7 +2,7 @@
 
 from flt.functional.aggregation import bounding, detection, root, selection
 from flt.functional.aggregation.bounding import *  # noqa: F403
-from flt.functional.aggregation.coordinatewise import median, trimmed_mean
+from flt.functional.aggregation.coordinatewise import meamed, median, trimmed_mean
 from flt.functional.aggregation.detection import *  # noqa: F403
 from flt.functional.aggregation.fedavg import fedavg
 from flt.functional.aggregation.fltrust import fltrust, trust_scores
@@ -17,6 +17,7 @@ __all__ = [
     "krum",
     "krum_scores",
     "krum_select",
+    "meamed",
     "median",
     "norm_bounded_mean",
     "trimmed_mean",

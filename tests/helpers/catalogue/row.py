@@ -46,6 +46,7 @@ class Rule(NamedTuple):
         robust: Whether two huge updates among ten leave the aggregate as long as the others.
         bounded: Whether the aggregate lies between what it is a mean of.
         unanimous: Whether clients who all send the root update get it.
+        anonymous: Whether the order of the clients does not matter, but for updates that are exactly as good.
         translates: Whether adding a vector to all updates, the root update too, adds it to the aggregate.
         scales: Whether multiplying all updates, the root update too, by a positive number multiplies the aggregate.
         averages: Whether it is the mean of clients with as many examples each, where none is to be tolerated.
@@ -68,6 +69,7 @@ class Rule(NamedTuple):
     robust: bool = True
     bounded: bool = True
     unanimous: bool = True
+    anonymous: bool = True
     translates: bool = False
     scales: bool = True
     averages: bool = False

@@ -1,5 +1,7 @@
 """Rules that choose some of the updates, by distances or spectrum."""
 
+from functools import partial
+
 import agreement
 from reference import selection as reference
 
@@ -26,5 +28,29 @@ RULES = [
         weights=lambda u, root, sizes, f: reference.multi_krum(u, f),
         translates=True,
         averages=True,
+    ),
+    Rule(
+        "MeaMed",
+        callbacks.MeaMed,
+        lambda u, root, sizes, f: F.meamed(u, num_byzantine=f),
+        lambda u, root, sizes, f: reference.meamed(u, f),
+        [Golden(FIRST_SIX)],
+        fewest=lambda f: 2 * f + 1,
+        compare=agreement.bounded,
+        translates=True,
+        averages=True,
+    ),
+    Rule(
+        "Bulyan",
+        partial(callbacks.Bulyan, num_byzantine=1),  # more need eleven clients
+        lambda u, root, sizes, f: F.bulyan(u, num_byzantine=f),
+        lambda u, root, sizes, f: reference.bulyan(u, f),
+        [Golden((1.0, 0.666667))],
+        fewest=lambda f: 4 * f + 3,
+        compare=agreement.bounded,
+        statistics=lambda u, statistics, f: reference.bulyan(u, f, statistics),
+        translates=True,
+        averages=True,
+        anonymous=False,  # among the last few updates, judged by one neighbour, the two nearest are as good
     ),
 ]

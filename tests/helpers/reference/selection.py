@@ -42,3 +42,29 @@ def multi_krum(rows, f, num_selected=None, num_neighbours=None, iterative=False)
         chosen += best(scores, 1)
         left.remove(chosen[-1])
     return shares_of(chosen, n)
+
+
+def around_median(column, count):
+    """Mean of the ``count`` values closest to the median; of equally close ones the lower."""
+    middle = float(np.median(column))
+    closest = sorted(column, key=lambda value: (abs(value - middle), value))[:count]
+    return sum(closest) / count
+
+
+def meamed(rows, f):
+    return np.array([around_median(column, len(rows) - f) for column in rows.T])
+
+
+def bulyan_choice(rows, f):
+    left, chosen = list(range(len(rows))), []
+    while len(chosen) < len(rows) - 2 * f:
+        scores = scores_among(rows, left, max(1, len(left) - f - 2))
+        chosen += best(scores, 1)
+        left.remove(chosen[-1])
+    return chosen
+
+
+def bulyan(rows, f, values=None):
+    """``values`` are what the coordinates are taken of; the rows themselves, unless given."""
+    selected = (rows if values is None else values)[bulyan_choice(rows, f)]
+    return np.array([around_median(column, len(selected) - 2 * f) for column in selected.T])
