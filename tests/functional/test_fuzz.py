@@ -1,19 +1,44 @@
 """Rules and attacks on whatever clients may send, through all that lies between the clients and the global model.
 
-200 examples each; ``pytest --hypothesis-profile=long tests/functional/test_fuzz.py`` makes it 10,000.
+100 rounds, the same for every row, as to draw them takes longer than to try them;
+``pytest --hypothesis-profile=long tests/functional/test_fuzz.py`` makes it 10,000.
 """
+
+import functools
 
 import hostile
 import torch
-from catalogue import RULES
+from catalogue import ATTACKS, RULES
 from hostile import HARMLESS, HUGE, TINY, cases, receive
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from flt.errors import InputError
 
-thoroughly = max(settings.get_profile("short"), settings(), key=lambda profile: profile.max_examples)
+short = settings(settings.get_profile("short"), max_examples=100)
+thoroughly = max(short, settings(), key=lambda profile: profile.max_examples)
 ROOTS = (*["normal"] * 5, "zero", "1e-30", "subnormal", "one nan", "inf")
+
+
+def drawn(**kinds):
+    """Makes a function that draws rounds at its first call."""
+
+    @functools.cache
+    def rounds():
+        found = []
+
+        @thoroughly
+        @given(case=cases(**kinds))
+        def note(case):
+            found.append(case)
+
+        note()
+        return found
+
+    return rounds
+
+
+anything = drawn(roots=ROOTS)
+finite = drawn(kinds=(*HARMLESS, *TINY, *HUGE), roots=("normal", "normal", "zero", "1e-30", "1e30", "largest"))
 
 
 def fitting(rule, case):
@@ -38,9 +63,12 @@ def is_usable(rule, case):
     return root_is_finite or rule.trust is None
 
 
-@given(case=cases(roots=ROOTS))
-@thoroughly
-def test_rules(rule, case):
+def test_rules(rule):
+    for case in anything():
+        check_rule(rule, case)
+
+
+def check_rule(rule, case):
     made = rule.make()
     case = fitting(made, case)
     if case is None:  # Krum of one or two clients
@@ -72,11 +100,13 @@ def may_leave_float32(rule, case):
     return not rule.bounded and bool((case.round.statistics.abs() > 1).any())
 
 
-@given(case=cases(kinds=(*HARMLESS, *TINY, *HUGE), roots=("normal", "normal", "zero", "1e-30", "1e30", "largest")))
-@thoroughly
-def test_attacks_on_finite_updates(attack, case):
+def test_attacks_on_finite_updates(attack):
     """They send numbers, but for the infinities of a factor; and only for the malicious clients."""
-    honest = case.round
+    for case in finite():
+        check_finite(attack, case.round)
+
+
+def check_finite(attack, honest):
     sent = attack.make().on_client_updates(honest)
     if sent is None:
         return
@@ -85,10 +115,14 @@ def test_attacks_on_finite_updates(attack, case):
     assert sent.updates.isfinite().all() or not attack.finite
 
 
-@given(case=cases(roots=ROOTS), rule=st.sampled_from(RULES))
-@thoroughly
-def test_attacks_on_anything(attack, case, rule):
+def test_attacks_on_anything(attack):
     """A round under attack is one that a rule takes like any other."""
+    start = ATTACKS.index(attack)
+    for number, case in enumerate(anything(), start):
+        check_attack(attack, case, RULES[number % len(RULES)])
+
+
+def check_attack(attack, case, rule):
     made = rule.make()
     case = fitting(made, case)
     if case is None:

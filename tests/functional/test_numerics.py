@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import reference
 import torch
 
 from flt import functional as F
@@ -28,13 +27,6 @@ def test_many_parameters(rule):
     assert_near(rule.function(*given, 1), rule.reference(*(tensor.double().numpy() for tensor in given), 1))
 
 
-def test_cosines_and_distances_of_many_parameters():
-    updates, root_update = drifting(6, 20_001)
-    rows, root = updates.double().numpy(), root_update.double().numpy()
-    assert_near(F.cosine_similarity(updates, root_update), reference.cosine_similarity(rows, root))
-    assert_near(F.pairwise_squared_distances(updates), reference.pairwise_squared_distances(rows))
-
-
 def test_ten_million_parameters():
     updates, root_update = drifting(3, 10_000_000)
     inner, squares, across = np.zeros(3), np.zeros(3), np.zeros(3)
@@ -52,13 +44,12 @@ def test_ten_million_parameters():
     assert_near(F.fltrust(updates, root_update)[some], expected)
 
 
-@pytest.mark.parametrize("fill", ["equal", "uniform", "normal"])
+@pytest.mark.parametrize("fill", ["equal", "normal"])
 def test_a_hundred_thousand_clients(fill):
     """A running sum in float32 of so many equal numbers is wrong in its third digit."""
     source = torch.Generator().manual_seed(0)
     kinds = {
         "equal": lambda: torch.full((100_000, 4), 0.1),
-        "uniform": lambda: torch.rand(100_000, 4, generator=source),
         "normal": lambda: torch.randn(100_000, 4, generator=source),
     }
     updates, counts = kinds[fill](), torch.ones(100_000)
@@ -83,14 +74,14 @@ def test_fltrust_of_a_hundred_thousand_clients():
     assert_near(F.fltrust(updates, root_update), expected)
 
 
-@pytest.mark.parametrize("spread", [1e-2, 1e-4, 1e-6])
-@pytest.mark.parametrize("beside", ["nobody", "a huge one", "zero", "both"])
+@pytest.mark.parametrize("spread", [1e-2, 1e-6])
+@pytest.mark.parametrize("beside", ["nobody", "both"])
 def test_distances_between_updates_that_nearly_agree(spread, beside):
     """Inner products in float32 would leave nothing of them."""
     source = torch.Generator().manual_seed(0)
     common = torch.randn(1, 9000, generator=source)
     near = common * (1 + spread * torch.randn(6, 9000, generator=source))
-    outliers = {"nobody": [], "a huge one": [1e30], "zero": [0.0], "both": [1e30, 0.0]}[beside]
+    outliers = {"nobody": [], "both": [1e30, 0.0]}[beside]
     updates = torch.cat([near, *(factor * common for factor in outliers)])
     wide = near.double()
     expected = (wide[:, None] - wide[None]).square().sum(dim=2)

@@ -8,7 +8,6 @@ import torch
 from catalogue import EXAMPLE, EXAMPLE_ROOT, RULES
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 SHAPES = [(1, 1), (2, 3), (3, 1), (5, 4), (6, 7), (21, 33)]
 # Entries are of order one and sums have tens of terms: a few units in the last place, times the size of such a sum.
@@ -131,18 +130,6 @@ def test_an_update_with_a_nan_changes_nothing(rule, seed):
     torch.testing.assert_close(*results, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("one", RULES, ids=[rule.name for rule in RULES])
-def test_rules_differ(one):
-    """So that a reference would tell one from another."""
-    seen = range(40)
-    given = [case_of(one, seed, num_byzantine=1) for seed in seen]
-    results = [one.function(*case) for case in given]
-    for other in RULES:
-        if other.name != one.name:
-            pairs = zip(results, (other.function(*case) for case in given), strict=True)
-            assert not all(torch.allclose(*pair, rtol=1e-3, atol=1e-4) for pair in pairs), other.name
-
-
 def test_inputs_are_left_alone(rule):
     given = sample(7, 5, seed=0)
     before = [tensor.clone() for tensor in given]
@@ -163,13 +150,10 @@ def test_all_zero_input_gives_a_zero_update(rule):
     torch.testing.assert_close(aggregate, torch.zeros(3), rtol=0, atol=0)
 
 
-@given(
-    updates=arrays(np.float64, st.tuples(st.integers(5, 8), st.just(3)), elements=st.integers(-3, 3).map(float)),
-    root_update=arrays(np.float64, 3, elements=st.integers(-3, 3).map(float)),
-)
-@settings(settings.get_profile("short"), max_examples=30)
-def test_never_nan(rule, updates, root_update):
+def test_never_nan(rule):
     """Small whole numbers: full of ties, zero vectors, right angles and opposites."""
-    given = torch.tensor(updates), torch.tensor(root_update), torch.ones(len(updates))
-    aggregate = rule.function(*given, rule.tolerated(1, len(updates)))
-    assert aggregate.isfinite().all()
+    draw = np.random.default_rng(0)
+    for num_clients in [5, 6, 7, 8] * 8:
+        updates, root = (torch.tensor(draw.integers(-3, 4, shape)).double() for shape in ((num_clients, 3), 3))
+        aggregate = rule.function(updates, root, torch.ones(num_clients), rule.tolerated(1, num_clients))
+        assert aggregate.isfinite().all()

@@ -2,41 +2,17 @@ import numpy as np
 import pytest
 import reference
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from flt import functional as F
 from flt.functional.blocks import NUM_COLUMNS
 
 # Rounding of a mean of up to 60 values of order one, which may nearly cancel.
 ROUNDING = {torch.float32: {"rtol": 1e-5, "atol": 1e-6}, torch.float64: {"rtol": 1e-12, "atol": 1e-13}}
-finite = st.floats(-100, 100, allow_subnormal=False)
-some_updates = arrays(np.float64, st.tuples(st.integers(1, 9), st.just(3)), elements=finite)
-
-
-def test_trimmed_mean_by_hand():
-    updates = torch.tensor([[1.0, 9.0], [2.0, -50.0], [6.0, 7.0], [7.0, 8.0], [99.0, 9.0]])
-    # left are 2, 6, 7 and 7, 8, 9
-    torch.testing.assert_close(F.trimmed_mean(updates, trim=1), torch.tensor([5.0, 8.0]))
-
-
-def test_trimming_nothing_is_the_mean():
-    updates = torch.tensor(reference.sample_updates(7, 5, seed=0)[0])
-    torch.testing.assert_close(F.trimmed_mean(updates, trim=0), updates.mean(dim=0))
 
 
 def test_trims_ties_one_by_one():
     updates = torch.tensor([[0.0], [4.0], [4.0], [4.0], [5.0]])
     torch.testing.assert_close(F.trimmed_mean(updates, trim=1), torch.tensor([4.0]))
-
-
-def test_trimmed_clients_cannot_pull_it_out_of_the_honest_range():
-    updates = torch.tensor(reference.sample_updates(9, 4, seed=0)[0])
-    honest = updates[3:]
-    updates[:3] = torch.tensor([[1e6], [-1e6], [1e6]], dtype=torch.float64)
-    mean = F.trimmed_mean(updates, trim=3)
-    assert ((honest.amin(dim=0) <= mean) & (mean <= honest.amax(dim=0))).all()
 
 
 @pytest.mark.parametrize(("num_clients", "trim"), [(4, 2), (3, 2), (1, 1), (5, -1)])
@@ -45,23 +21,10 @@ def test_trimming_everyone_is_refused(num_clients, trim):
         F.trimmed_mean(torch.zeros(num_clients, 2), trim=trim)
 
 
-def test_median_of_an_odd_number_of_clients():
-    updates = torch.tensor([[5.0, -1.0], [1.0, 0.0], [2.0, 70.0]])
-    torch.testing.assert_close(F.median(updates), torch.tensor([2.0, 0.0]))
-
-
 def test_median_of_an_even_number_of_clients_is_the_mean_of_the_two_middle_values():
     """Not the lower one, as torch.median does: that would be 2 and -3."""
     updates = torch.tensor([[5.0, -3.0], [1.0, -8.0], [2.0, 7.0], [90.0, 1.0]])
     torch.testing.assert_close(F.median(updates), torch.tensor([3.5, -1.0]))
-
-
-@given(some_updates)
-@settings(deadline=None, derandomize=True, max_examples=50)
-def test_median_is_the_mean_trimmed_as_far_as_possible(updates):
-    updates = torch.tensor(updates)
-    trimmed = F.trimmed_mean(updates, trim=(len(updates) - 1) // 2)
-    torch.testing.assert_close(F.median(updates), trimmed, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("num_clients", [1, 5, 6])

