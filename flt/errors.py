@@ -107,6 +107,16 @@ def check_count(name: str, value: int | None) -> None:
         raise InputError(f"{name}={value} must be at least 1")
 
 
+def check_not_negative(name: str, value: float) -> None:
+    """Raises an `InputError` unless ``value`` is 0 or a number above it that float32 can hold.
+
+    Example:
+        >>> check_not_negative("noise", 0.0)
+    """
+    if not 0 <= value <= LARGEST:
+        raise InputError(f"{name}={value} must be a number from 0 to {LARGEST:.1e}")
+
+
 def check_choice(name: str, value: object, choices: Any) -> None:
     """Raises an `InputError` unless ``value`` is one of a ``Literal`` type's ``choices``.
 

@@ -1,5 +1,6 @@
 """FedAvg as a callback."""
 
+import torch
 from torch import Tensor
 
 from flt.federation import Judgement, PartialAggregate, Round, Streaming
@@ -25,3 +26,8 @@ def shares_of(round: Round) -> Tensor:
     # Any common factor will do; this one keeps a weighted sum below the largest update.
     shares = round.num_examples.double() / round.federation.num_examples.sum().clamp(min=1)
     return shares.to(round.device)
+
+
+def equal_shares(round: Round) -> Tensor:
+    """One client's share of all clients of the federation, for each, float64 of shape ``[num_clients]``."""
+    return torch.full((len(round),), 1.0 / round.federation.num_clients, dtype=torch.float64, device=round.device)

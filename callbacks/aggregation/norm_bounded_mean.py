@@ -31,5 +31,5 @@ class NormBoundedMean(Streaming):
     def fold(self, round: Round) -> PartialAggregate:
         """Adds up a part's updates; see `flt.functional.aggregation.norm_bounded_mean`."""
         shares = shares_of(round)
-        updates = norm_bounded_sum(round.updates, shares, max_norm=self.max_norm)
+        updates = norm_bounded_sum(round.rows, shares, max_norm=self.max_norm)
         return PartialAggregate(updates, WeightedSum.of(round.statistics, shares), (Judgement(weights=shares),))

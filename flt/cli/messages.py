@@ -43,6 +43,7 @@ def explain(message: str, program: str, options: Iterable[str]) -> str:
     return (
         _unknown_class(message)
         or _missing_file(message)
+        or _missing_setting(message, program)
         or _broken_import(message)
         or " ".join(SHORTER.sub("", re.sub(r'Parser key "([^"]+)":', r"\1:", message)).split())
         + _advice(message, program, options)
@@ -59,6 +60,21 @@ def _unknown_class(message: str) -> str | None:
 def _missing_file(message: str) -> str | None:
     missing = re.search(r'Parser key "([^"]+)":\s+- Expected a path but (\S+\.(?:yaml|yml|json)) ', message)
     return f"{missing[1]}={missing[2]}: there is no such file" if missing else None
+
+
+def _missing_setting(message: str, program: str) -> str | None:
+    """Which setting a class has no default for."""
+    found = re.search(
+        r"""Parser key "([^"]+)":.*Problem with given class_path '([\w.]+)':\s+"""
+        r"the following arguments are required: (\w+(?:, \w+)*)",
+        message,
+        re.DOTALL,
+    )
+    if found is None:
+        return None
+    key, name = found[1], found[2].rpartition(".")[2]
+    missing = ", ".join(f"{key}.{setting.strip()}" for setting in found[3].split(","))
+    return f"{missing} is missing: {name} has no default for it; {program} --{key}.help {name} says what to give"
 
 
 def _broken_import(message: str) -> str | None:

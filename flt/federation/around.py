@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 
 from flt.errors import InputError
 from flt.federation.aggregation import Aggregation
 from flt.federation.memory import NOTHING
+from flt.federation.partial import PartialAggregate
 from flt.federation.returned import check_aggregate
 from flt.federation.round import Aggregate, Federation, Round
 
@@ -45,6 +47,20 @@ class RuleAround(Aggregation):
             self.rule.check(self.inside(federation))
         except InputError as error:  # which names the setting as that of an outermost rule
             raise InputError(str(error).replace("aggregation.", "aggregation.rule.", 1)) from error
+
+    @abstractmethod
+    def apply(self, round: Round) -> Aggregate | None:
+        """What this rule makes of a round that has clients; None if nothing can be made of it."""
+
+    def finish(self, total: PartialAggregate | None, round: Round) -> Aggregate | None:
+        """Applies the rule to a round that is there as a whole."""
+        return self.apply(round) if len(round) else None
+
+    def aggregate(self, round: Round) -> Aggregate:
+        """Applies the rule to a round of which something can be made."""
+        aggregate = self.apply(round)
+        assert aggregate is not None, "the inner rule makes nothing of the round; the engine asks by finish"
+        return aggregate
 
     def ask(self, round: Round) -> Aggregate | None:
         """What the inner rule makes of a round; what it keeps, the answer holds as ``memory`` of this rule.

@@ -10,7 +10,6 @@ from torch import Tensor
 from flt.errors import InputError
 from flt.federation.around import RuleAround
 from flt.federation.judgement import Judgement
-from flt.federation.partial import PartialAggregate
 from flt.federation.returned import described
 from flt.federation.round import Aggregate, Federation, Round
 
@@ -39,19 +38,11 @@ class PreAggregation(RuleAround):
         """The federation with as many rows as the inner rule will see."""
         return federation.replace(num_rows=self.num_rows(federation.rows_per_round))
 
-    def finish(self, total: PartialAggregate | None, round: Round) -> Aggregate | None:
+    def apply(self, round: Round) -> Aggregate | None:
         """Applies the inner rule to the mixtures."""
-        if not len(round):
-            return None
         mixing = self._checked(self.mix(round), round)
         found = self.ask(self._mixed(round, mixing))
         return None if found is None else replace(found, judgement=carried_back(found.judgement, mixing))
-
-    def aggregate(self, round: Round) -> Aggregate:
-        """Applies the inner rule to the mixtures of a round that has clients."""
-        aggregate = self.finish(None, round)
-        assert aggregate is not None, "the inner rule makes nothing of the round; the engine asks by finish"
-        return aggregate
 
     def _checked(self, mixing: Any, round: Round) -> Tensor:
         shape = (self.num_rows(len(round)), len(round))

@@ -337,6 +337,16 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     ),
     "unknown solver": (attack("AdaptiveAttack", "--attack.solver", "best"), ["solver", "best", "exact"]),
     # The rule
+    "no bound": (rule("NormClipping"), ["aggregation.max_norm is missing", "--aggregation.help NormClipping"]),
+    "no length of a step": (rule("SignSGD"), ["aggregation.step is missing", "--aggregation.help SignSGD"]),
+    "negative noise": (
+        rule("NormClipping", "--aggregation.max_norm", "1", "--aggregation.noise_std", "-1"),
+        ["aggregation.noise_std=-1.0", "from 0"],
+    ),
+    "no step of Weiszfeld's": (rule("RFA", "--aggregation.num_steps", "0"), ["aggregation.num_steps=0", "1 or more"]),
+    "no smoothing": (rule("GeometricMedian", "--aggregation.smoothing", "0"), ["aggregation.smoothing=0.0", "greater"]),
+    "momentum of 1": (rule("CenteredClipping", "--aggregation.momentum", "1"), ["aggregation.momentum=1.0", "less"]),
+    "more votes than clients": (rule("RLR", "--aggregation.threshold", "31"), ["threshold=31", "RLR of 30 updates"]),
     "trimming half": (rule("TrimmedMean", "--aggregation.trim", "15"), ["trim=15", "30", "14"]),
     "negative trim": (rule("TrimmedMean", "--aggregation.trim", "-1"), ["trim=-1", "0"]),
     "trimming as many as are malicious": (rule("TrimmedMean", *TRIM, "--attack.fraction", "0.5"), ["trim=15", "14"]),

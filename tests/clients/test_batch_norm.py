@@ -89,9 +89,9 @@ def vectors(norm=nn.BatchNorm1d, *more, **settings):
     return nn.Sequential(*layers)
 
 
-def pictures(**settings):
+def pictures(*, bias=True, **settings):
     return nn.Sequential(
-        nn.Conv2d(1, 3, 3),
+        nn.Conv2d(1, 3, 3, bias=bias),
         nn.BatchNorm2d(3, **settings),
         nn.Tanh(),
         nn.Conv2d(3, 4, 3, bias=False),
@@ -288,7 +288,9 @@ def test_every_rule(fit, number):
     if rule.make().needs_root_update:
         others["root_batch_size"] = 4
     data = Pictures(sizes=MANY if rule.selects else FEW)
-    moved, sent = check_run(fit, rule, attack, network=made(pictures), data=data, **others if number % 2 else {})
+    # The gradient of a bias before a batch normalisation is nothing but rounding.
+    make = pictures if rule.follows else partial(pictures, bias=False)
+    moved, sent = check_run(fit, rule, attack, network=made(make), data=data, **others if number % 2 else {})
     assert all(moved)
     assert sent.honest[0].malicious.any() or number % 2 or not attack.active
 

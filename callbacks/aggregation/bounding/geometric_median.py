@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from callbacks.aggregation.fedavg import shares_of
+from callbacks.aggregation.fedavg import equal_shares, shares_of
 from flt.federation import ClientWeights, Round
 from flt.functional.aggregation.bounding.geometric_median import Start, Weiszfeld
 
@@ -39,7 +39,7 @@ class GeometricMedian(ClientWeights):
 
     def weigh(self, round: Round) -> Tensor:
         """See `flt.functional.geometric_median`."""
-        return self.iteration.weights(round.rows.gram, round.losses.new_ones(len(round), device=round.device))
+        return self.iteration.weights(round.rows.gram, equal_shares(round))
 
 
 class RFA(ClientWeights):

@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from flt.errors import check_positive
-from flt.functional.distances import LONGEST, norms
+from flt.functional.distances import LONGEST
+from flt.functional.rows import Rows
 from flt.functional.weighted_sum import WeightedSum
 
 
@@ -30,12 +31,13 @@ def norm_bounded_mean(updates: Tensor, num_examples: Tensor, *, max_norm: float)
         tensor([0.3000, 0.9000])
     """
     check_positive("max_norm", max_norm)
-    return norm_bounded_sum(updates, num_examples.double() / num_examples.sum().clamp(min=1), max_norm=max_norm).mean()
+    shares = num_examples.double() / num_examples.sum().clamp(min=1)
+    return norm_bounded_sum(Rows(updates), shares, max_norm=max_norm).mean()
 
 
-def norm_bounded_sum(updates: Tensor, shares: Tensor, *, max_norm: float) -> WeightedSum:
+def norm_bounded_sum(rows: Rows, shares: Tensor, *, max_norm: float) -> WeightedSum:
     """The sum behind `norm_bounded_mean`, each client counting by its share, shape ``[num_clients]``."""
-    lengths = norms(updates)
+    lengths = rows.norms
     # The factor that brings so long an update to the bound would lose its digits in float32.
     exact = bool((lengths > LONGEST).any())
-    return WeightedSum.of(updates, shares * (max_norm / lengths.clamp(min=max_norm)), shares, exact=exact)
+    return rows.weighted_sum(shares * (max_norm / lengths.clamp(min=max_norm)), shares, exact=exact)

@@ -1,8 +1,11 @@
 """Rules that bound what an update can do: geometric medians, clipping, signs."""
 
+from functools import partial
+
 import agreement
 import numpy as np
-import reference.bounding as reference
+import reference
+import reference.bounding as bounding
 
 import callbacks
 from catalogue.row import Golden, Rule
@@ -15,7 +18,7 @@ RULES: list[Rule] = [
         "GeometricMedian",
         callbacks.GeometricMedian,
         lambda u, root, sizes, f, **settings: F.geometric_median(u, **settings),
-        lambda u, root, sizes, f, **settings: reference.geometric_median(u, np.ones(len(u)), **settings),
+        lambda u, root, sizes, f, **settings: bounding.geometric_median(u, np.ones(len(u)), **settings),
         [
             Golden((1.2, 0.9)),
             Golden((1.297051, 0.942145), {"num_steps": 3}),
@@ -23,7 +26,7 @@ RULES: list[Rule] = [
             Golden((1.244605, 0.923784), {"num_steps": 3, "start": "zero", "smoothing": 0.1}),
         ],
         compare=agreement.bounded,
-        weights=lambda u, root, sizes, f: reference.geometric_median_weights(u, np.ones(len(u))),
+        weights=lambda u, root, sizes, f: bounding.geometric_median_weights(u, np.ones(len(u))),
         translates=True,
         scales=False,  # where the median is one of the updates, by the smoothing
     ),
@@ -31,11 +34,60 @@ RULES: list[Rule] = [
         "RFA",
         callbacks.RFA,
         lambda u, root, sizes, f: F.geometric_median(u, sizes, **RFA),
-        lambda u, root, sizes, f: reference.geometric_median(u, sizes, **RFA),
+        lambda u, root, sizes, f: bounding.geometric_median(u, sizes, **RFA),
         [Golden((1.297051, 0.942145))],
         compare=agreement.entries,
-        weights=lambda u, root, sizes, f: reference.geometric_median_weights(u, sizes, **RFA),
+        weights=lambda u, root, sizes, f: bounding.geometric_median_weights(u, sizes, **RFA),
         translates=True,
+        robust=False,
+    ),
+    Rule(
+        "CenteredClipping",
+        partial(callbacks.CenteredClipping, max_norm=1.0),
+        lambda u, root, sizes, f, max_norm=1.0, **more: F.centered_clipping(u, max_norm=max_norm, **more),
+        lambda u, root, sizes, f, **settings: bounding.centered_clipping(u, **settings),
+        [
+            Golden((0.648515, 0.440949)),
+            Golden((1.200916, 0.911550), {"num_steps": 3}),
+        ],
+        compare=partial(agreement.entries, longest=1.0),
+        statistics=lambda u, statistics, f: reference.median(statistics),
+        scales=False,
+        rounds=bounding.centered_clipping_rounds,
+    ),
+    Rule(
+        "NormClipping",
+        partial(callbacks.NormClipping, max_norm=0.5),
+        lambda u, root, sizes, f, max_norm=0.5: F.norm_clipping(u, max_norm=max_norm),
+        lambda u, root, sizes, f, max_norm=0.5: reference.norm_bounded_mean(u, np.ones(len(u)), max_norm),
+        [Golden((1.086866, 0.697498), {"max_norm": 2.0}), Golden((2.457143, -0.385714), {"max_norm": 15.0})],
+        compare=partial(agreement.entries, longest=0.5),
+        weights=lambda u, root, sizes, f: np.full(len(u), 1 / len(u)),
+        scales=False,
+    ),
+    Rule(
+        "SignSGD",
+        partial(callbacks.SignSGD, step=0.1),
+        lambda u, root, sizes, f, step=0.1: F.sign_sgd(u, step=step),
+        lambda u, root, sizes, f, step=0.1: bounding.majority(u, step),
+        [Golden((1.0, 1.0), {"step": 1.0})],
+        compare=partial(agreement.entries, longest=0.1),
+        statistics=lambda u, statistics, f: statistics.mean(axis=0),
+        unanimous=False,
+        scales=False,
+        follows=False,
+    ),
+    Rule(
+        "RLR(FedAvg)",
+        callbacks.RLR,
+        lambda u, root, sizes, f, threshold=None: F.robust_learning_rate(
+            u, F.fedavg(u, sizes), threshold=min(f + 1, len(u)) if threshold is None else threshold
+        ),
+        lambda u, root, sizes, f, threshold=None: bounding.turned_around(
+            u, reference.fedavg(u, sizes), min(f + 1, len(u)) if threshold is None else threshold
+        ),
+        [Golden((2.457143, 0.385714), {"threshold": 6}), Golden((2.457143, -0.385714))],
+        weights=lambda u, root, sizes, f: reference.shares(sizes),
         robust=False,
     ),
 ]

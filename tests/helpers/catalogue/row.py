@@ -50,6 +50,7 @@ class Rule(NamedTuple):
         translates: Whether adding a vector to all updates, the root update too, adds it to the aggregate.
         scales: Whether multiplying all updates, the root update too, by a positive number multiplies the aggregate.
         averages: Whether it is the mean of clients with as many examples each, where none is to be tolerated.
+        follows: Whether updates that differ by their rounding alone never change the aggregate by more.
         rounds: The aggregates of one round after the other, in NumPy, given a list of the rounds' (updates, root
             update, sizes of the clients' data, client ids) and f; None for a rule without memory.
     """
@@ -73,6 +74,7 @@ class Rule(NamedTuple):
     translates: bool = False
     scales: bool = True
     averages: bool = False
+    follows: bool = True
     rounds: Callable[..., list[np.ndarray]] | None = None
 
     def in_rounds(self, given: Sequence[tuple[np.ndarray, ...]], f: int) -> list[np.ndarray]:

@@ -28,3 +28,38 @@ def geometric_median_weights(
 
 def geometric_median(updates, shares, **settings):
     return geometric_median_weights(updates, shares, **settings) @ updates
+
+
+def centered_clipping(updates, center=None, max_norm=1.0, num_steps=1, relative=False):
+    center = np.zeros(updates.shape[1]) if center is None else center
+    for _ in range(num_steps):
+        differences = [update - center for update in updates]
+        lengths = [np.linalg.norm(difference) for difference in differences]
+        bound = max_norm * np.median(lengths) if relative else max_norm
+        clipped = [
+            difference if length <= bound else difference * (bound / length)
+            for difference, length in zip(differences, lengths, strict=True)
+        ]
+        center = center + sum(clipped) / len(updates)
+    return center
+
+
+def centered_clipping_rounds(rounds, f, **settings):
+    found, center = [], None
+    for updates, *_ in rounds:
+        center = centered_clipping(updates, center, **settings)
+        found.append(center)
+    return found
+
+
+def majority(updates, step):
+    votes = [sum(np.sign(value) for value in column) for column in updates.T]
+    return step * np.array([np.sign(vote) for vote in votes])
+
+
+def turned_around(updates, aggregate, threshold):
+    result = []
+    for column, value in zip(updates.T, aggregate, strict=True):
+        agreement = abs(sum(1 if entry > 0 else -1 if entry < 0 else 0 for entry in column))
+        result.append(value if agreement >= threshold else -value)
+    return np.array(result)
