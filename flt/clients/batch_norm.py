@@ -27,15 +27,23 @@ def flatten_statistics(statistics: dict[str, Tensor], device: torch.device) -> T
     return torch.cat([torch.zeros(0, device=device), *(statistic.flatten() for statistic in statistics.values())])
 
 
+def statistics_moved(statistics: dict[str, Tensor], change: Tensor) -> dict[str, Tensor]:
+    """The statistics plus ``change``, shape ``[num_statistics]``.
+
+    A variance that would become negative is 0.
+    """
+    pieces = torch.split(change, [statistic.numel() for statistic in statistics.values()])
+    moved = {
+        name: statistic + piece.view_as(statistic)
+        for (name, statistic), piece in zip(statistics.items(), pieces, strict=True)
+    }
+    # Negative by rounding, or by the negative weights of FLTrust-NoReLU.
+    return {name: value.clamp(min=0.0) if name.endswith("running_var") else value for name, value in moved.items()}
+
+
 @torch.no_grad()
 def move_statistics(network: nn.Module, change: Tensor) -> None:
-    """Adds ``change``, shape ``[num_statistics]``, to the network's statistics in place.
-
-    A variance that would become negative is set to 0.
-    """
+    """Adds ``change``, shape ``[num_statistics]``, to the network's statistics in place; see `statistics_moved`."""
     statistics = statistics_of(network)
-    pieces = torch.split(change, [statistic.numel() for statistic in statistics.values()])
-    for (name, statistic), piece in zip(statistics.items(), pieces, strict=True):
-        statistic.add_(piece.view_as(statistic))
-        if name.endswith("running_var"):  # negative by rounding, or by the negative weights of FLTrust-NoReLU
-            statistic.clamp_(min=0.0)
+    for name, value in statistics_moved(statistics, change).items():
+        statistics[name].copy_(value)

@@ -10,6 +10,7 @@ from flt.federation.memory import ClientMemory, Memory
 from flt.federation.partial import PartialAggregate
 from flt.federation.preaggregation import PreAggregation
 from flt.federation.round import Aggregate, Backdoor, Federation, Round
+from flt.federation.server import Server
 
 __all__ = [
     "Aggregate",
@@ -28,6 +29,7 @@ __all__ = [
     "PreAggregation",
     "Round",
     "RuleAround",
+    "Server",
     "Streaming",
     "by_client",
     "check_fewest",

@@ -26,7 +26,8 @@ class RuleAround(Aggregation):
         if not isinstance(rule, Aggregation):
             raise InputError(f"aggregation.rule={rule!r} is no aggregation rule: name one, such as Median")
         self.rule = rule
-        self.needs_root_update = rule.needs_root_update
+        self.needs_root_update = rule.needs_root_update or type(self).needs_root_update
+        self.needs_root_data = rule.needs_root_data or type(self).needs_root_data
 
     @property
     def label(self) -> str:

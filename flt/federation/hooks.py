@@ -40,6 +40,9 @@ class FederatedCallback(Callback):
     needs_root_update: bool = False
     """Whether rounds have to compute the server's own update."""
 
+    needs_root_data: bool = False
+    """Whether rounds have to come with ``round.server``, which computes with data of the server's own."""
+
     def __init_subclass__(cls, **settings: Any) -> None:
         """Marks the hooks of a class written for version 0.1, which says ``by_client = True`` of all of them."""
         super().__init_subclass__(**settings)

@@ -11,6 +11,7 @@ from flt.data.examples import ClientData
 from flt.data.triggers import Trigger
 from flt.federation.judgement import Judgement
 from flt.federation.memory import NOTHING, Memory
+from flt.federation.server import Server
 from flt.functional.layout import Piece
 from flt.functional.rows import Rows, as_shares
 from flt.functional.weighted_sum import WeightedSum
@@ -106,6 +107,8 @@ class Round:
         root_statistics: The same of the server's own training, shape ``[num_statistics]``.
         parameters: Those of the global model at the start of the round, w, shape ``[num_params]``.
         federation: What stays the same for a whole run.
+        server: What the server can compute with data of its own, until the global model has taken its step; None if
+            nothing in this run needs it.
         num_dropped: Clients that were removed: their updates held a NaN or an infinity, or a hook dropped them.
         memory: What the plug-in that is given this round has kept of earlier rounds; empty in the first one.
         rule: The aggregation rule as a function for attacks, from updates of shape ``[num_clients, num_params]`` to the
@@ -124,6 +127,7 @@ class Round:
     root_statistics: Tensor | None
     parameters: Tensor = field(repr=False)
     federation: Federation = field(repr=False)
+    server: Server | None = field(default=None, repr=False)
     num_dropped: int = 0
     memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
     rule: Callable[[Tensor], Tensor] = field(default=_no_rule, repr=False)
@@ -173,6 +177,11 @@ class Round:
         """The root update; a callback that calls this sets ``needs_root_update = True``."""
         assert self.root_update is not None, "a callback uses the root update without needs_root_update = True"
         return self.root_update
+
+    def require_server(self) -> Server:
+        """What computes with the server's data; a callback that calls this sets ``needs_root_data = True``."""
+        assert self.server is not None, "a callback uses the server's data without needs_root_data = True"
+        return self.server
 
     def require_root_statistics(self) -> Tensor:
         """The statistics that come with the root update."""

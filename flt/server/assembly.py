@@ -20,6 +20,7 @@ from flt.server.draws import RoundDraws
 from flt.server.network_checks import check_trainable
 from flt.server.processes import Processes
 from flt.server.reception import Reception
+from flt.server.root_data import RootData
 
 
 def assemble(
@@ -60,13 +61,15 @@ def assemble(
             f"a hook on_federation returned {described(federation)}: return federation.replace(clients=...), or None"
         )
     needs_root = any(getattr(callback, "needs_root_update", False) for callback in callbacks)
-    check_effects(data, needs_root=needs_root, root_batch_size=root_batch_size)
+    needs_data = any(getattr(callback, "needs_root_data", False) for callback in callbacks)
+    check_effects(data, needs_update=needs_root, needs_data=needs_data, root_batch_size=root_batch_size)
     check_malicious(federation, attack, rule)
     if training.clients_per_chunk != "auto" and training.needs_one_by_one:
         rank_zero_warn("model.clients_per_chunk has no effect: batch normalisation takes one client at a time")
     draws = RoundDraws(data, federation, local_steps, root_batch_size, needs_root)
     check_trainable(training.network, federation.clients.features[: draws.smallest_batch])
-    return Reception(Cohort(training, draws), rule, callbacks, processes)
+    server = RootData(training, draws) if needs_data else None
+    return Reception(Cohort(training, draws, server), rule, callbacks, processes)
 
 
 def _the(callbacks: Sequence[Callback], kind: type[Any]) -> Any:

@@ -80,22 +80,27 @@ def check_milestones(milestones: list[int], gamma: float, client_lr: float, *, n
         rank_zero_warn(f"model.lr_milestones holds {milestones[-1]}, and training ends after {num_rounds} rounds")
 
 
-def check_effects(data: FederatedDataModule, *, needs_root: bool, root_batch_size: int | None) -> None:
+def check_effects(
+    data: FederatedDataModule, *, needs_update: bool, needs_data: bool = False, root_batch_size: int | None
+) -> None:
     """Warns of settings of the data and the root update that have no effect under the others.
 
     Args:
         data: The data.
-        needs_root: Whether rule or attack uses the root update.
+        needs_update: Whether rule or attack uses the root update.
+        needs_data: Whether rule or attack uses the root dataset in another way.
         root_batch_size: Examples of the root dataset for a step; None for all.
     """
     if data.bias_probability is None and data.biased_class != 1:
         rank_zero_warn(f"data.biased_class={data.biased_class} has no effect without data.bias_probability")
     if data.stand_in == "always" and data.data_dir is not None:
         rank_zero_warn(f"data.data_dir={data.data_dir} has no effect with data.stand_in=always")
-    if needs_root:
+    if needs_update:
         return
     if root_batch_size is not None:
         rank_zero_warn("model.root_batch_size has no effect: neither rule nor attack uses the root update")
+    if needs_data:
+        return
     if data.bias_probability is not None or data.root_path is not None:
         name = "bias_probability" if data.root_path is None else "root_path"
         rank_zero_warn(

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from torch import Tensor
-
 from flt.clients.batches import LocalBatches, take_batches, whole
 from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule
 from flt.federation import Federation, Round
 from flt.server.draws import DrawnRound, RoundDraws
 from flt.server.processes import Processes
+from flt.server.root_data import RootData
+from flt.server.seen import as_seen
 
 # Numbers (updates or examples, whichever are more) in a part of a round: on a CPU 4 MiB, which the allocator keeps
 # and gives again to the next part; on a GPU 1 GiB.
@@ -27,10 +27,12 @@ class Cohort:
     Args:
         training: Local training of the global model.
         draws: What draws the rounds.
+        root_data: What computes with the server's data; None if nothing needs it.
     """
 
     training: LocalTraining
     draws: RoundDraws
+    root_data: RootData | None = None
 
     @property
     def federation(self) -> Federation:
@@ -53,6 +55,7 @@ class Cohort:
         """
         federation, drawn = self.federation, self.draws(number)
         parameters = self.training.flat.flatten()
+        server = None if self.root_data is None else self.root_data.of(number, client_lr, parameters)
         of_server, root = [self._root_batches(drawn)] if self.draws.needs_root else [], None
         num_parts = -(-len(drawn.client_ids) // clients_per_part)
         mine = [part for part in range(num_parts) if processes.has(part, num_parts)]
@@ -75,6 +78,7 @@ class Cohort:
                 root_statistics=None if root is None else root.statistics[0],
                 parameters=parameters,
                 federation=federation,
+                server=server,
             )
             del batches, trained  # the next part takes their memory
 
@@ -94,7 +98,7 @@ class Cohort:
         """What some of the clients train on."""
         clients = self.federation.clients
         batches = take_batches(clients.features, clients.labels, drawn.rows[some])
-        return self._as_seen(batches, None if drawn.augmentation is None else drawn.augmentation[some])
+        return as_seen(self._data, batches, None if drawn.augmentation is None else drawn.augmentation[some])
 
     def _root_batches(self, drawn: DrawnRound) -> LocalBatches:
         """What the server's own update g_0 is trained on."""
@@ -103,17 +107,8 @@ class Cohort:
             batches = self._whole_root
         else:
             batches = take_batches(root.features, root.labels, drawn.root_rows)
-        return self._as_seen(batches, drawn.root_augmentation)
+        return as_seen(self._data, batches, drawn.root_augmentation)
 
     @cached_property
     def _whole_root(self) -> LocalBatches:
         return whole(self._data.root.features, self._data.root.labels, local_steps=self.draws.local_steps)
-
-    def _as_seen(self, batches: LocalBatches, augmentation: Tensor | None) -> LocalBatches:
-        """The batches as the network sees them: augmented, then normalised."""
-        if augmentation is not None:
-            changed = self._data.inputs.augment(batches.features, augmentation.flatten(0, 1))
-            batches = batches._replace(features=changed)
-        if self._data.normalization is not None:
-            batches = batches._replace(features=self._data.normalization(batches.features, channel_dim=3))
-        return batches
