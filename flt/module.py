@@ -32,7 +32,7 @@ from flt.server.assembly import assemble
 from flt.server.callback_checks import check_callbacks, check_monitors
 from flt.server.checks import check_milestones, check_server_optimizer, check_trainer
 from flt.server.continuation import OF_MODEL, keep, settings_of_data, settings_of_rounds, take_up
-from flt.server.memory_check import check_memory
+from flt.server.memory_check import check_kept, check_memory
 from flt.server.network_checks import check_network
 from flt.server.processes import Processes
 from flt.server.token_checks import check_token_ids
@@ -153,6 +153,8 @@ class FederatedModule(RowMetrics):
             check_milestones(self.lr_milestones, self.lr_gamma, self.client_lr, num_rounds=self.trainer.max_steps)
             self._set_up_rounds(data, attack)
             check_memory(self.federation, local_steps=self.local_steps, batch_size=data.batch_size)
+            num_params = self._training.flat.num_params
+            self.kept = check_kept(callbacks_of(self.trainer), self.federation, num_params=num_params)
 
     def _set_up_rounds(self, data: FederatedDataModule, attack: Attack | None) -> None:
         rule = only(self.trainer, Aggregation)

@@ -127,10 +127,19 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
         "inputs": data.inputs.describe(),
         "aggregation": module.rule.describe(federation),
         "attack": f"{attack_label(trainer)}: {federation.num_malicious} of {clients} clients malicious",
+        "memory": ", ".join(f"{name} keeps {_size(kept)} from round to round" for name, kept in module.kept.items()),
         "step": describe_step(module),
         "rounds": f"{trainer.max_steps:,}" + (f", from {trainer.global_step:,}" if trainer.global_step else ""),
     }
     return {name: line for name, line in lines.items() if line}
+
+
+def _size(num_bytes: int) -> str:
+    """A number of bytes in words, to three digits."""
+    unit, name = next(
+        (pair for pair in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")) if num_bytes >= pair[0]), (1.0, "bytes")
+    )
+    return f"{num_bytes / unit:.3g} {name}"
 
 
 def describe_step(module: FederatedModule) -> str:

@@ -63,6 +63,10 @@ class RuleAround(Aggregation):
         assert aggregate is not None, "the inner rule makes nothing of the round; the engine asks by finish"
         return aggregate
 
+    def numbers_kept(self, federation: Federation, num_params: int) -> int:
+        """What the inner rule keeps."""
+        return self.rule.numbers_kept(self.inside(federation), num_params)
+
     def ask(self, round: Round) -> Aggregate | None:
         """What the inner rule makes of a round; what it keeps, the answer holds as ``memory`` of this rule.
 

@@ -55,6 +55,17 @@ class FederatedCallback(Callback):
         """What summaries and figures call it."""
         return type(self).__name__
 
+    def numbers_kept(self, federation: Federation, num_params: int) -> int:
+        """Numbers of four bytes that its memory will hold from round to round, said and checked before the first one.
+
+        Those that grow neither with the clients nor with the parameters of the model need not be counted.
+
+        Args:
+            federation: The clients.
+            num_params: Length of an update.
+        """
+        return 0
+
     def on_federation(self, federation: Federation) -> Federation | None:
         """Once, before the first round."""
 

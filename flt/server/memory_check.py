@@ -1,12 +1,14 @@
-"""The memory that a round's batches need, said before the first round."""
+"""The memory that a run needs, said before the first round: for a round's batches, and for what plug-ins keep."""
 
 import os
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 
 from flt.clients.draws import BLOCK
 from flt.errors import InputError
-from flt.federation import Federation
+from flt.federation import Aggregation, FederatedCallback, Federation
 
 
 def check_memory(federation: Federation, *, local_steps: int, batch_size: int) -> None:
@@ -27,16 +29,48 @@ def check_memory(federation: Federation, *, local_steps: int, batch_size: int) -
     rows = federation.clients_per_round * local_steps * batch * torch.long.itemsize
     draw = clients_per_draw * local_steps * largest * torch.float.itemsize
     examples = local_steps * batch * features[0].numel() * features.element_size()
-    on_gpu = features.is_cuda
-    needs = [(rows + max(draw, 0 if on_gpu else examples), _of_machine(), "memory")]
-    if on_gpu:
-        needs.append((examples, torch.cuda.get_device_properties(features.device).total_memory, "GPU memory"))
+    needs = [(rows + max(draw, 0 if features.is_cuda else examples), _of_machine(), "memory")]
+    if features.is_cuda:
+        needs.append((examples, _of_gpu(features.device), "GPU memory"))
     for need, there_is, kind in needs:
         if need > there_is:
             raise InputError(
                 f"model.local_steps={local_steps} would need {need / 1e9:.3g} GB of {kind} for the batches of a round,"
                 f" of {there_is / 1e9:.3g} GB in all: take fewer, or a smaller data.batch_size"
             )
+
+
+def check_kept(callbacks: Iterable[Any], federation: Federation, *, num_params: int) -> dict[str, int]:
+    """How many bytes each plug-in keeps from round to round, of those that keep any, by its label.
+
+    Args:
+        callbacks: The plug-ins.
+        federation: The clients and their data, on the device.
+        num_params: Length of an update.
+
+    Raises:
+        InputError: If there is not memory for twice as much: it is there twice while the next round's takes its place.
+    """
+    device = federation.clients.features.device
+    there_is, kind = (_of_gpu(device), "GPU memory") if device.type == "cuda" else (_of_machine(), "memory")
+    kept = {}
+    for callback in callbacks:
+        numbers = callback.numbers_kept(federation, num_params) if isinstance(callback, FederatedCallback) else 0
+        size = torch.float.itemsize * numbers
+        if 2 * size > there_is:
+            setting = "aggregation" if isinstance(callback, Aggregation) else "callback"
+            raise InputError(
+                f"{setting}={callback.label} keeps {size / 1e9:.3g} GB from round to round, and needs twice as much,"
+                f" of {there_is / 1e9:.3g} GB of {kind} in all: take another, fewer clients or a smaller network"
+            )
+        if size:
+            kept[callback.label] = size
+    return kept
+
+
+def _of_gpu(device: torch.device) -> int:
+    """Bytes of a GPU's memory."""
+    return torch.cuda.get_device_properties(device).total_memory
 
 
 def _of_machine() -> int:

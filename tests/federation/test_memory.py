@@ -242,3 +242,22 @@ def test_a_warning_comes_once_though_an_attack_asks_the_rule(fit, asks):
         fit(Median(), Sending(float("nan"), (0,)), Silent(0.2), rounds=4)
     assert sum("were dropped" in str(each.message) for each in shown) == 1
     fit(Median(), Silent(0.2), rounds=2)  # without any, as a warning is an error here
+
+
+class Hoarding(Momentum):
+    """Says that it keeps so many numbers for each client and parameter."""
+
+    def __init__(self, each):
+        self.each = each
+
+    def numbers_kept(self, federation, num_params):
+        return self.each * federation.num_clients * num_params
+
+
+@pytest.mark.parametrize("around", [lambda rule: rule, NNM])
+def test_what_is_kept_is_known_before_the_first_round(fit, around):
+    server = fit(around(Hoarding(2)), rounds=1)
+    assert server.kept == {server.rule.label: 4 * 2 * 10 * len(parameters_of(server))}
+    assert fit(around(Hoarding(0)), rounds=1).kept == {}
+    with pytest.raises(InputError, match=r"aggregation=.*Hoarding.* keeps .* GB from round to round, .* in all: take"):
+        fit(around(Hoarding(2**40)), rounds=1)

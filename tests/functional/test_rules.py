@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import reference
 import torch
-from catalogue import EXAMPLE, EXAMPLE_ROOT, RULES
+from catalogue import EXAMPLE_ROOT, RULES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,8 +40,9 @@ def test_agrees_with_reference(rule, dtype):
 @pytest.mark.parametrize(("rule", "golden"), GOLDEN)
 def test_golden_vectors(rule, golden):
     """They come out of the function, of its reference and of the callback."""
-    updates, root, sizes = torch.tensor(EXAMPLE), torch.tensor(EXAMPLE_ROOT), torch.ones(len(EXAMPLE))
-    federation = hostile.federation_of(num_examples=sizes, malicious=torch.arange(len(updates)) == 6)
+    updates, root = torch.tensor(golden.updates), torch.tensor(EXAMPLE_ROOT)
+    sizes = torch.ones(len(updates))
+    federation = hostile.federation_of(num_examples=sizes, malicious=torch.arange(len(updates)) == len(updates) - 1)
     case = hostile.Case(hostile.round_of(federation, updates, root), clients_per_part=len(updates))
     _, aggregate = hostile.receive(case, rule.make(**golden.settings))
     wide = (tensor.double() for tensor in (updates, root, sizes))

@@ -50,6 +50,11 @@ def bounded(rule: Any, found: np.ndarray, rows: np.ndarray, root: np.ndarray, si
     assert (found <= rows.max(axis=0) + slack).all()
 
 
+def shrunk(rule: Any, found: np.ndarray, rows: np.ndarray, root: np.ndarray, sizes: np.ndarray, f: int) -> None:
+    """Only by the range of the updates and zero: small differences of them decide who counts."""
+    bounded(rule, found, np.vstack([rows, np.zeros_like(root)]), root, sizes, f)
+
+
 def selection(rule: Any, found: np.ndarray, rows: np.ndarray, root: np.ndarray, sizes: np.ndarray, f: int) -> None:
     """It is one of the updates, and its Krum score is the least, but for rounding in float64."""
     (same,) = (rows == found).all(axis=1).nonzero()

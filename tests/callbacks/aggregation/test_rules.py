@@ -45,7 +45,8 @@ def test_a_run_of_every_rule(fit, rule):
     for (round, aggregate), after, update in zip(recorder.ended, recorder.parameters, expected, strict=True):
         assert_close(aggregate.update.double(), update, rtol=1e-4, atol=1e-6)
         assert_close(after.double(), start.double() + update, rtol=1e-5, atol=1e-5)
-        check_weights(rule, round, aggregate)
+        if rule.rounds is None or round.number == 0:  # later ones follow from what is kept
+            check_weights(rule, round, aggregate)
         check_trust(rule, round, aggregate)
         if made.takes_parts:
             check_parts(made, round, aggregate)

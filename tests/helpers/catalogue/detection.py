@@ -9,6 +9,8 @@ import callbacks
 from catalogue.row import Golden, Rule
 from flt import functional as F
 
+SYBILS = ((1.0, 0.0), (1.0, 0.0), (0.0, 1.0), (-1.0, 0.5))
+
 RULES: list[Rule] = [
     Rule(
         "FLAME",
@@ -19,5 +21,22 @@ RULES: list[Rule] = [
         fewest=lambda f: 3,
         compare=agreement.medium,
         weights=lambda u, root, sizes, f: reference.shares(reference.majority(u)),
+    ),
+    Rule(
+        "FoolsGold",
+        callbacks.FoolsGold,
+        lambda u, root, sizes, f, **settings: F.foolsgold(u, **settings),
+        lambda u, root, sizes, f, **settings: reference.foolsgold([(u, range(len(u)))], **settings)[0],
+        [
+            Golden((-1.0, 1.5), {"normalize": False}, SYBILS),
+            Golden((-0.894427, 1.447214), {"normalize": False, "rescale": True}, SYBILS),
+            Golden((-0.25, 0.375), {}, SYBILS),
+        ],
+        fewest=lambda f: 2,
+        compare=agreement.shrunk,
+        weights=lambda u, root, sizes, f: reference.shares(reference.foolsgold_weights(u)),
+        rounds=lambda given, f: reference.foolsgold([(u, ids) for u, _, _, ids in given]),
+        robust=False,
+        unanimous=False,
     ),
 ]

@@ -17,10 +17,11 @@ EXAMPLE_ROOT = (1.0, 1.0)
 
 
 class Golden(NamedTuple):
-    """A result known from elsewhere, and the settings with which it comes out."""
+    """A result known from elsewhere, the settings with which it comes out, and the updates that it is made of."""
 
     expected: tuple[float, ...]
     settings: Mapping[str, Any] = MappingProxyType({})
+    updates: tuple[tuple[float, ...], ...] = EXAMPLE
 
 
 class Rule(NamedTuple):

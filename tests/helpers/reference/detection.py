@@ -3,10 +3,10 @@
 import numpy as np
 
 
-def shares(mask):
-    """Equal shares for those in the mask."""
-    mask = np.asarray(mask, dtype=float)
-    return mask / mask.sum() if mask.sum() else mask
+def shares(weights):
+    """Weights, or a mask, that add up to 1."""
+    weights = np.asarray(weights, dtype=float)
+    return weights / weights.sum() if weights.sum() else weights
 
 
 def length(vector):
@@ -53,3 +53,35 @@ def majority(updates):
 
 def flame(updates):
     return mean_of(shortened(updates, np.median([length(u) for u in updates])), majority(updates))
+
+
+def foolsgold_weights(histories, confidence=1.0):
+    n = len(histories)
+    alike = np.array([[0.0 if i == j else cosine(histories[i], histories[j]) for j in range(n)] for i in range(n)])
+    most = [max(row) for row in alike]
+    pardoned = alike.copy()
+    for i in range(n):
+        for j in range(n):
+            if most[j] > most[i]:
+                pardoned[i, j] = alike[i, j] * most[i] / most[j]
+    unlike = np.clip([1 - max(row) for row in pardoned], 0.0, 1.0)
+    unlike[unlike <= 1e-10] = 0.0  # the same direction, but for rounding
+    if not unlike.any():
+        return unlike
+    weights = []
+    for share in np.minimum(unlike / unlike.max(), 0.99):
+        weights.append(0.0 if share == 0 else min(1.0, max(0.0, confidence * (np.log(share / (1 - share)) + 0.5))))
+    return np.array(weights)
+
+
+def foolsgold(rounds, confidence=1.0, normalize=True, rescale=False):
+    """The aggregates of rounds, each of updates and whose they are."""
+    history, found = {}, []
+    for updates, ids in rounds:
+        units = shortened(updates, 1.0)
+        for client, unit in zip(ids, units, strict=True):
+            history[client] = history.get(client, 0.0) + unit
+        weights = foolsgold_weights([history[client] for client in ids], confidence)
+        total = sum(w * u for w, u in zip(weights, units if rescale else updates, strict=True))
+        found.append(total / len(ids) if normalize else total)
+    return found
