@@ -1,6 +1,7 @@
 """Pre-aggregations, rules around a rule: thin classes over `flt.functional`."""
 
 from callbacks.preaggregation.bucketing import Bucketing
+from callbacks.preaggregation.clipping import ARC, Clipping
 from callbacks.preaggregation.nearest_neighbor_mixing import NNM
 
-__all__ = ["NNM", "Bucketing"]
+__all__ = ["ARC", "NNM", "Bucketing", "Clipping"]

@@ -45,7 +45,22 @@ class Rows:
     @cached_property
     def tensor(self) -> Tensor:
         """The rows written down, shape ``[num_rows, num_params]``: for mixtures a second copy of the updates."""
-        return self.updates if self.mixing is None else self.mixing.to(self.updates.dtype) @ self.updates
+        return self._made_of(self.updates)
+
+    def _made_of(self, block: Tensor, chosen: Tensor | None = None) -> Tensor:
+        """These rows, or some, in the columns of which ``block`` holds the updates, in its dtype."""
+        if self.mixing is None:
+            return block if chosen is None else block[chosen]
+        if self._scales is not None:
+            rows = self._scales.to(block.dtype)[:, None] * block
+            return rows if chosen is None else rows[chosen]
+        mixing = self.mixing if chosen is None else self.mixing[chosen]
+        return mixing.to(block.dtype) @ block
+
+    @cached_property
+    def _scales(self) -> Tensor | None:
+        """What each update is multiplied by, where none is mixed with another; else None."""
+        return None if self.mixing is None else _diagonal(self.mixing)
 
     @cached_property
     def gram(self) -> Gram:
@@ -58,7 +73,11 @@ class Rows:
     @cached_property
     def norms(self) -> Tensor:
         """Euclidean norm of each row, float64, shape ``[num_rows]``."""
-        return norms(self.updates) if self.mixing is None else self.gram.norms
+        if self.unmixed is None:
+            return norms(self.updates)
+        rows, mixing = self.unmixed
+        scales = _diagonal(mixing)  # of which no Gram matrix is needed
+        return self.gram.norms if scales is None else rows.norms * scales.abs()
 
     def mixed(self, mixing: Tensor) -> Rows:
         """The rows ``mixing @ self``, for a matrix of shape ``[num_rows, len(self)]``."""
@@ -75,8 +94,8 @@ class Rows:
         """`WeightedSum.of` these rows; without writing them down."""
         if self.mixing is None:
             return WeightedSum.of(self.updates, factors, weights, exact=exact)
-        counted = factors if weights is None else weights
-        return WeightedSum.of(self.updates, factors.double() @ self.mixing, counted, exact=exact)
+        counted, factors = factors if weights is None else weights, factors.double() @ self.mixing
+        return WeightedSum.of(self.updates, factors, counted, exact=exact or is_too_small(factors))
 
     def scaled_sum(self, shares: Tensor, scales: Tensor | None = None) -> WeightedSum:
         """The sum behind the mean of the rescaled rows, ``sum_i a_i s_i x_i`` of weight ``sum_i a_i``.
@@ -88,9 +107,7 @@ class Rows:
         if scales is None:
             return self.weighted_sum(shares)
         factors = shares.double() * scales
-        # A factor that shortens so long an update would lose its digits in float32.
-        exact = bool(((factors != 0) & (factors.abs() < SMALLEST_FACTOR)).any())
-        return self.weighted_sum(factors, shares, exact=exact)
+        return self.weighted_sum(factors, shares, exact=is_too_small(factors))
 
     def mean(self, weights: Tensor, scales: Tensor | None = None) -> Tensor:
         """The mean of the rescaled rows, shape ``[num_params]``; see `as_shares` and `scaled_sum`.
@@ -112,8 +129,7 @@ class Rows:
         """Distance of each row from a vector of shape ``[num_params]``, float64, shape ``[num_rows]``."""
         squares = self.updates.new_zeros(len(self), dtype=torch.float64)
         for block, piece in zip(float64_blocks(self.updates), column_blocks(vector[None]), strict=True):
-            rows = block if self.mixing is None else self.mixing @ block
-            squares += (rows - piece.double()).square().sum(dim=1)
+            squares += (self._made_of(block) - piece.double()).square().sum(dim=1)
         return squares.sqrt()
 
     def by_columns(self, function: Callable[[Tensor], Tensor], chosen: Tensor | None = None) -> Tensor:
@@ -125,18 +141,13 @@ class Rows:
             function: What is made of columns.
             chosen: Indices of the rows that it gets; None for all.
         """
-        if self.mixing is not None:
-            mixing = self.mixing.to(self.updates.dtype)
-            mixing = mixing if chosen is None else mixing[chosen]
-            return torch.cat([function(mixing @ block) for block in column_blocks(self.updates)])
-        if chosen is None:
+        if self.mixing is None and chosen is None:
             return function(self.updates)
-        return torch.cat([function(block[chosen]) for block in column_blocks(self.updates)])
+        return torch.cat([function(self._made_of(block, chosen)) for block in column_blocks(self.updates)])
 
     def columns(self, indices: Tensor) -> Tensor:
         """Some columns, shape ``[num_rows, len(indices)]``."""
-        chosen = self.updates[:, indices]
-        return chosen if self.mixing is None else self.mixing.to(chosen.dtype) @ chosen
+        return self._made_of(self.updates[:, indices])
 
 
 def as_shares(weights: Tensor) -> Tensor:
@@ -144,3 +155,16 @@ def as_shares(weights: Tensor) -> Tensor:
     weights = weights if weights.is_floating_point() else weights.double()
     # Shares keep a sum below the largest summand; float32, in which it is taken, holds neither 1e-50 nor 1e50.
     return weights / weights.abs().sum(dtype=torch.float64) if bool(weights.any()) else weights
+
+
+def is_too_small(factors: Tensor) -> bool:
+    """Whether one of the factors would lose its digits in float32, as one does that shortens a very long update."""
+    return bool(((factors != 0) & (factors.abs() < SMALLEST_FACTOR)).any())
+
+
+def _diagonal(mixing: Tensor) -> Tensor | None:
+    """The diagonal of a matrix that is zero elsewhere; None for any other."""
+    if len(mixing) != mixing.shape[1] or int(mixing.count_nonzero()) > len(mixing):
+        return None
+    diagonal = mixing.diagonal()
+    return diagonal if bool((mixing.count_nonzero() == diagonal.count_nonzero()).all()) else None

@@ -1,19 +1,24 @@
 """Rules around rules: what the inner rule sees, what it is held against, and what is said of each client."""
 
 import re
+from itertools import permutations
 
+import hostile
+import numpy as np
 import pytest
 import reference
+import reference.bounding as bounding
+import reference.selection as selection
 import torch
 from catalogue import EXAMPLE
 from tiny import Recorder
 from torch.testing import assert_close
 
-from callbacks import NNM, Bucketing, FedAvg, FLTrust, Krum, Median, NoAttack, TrimmedMean
+from callbacks import ARC, NNM, Bucketing, Clipping, FedAvg, FLTrust, Krum, Median, MultiKrum, NoAttack, TrimmedMean
 from flt.errors import InputError
 from flt.federation import Aggregate, Aggregation, ClientMemory, Judgement, PreAggregation, Round
 from flt.federation.preaggregation import carried_back
-from flt.functional import bucketing
+from flt.functional import bucketing, resampling
 
 
 def received(fit, rule, **settings):
@@ -48,6 +53,67 @@ def test_buckets_are_drawn_anew_and_hold_everybody_once(fit):
         assert ((mixing > 0).sum(dim=0) == 1).all()
         assert sorted((mixing > 0).sum(dim=1).tolist()) == [1, 3, 3, 3]
         assert_close(mixing.sum(dim=1), torch.ones(4))
+
+
+def test_resampled_rows_hold_everybody_as_often():
+    round = hostile.round_of(
+        hostile.federation_of(num_examples=torch.ones(10), malicious=torch.zeros(10)), torch.ones(10, 1), torch.ones(1)
+    )
+    drawn = [Bucketing(size=3, mode="resampling").mix(round.replace(number=number)) for number in (0, 0, 1)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    for mixing in drawn:
+        assert mixing.shape == (10, 10)
+        assert_close(mixing.sum(dim=0), torch.ones(10))
+        assert_close(mixing.sum(dim=1), torch.ones(10))
+        assert ((mixing > 0).sum(dim=1) > 1).any()
+    assert torch.equal(resampling(3, size=1, order=torch.tensor([2, 0, 1])), torch.eye(3)[[2, 0, 1]])
+    nested = Bucketing(Bucketing(size=3, mode="resampling"), size=3, mode="resampling")
+    assert not torch.equal(nested.mix(round), nested.rule.mix(round))
+
+
+def test_the_rule_expects_a_malicious_row_for_each_time_that_a_client_is_drawn(fit):
+    """Ten clients, two of them malicious, each drawn twice: up to four rows of ten."""
+    rule = Bucketing(TrimmedMean(), mode="resampling")
+    round, aggregate = received(fit, rule)
+    mixed = rule.mix(round).double() @ round.updates.double()
+    assert_close(
+        aggregate.update.double(), torch.tensor(reference.trimmed_mean(mixed.numpy(), 4)), rtol=1e-5, atol=1e-6
+    )
+    assert rule.describe(round.federation) == "Bucketing(TrimmedMean, trim 4), size 2, resampling"
+
+
+AROUND = {
+    "NNM": (lambda rule: NNM(rule, 1), lambda rows, order: reference.nnm(rows, 1)),
+    "ARC": (lambda rule: ARC(rule, 2), lambda rows, order: bounding.arc(rows, 2)),
+    "Clipping": (lambda rule: Clipping(rule, 3.0), lambda rows, order: bounding.clipped(rows, 3.0)),
+    "Bucketing": (
+        Bucketing,
+        lambda rows, order: np.array([rows[order[k : k + 2]].mean(0) for k in range(0, len(rows), 2)]),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "names", [*permutations(["NNM", "ARC", "Bucketing"]), *permutations(["ARC", "Clipping", "NNM"])]
+)
+def test_nested_in_any_order(names):
+    """Each on its own rows written down in float64 is the same as all at once."""
+    updates, root = reference.sample_updates(12, 9, seed=3)
+    federation = hostile.federation_of(num_examples=torch.ones(12), malicious=torch.arange(12) < 1)
+    round = hostile.round_of(federation, torch.tensor(updates), torch.tensor(root)).replace(
+        statistics=torch.zeros(12, 0, dtype=torch.float64)
+    )
+    order = torch.randperm(12, generator=round.generator("bucketing of 12")).numpy()
+    rule, rows = MultiKrum(num_byzantine=1), updates
+    for name in reversed(names):
+        rule = AROUND[name][0](rule)
+    for name in names:
+        rows = AROUND[name][1](rows, order)
+    assert rule.label == "(".join([*names, "MultiKrum"]) + 3 * ")"
+    aggregate = rule.aggregate(round)
+    assert_close(aggregate.update, torch.tensor(selection.multi_krum(rows, 1) @ rows), rtol=1e-10, atol=1e-10)
+    assert_close(aggregate.judgement.weights.sum(), torch.tensor(1.0, dtype=torch.float64))
 
 
 def test_the_inner_rule_is_held_against_the_rows_it_gets(fit):

@@ -1,6 +1,7 @@
 """What mixes the updates before a rule sees them, tensors to tensors."""
 
-from flt.functional.preaggregation.bucketing import bucketing
+from flt.functional.preaggregation.bucketing import bucketing, resampling
+from flt.functional.preaggregation.clipping import adaptive_robust_clipping, clipping
 from flt.functional.preaggregation.mixing import nearest_neighbor_mixing
 
-__all__ = ["bucketing", "nearest_neighbor_mixing"]
+__all__ = ["adaptive_robust_clipping", "bucketing", "clipping", "nearest_neighbor_mixing", "resampling"]

@@ -90,4 +90,25 @@ RULES: list[Rule] = [
         weights=lambda u, root, sizes, f: reference.shares(sizes),
         robust=False,
     ),
+    Rule(
+        "Clipping(Median)",
+        lambda max_norm=1.0: callbacks.Clipping(callbacks.Median(), max_norm),
+        lambda u, root, sizes, f, max_norm=1.0: F.median(F.clipping(u, max_norm=max_norm) @ u),
+        lambda u, root, sizes, f, max_norm=1.0: reference.median(bounding.clipped(u, max_norm)),
+        [Golden((1.2, 1.0), {"max_norm": 3.0})],
+        compare=partial(agreement.entries, longest=1.0),
+        statistics=lambda u, statistics, f: reference.median(statistics),
+        scales=False,
+    ),
+    # A longest update that is clipped still moves the mean: robust against two only where the others are as long.
+    Rule(
+        "ARC(FedAvg)",
+        callbacks.ARC,
+        lambda u, root, sizes, f: F.fedavg(F.adaptive_robust_clipping(u, num_byzantine=f) @ u, sizes),
+        lambda u, root, sizes, f: reference.fedavg(bounding.arc(u, f), sizes),
+        [Golden((1.328911, 0.742517))],
+        fewest=lambda f: f,
+        weights=lambda u, root, sizes, f: reference.shares(sizes),
+        averages=True,
+    ),
 ]

@@ -63,3 +63,20 @@ def turned_around(updates, aggregate, threshold):
         agreement = abs(sum(1 if entry > 0 else -1 if entry < 0 else 0 for entry in column))
         result.append(value if agreement >= threshold else -value)
     return np.array(result)
+
+
+def clipped(updates, max_norm):
+    lengths = [np.linalg.norm(update) for update in updates]
+    return np.array(
+        [
+            update if length <= max_norm else update * (max_norm / length)
+            for update, length in zip(updates, lengths, strict=True)
+        ]
+    )
+
+
+def arc(updates, f):
+    n = len(updates)
+    k = (2 * f * (n - f)) // n
+    longest_first = sorted((np.linalg.norm(update) for update in updates), reverse=True)
+    return clipped(updates, longest_first[k]) if k else updates

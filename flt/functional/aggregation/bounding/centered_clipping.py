@@ -8,8 +8,6 @@ from torch import Tensor
 from flt.errors import InputError, check_positive
 from flt.functional.rows import Rows
 
-SMALLEST_FACTOR = 1e-18  # below it a product of float32 with an update of ordinary length is taken in float64
-
 
 class Clipped(NamedTuple):
     """What `clipped_around` finds.
@@ -67,9 +65,7 @@ def clipped_around(rows: Rows, center: Tensor | None, *, max_norm: float, relati
         distances = rows.distances_to(center)
         bound = max_norm * distances.quantile(0.5) if relative else distances.new_tensor(max_norm)
         factors = torch.where(distances > bound, bound / distances, 1.0)
-        # A factor that shortens so long a difference would lose its digits in float32.
-        exact = bool((factors < SMALLEST_FACTOR).any())
-        moved = rows.weighted_sum(factors / len(rows), exact=exact).values
+        moved = rows.scaled_sum(torch.full_like(factors, 1.0 / len(rows)), factors).values
         center = (center.double() * (1.0 - factors.mean()) + moved).to(center.dtype)
     return Clipped(center, factors)
 
