@@ -1,34 +1,48 @@
 """The benchmarks run and write what they say, on tiny sizes; what they measure is no concern of the tests."""
 
 import json
-import os
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from command_line import FLTRUST
+from command_line import FLTRUST, working_in
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TINY = ("--rounds", "3", "--repeats", "1", "--stand-in")
 
 
-def run(script: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "FLT_CACHE": str(folder / "cache"), "COLUMNS": "120"}
-    for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
-        environment.pop(name, None)
-    command = [sys.executable, str(BENCHMARKS / script), *arguments]
-    return subprocess.run(  # noqa: S603  # its own commands
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
-    )
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Scripts find each other, and what they want a fresh process for they do in this one, but several at once."""
+    with working_in(tmp_path, tmp_path):
+        monkeypatch.syspath_prepend(BENCHMARKS)
+        import measure
+
+        fresh = measure.in_fresh_processes
+
+        def in_few_processes(function: Callable[..., Any], *calls: tuple[Any, ...]) -> list[Any]:
+            return fresh(function, *calls) if len(calls) > 1 else [function(*calls[0])]
+
+        monkeypatch.setattr(measure, "in_fresh_processes", in_few_processes)
+        for module in ("runs", "rounds"):  # which take it from there when they are read
+            monkeypatch.delitem(sys.modules, module, raising=False)
+        yield
+
+
+def run(script: str, *arguments: str) -> None:
+    """Runs a benchmark as its command would be."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "argv", [script, *arguments])
+        runpy.run_path(str(BENCHMARKS / script), run_name="__main__")
 
 
 def results_of(script: str, *arguments: str, folder: Path, name: str) -> dict[str, Any]:
     """Runs a benchmark into ``folder`` and returns the results it wrote there."""
-    ended = run(script, *arguments, "--out", str(folder), folder=folder)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    run(script, *arguments, "--out", str(folder))
     results = json.loads((folder / f"{name}.json").read_text())
     assert isinstance(results, dict)
     assert results["machine"]["threads"] == 1
@@ -83,7 +97,7 @@ def test_scaling(tmp_path: Path) -> None:
     figure = tmp_path / "scaling.png"
     assert figure.read_bytes().startswith(b"\x89PNG")
     figure.unlink()
-    assert run("scaling_plot.py", str(tmp_path / "scaling.json"), folder=tmp_path).returncode == 0
+    run("scaling_plot.py", str(tmp_path / "scaling.json"))
     assert figure.exists()
 
 
@@ -98,7 +112,7 @@ def test_gpu_on_the_processor(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_gpu_without_one(tmp_path: Path) -> None:
-    ended = run("gpu.py", folder=tmp_path)
-    assert ended.returncode == 2
-    assert len(ended.stderr.splitlines()) == 1
+def test_gpu_without_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("gpu.py")
+    assert len(capsys.readouterr().err.splitlines()) == 1

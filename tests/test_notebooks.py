@@ -47,14 +47,9 @@ def test_all_are_there() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_outputs_are_kept(name: str) -> None:
-    """As `nbstripout` leaves them."""
+def test_no_outputs_are_kept_and_the_kernel_is_jupyters_own(name: str) -> None:
     assert [cell["outputs"] for cell in cells_of(name, "code") if cell["outputs"]] == []
     assert {cell["execution_count"] for cell in cells_of(name, "code")} == {None}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_runs_in_the_environment_that_runs_jupyter(name: str) -> None:
     content = json.loads((FOLDER / f"{name}.ipynb").read_text())
     assert content["metadata"]["kernelspec"]["name"] == "python3"
 

@@ -13,9 +13,7 @@ def row(number, **values):
 ROWS = {
     "none": [],
     "one": [row(1, testing_error_rate=0.3)],
-    "one without a rate": [row(1)],
     "error only": [row(i, testing_error_rate=1 / i) for i in range(1, 40)],
-    "with success": [row(i, testing_error_rate=1 / i, attack_success_rate=0.5) for i in range(1, 40)],
     "with trust": [row(i, trust_score_benign=0.2, trust_score_malicious=-0.1) for i in range(1, 40)],
     "all": [
         row(i, testing_error_rate=1 / i, attack_success_rate=0.5, trust_score_benign=0.2, trust_score_malicious=0.0)

@@ -84,7 +84,9 @@ def test_every_launcher_can_be_chosen(place: Path) -> None:
     write_grid()
     made = [request(["--config", "grid.yaml", "--out", "o", "--launcher", name]).launcher for name in LAUNCHERS]
     assert [type(launcher) for launcher in made] == [Local, Ray, Slurm]
-    assert isinstance(request(["--config", "grid.yaml", "--out", "o"]).launcher, Local)
+    with pytest.warns(UserWarning, match="slurm: these settings have no effect with --launcher local"):
+        asked = request(["--config", "grid.yaml", "--out", "o", "--slurm.cpus", "2"])
+    assert isinstance(asked.launcher, Local)
 
 
 MORE = {"setting": {"file": {"config": "axes/more.yaml"}}}
@@ -104,12 +106,6 @@ def test_paths_in_a_file_start_from_its_folder(place: Path, axes: Any) -> None:
     assert list(grid.outline.axes) == ["root_size", "setting"]
     assert grid.cells[0].settings["config"] == str(place / "configs" / "axes" / "more.yaml")
     assert grid.outline.source == "the reference's"
-
-
-def test_settings_of_another_launcher(place: Path) -> None:
-    write_grid()
-    with pytest.warns(UserWarning, match="slurm: these settings have no effect with --launcher local"):
-        request(["--config", "grid.yaml", "--out", "o", "--slurm.cpus", "2"])
 
 
 HELP = ["--title", "--base", "--axes", "--seeds", "--reference", "--tolerance", "--figure", "--ray.cpus", "--jobs"]
@@ -133,18 +129,11 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "unknown option": ((*TABLE, "--sedes", "3"), ["--sedes"]),
     "unknown launcher": ((*TABLE, "--launcher", "moon"), ["launcher", "moon", "local", "slurm"]),
     "no jobs": ((*TABLE, "--jobs", "0"), ["jobs=0", "at least 1"]),
-    "word for jobs": ((*TABLE, "--jobs", "many"), ["jobs", "many"]),
     "no threads": ((*TABLE, "--local.threads", "0"), ["local.threads=0"]),
-    "no cores": ((*TABLE, "--ray.cpus", "0"), ["ray.cpus=0"]),
-    "words for seeds": ((*TABLE, "--seeds", "[a]"), ["seeds"]),
-    "no seeds": ((*TABLE, "--seeds", "[]"), ["seeds=[]"]),
     "missing base": ((*TABLE, "--base", "nope.yaml"), ["base", "nope.yaml"]),
     "missing axes": ((*TABLE, "--axes", "nope.yaml"), ["axes", "nope.yaml"]),
     "bad syntax": (("table", "--config", "syntax.yaml", "--out", "o"), ["syntax.yaml", "line"]),
-    "unknown level": ((*TABLE, "--exclude", "[{rule: Krum}]"), ["exclude", "Krum", "FedAvg"]),
     "unknown kind of figure": ((*TABLE, "--figure.kind", "pie"), ["kind", "pie"]),
-    "unknown setting": ((*TABLE, "--settings", "{model.lr: 1}"), ["No attack · FedAvg · seed 0", "model.lr"]),
-    "unknown rule": ((*TABLE, "--axes", "{aggregation: [Nope]}", "--reference", "null"), ["Nope", "seed 0"]),
     "folder is a file": (("table", "--config", "grid.yaml", "--out", "unknown.yaml"), ["unknown.yaml"]),
 }
 
@@ -167,16 +156,10 @@ def test_mistake(place: Path, here: Here, mistake: str) -> None:
 # flt plot
 
 
-@pytest.mark.parametrize("name", ["figure.png", "figure.pdf", "figure.svg"])
-def test_plot_of_a_grid(out: Path, name: str) -> None:
-    ended = run("plot", "out", "--x", "rule", "--lines", "attack", "--out", name)
-    assert ended.status == 0, ended.errors
-    assert ended.output == f"Figure in {name}\n"
-    beginning = {"figure.png": b"\x89PNG", "figure.pdf": b"%PDF", "figure.svg": b"<?xml"}[name]
-    assert Path(name).read_bytes().startswith(beginning)
-
-
-def test_plot_lies_in_the_grids_folder(out: Path) -> None:
+def test_plot_of_a_grid(out: Path) -> None:
+    ended = run("plot", "out", "--x", "rule", "--lines", "attack", "--out", "figure.pdf")
+    assert (ended.status, ended.output) == (0, "Figure in figure.pdf\n")
+    assert Path("figure.pdf").read_bytes().startswith(b"%PDF")
     assert run("plot", "out", "--kind", "curves").output == "Figure in out/figure.png\n"
     assert plt.imread("out/figure.png").std() > 0.05
 
@@ -234,15 +217,12 @@ NO_PLOT: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "missing folder": (("nope",), ["nope/summary.json", "no such file"]),
     "no x": (("out",), ["out", "figure", "attack, rule"]),
     "unknown axis": (("out", "--x", "size"), ["x=size", "attack, rule"]),
-    "unknown lines": (("out", "--x", "rule", "--lines", "size"), ["lines=size", "attack, rule"]),
     "unknown measure": (("out", "--x", "rule", "--y", "[accuracy]"), ["accuracy", "testing_error_rate"]),
-    "unknown metric": (("out", "--kind", "curves", "--y", "[accuracy]"), ["accuracy", "training_loss"]),
     "lines without x": (("out", "--lines", "rule"), ["x is missing", "attack, rule"]),
     "two grids": (("out", "out"), ["out", "each grid by itself"]),
     "unknown format": (("out", "--x", "rule", "--out", "figure.doc"), ["figure.doc", ".png"]),
     "folder as file": (("out", "--x", "rule", "--out", "out"), ["out", "folder"]),
     "axes of runs": ((RUN, "--x", "rule"), ["no grid.yaml", "curves"]),
-    "unknown metric of runs": ((RUN, "--y", "[accuracy]"), ["accuracy", "testing_error_rate"]),
 }
 
 

@@ -20,8 +20,7 @@ def test_a_cnn_for_other_images():
     assert CNN(in_channels=3, image_size=32, num_classes=5)(torch.zeros(2, 3, 32, 32)).shape == (2, 5)
 
 
-@pytest.mark.parametrize(("channels", "size", "classes"), [(3, 32, 10), (1, 64, 8)])
-@pytest.mark.parametrize("normalization", ["batch", "group"])
+@pytest.mark.parametrize(("channels", "size", "classes", "normalization"), [(3, 32, 10, "batch"), (1, 64, 8, "group")])
 def test_resnet20(channels, size, classes, normalization):
     network = ResNet20(channels, classes, normalization)
     assert network(torch.zeros(2, channels, size, size)).shape == (2, classes)

@@ -136,24 +136,19 @@ def test_cells_fill_up(tmp_path: Path, clock: Clock, frame: Frame) -> None:
     assert shown.errors == {third: "it broke"}
 
 
-def test_what_was_finished_before(tmp_path: Path, clock: Clock, frame: Frame) -> None:
+def test_what_an_earlier_start_finished_counts_and_what_it_left_is_not_running(
+    tmp_path: Path, clock: Clock, frame: Frame
+) -> None:
     outline = make_outline(LEVELS, seeds=[0])
     jobs = jobs_of(outline, tmp_path)
-    first, *_ = jobs
+    first, second, *_ = jobs
     finish(first, 0.125)
+    begin(second, 100, clock)
+    clock.now += 1
     with GridView(outline, jobs, {first: first.summary() or {}}) as shown:
         text = frame(shown)
         assert row(text, "No attack") == "0.125 | ·"
         assert "1 of 4 runs" in text
-
-
-def test_what_an_earlier_start_left_is_not_running(tmp_path: Path, clock: Clock, frame: Frame) -> None:
-    outline = make_outline(LEVELS, seeds=[0])
-    jobs = jobs_of(outline, tmp_path)
-    begin(next(iter(jobs)), 100, clock)
-    clock.now += 1
-    with GridView(outline, jobs, {}) as shown:
-        assert row(frame(shown), "No attack") == "· | ·"
 
 
 def test_a_run_without_a_summary_has_failed(tmp_path: Path, clock: Clock, screen: io.StringIO) -> None:
@@ -191,30 +186,20 @@ def test_time_left(tmp_path: Path, clock: Clock, frame: Frame, elapsed: float, d
     assert left in text if left else "left" not in text
 
 
-def test_rounds_of_a_run_that_failed_are_neither_done_nor_to_come(tmp_path: Path, clock: Clock, frame: Frame) -> None:
+def test_rounds_done_before_or_by_a_run_that_failed_are_neither_done_nor_to_come(
+    tmp_path: Path, clock: Clock, frame: Frame
+) -> None:
     outline = make_outline(LEVELS, seeds=[0])
     jobs = jobs_of(outline, tmp_path)
-    first, second, *_ = jobs
-    with GridView(outline, jobs, {}) as shown:
-        begin(second, 10, clock)
-        frame(shown)
-        shown.ended(first, "it broke", 0.5)
-        clock.now += 10
-        begin(second, 110, clock)
-        assert "49 s left" in frame(shown)  # 100 rounds in 10 s, and 490 are left
-
-
-def test_time_left_counts_only_what_is_done_now(tmp_path: Path, clock: Clock, frame: Frame) -> None:
-    outline = make_outline(LEVELS, seeds=[0])
-    jobs = jobs_of(outline, tmp_path)
-    first, second, *_ = jobs
+    first, second, third, _ = jobs
     finish(first, 0.5)
     with GridView(outline, jobs, {first: first.summary() or {}}) as shown:
-        begin(second, 50, clock)
+        begin(second, 10, clock)
         frame(shown)
-        clock.now += 5
-        begin(second, 100, clock)
-        assert "50 s left" in frame(shown)  # 50 rounds in 5 s, and 500 are left
+        shown.ended(third, "it broke", 0.5)
+        clock.now += 10
+        begin(second, 110, clock)
+        assert "29 s left" in frame(shown)  # 100 rounds in 10 s, and 290 are left
 
 
 def test_only_panels_where_something_is_going_on(tmp_path: Path, clock: Clock, frame: Frame) -> None:
@@ -241,13 +226,6 @@ def test_no_more_than_fits(tmp_path: Path, clock: Clock, frame: Frame) -> None:
             begin(job, 20, clock)
         text = frame(shown)
     assert 1 < text.count("Small · ") <= TALLEST // 6
-
-
-def test_one_axis(tmp_path: Path, clock: Clock, frame: Frame) -> None:
-    outline = make_outline({"attack": ["LF", "Trim"]}, seeds=[0])
-    jobs = jobs_of(outline, tmp_path)
-    with GridView(outline, jobs, {}) as shown:
-        assert row(frame(shown), "LF") == "·"
 
 
 def test_cells_left_out_are_empty(tmp_path: Path, clock: Clock, frame: Frame) -> None:

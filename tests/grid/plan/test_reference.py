@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,12 @@ def test_every_number_of_the_paper(printed: dict[tuple[str, ...], Rates]) -> Non
 def test_no_data_set_beside_those_of_the_paper(printed: dict[tuple[str, ...], Rates]) -> None:
     whole = published(Reference({}), ["table", "data", "rule", "attack", "bias_probability"])
     assert whole.values == printed
+
+
+def test_the_numbers_are_a_part_of_the_package() -> None:
+    header, *rows = resources.files("flt.grid.plan").joinpath("paper.csv").read_text().splitlines()
+    assert header == "table,data,rule,attack,bias_probability,testing_error_rate,attack_success_rate"
+    assert len(rows) == len({row.rsplit(",", 2)[0] for row in rows})
 
 
 def test_without_what_the_paper_knows_by_heart() -> None:
@@ -132,11 +139,8 @@ MISTAKES: dict[str, tuple[str | None, dict[str, str], list[str]]] = {
     "no axis in common": ("model,testing_error_rate\nx,1\n", {}, ["none of the axes rule", "columns"]),
     "no measure": ("rule,error\nx,1\n", {}, ["testing_error_rate", "attack_success_rate"]),
     "no row at all": (HEADER, {}, ["CSV file"]),
-    "empty": ("", {}, ["CSV file"]),
     "no number": (f"{HEADER}x,about 3\n", {}, ["'about 3'", "no number"]),
-    "not a number": (f"{HEADER}x,nan\n", {}, ["'nan'", "no number"]),
     "infinity": (f"{HEADER}x,inf\n", {}, ["'inf'", "no number"]),
-    "a line too long": (f"{HEADER}x,1,2\n", {}, ["every line", "as many fields"]),
     "a line too short": (f"{HEADER}x,1\ny\n", {}, ["every line", "as many fields"]),
     "missing": (None, {}, ["reference.file=", "no such file"]),
 }

@@ -81,7 +81,7 @@ def test_metrics_that_not_every_run_has() -> None:
     assert from_csv(as_csv(rows), LABELS) == [rows[0] | {"testing_loss": None, "mine": None}, rows[1]]
 
 
-@pytest.mark.parametrize("num_seeds", [1, 2, 3, 10])
+@pytest.mark.parametrize("num_seeds", [1, 3])
 def test_mean_and_standard_deviation(num_seeds: int) -> None:
     draw = np.random.default_rng(num_seeds)
     errors, successes = draw.uniform(size=(2, num_seeds))
