@@ -7,6 +7,8 @@ from torch import nn
 
 from callbacks import (
     FLAME,
+    FLOD,
+    AFLGuard,
     FedAvg,
     FLTrust,
     FoolsGold,
@@ -312,6 +314,15 @@ def test_krum_beyond_its_proof_warns(fit):
             [FLAME],
             {"clients_per_round": 2},
             r"FLAME needs 3 updates .* and gets 2: raise model\.clients_",
+        ),
+        ([partial(AFLGuard, tolerance=0)], {}, r"aggregation\.tolerance=0 must be a finite number greater than 0"),
+        ([partial(FLOD, step=-1)], {}, r"aggregation\.step=-1 must be a finite number greater than 0"),
+        ([partial(FLOD, step=1, tolerance=2)], {}, r"aggregation\.tolerance=2 must be above 0 and at most 1"),
+        ([partial(FLTrust, least_cosine=1)], {}, r"aggregation\.least_cosine=1 must be a cosine of 0 or more and less"),
+        (
+            [partial(FLTrust, score="signed", least_cosine=0.1)],
+            {},
+            r"aggregation\.least_cosine=0\.1 has no effect with score signed",
         ),
         ([FoolsGold], {"clients_per_round": 1}, r"FoolsGold needs 2 updates .* and gets 1: raise model\.clients_"),
         ([partial(FoolsGold, confidence=0)], {}, r"aggregation\.confidence=0 must be a finite number greater than 0"),

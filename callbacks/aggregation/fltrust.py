@@ -6,7 +6,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from flt.errors import InputError, check_choice
 from flt.federation import Aggregate, Judgement, PartialAggregate, Round, Streaming
-from flt.functional.aggregation.fltrust import Magnitude, Score, fltrust_sum, root_sum
+from flt.functional.aggregation.fltrust import Magnitude, Score, check_least_cosine, fltrust_sum, root_sum
 from flt.functional.weighted_sum import WeightedSum
 
 Variant = Literal["FLTrust", "Server", "withServer", "NoReLU", "NoNorm", "ParNorm"]
@@ -32,9 +32,12 @@ class FLTrust(Streaming):
         include_root: Whether the root update joins the mean with trust score 1.
         variant: All three by a name of the paper's Table IV: "FLTrust", "Server" (the root update alone), "withServer",
             "NoReLU", "NoNorm" or "ParNorm"; null is what they say themselves.
+        least_cosine: The cosine c up to which the score "relu" trusts nobody, 0 in the paper, less than 1; beyond it a
+            client's score is ``(cosine - c) / (1 - c)``.
 
     Raises:
-        InputError: If an argument is none of these, ``variant`` contradicts the others, or nobody would count.
+        InputError: If an argument is none of these, ``variant`` contradicts the others, ``least_cosine`` is out of
+            range or has no effect, or nobody would count.
 
     Reference:
         Cao et al., FLTrust: Byzantine-robust Federated Learning via Trust Bootstrapping, NDSS 2021.
@@ -48,6 +51,7 @@ class FLTrust(Streaming):
         magnitude: Magnitude = "root",
         include_root: bool = False,
         variant: Variant | None = None,
+        least_cosine: float = 0.0,
     ) -> None:
         check_choice("aggregation.score", score, Score)
         check_choice("aggregation.magnitude", magnitude, Magnitude)
@@ -59,23 +63,34 @@ class FLTrust(Streaming):
             score, magnitude, include_root = settings
         if score == "none" and not include_root:
             raise InputError("aggregation.score=none counts no client: set aggregation.include_root=true")
+        check_least_cosine("aggregation.least_cosine", least_cosine)
+        if least_cosine and score != "relu":
+            raise InputError(f"aggregation.least_cosine={least_cosine} has no effect with score {score}: drop it")
         self.score: Score = score
         self.magnitude: Magnitude = magnitude
         self.include_root = include_root
+        self.least_cosine = least_cosine
 
     @property
     def label(self) -> str:
         """The name in the paper's Table IV, where it has one."""
         settings = (self.score, self.magnitude, self.include_root)
+        least = f", least cosine {self.least_cosine:g}" if self.least_cosine else ""
         if settings in VARIANTS:
             name = VARIANTS[settings]
-            return "FLTrust" if name == "FLTrust" else f"FLTrust-{name}"
-        return f"FLTrust, score {self.score}, magnitude {self.magnitude}" + (", with root" if self.include_root else "")
+            return ("FLTrust" if name == "FLTrust" else f"FLTrust-{name}") + least
+        root = ", with root" if self.include_root else ""
+        return f"FLTrust, score {self.score}, magnitude {self.magnitude}{root}{least}"
 
     def fold(self, round: Round) -> PartialAggregate:
         """Weighs a part of the updates; see `flt.functional.fltrust`."""
         weighed = fltrust_sum(
-            round.updates, round.require_root_update(), _share(round), score=self.score, magnitude=self.magnitude
+            round.updates,
+            round.require_root_update(),
+            _share(round),
+            score=self.score,
+            magnitude=self.magnitude,
+            least_cosine=self.least_cosine,
         )
         scores = weighed.trust_scores
         if self.score == "relu" and not weighed.lengths.all() and scores.any():

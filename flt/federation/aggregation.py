@@ -8,6 +8,7 @@ from torch import Tensor
 from flt.federation.hooks import FederatedCallback
 from flt.federation.partial import PartialAggregate
 from flt.federation.round import Aggregate, Federation, Round
+from flt.functional.distances import all_finite
 
 
 class Aggregation(FederatedCallback, ABC):
@@ -35,7 +36,11 @@ class Aggregation(FederatedCallback, ABC):
             total: What `fold` has kept, of all parts together.
             round: The round; without updates and statistics if it came in parts.
         """
-        return self.aggregate(round) if len(round) else None
+        return self.aggregate(round) if len(round) and self.has_root(round) else None
+
+    def has_root(self, round: Round) -> bool:
+        """Whether the root update, if the rule needs it, is finite; else nothing can be made of a round."""
+        return not self.needs_root_update or all_finite(round.require_root_update())
 
     def describe(self, federation: Federation) -> str:
         """The rule and the settings it takes from the federation, for people."""
@@ -98,10 +103,12 @@ class Streaming(Aggregation):
     def finish(self, total: PartialAggregate | None, round: Round) -> Aggregate | None:
         """The mean over all parts."""
         assert total is not None, "a rule that takes parts keeps something of each"
+        if not self.has_root(round):
+            return None
         return Aggregate(total.updates.mean(), total.statistics.mean(), total.judgement)
 
     def aggregate(self, round: Round) -> Aggregate:
         """The rule on a round that is there as a whole."""
         aggregate = self.finish(self.fold(round), round)
-        assert aggregate is not None, "there is a mean even of nobody"
+        assert aggregate is not None, "there is a mean even of nobody; without a root update the engine asks by finish"
         return aggregate

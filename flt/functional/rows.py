@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -78,6 +78,25 @@ class Rows:
         rows, mixing = self.unmixed
         scales = _diagonal(mixing)  # of which no Gram matrix is needed
         return self.gram.norms if scales is None else rows.norms * scales.abs()
+
+    @cached_property
+    def exact_norms(self) -> Tensor:
+        """The `norms` to float64's precision: of which little may be left in a difference of cosines."""
+        if self.mixing is not None:
+            return self.gram.norms
+        squares = self.updates.new_zeros(len(self), dtype=torch.float64)
+        for block in float64_blocks(self.updates):
+            squares += torch.linalg.vecdot(block, block)
+        return squares.sqrt()
+
+    def blocks(self) -> Iterator[Tensor]:
+        """The rows some columns at a time, each block of shape ``[num_rows, num_columns]``."""
+        blocks = column_blocks(self.updates)
+        if self.mixing is None:
+            yield from blocks
+        else:
+            mixing = self.mixing.to(self.updates.dtype)
+            yield from (mixing @ block for block in blocks)
 
     def mixed(self, mixing: Tensor) -> Rows:
         """The rows ``mixing @ self``, for a matrix of shape ``[num_rows, len(self)]``."""

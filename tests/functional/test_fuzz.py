@@ -60,7 +60,7 @@ def is_usable(rule, case):
     root_is_finite = bool(case.round.root_update.isfinite().all())
     if not case.finite.any():
         return rule.keeps_root and root_is_finite and bool(case.round.root_update.any())
-    return root_is_finite or rule.trust is None
+    return root_is_finite or not rule.make().needs_root_update
 
 
 def test_rules(rule):
@@ -132,7 +132,7 @@ def check_attack(attack, case, rule):
     assert set(benign.nonzero().flatten().tolist()) <= set(round.client_ids.tolist())
     assert len(round) + round.num_dropped == len(case.round)
     if aggregate is None:
-        no_root = rule.trust is not None and not case.round.root_update.isfinite().all()
+        no_root = made.needs_root_update and not case.round.root_update.isfinite().all()
         assert not benign.any() or no_root or may_leave_float32(rule, case)
     else:
         assert aggregate.update.isfinite().all()

@@ -55,6 +55,11 @@ def shrunk(rule: Any, found: np.ndarray, rows: np.ndarray, root: np.ndarray, siz
     bounded(rule, found, np.vstack([rows, np.zeros_like(root)]), root, sizes, f)
 
 
+def as_root(rule: Any, found: np.ndarray, rows: np.ndarray, root: np.ndarray, sizes: np.ndarray, f: int) -> None:
+    """Only by the length of the root update: small differences of angles decide who counts."""
+    assert np.linalg.norm(found) <= np.linalg.norm(root) * (1 + ROUNDING) + SMALLEST * len(root)
+
+
 def selection(rule: Any, found: np.ndarray, rows: np.ndarray, root: np.ndarray, sizes: np.ndarray, f: int) -> None:
     """It is one of the updates, and its Krum score is the least, but for rounding in float64."""
     (same,) = (rows == found).all(axis=1).nonzero()
@@ -78,6 +83,7 @@ def trust(
     score: str = "relu",
     magnitude: str = "root",
     include_root: bool = False,
+    least_cosine: float = 0.0,
 ) -> None:
     """As far as the sum of trust scores allows, which rounding of each of them counts against."""
     root_norm = np.linalg.norm(root)
@@ -93,7 +99,7 @@ def trust(
     if total > 1e-3:
         # Where negative scores all but cancel the total, the mean is longer than what it is a mean of, and so is
         # its error.
-        blown_up = min(total, 1.0) ** (2 if score == "signed" else 1)
+        blown_up = min(total, 1.0) ** (2 if score == "signed" else 1) * (1.0 - least_cosine)
         longest = lengths.max() if magnitude == "own" else root_norm
         tolerance = 0.0 if score == "none" else ROUNDING * longest * len(rows) / blown_up
         expected = rule.reference(rows, root, sizes, f)

@@ -1,3 +1,7 @@
 """Rules that measure updates by data of the server's own."""
 
-__all__: list[str] = []
+from callbacks.aggregation.root.aflguard import AFLGuard
+from callbacks.aggregation.root.flod import FLOD
+from callbacks.aggregation.root.fltg import FLTG
+
+__all__ = ["FLOD", "FLTG", "AFLGuard"]

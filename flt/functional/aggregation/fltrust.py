@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from flt.errors import check_choice
+from flt.errors import InputError, check_choice
 from flt.functional.distances import LONGEST, cosines_of_length, norms
 from flt.functional.weighted_sum import WeightedSum
 
@@ -40,6 +40,7 @@ def fltrust(
     score: Score = "relu",
     magnitude: Magnitude = "root",
     include_root: bool = False,
+    least_cosine: float = 0.0,
 ) -> Tensor:
     r"""Mean of the rescaled client updates, weighted by their trust scores.
 
@@ -53,6 +54,8 @@ def fltrust(
         magnitude: Length to which updates are brought: "root" is that of ``root_update``, "at_most_root" shortens only
             what is longer (FLTrust-ParNorm), "own" leaves them (FLTrust-NoNorm).
         include_root: Whether ``root_update`` joins the mean with trust score 1 (FLTrust-withServer).
+        least_cosine: The cosine c up to which the score "relu" trusts nobody, in [0, 1): beyond it a client's score is
+            ``(cos(g_i, g_0) - c) / (1 - c)``.
 
     Returns:
         The aggregate, shape ``[num_params]``; zero where all trust scores or ``root_update`` are zero.
@@ -67,15 +70,22 @@ def fltrust(
     """
     check_choice("score", score, Score)
     check_choice("magnitude", magnitude, Magnitude)
+    check_least_cosine("least_cosine", least_cosine)
     share = 1.0 / len(updates)  # which keeps the sum below the longest summand
-    total = fltrust_sum(updates, root_update, share, score=score, magnitude=magnitude).total
+    total = fltrust_sum(updates, root_update, share, score=score, magnitude=magnitude, least_cosine=least_cosine).total
     if include_root and not total.total.any():  # alone, the root update is the mean
         return root_update.clone()
     return (total.plus(root_sum(root_update, share)) if include_root else total).mean()
 
 
 def fltrust_sum(
-    updates: Tensor, root_update: Tensor, share: float, *, score: Score = "relu", magnitude: Magnitude = "root"
+    updates: Tensor,
+    root_update: Tensor,
+    share: float,
+    *,
+    score: Score = "relu",
+    magnitude: Magnitude = "root",
+    least_cosine: float = 0.0,
 ) -> FLTrustSum:
     """The sum behind `fltrust`, of any part of the clients; a client counts ``share`` times its trust score."""
     lengths, root_norm = norms(updates), norms(root_update[None])[0]
@@ -83,7 +93,7 @@ def fltrust_sum(
     is_short = root_norm > lengths * (torch.finfo(updates.dtype).max / 4)
     lengths = lengths.masked_fill(is_short, 0.0)
     cosines = cosines_of_length(updates, lengths, root_update, root_norm)
-    scores = _scores(cosines, score)
+    scores = _scores(cosines, score, least_cosine)
     weights = scores.double() * share
     # The factor that brings so long an update to the root's length would lose its digits in float32.
     exact = bool(len(lengths)) and float(lengths.max()) > LONGEST
@@ -114,9 +124,17 @@ def trust_scores(updates: Tensor, root_update: Tensor, *, score: Score = "relu")
     return fltrust_sum(updates, root_update, 1.0, score=score).trust_scores
 
 
-def _scores(cosines: Tensor, score: Score) -> Tensor:
+def check_least_cosine(name: str, least_cosine: float) -> None:
+    """Raises an `InputError` unless a least cosine is in [0, 1)."""
+    if not 0 <= least_cosine < 1:
+        raise InputError(f"{name}={least_cosine} must be a cosine of 0 or more and less than 1")
+
+
+def _scores(cosines: Tensor, score: Score, least_cosine: float) -> Tensor:
     if score == "none":
         return torch.zeros_like(cosines)
+    if score == "relu" and least_cosine:
+        return ((cosines - least_cosine) / (1.0 - least_cosine)).clamp(min=0.0)
     return cosines.clamp(min=0.0) if score == "relu" else cosines
 
 

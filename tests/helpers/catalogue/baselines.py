@@ -25,7 +25,7 @@ def _fltrust(
 ) -> Rule:
     """FLTrust, or one of its variants of Table IV."""
     score, include_root = settings.get("score", "relu"), settings.get("include_root", False)
-    trust = partial(reference.trust_scores, score=score)
+    trust = partial(reference.trust_scores, score=score, least_cosine=settings.get("least_cosine", 0.0))
 
     def weights(updates: np.ndarray, root: np.ndarray, sizes: np.ndarray, f: int) -> np.ndarray:
         scores = trust(updates, root)
@@ -137,4 +137,5 @@ RULES = [
     _fltrust("FLTrust-NoReLU", (0.916777, 0.900505), score="signed", robust=False, bounded=False),
     _fltrust("FLTrust-NoNorm", (1.251884, 1.259441), magnitude="own", robust=False),
     _fltrust("FLTrust-ParNorm", (0.854341, 0.850726), magnitude="at_most_root"),
+    _fltrust("FLTrust-ParNorm, least cosine 0.1", (0.857289, 0.852568), magnitude="at_most_root", least_cosine=0.1),
 ]

@@ -82,15 +82,16 @@ def cosine_similarity(updates, root_update):
     return np.array(cosines)
 
 
-def trust_scores(updates, root_update, score="relu"):
-    scores = {"relu": lambda cosine: max(cosine, 0.0), "signed": lambda cosine: cosine, "none": lambda cosine: 0.0}
+def trust_scores(updates, root_update, score="relu", least_cosine=0.0):
+    relu = lambda cosine: max(cosine - least_cosine, 0.0) / (1.0 - least_cosine)  # noqa: E731
+    scores = {"relu": relu, "signed": lambda cosine: cosine, "none": lambda cosine: 0.0}
     return np.array([scores[score](cosine) for cosine in cosine_similarity(updates, root_update)])
 
 
-def fltrust(updates, root_update, score="relu", magnitude="root", include_root=False):
+def fltrust(updates, root_update, score="relu", magnitude="root", include_root=False, least_cosine=0.0):
     root_norm = np.linalg.norm(root_update)
     weighted, total = np.zeros(len(root_update)), 0.0
-    for update, trust in zip(updates, trust_scores(updates, root_update, score), strict=True):
+    for update, trust in zip(updates, trust_scores(updates, root_update, score, least_cosine), strict=True):
         norm = np.linalg.norm(update)
         if norm > 0 and (magnitude == "root" or (magnitude == "at_most_root" and norm > root_norm)):
             update = root_norm / norm * update

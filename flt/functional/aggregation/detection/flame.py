@@ -45,7 +45,7 @@ def flame(updates: Tensor, *, parameters: Tensor | None = None, noise: Tensor | 
 
     Example:
         >>> flame(torch.tensor([[1.0, 0.0], [2.0, 0.0], [4.0, 0.1], [0.0, 9.0]]))
-        tensor([2.0000, 0.0250])
+        tensor([1.9999, 0.0250])
     """
     rows = Rows(updates)
     kept, scales, longest = flame_filter(rows, parameters=parameters)

@@ -1,3 +1,7 @@
 """Rules that measure updates by data of the server's own, tensors to tensors."""
 
-__all__: list[str] = []
+from flt.functional.aggregation.root.aflguard import aflguard
+from flt.functional.aggregation.root.flod import flod
+from flt.functional.aggregation.root.fltg import fltg
+
+__all__ = ["aflguard", "flod", "fltg"]
