@@ -5,10 +5,10 @@ import torch
 from lightning.pytorch import Callback
 from tiny import Recorder, Sending, TinyData, module, trainer
 
-from callbacks import FedAvg, FLTrust, LabelFlippingAttack, Median, NoAttack, ScalingAttack, TrimAttack
+from callbacks import FedAvg, FLTrust, Median, NoAttack, ScalingAttack, TrimAttack
 from flt.data import ClientData, FeatureTrigger
 from flt.errors import InputError
-from flt.federation import Aggregate, Aggregation, Attack, Backdoor, FederatedCallback, Federation, Round
+from flt.federation import Aggregation, Attack, Backdoor, FederatedCallback, Federation, Round
 from flt.federation.plugins import call_hook, callbacks_of, only
 
 
@@ -52,20 +52,20 @@ class Adding(Callback):
         return None if self.number is None else (*value, self.number)
 
 
+class Replacing(Adding):
+    """Makes it something else."""
+
+    def on_value(self, value):
+        return self.number
+
+
 def test_call_hook_passes_the_value_through_in_order():
     callbacks = [Adding(1), Callback(), Adding(None), Adding(2), Adding(3)]
     assert call_hook(callbacks, "on_value", ()) == (1, 2, 3)
     assert call_hook(callbacks, "on_other_value", (9,)) == (9,)
     assert call_hook([], "on_value", (9,)) == (9,)
     assert call_hook([Adding(None)], "on_value", (9,)) == (9,)
-
-
-def test_a_value_that_counts_as_false_is_a_value():
-    class Emptying(Callback):
-        def on_value(self, value):
-            return ()
-
-    assert call_hook([Adding(1), Emptying()], "on_value", ()) == ()
+    assert call_hook([Replacing(())], "on_value", (9,)) == ()  # a value, though it counts as false
 
 
 def test_only():
@@ -118,13 +118,6 @@ def test_round_replace_and_generator():
         before.require_root_update()
     with pytest.raises(dataclasses.FrozenInstanceError):
         before.number = 8
-
-
-def test_labels():
-    assert FedAvg().label == "FedAvg"
-    assert FLTrust(variant="NoReLU").label == "FLTrust-NoReLU"
-    assert FLTrust().label == "FLTrust"
-    assert FedAvg().describe(federation()) == "FedAvg"
 
 
 class Clipping(FederatedCallback):
@@ -191,25 +184,6 @@ def test_on_round_end_comes_after_the_step_with_what_the_rule_saw(fit):
     assert [piece.name for piece in round.federation.layout] == ["0.weight", "0.bias", "2.weight", "2.bias"]
 
 
-def test_a_rule_and_an_attack_of_a_users_own(fit):
-    class FirstClient(Aggregation):
-        def aggregate(self, round):
-            return Aggregate(round.updates[0])
-
-    class Silent(Attack):
-        def craft(self, round):
-            return torch.where(round.malicious[:, None], 0.0, round.updates)
-
-    recorder = Recorder()
-    server = fit(FirstClient(), Silent(fraction=0.3), recorder)
-    assert server.federation.num_malicious == 3
-    for round, aggregate in recorder.ended:
-        assert torch.equal(aggregate.update, round.updates[0])
-        assert not round.updates[round.malicious].any()
-        assert round.updates[~round.malicious].any(dim=1).all()
-        assert round.root_update is None
-
-
 def test_attack_that_changes_nothing(fit):
     class Idle(Attack):
         pass
@@ -226,11 +200,9 @@ def test_attack_that_changes_nothing(fit):
     [
         ([], r"there is no aggregation rule: add one, such as callbacks\.FLTrust\(\), to trainer\.callbacks"),
         ([FedAvg, Median], r"trainer\.callbacks holds several of kind Aggregation \(FedAvg, Median\): keep one"),
-        ([FedAvg, FedAvg], r"several of kind Aggregation \(FedAvg, FedAvg\)"),
-        ([FedAvg, TrimAttack, LabelFlippingAttack], r"several of kind Attack \(TrimAttack, LabelFlippingAttack\)"),
         ([FedAvg, NoAttack, TrimAttack], r"several of kind Attack \(NoAttack, TrimAttack\)"),
     ],
-    ids=["no rule", "two rules", "one rule twice", "two attacks", "none and one"],
+    ids=["no rule", "two rules", "two attacks"],
 )
 def test_one_rule_and_at_most_one_attack(tmp_path, callbacks, message):
     with pytest.raises(InputError, match=message):

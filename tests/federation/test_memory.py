@@ -95,7 +95,7 @@ class Asking(Attack):
         self.answers.append((given, twice, round.rule(spoiled), round.rule(torch.full_like(spoiled, torch.nan))))
 
 
-@pytest.mark.parametrize("make", [Momentum, Median, FedAvg, lambda: NNM(Median())])
+@pytest.mark.parametrize("make", [Momentum, lambda: NNM(Median())])
 def test_what_an_attack_is_told_is_what_happens_and_leaves_no_trace(fit, make):
     asking, recorder = Asking(), Recorder()
     told = fit(make(), asking, Smoothing(), recorder, rounds=3)
@@ -119,7 +119,7 @@ def test_a_hook_by_client_keeps_nothing(fit):
         fit(FedAvg(), Wrong(), rounds=1)
 
 
-@pytest.mark.parametrize("content", [{"a": object()}, {"a": {1, 2}}, {3: 1.0}, {"a": [lambda: None]}])
+@pytest.mark.parametrize("content", [{3: 1.0}, {"a": [lambda: None]}])
 def test_what_a_memory_cannot_hold(fit, content):
     class Wrong(Momentum):
         def aggregate(self, round):

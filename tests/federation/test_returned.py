@@ -14,17 +14,11 @@ from flt.federation import Aggregate, Aggregation, Attack, ClientWeights, Federa
 UPDATES = {
     "malicious rows only": (lambda u, m: u[m], r"all rows, not the 3 malicious ones alone"),
     "float64": (lambda u, m: u.double(), r"a float64 tensor of shape \[10, 83\]"),
-    "half": (lambda u, m: u.half(), "a float16 tensor"),
-    "complex": (lambda u, m: u.to(torch.complex64), "a complex64 tensor"),
     "NumPy": (lambda u, m: u.numpy(), r"a numpy\.ndarray of shape \[10, 83\]"),
     "list": (lambda u, m: u.tolist(), "a list"),
-    "scalar": (lambda u, m: 3.0, "a float"),
     "empty": (lambda u, m: u[:0], r"of shape \[0, 83\]"),
     "sparse": (lambda u, m: u.to_sparse(), "a sparse_coo float32 tensor"),
-    "meta": (lambda u, m: u.to("meta"), r"a float32 tensor of shape \[10, 83\] on meta"),
-    "a vector": (lambda u, m: u[0], r"of shape \[83\]"),
     "too few": (lambda u, m: u[:-1], r"of shape \[9, 83\]"),
-    "too many": (lambda u, m: torch.cat([u, u]), r"of shape \[20, 83\]"),
     "other columns": (lambda u, m: u[:, 1:], r"of shape \[10, 82\]"),
     "with a gradient": (lambda u, m: u.clone().requires_grad_(), "that requires a gradient"),
     "all rows flipped": (lambda u, m: -u, "changed the updates of 7 of 7 benign clients in round 0"),
@@ -43,8 +37,10 @@ def test_an_attack_that_crafts(fit, name):
         fit(Median(), Wrong(0.3), rounds=1)
 
 
-@pytest.mark.parametrize("hook", ["on_client_updates", "on_updates_received"])
-@pytest.mark.parametrize("name", [name for name in UPDATES if name not in ("malicious rows only", "all rows flipped")])
+@pytest.mark.parametrize(
+    ("hook", "name"),
+    [("on_client_updates", "too few"), ("on_updates_received", "float64"), ("on_updates_received", "list")],
+)
 def test_a_hook_whose_round_holds_other_rows(fit, hook, name):
     make, message = UPDATES[name]
 
@@ -83,7 +79,6 @@ def test_a_hook_that_returns_another_round(fit, name):
 
 AGGREGATES = {
     "a tensor": (lambda r: r.updates[0], r"a float32 tensor of shape \[83\]: return Aggregate\(update\)"),
-    "a tuple": (lambda r: (r.updates[0],), r"a tuple: return Aggregate"),
     "a row too many": (lambda r: Aggregate(r.updates[:1]), r"a float32 tensor of shape \[1, 83\] as update"),
     "too short": (lambda r: Aggregate(r.updates[0, 1:]), r"of shape \[82\] as update.*of shape \[83\]"),
     "float64": (lambda r: Aggregate(r.updates[0].double()), "a float64 tensor .* as update"),
@@ -119,7 +114,6 @@ def test_a_rule_that_returns_something_else(fit, name):
 POISONS = {
     "labels": (lambda c: c.labels, r"an int64 tensor of shape \[\d+\]: return flt\.data\.ClientData"),
     "out of range": (lambda c: replace(c, labels=c.labels + 2), "labels from 2 to 4: the classes are 0 to 2"),
-    "negative": (lambda c: replace(c, labels=c.labels - 1), "labels from -1 to 1"),
     "float labels": (lambda c: replace(c, labels=c.labels.float()), "a float32 tensor .* as labels"),
     "other examples": (lambda c: replace(c, features=c.features[:, 1:]), "as features"),
     "fewer clients": (lambda c: replace(c, offsets=c.offsets[[0, -1]]), "the data of 1 clients, there are 10"),
@@ -141,7 +135,6 @@ def test_an_attack_that_poisons(fit, name):
 BACKDOORS = {
     "a trigger": (lambda b: b.trigger, r"returned a .*FeatureTrigger: return flt\.federation\.Backdoor"),
     "target": (lambda b: replace(b, target_class=3), r"attack\.target_class=3 must be one of 0 to 2"),
-    "no class": (lambda b: replace(b, target_class="cat"), r"attack\.target_class='cat' must be one of 0 to 2"),
     "shape": (lambda b: replace(b, trigger=lambda x: x[:, 1:]), r"a float32 tensor of shape \[2, 11\]"),
     "dtype": (lambda b: replace(b, trigger=lambda x: x.double()), "a float64 tensor"),
 }
@@ -185,7 +178,7 @@ def test_a_streaming_rule_whose_aggregate_nobody_would_call():
                 return Aggregate(round.updates[0])
 
 
-@pytest.mark.parametrize("factor", [1e-60, 1.0, 1e60])
+@pytest.mark.parametrize("factor", [1e-60, 1e60])
 def test_weights_of_any_length(fit, factor):
     """They are brought to float32's range before updates are multiplied."""
 
@@ -201,7 +194,7 @@ def test_weights_of_any_length(fit, factor):
     torch.testing.assert_close(aggregate.judgement.weights, shares)
 
 
-@pytest.mark.parametrize("num_chosen", [0, 1, 4])
+@pytest.mark.parametrize("num_chosen", [0, 4])
 def test_a_mask_is_a_weight(fit, num_chosen):
     class Mean(ClientWeights):
         def weigh(self, round):

@@ -116,7 +116,7 @@ pytestmark = [
 ]
 
 
-@settings(short, max_examples=25)
+@settings(short, max_examples=15)
 @given(data=st.data())
 @pytest.mark.parametrize("command", ["fit", "test"])
 def test_any_node_of_a_checkpoint(stopped: Path, whole: dict[str, Any], command: str, data: st.DataObject) -> None:

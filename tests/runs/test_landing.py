@@ -53,10 +53,9 @@ def test_the_same_run_is_repeated_beside_it() -> None:
     ("changes", "told", "command"),
     [
         (("--trainer.max_steps", "4"), "trainer.max_steps: 2 (there), 4 (given)", "to train it further, flt "),
-        (("--model.client_lr", "0.1"), "model.client_lr: 0.003 (there), 0.1 (given)", "for a run of its own, flt "),
         (("--aggregation", "Krum", "--trainer.max_steps", "1"), "callbacks.Krum (given)", "for a run of its own, flt "),
     ],
-    ids=["more rounds", "another rate", "another rule"],
+    ids=["more rounds", "another rule"],
 )
 def test_another_run_is_refused_with_the_command_that_would_do(
     changes: tuple[str, ...], told: str, command: str

@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from tiny import Recorder, Sending, TinyData
 
-from callbacks import FedAvg, FLTrust, Median, MetricsLogger, NoAttack, ScalingAttack, TrimAttack
+from callbacks import FedAvg, FLTrust, Median, MetricsLogger, ScalingAttack, TrimAttack
 from flt.federation import Aggregate, Aggregation, FederatedCallback, Judgement
 
 ALWAYS = {"round", "training_loss", "update_norm", "num_dropped"}
@@ -25,9 +25,7 @@ def rows_of(fit, *callbacks, **settings):
 @pytest.mark.parametrize(
     ("rounds", "log_every", "evaluate_every", "expected"),
     [
-        (5, 1, 2, [1, 2, 3, 4, 5]),
         (7, 3, 2, [2, 3, 4, 6, 7]),
-        (7, 100, 3, [3, 6, 7]),
         (4, 2, 4, [2, 4]),
         (1, 10, 1, [1]),
     ],
@@ -49,10 +47,9 @@ def test_one_row_for_every_round_that_is_due(fit, rounds, log_every, evaluate_ev
         ([FedAvg, TrimAttack], BASE | MALICIOUS),
         ([Median, TrimAttack], ALWAYS),
         ([FLTrust], BASE | TRUST - {"trust_score_malicious"}),
-        ([FLTrust, NoAttack], BASE | TRUST - {"trust_score_malicious"}),
         ([FLTrust, TrimAttack], BASE | MALICIOUS | TRUST),
     ],
-    ids=["FedAvg", "FedAvg attacked", "Median attacked", "FLTrust", "FLTrust NoAttack", "FLTrust attacked"],
+    ids=["FedAvg", "FedAvg attacked", "Median attacked", "FLTrust", "FLTrust attacked"],
 )
 def test_what_a_row_holds(fit, callbacks, keys):
     rows = rows_of(fit, *(make() for make in callbacks), rounds=2)

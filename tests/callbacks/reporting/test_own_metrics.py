@@ -46,30 +46,25 @@ class OwnEvaluation(FederatedModule):
 
 
 EVERY, EVALUATED = [2, 3, 4, 6, 7], [2, 4, 6, 7]
-IN_ROUNDS = [
-    *(Own(hook) for hook in ("on_round_end", "on_train_batch_start", "on_train_batch_end")),
-    *(OwnAttack(), OwnModule),
-]
-IN_EVALUATIONS = [Own("on_validation_epoch_end"), Own("on_validation_batch_end"), OwnEvaluation]
+CASES = {
+    "round end": (Own("on_round_end"), EVERY),
+    "batch start": (Own("on_train_batch_start"), EVERY),
+    "batch end": (Own("on_train_batch_end"), EVERY),
+    "attack": (OwnAttack(), EVERY),
+    "module": (OwnModule, EVERY),
+    "evaluation": (Own("on_validation_epoch_end"), EVALUATED),
+    "evaluation's batch": (Own("on_validation_batch_end"), EVALUATED),
+    "module's evaluation": (OwnEvaluation, EVALUATED),
+    "whole run": (Own("on_train_batch_end", on_step=False, on_epoch=True, reduce_fx="max"), [7]),
+    "end of run": (Own("on_train_epoch_end"), [7]),
+    "kept to itself": (Own("on_round_end", logger=False), []),
+}
 
 
-@pytest.mark.parametrize("order", [1, -1], ids=["ahead", "behind"])
-@pytest.mark.parametrize(
-    ("own", "rounds"),
-    [
-        *((own, EVERY) for own in IN_ROUNDS),
-        *((own, EVALUATED) for own in IN_EVALUATIONS),
-        (Own("on_train_batch_end", on_step=False, on_epoch=True, reduce_fx="max"), [7]),
-        (Own("on_train_epoch_end"), [7]),
-        (Own("on_round_end", logger=False), []),
-    ],
-    ids=[
-        *("round end", "batch start", "batch end", "attack", "module"),
-        *("evaluation", "evaluation batch", "module's evaluation", "whole run", "end of run", "kept to itself"),
-    ],
-)
-def test_it_is_in_the_row_of_its_round(tmp_path, own, rounds, order):
-    """Rounds 2, 4, 6 and the last are evaluated; 3 and 6 are logged."""
+@pytest.mark.parametrize("number", range(len(CASES)), ids=CASES)
+def test_it_is_in_the_row_of_its_round(tmp_path, number):
+    """Rounds 2, 4, 6 and the last are evaluated; 3 and 6 are logged. Ahead of the metrics and behind them, by turns."""
+    (own, rounds), order = list(CASES.values())[number], (1, -1)[number % 2]
     metrics, is_callback = MetricsLogger(), isinstance(own, Callback)
     server = FederatedModule(mlp()) if is_callback else own(mlp())
     callbacks = [FedAvg(), *([own] if is_callback else []), metrics][::order]
