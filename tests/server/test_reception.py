@@ -55,8 +55,8 @@ def test_two_hostile_clients(rule):
         assert round.client_ids.tolist() == list(range(2 if sent in DROPPED else 0, 10)), sent
         assert aggregate is not None, sent
         assert aggregate.update.isfinite().all(), sent
-        assert aggregate.update.any(), sent
         if rule.robust or sent in DROPPED:
+            assert aggregate.update.any(), sent
             assert aggregate.update.norm() <= 1.3 * benign.norm(dim=1).max(), sent
 
 

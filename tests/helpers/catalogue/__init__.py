@@ -4,13 +4,26 @@ A new rule or attack is tested by its row. The tables lie beside the references,
 itself there, ``import callbacks`` and ``import data`` would find the folders of tests.
 """
 
+import zlib
 from collections.abc import Sequence
 from typing import TypeVar
 
 from catalogue import attacks, baselines, bounding, detection, root, selection
 from catalogue.row import EXAMPLE, EXAMPLE_ROOT, Attack, Draws, Golden, Rule
 
-__all__ = ["ATTACKS", "EXAMPLE", "EXAMPLE_ROOT", "PAIRS", "RULES", "Attack", "Draws", "Golden", "Rule", "cover"]
+__all__ = [
+    "ATTACKS",
+    "EXAMPLE",
+    "EXAMPLE_ROOT",
+    "PAIRS",
+    "RULES",
+    "Attack",
+    "Draws",
+    "Golden",
+    "Rule",
+    "cover",
+    "partner",
+]
 
 RULES = [*baselines.RULES, *selection.RULES, *bounding.RULES, *detection.RULES, *root.RULES]
 ATTACKS = [*attacks.ATTACKS]
@@ -27,6 +40,16 @@ def cover(first: Sequence[First], second: Sequence[Second]) -> list[tuple[First,
     """
     turns = range(max(len(first), len(second)))
     return [(first[k % len(first)], second[(k + shift) % len(second)]) for shift in (0, 1) for k in turns]
+
+
+def partner(name: str, others: Sequence[Second]) -> Second:
+    """One of the rows of another table, which stays the same when this table gets more rows.
+
+    Example:
+        >>> partner("FedAvg", "xyz")
+        'x'
+    """
+    return others[zlib.crc32(name.encode()) % len(others)]
 
 
 PAIRS = cover(RULES, ATTACKS)

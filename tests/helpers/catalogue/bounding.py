@@ -89,6 +89,7 @@ RULES: list[Rule] = [
         [Golden((2.457143, 0.385714), {"threshold": 6}), Golden((2.457143, -0.385714))],
         weights=lambda u, root, sizes, f: reference.shares(sizes),
         robust=False,
+        follows=False,
     ),
     Rule(
         "Clipping(Median)",
