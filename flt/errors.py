@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-LIBRARY = re.compile(r"[/\\](lib[/\\]python[\d.]+|site-packages|dist-packages)[/\\]|^<")
+LIBRARY = re.compile(r"[/\\](lib[/\\]python[\d.]+|site-packages|dist-packages)[/\\]|^<|\.pyx$")
 """Matches the path of code that is installed (the standard library's, packages') or that a library generates."""
 
 OURS = tuple(f"{Path(__file__).resolve().parents[1] / package}/" for package in ("flt", "callbacks"))

@@ -1,12 +1,15 @@
 """The command line ``flt``; each command imports what it needs, so that others answer at once."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from functools import partial
 
 import flt
-from flt.cli.commands import overview, unknown
+from flt.cli.commands import COMMANDS, OVERVIEW
 from flt.cli.environment import set_up_messages
 from flt.cli.exit_status import exit_status
+from flt.errors import InputError
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -19,45 +22,35 @@ def main(args: Sequence[str] | None = None) -> int:
         The exit status: 0, or 2 after a mistake in the input, which is explained in one line on standard error.
     """
     words = sys.argv[1:] if args is None else list(args)
-    return exit_status(lambda: run(words))
+    if words[:1] in (["-h"], ["--help"], ["help"], ["--version"]):
+        print(f"flt {flt.__version__}" if words[0] == "--version" else OVERVIEW)
+        return 0
+    return exit_status(lambda: command_named(words[0] if words else "nothing")(words[1:]))
 
 
-def run(words: Sequence[str]) -> int | None:
-    """Runs the command that the first word names.
+def command_named(name: str) -> Callable[[Sequence[str]], int | None]:
+    """What runs a command with its arguments.
 
     Raises:
-        InputError: If it names none, or the others make no sense to it.
+        InputError: If there is no command of that name.
     """
-    command, rest = (words[0] if words else None), list(words[1:])
-    if command in ("-h", "--help", "help"):
-        print(overview(), end="")
-    elif command == "--version":
-        print(f"flt {flt.__version__}")
-    elif command == "table":
-        from flt.grid.commands import table
+    if name not in COMMANDS:
+        close = get_close_matches(name, COMMANDS, 1)
+        advice = f"did you mean {close[0]}? There are" if close else "begin with flt fit, or another of"
+        raise InputError(f"{name} is no command: {advice} {', '.join(COMMANDS)} (see flt --help)")
+    if name in ("table", "plot"):
+        from flt.grid.commands import plot, table
 
-        return table(rest)
-    elif command == "plot":
-        from flt.grid.commands import plot
-
-        plot(rest)
-    elif command == "dashboard":
+        return table if name == "table" else plot
+    if name == "dashboard":
         from flt.cli.dashboard import dashboard
 
-        dashboard(rest)
-    elif command == "data":
-        from flt.cli.data import data
+        return dashboard
+    from flt.cli.data import data
+    from flt.cli.training import train_or_evaluate
 
-        set_up_messages()  # anew, as Lightning has been imported
-        data(rest)
-    elif command in ("fit", "validate", "test", "predict"):
-        from flt.cli.training import train_or_evaluate
-
-        set_up_messages()
-        train_or_evaluate(command, rest)
-    else:
-        raise unknown(command)
-    return None
+    set_up_messages()  # anew, as Lightning has been imported
+    return data if name == "data" else partial(train_or_evaluate, name)
 
 
 def console() -> None:

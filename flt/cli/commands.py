@@ -1,9 +1,5 @@
 """The subcommands of ``flt``: what each is for. Nothing here needs torch or Lightning."""
 
-from difflib import get_close_matches
-
-from flt.errors import InputError
-
 COMMANDS = {
     "fit": "Train a global model and measure it on the way.",
     "validate": "Measure a trained model on the test set, as test does.",
@@ -16,28 +12,16 @@ COMMANDS = {
 }
 """Every subcommand, and its line of help."""
 
+OVERVIEW = f"""usage: flt COMMAND [--config FILE] [--SETTING VALUE ...]
 
-def overview() -> str:
-    """The text of ``flt --help``."""
-    listed = "".join(f"  {command:<12}{purpose}\n" for command, purpose in COMMANDS.items())
-    return (
-        "usage: flt COMMAND [--config FILE] [--SETTING VALUE ...]\n\nFederated learning under attack.\n\ncommands:\n"
-        f"{listed}\noptions:\n  -h, --help  Show this text; flt COMMAND --help describes a command's settings.\n"
-        "  --version   Show the version.\n\nexample:\n  flt fit --config configs/har_fltrust.yaml\n"
-    )
+Federated learning under attack.
 
+commands:
+{"".join(f"  {command:<12}{purpose}" + chr(10) for command, purpose in COMMANDS.items())}
+options:
+  -h, --help  Show this text; flt COMMAND --help describes a command's settings.
+  --version   Show the version.
 
-def unknown(word: str | None) -> InputError:
-    """What to say of a first argument that is no command.
-
-    Args:
-        word: The argument; None where there is none.
-    """
-    listed = ", ".join(COMMANDS)
-    if word is None:
-        return InputError(f"a command is missing: give one of {listed} (see flt --help)")
-    if word.startswith("-"):
-        return InputError(f"{word} stands before the command: begin with flt fit, or another of {listed}")
-    close = get_close_matches(word, COMMANDS, 1)
-    advice = f"did you mean {close[0]}? There are" if close else "choose one of"
-    return InputError(f"{word} is no command: {advice} {listed} (see flt --help)")
+example:
+  flt fit --config configs/har_fltrust.yaml"""
+"""The text of ``flt --help``."""

@@ -28,14 +28,12 @@ class ConfigWriter(Callback):
     """
 
     def __init__(self, parser: ArgumentParser, config: Namespace) -> None:
-        self.parser = parser
-        self.config = config
+        self.parser, self.config = parser, config
 
     @cached_property
     def settings(self) -> str:
         """The configuration in JSON, which takes longer to make than a small checkpoint."""
-        text: str = self.parser.dump(self.config, format="json", skip_none=False)
-        return text
+        return str(self.parser.dump(self.config, format="json", skip_none=False))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Removes the run's folder, which loggers make before any setting is looked at, if nothing is in it."""
@@ -49,10 +47,9 @@ class ConfigWriter(Callback):
         """Writes and logs the configuration."""
         assert isinstance(pl_module, FederatedModule)
         _tell_what_is_inherited(pl_module)
-        folder = run_folder(trainer)
+        folder, data = run_folder(trainer), pl_module.data.display_name
         if not trainer.is_global_zero or folder is None:
             return
-        data = pl_module.data.display_name
         text = self.parser.dump(self.config, skip_none=False)
         write_atomically(folder / "config.yaml", f"# Data of this run: {data}\n{text}")
         for logger in trainer.loggers:
@@ -62,21 +59,17 @@ class ConfigWriter(Callback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Adds the settings, as text."""
         if trainer.state.fn == "fit":
-            checkpoint[SETTINGS] = self.settings
-            checkpoint[WANDB_IDS] = logged_under(trainer.loggers)
+            checkpoint |= {SETTINGS: self.settings, WANDB_IDS: logged_under(trainer.loggers)}
 
 
 def _tell_what_is_inherited(module: FederatedModule) -> None:
     """Says what settings meant for the paper's networks do to another one; a configuration file brings them along."""
-    name = type(module.network)
-    if name.__module__.startswith("flt.models") or module.initialization == "network":
-        return
-    inherited = f"model.initialization={module.initialization}"
-    remedy = "model.initialization=network"
-    if module.loss_reduction == "sum":
-        inherited += " and model.loss_reduction=sum"
-        remedy += " and model.loss_reduction=mean, with a client_lr for it"
-    rank_zero_only(logging.getLogger("flt").warning)(
-        f"model.network {name.__name__} trains with {inherited}, which are for the paper's networks: if a configuration"
-        f" file has brought them along, set {remedy}"
-    )
+    name, remedy = type(module.network), ""
+    if not name.__module__.startswith("flt.models") and module.initialization != "network":
+        if module.loss_reduction == "sum":
+            remedy = " and model.loss_reduction=mean, with a client_lr for it"
+        rank_zero_only(logging.getLogger("flt").warning)(
+            f"model.network {name.__name__} trains with model.initialization={module.initialization} and"
+            f" model.loss_reduction={module.loss_reduction}, which are for the paper's networks: if a configuration"
+            f" file has brought them along, set model.initialization=network{remedy}"
+        )

@@ -21,8 +21,7 @@ COLUMNS = (
     *(f"config:{name}.value" for name in (*GROUPS, "seed_used")),
     *(f"summary:testing_error_rate.{statistic}" for statistic in ("last", "min")),
     *(f"summary:attack_success_rate.{statistic}" for statistic in ("last", "max")),
-    "summary:trust_score_benign.last",
-    "summary:trust_score_malicious.last",
+    *(f"summary:trust_score_{who}.last" for who in ("benign", "malicious")),
 )
 """Columns of the run table that are always in sight."""
 
@@ -58,9 +57,7 @@ def layout(project: str, entity: str, *, name: str = "FLTrust") -> Workspace:
             line("training loss of the benign clients", "training_loss"),
             line("loss on the test set", "testing_loss"),
             reports.LinePlot(title="error of each class", x="round", metric_regex="class_error/.*"),
-            line(
-                "error on the clients' own data", "client_error_mean", "client_error_worst_tenth", "client_error_spread"
-            ),
+            line("error on the clients' own data", *(f"client_error_{of}" for of in ("mean", "worst_tenth", "spread"))),
             reports.MediaBrowser(title="final curves", media_keys=["curves"]),
         ],
         "Trust scores": [
@@ -90,9 +87,7 @@ def layout(project: str, entity: str, *, name: str = "FLTrust") -> Workspace:
             entity=entity,
             project=project,
             name=name,
-            sections=[
-                workspaces.Section(name=title, panels=panels, is_open=True) for title, panels in sections.items()
-            ],
+            sections=[workspaces.Section(name=title, panels=each, is_open=True) for title, each in sections.items()],
             settings=workspaces.WorkspaceSettings(x_axis="round"),
             runset_settings=workspaces.RunsetSettings(
                 groupby=[workspaces.Config(group) for group in GROUPS], pinned_columns=list(COLUMNS)
@@ -121,10 +116,7 @@ def described(workspace: Workspace) -> dict[str, Any]:
 
 
 def save(workspace: Workspace) -> str:
-    """Saves a new workspace under the project.
-
-    Returns:
-        Its address.
+    """Saves a new workspace under the project; its address.
 
     Raises:
         InputError: If there is no login, or W&B refuses.
@@ -133,14 +125,12 @@ def save(workspace: Workspace) -> str:
 
     try:
         workspace.save()  # type: ignore[no-untyped-call]  # the library's
-        address: str = workspace.url
+        return str(workspace.url)
     except (wandb.errors.Error, ValueError, RuntimeError, OSError) as error:
-        where = f"{workspace.entity}/{workspace.project}"
         raise InputError(
-            f"the workspace of {where} was not saved: {_one_line(error)}; check the login (`wandb login`), --entity"
-            " and --project, or pass --dry-run"
+            f"the workspace of {workspace.entity}/{workspace.project} was not saved: {error}; check the login (`wandb"
+            " login`), --entity and --project, or pass --dry-run"
         ) from error
-    return address
 
 
 def dashboard_parser() -> FederatedArgumentParser:
@@ -154,14 +144,7 @@ def dashboard_parser() -> FederatedArgumentParser:
 
 
 def dashboard(args: Sequence[str]) -> None:
-    """Runs ``flt dashboard``.
-
-    Args:
-        args: Its arguments.
-
-    Raises:
-        InputError: If an argument is wrong, or the workspace cannot be saved.
-    """
+    """Runs ``flt dashboard``; raises an `InputError` if an argument is wrong, or the workspace cannot be saved."""
     options = dashboard_parser().parse_args(list(args))
     workspace = layout(options.project, options.entity, name=options.name)
     print(json.dumps(described(workspace), indent=2) if options.dry_run else f"Workspace saved: {save(workspace)}")
@@ -176,21 +159,12 @@ def _libraries() -> tuple[Any, Any]:
             from wandb_workspaces import workspaces
             from wandb_workspaces.reports import v2 as reports
         except ImportError as error:
-            raise InputError(
-                f'flt dashboard needs wandb-workspaces: pip install "flt[dashboard]" ({_one_line(error)})'
-            ) from error
+            raise InputError(f'flt dashboard needs wandb-workspaces: pip install "flt[dashboard]" ({error})') from error
     return reports, workspaces
 
 
 def _settings(panel: Any) -> dict[str, Any]:
-    """Returns the settings of a panel that are not empty."""
-    values = {field.name: getattr(panel, field.name) for field in dataclasses.fields(panel)}
-    return {
-        name: value
-        for name, value in values.items()
-        if value not in (None, [], (None, None)) and name != "layout" and not name.startswith("_")
-    }
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    """The settings of a panel that are not empty."""
+    names = {field.name for field in dataclasses.fields(panel)} - {"layout"}
+    values = {name: getattr(panel, name) for name in sorted(names) if not name.startswith("_")}
+    return {name: value for name, value in values.items() if value not in (None, [], (None, None))}

@@ -7,7 +7,6 @@ from pathlib import Path
 from lightning.pytorch import seed_everything
 from rich.console import Console
 
-from flt.cli.parser import FederatedArgumentParser
 from flt.cli.settings import make_parser, read
 from flt.display.overview import overview_of
 from flt.display.overview_figure import draw_overview
@@ -16,32 +15,20 @@ from flt.display.style import as_file, check_figure_path
 from flt.files import write_atomically
 
 SHOWN = ("data", "attack", "seed_everything", "config", "help", "print_config")
-PLOT = (
-    "File for a figure of the clients' data, the root dataset and the backdoor's trigger, such as partition.png; its"
-    " ending is the format."
-)
-
-
-def data_parser() -> FederatedArgumentParser:
-    """The parser of ``flt data``: it takes all settings of a run, and shows those that decide who holds what."""
-    parser = make_parser("data")
-    for action in parser._actions:
-        if not action.dest.startswith(SHOWN):
-            action.help = SUPPRESS
-    parser.add_argument("--plot", type=str | None, default=None, metavar="FILE", help=PLOT)
-    return parser
+PLOT = "File for a figure of the clients' data, the root dataset and the backdoor's trigger, such as partition.png."
 
 
 def data(args: Sequence[str]) -> None:
     """Runs ``flt data``: prints who holds what in the run that ``flt fit`` makes of the same settings, and draws it.
 
-    Args:
-        args: Its arguments.
-
     Raises:
         InputError: If the figure cannot be written, or the data cannot be loaded or dealt out.
     """
-    parser, settings, _ = read("data", args, data_parser())
+    parser = make_parser("data")  # which takes all settings of a run, and shows those that decide who holds what
+    for action in parser._actions:
+        action.help = action.help if action.dest.startswith(SHOWN) else SUPPRESS
+    parser.add_argument("--plot", type=str | None, default=None, metavar="FILE", help=PLOT)
+    settings = read("data", args, parser).settings
     path = None if settings.plot is None else Path(settings.plot).expanduser()
     if path is not None:
         check_figure_path(path, "plot")

@@ -18,6 +18,15 @@ NUMBERS = (
 )
 """Environment variables in which launchers tell a process its place, and which torch and Lightning read."""
 
+UNHELPFUL = (
+    ".*LeafSpec.*is deprecated",  # Lightning 2.6 calls what torch 2.15 deprecates
+    "The dirpath has changed",  # Lightning's own record of best checkpoints where a run goes on in another folder
+    "Checkpoint directory .* exists and is not empty",  # as is meant where a run goes on in its own
+    "The number of training batches .* is smaller than the logging interval",  # the last round is always logged
+    "There is a performance drop because we have not yet implemented",  # whether vectorising pays is measured
+)
+"""Warnings of libraries about which a user could do nothing."""
+
 
 class Terminated(KeyboardInterrupt):
     """The process was asked to end by SIGTERM, as Slurm and ``kill`` do; it ends as after Ctrl-C."""
@@ -30,16 +39,15 @@ def terminable() -> Iterator[None]:
     def terminate(*_: object) -> NoReturn:
         raise Terminated
 
-    is_ours = (
-        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    )
-    if is_ours:
-        signal.signal(signal.SIGTERM, terminate)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, terminate)
     try:
         yield
     finally:
-        if is_ours:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def set_up() -> None:
@@ -84,8 +92,8 @@ def _open_streams() -> None:
 
 def _check_numbers() -> None:
     for name in NUMBERS:
-        value = os.environ.get(name)
-        if value is not None and not value.isdecimal():
+        value = os.environ.get(name, "0")
+        if not value.isdecimal():
             raise InputError(f"the environment has {name}={value!r}, which is to be a whole number: unset it")
 
 
@@ -94,16 +102,8 @@ def _set_up_warnings() -> None:
         # What libraries say to their developers is nothing that a user of this program could mend.
         for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning):
             warnings.simplefilter("ignore", category)
-    # Lightning 2.6 calls what torch 2.15 deprecates; nothing a user could do about it.
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated", module="lightning")
-    # Lightning's word about its own record of best checkpoints whenever a run goes on in another folder.
-    warnings.filterwarnings("ignore", message="The dirpath has changed")
-    # As is meant where a run goes on in its own; nothing in it is lost.
-    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
-    # Short runs log their last round whatever the interval.
-    warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
-    # Whether vectorising pays all the same is measured.
-    warnings.filterwarnings("ignore", message="There is a performance drop because we have not yet implemented")
+    for message in UNHELPFUL:
+        warnings.filterwarnings("ignore", message=message)
 
 
 class _StandardError(logging.Handler):

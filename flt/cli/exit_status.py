@@ -13,14 +13,7 @@ from flt.errors import Stopped
 
 
 def exit_status(command: Callable[[], int | None]) -> int:
-    """Runs a command.
-
-    Args:
-        command: What to run; it may return a status of its own.
-
-    Returns:
-        That, or 0, or what `ending` says, which is told in one line on standard error.
-    """
+    """Runs a command: the status that it returns, or 0, or that of its `ending`, which is told on standard error."""
     try:
         set_up()
         with terminable():
@@ -36,21 +29,18 @@ def exit_status(command: Callable[[], int | None]) -> int:
     return ended.status
 
 
-def ending(
-    error: BaseException, remedy: str = "", *, folder: Path | None = None, is_early: bool = False
-) -> Stopped | None:
+def ending(error: BaseException, remedy: str = "", folder: Path | None = None, **known: bool) -> Stopped | None:
     """The line and the exit status with which an exception ends a command; None for a bug and other ends.
 
     Args:
         error: The exception.
         remedy: How to go on after Ctrl-C (status 130), SIGTERM (143) or on a full disk (1).
-        folder: Where a traceback goes.
-        is_early: Whether it came up before a run's first round: then it is a mistake in the settings (2).
+        folder: Where the traceback of a mistake (2) goes.
+        known: What `explained` asks for.
     """
-    # Lightning ends the process itself after a KeyboardInterrupt.
-    interrupt = error.__context__ if isinstance(error, SystemExit) else error
     if isinstance(error, Stopped):
         return error
+    interrupt = error.__context__ if isinstance(error, SystemExit) else error  # Lightning's way out after Ctrl-C
     if isinstance(interrupt, KeyboardInterrupt):
         name, number = ("SIGTERM", signal.SIGTERM) if isinstance(interrupt, Terminated) else ("Ctrl-C", signal.SIGINT)
         return Stopped(f"stopped by {name}{remedy}", 128 + number)
@@ -60,5 +50,5 @@ def ending(
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         name = error.filename or "a file"
         return Stopped(f"error: {name} cannot be written ({error.strerror}): free some space{remedy}", 1)
-    mistake = explained(error, is_early=is_early) if isinstance(error, Exception) else None
+    mistake = explained(error, **known) if isinstance(error, Exception) else None
     return Stopped(f"error: {message_of(mistake, folder)}", 2) if mistake else None

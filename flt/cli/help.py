@@ -21,11 +21,7 @@ TRAINER = {
 }
 """The settings of Lightning's trainer that most runs need, and what they mean where a step is a round."""
 
-
-OPTIONS = {
-    "help": "Show this text.",
-    "print_config": "Print the settings that the other arguments make, instead of running.",
-}
+PRINT_CONFIG = "Print the settings that the other arguments make, instead of running."
 COLUMN = 32  # where explanations begin
 CLASSES = {
     "data": "Data set",
@@ -34,21 +30,17 @@ CLASSES = {
 }
 
 
-class AllSettings(_HelpAction):
-    """Prints the help with all settings."""
+class BriefHelp(_HelpAction):
+    """Prints the settings of this program and the usual ones of Lightning's trainer; all by ``--help.all``."""
 
     def __call__(self, parser: ArgumentParser, *args: Any, **kwargs: Any) -> None:
         """Prints and exits."""
-        print(parser.format_help(), end="")
+        print(parser.format_help() if self.dest == "help.all" else brief(parser), end="")
         parser.exit()
 
 
 def brief(parser: Any) -> str:
-    """The help of ``flt fit`` and its like: a line or two for each setting of this program.
-
-    Args:
-        parser: The parser of a run's settings.
-    """
+    """The help of ``flt fit`` and its like: a line or two for each setting of this program."""
     sections: dict[str, list[str]] = {"options": [], "data, rule and attack": [], "model": [], "trainer": []}
     for action in parser._actions:
         key, _, setting = action.dest.partition(".")
@@ -63,7 +55,7 @@ def brief(parser: Any) -> str:
         elif key == "model" and setting and "." not in setting:
             sections[key].append(_entry(action, _first_sentence(action.help)))
         elif action.dest == "help.all" or (not setting and key not in sections):
-            sections["options"].append(_entry(action, OPTIONS.get(key, action.help)))
+            sections["options"].append(_entry(action, PRINT_CONFIG if key == "print_config" else action.help))
     shown = "\n".join(f"{title}:\n{''.join(entries)}" for title, entries in sections.items() if entries)
     return f"{parser.format_usage()}\n{parser.description}\n\n{shown}"
 

@@ -1,9 +1,7 @@
 """The settings of one run: the parser of ``flt fit``, its evaluations and ``flt data``, and what is read with it."""
 
-import inspect
+import argparse
 import json
-import pydoc
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +12,7 @@ from lightning.pytorch import Trainer
 import flt.models  # noqa: F401  # makes its networks known by short name
 from callbacks import FLTrust, NoAttack  # makes all rules and attacks known by short name
 from flt.cli.commands import COMMANDS
-from flt.cli.help import AllSettings, brief
+from flt.cli.help import BriefHelp
 from flt.cli.parser import FederatedArgumentParser
 from flt.cli.trainer_settings import check_settings
 from flt.data import FederatedDataModule
@@ -38,40 +36,27 @@ TRAINER = {
 """Defaults of Lightning's trainer that are others here."""
 
 
-class RunParser(FederatedArgumentParser):
-    """The parser of a run's settings, whose help begins with those of this program."""
-
-    def print_help(self, file: Any = None) -> None:
-        """Prints the settings of this program and the usual ones of Lightning's trainer."""
-        if self.exit_on_error and "trainer" in (self.groups or {}):
-            self._print_message(brief(self), file or sys.stdout)
-        else:  # of a class
-            super().print_help(file)
-
-
 class Request(NamedTuple):
-    """What a command is asked for.
-
-    Attributes:
-        parser: What the settings were read with.
-        settings: The settings, as they are written down.
-        earlier: The run that is to go on; None for a new one.
-    """
+    """What a command is asked for: a parser, the settings that it read, and the run that is to go on, if one is."""
 
     parser: FederatedArgumentParser
     settings: Namespace
     earlier: EarlierRun | None = None
 
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The settings as nested dictionaries of plain values."""
+        plain: dict[str, Any] = json.loads(self.parser.dump(self.settings, format="json", skip_none=False))
+        return plain
+
 
 def make_parser(command: str) -> FederatedArgumentParser:
     """The parser of the settings of ``flt fit``, ``validate``, ``test``, ``predict`` or ``data``."""
-    parser = RunParser(
-        prog=f"flt {command}",
-        description=COMMANDS[command],
-        usage=f"flt {command} [--config FILE] [--SETTING VALUE ...]",
-    )
+    usage = f"flt {command} [--config FILE] [--SETTING VALUE ...]"
+    parser = FederatedArgumentParser(f"flt {command}", usage=usage, description=COMMANDS[command], add_help=False)
+    parser.add_argument("-h", "--help", action=BriefHelp, help="Show this text.")
     parser.add_config("Settings from a file; of several, later ones win, and options win over files.")
-    parser.add_argument("--help.all", action=AllSettings, help="Show all settings, those of Lightning's trainer, too.")
+    parser.add_argument("--help.all", action=BriefHelp, help="Show all settings, those of Lightning's trainer, too.")
     parser.add_argument(
         "--seed_everything",
         type=bool | int,
@@ -111,22 +96,20 @@ def read(command: str, args: Sequence[str], parser: FederatedArgumentParser | No
         InputError: If settings cannot work, or the checkpoint is not one of a run like this.
         Stopped: If the run that is to go on is finished.
     """
-    parser = make_parser(command) if parser is None else parser
-    earlier, words = _earlier_run(args) if command == "fit" else (None, list(args))
-    settings = _parsed(parser, words)
-    _check_dict_kwargs(settings)
+    parser = parser or make_parser(command)
+    earlier, words = _earlier_run(args) if command == "fit" else (None, args)
+    request = _parsed(parser, words)._replace(earlier=earlier)
+    settings, path = request.settings, request.settings.ckpt_path
     check_settings(settings, command)
-    path = settings.ckpt_path
     if earlier is not None:
-        own = _parsed(parser, earlier.arguments)
-        earlier.check(*(_plain(parser, each) for each in (settings, own)))
+        earlier.check(request.plain, _parsed(parser, [_config_in(earlier.folder)]).plain)
     elif command == "data":  # which takes a run's config.yaml, but nothing from its checkpoint
         settings.ckpt_path = None
     elif path is not None:
         check_checkpoint(Path(path), settings.trainer.max_steps if command == "fit" else None)
     elif command != "fit":
         raise InputError(f"flt {command} needs a trained model: pass --ckpt_path runs/.../checkpoints/last.ckpt")
-    return Request(parser, settings, earlier)
+    return request
 
 
 def keep_apart(request: Request, args: Sequence[str]) -> None:
@@ -139,51 +122,30 @@ def keep_apart(request: Request, args: Sequence[str]) -> None:
     Raises:
         InputError: If a run with other settings is there.
     """
-    parser, settings = request.parser, request.settings
-    folder = occupied(settings.trainer.logger) if request.earlier is None else None
+    trainer = request.settings.trainer
+    folder = occupied(trainer.logger) if request.earlier is None else None
     if folder is not None:
-        own = _parsed(parser, [f"--config={folder / 'config.yaml'}"])
-        check_repeats(folder, _plain(parser, own), _plain(parser, settings), args)
-        settings.trainer.logger = apart(settings.trainer.logger)
+        check_repeats(folder, _parsed(request.parser, [_config_in(folder)]).plain, request.plain, args)
+        trainer.logger = apart(trainer.logger)
 
 
-def _parsed(parser: FederatedArgumentParser, words: Sequence[str]) -> Namespace:
-    settings: Namespace = parser.parse_args(words)
-    resume = settings.pop("resume", None)  # which is no setting of a run
-    if resume is not None:
-        raise InputError(f"resume={resume} cannot stand in a file: pass --resume {resume}")
-    return settings
-
-
-def _check_dict_kwargs(settings: Namespace) -> None:
-    """Raises an `InputError` for jsonargparse's ``dict_kwargs`` of a class that takes no arguments but named ones."""
-    for key, value in settings.items(branches=True):
-        if isinstance(value, Namespace) and "dict_kwargs" in value and "class_path" in value:
-            kind: Any = pydoc.locate(value.class_path)
-            parameters = inspect.signature(kind).parameters.values()
-            is_open = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
-            if not is_open or value.class_path.startswith(("flt.", "callbacks.")):
-                raise InputError(
-                    f"{key}.dict_kwargs={value.dict_kwargs}: {kind.__name__} takes no such arguments; leave them out"
-                )
-
-
-def _earlier_run(args: Sequence[str]) -> tuple[EarlierRun | None, list[str]]:
+def _earlier_run(args: Sequence[str]) -> tuple[EarlierRun | None, Sequence[str]]:
     """The run that ``--resume`` names, None without it; and the arguments with that run's settings in its place."""
-    left, folder = list(args), None
-    for position, word in enumerate(args):
-        name, is_joined, value = word.partition("=")
-        if name == "--resume" and (is_joined or position + 1 < len(args)):
-            folder = Path(value if is_joined else args[position + 1]).expanduser()
-            del left[position : position + (1 if is_joined else 2)]
-            break
-    if folder is None:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--resume", nargs="?", const="")
+    given, left = parser.parse_known_args(args)
+    if given.resume is None:
         return None, left
-    earlier = EarlierRun.of(folder)
-    return earlier, [*earlier.arguments, *left]
+    earlier = EarlierRun.of(Path(given.resume).expanduser())
+    return earlier, [_config_in(earlier.folder), *left]
 
 
-def _plain(parser: FederatedArgumentParser, settings: Namespace) -> dict[str, Any]:
-    """Settings as nested dictionaries of plain values."""
-    plain: dict[str, Any] = json.loads(parser.dump(settings, format="json", skip_none=False))
-    return plain
+def _config_in(folder: Path) -> str:
+    return f"--config={folder / 'config.yaml'}"
+
+
+def _parsed(parser: FederatedArgumentParser, words: Sequence[str]) -> Request:
+    settings: Namespace = parser.parse_args(words)
+    if settings.pop("resume", None) is not None:  # which is no setting of a run
+        raise InputError("resume cannot stand in a file: pass --resume RUN_FOLDER")
+    return Request(parser, settings)

@@ -9,30 +9,28 @@ from jsonargparse import Namespace
 from flt.errors import InputError
 from flt.server.checks import check_precision
 
+ROUNDS, CLIP = "trainer.max_steps is the number of rounds", "clip updates, as the rule NormBoundedMean does"
 TRAINER_REMEDIES = {
-    "max_epochs": "trainer.max_steps is the number of rounds",
-    "min_epochs": "trainer.max_steps is the number of rounds",
-    "min_steps": "trainer.max_steps is the number of rounds",
-    "limit_train_batches": "trainer.max_steps is the number of rounds",
-    "overfit_batches": "trainer.max_steps is the number of rounds",
+    **dict.fromkeys(("max_epochs", "min_epochs", "min_steps", "limit_train_batches", "overfit_batches"), ROUNDS),
+    **dict.fromkeys(("gradient_clip_val", "gradient_clip_algorithm"), CLIP),
     "reload_dataloaders_every_n_epochs": "rounds draw their own batches",
     "accumulate_grad_batches": "model.local_steps is the number of batches of a round",
-    "gradient_clip_val": "clip updates, as the rule NormBoundedMean does",
-    "gradient_clip_algorithm": "clip updates, as the rule NormBoundedMean does",
 }
 """Settings of Lightning's trainer that mean nothing where a step is a round, and what to use instead."""
+
+COUNTS = {
+    "max_steps": "number of rounds",
+    "val_check_interval": "number of rounds between evaluations",
+    "log_every_n_steps": "number of rounds between logged ones",
+}
+"""Settings of Lightning's trainer that count rounds."""
 
 MOST_ROUNDS = 2**53
 """How many rounds there may be: numbers that every format in which they are written holds exactly."""
 
 
-def check_settings(config: Any, command: str | None) -> None:
-    """Raises an `InputError` for settings of Lightning's that cannot work here, before anything is built.
-
-    Args:
-        config: The parsed configuration of a subcommand.
-        command: The subcommand, None if nothing is to run.
-    """
+def check_settings(config: Any, command: str) -> None:
+    """Raises an `InputError` for settings of a command that cannot work here, before anything is built."""
     seed = config.seed_everything
     if seed is None or isinstance(seed, bool):  # Lightning's true is seed 0
         raise InputError(f"seed_everything={seed}: a run needs a seed that can be given again; give a number")
@@ -45,26 +43,20 @@ def check_settings(config: Any, command: str | None) -> None:
         _check_rounds(config.trainer)
         _check_processes(config.trainer)
         _check_loggers(config.trainer)
-        _check_checkpoints(config.trainer)
     precision = str(config.trainer.precision)
     if precision in ("16-mixed", "16"):  # which Lightning turns into bf16-mixed on a CPU before anyone can see it
         check_precision(precision)
 
 
 def _check_rounds(trainer: Any) -> None:
-    meanings = {
-        "max_steps": "number of rounds",
-        "val_check_interval": "number of rounds between evaluations",
-        "log_every_n_steps": "number of rounds between logged ones",
-    }
-    for name, meaning in meanings.items():
+    for name, meaning in COUNTS.items():
         value = trainer[name]
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float):
             raise InputError(f"trainer.{name}={value} is the {meaning}: give a whole number")
-        if value is not None and value < 1 and not (name == "val_check_interval" and value > 0):
-            raise InputError(f"trainer.{name}={value} is the {meaning}: set it to 1 or more")
-        if value is not None and value > MOST_ROUNDS:
-            raise InputError(f"trainer.{name}={value} is the {meaning}: set it to {MOST_ROUNDS} or less")
+        if not 1 <= value <= MOST_ROUNDS:
+            raise InputError(f"trainer.{name}={value} is the {meaning}: set it to 1 or more, and {MOST_ROUNDS} or less")
     for name, remedy in TRAINER_REMEDIES.items():
         if trainer[name] not in (None, 1 if name == "accumulate_grad_batches" else 0):
             raise InputError(f"trainer.{name}={trainer[name]} means nothing here: leave it out; {remedy}")
@@ -72,50 +64,26 @@ def _check_rounds(trainer: Any) -> None:
 
 def _check_loggers(trainer: Any) -> None:
     """Raises an `InputError` for files of a run that are to go elsewhere than to a folder, or never."""
-    given = {"trainer.default_root_dir": trainer.default_root_dir}
-    for logger in _listed(trainer.logger):
-        arguments = _arguments(logger)
-        given |= {f"trainer.logger.{name}": arguments.get(name) for name in ("save_dir", "dir")}
-        interval = arguments.get("flush_logs_every_n_steps")
-        if interval is not None and interval < 1:
+    places = {"trainer.default_root_dir": trainer.default_root_dir}
+    for logger in trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]:
+        given = vars(logger.init_args) if isinstance(logger, Namespace) and "init_args" in logger else {}
+        places |= {f"trainer.logger.{name}": given.get(name) for name in ("save_dir", "dir")}
+        interval = given.get("flush_logs_every_n_steps", 1)
+        if interval < 1:
             raise InputError(f"trainer.logger.flush_logs_every_n_steps={interval}: set it to 1 or more")
-    for name, place in given.items():
+    for name, place in places.items():
         if "://" in str(place):
             raise InputError(f"{name}={place}: a run's files go to a folder of this machine: give one; copy it later")
-
-
-def _check_checkpoints(trainer: Any) -> None:
-    """Raises an `InputError` for two checkpoint callbacks whose states Lightning could not tell apart."""
-    names = ("monitor", "mode", "every_n_train_steps", "every_n_epochs", "train_time_interval")  # as Lightning tells
-    seen = []
-    for callback in _listed(trainer.callbacks):
-        arguments = _arguments(callback)
-        state = [callback.class_path, *(arguments.get(name) for name in names)]
-        if callback.class_path.endswith(".ModelCheckpoint") and state in seen:
-            raise InputError(
-                f"trainer.callbacks holds two ModelCheckpoint with monitor={arguments.get('monitor')}: give them"
-                f" different {', '.join(names[:-1])}, or keep one, with save_top_k and save_last"
-            )
-        seen.append(state)
-
-
-def _listed(given: Any) -> list[Namespace]:
-    """Loggers or callbacks in a configuration that are named by their class, one or several."""
-    return [each for each in (given if isinstance(given, list) else [given]) if isinstance(each, Namespace)]
-
-
-def _arguments(named: Namespace) -> dict[str, Any]:
-    return dict(vars(named.get("init_args") or named))
 
 
 def _check_processes(trainer: Any) -> None:
     """Raises an `InputError` for more processes than there is a use for; each takes a few hundred megabytes."""
     devices, started = str(trainer.devices), os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("SLURM_JOB_ID")
     on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not torch.cuda.is_available())
-    most = max(2, os.cpu_count() or 1)  # two are enough to try it, wherever
-    if on_cpu and not started and devices.isdecimal() and int(devices) > most:
+    cores = os.cpu_count() or 1
+    if on_cpu and not started and devices.isdecimal() and int(devices) > max(2, cores):  # two, to try it wherever
         raise InputError(
-            f"trainer.devices={devices} are processes, on a machine with {os.cpu_count()} cores: take at most {most}"
+            f"trainer.devices={devices} are processes, on a machine with {cores} cores: take at most {max(2, cores)}"
         )
     if trainer.num_nodes > 1 and not started and "MASTER_ADDR" not in os.environ:
         raise InputError(

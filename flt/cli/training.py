@@ -3,9 +3,8 @@
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -26,17 +25,8 @@ from flt.runs.writing import write_safely
 from flt.server.processes import leave
 
 
-@dataclass(frozen=True)
-class Run:
-    """What the settings of a command have made.
-
-    Attributes:
-        command: The command.
-        model: The server with the global model.
-        data: The data module.
-        trainer: Lightning's trainer, with the rule, the attack and what records and shows the run.
-        checkpoint: Keyword arguments of the trainer's methods: the checkpoint to start from, and how it is read.
-    """
+class Run(NamedTuple):
+    """What the settings of a command have made; ``checkpoint`` tells the trainer where to start from."""
 
     command: str
     model: FederatedModule
@@ -46,15 +36,12 @@ class Run:
 
 
 def train_or_evaluate(command: str, args: Sequence[str], *, replaces: bool = False) -> None:
-    """Runs ``flt fit``, ``validate``, ``test`` or ``predict``.
+    """Runs ``flt fit``, ``validate``, ``test`` or ``predict``; raises a `Stopped` where it ends before its end.
 
     Args:
         command: The command.
         args: Its arguments.
         replaces: Whether a run may take the place of one in its folder, as a grid's does that begins anew.
-
-    Raises:
-        Stopped: If settings cannot work, nothing is left to do, or the run was stopped.
     """
     run = None
     try:
@@ -69,18 +56,18 @@ def train_or_evaluate(command: str, args: Sequence[str], *, replaces: bool = Fal
 
 
 def assemble(command: str, args: Sequence[str], *, replaces: bool = False) -> Run:
-    """Makes model, data and trainer; nothing is trained yet.
-
-    Raises:
-        InputError: If settings cannot work.
-    """
+    """Makes model, data and trainer; nothing is trained yet."""
     request = read(command, args)
     if command == "fit" and not replaces:
         keep_apart(request, args)
     seed_everything(request.settings.seed_everything, workers=True)
-    settings = _continued(request)
+    settings = request.settings if request.earlier is None else request.earlier.going_on(request.settings)
     made = request.parser.instantiate(settings)
     trainer = _trainer(command, request, made)
+    if command == "fit":
+        name_runs(trainer, made.data, run_seed())
+        claim_run_folder(trainer)
+        write_safely(trainer)  # now, as Lightning first of all deletes the metrics of a run that goes on
     checkpoint = {name: made[name] for name in ("ckpt_path", "weights_only")}
     return Run(command, made.model, made.data, trainer, checkpoint)
 
@@ -99,39 +86,23 @@ def perform(run: Run) -> None:
         methods[run.command](model=run.model, datamodule=run.data, **run.checkpoint)
 
 
-def _continued(request: Request) -> Namespace:
-    """The settings; a resumed run's with its folder and its checkpoint, which are not written down."""
-    if request.earlier is None:
-        return request.settings
-    settings = request.settings.clone()
-    settings.trainer.logger = request.earlier.placed(settings.trainer.logger)
-    if request.earlier.checkpoint is not None:
-        settings.ckpt_path = str(request.earlier.checkpoint)
-    return settings
-
-
 def _trainer(command: str, request: Request, made: Namespace) -> Trainer:
     """The trainer with the callbacks that every run has."""
     settings = made.trainer.as_dict()
-    if command in ("validate", "test"):
-        settings["logger"] = False  # an evaluation leaves no files
     given = settings["callbacks"] or []
     given = list(given) if isinstance(given, list) else [given]
     if made.trainer.logger is False and not any(isinstance(own, Checkpoint) for own in given):
         settings["enable_checkpointing"] = False  # Lightning's own would go to the working directory
+    if command in ("validate", "test"):
+        settings["logger"] = False  # an evaluation leaves no files
     callbacks = [*given, *_standard_callbacks(made.trainer, given), made.aggregation, made.attack]
     if not settings["fast_dev_run"]:
         callbacks.append(ConfigWriter(request.parser, request.settings))
     try:
-        trainer = Trainer(**{**settings, "callbacks": callbacks})
-    except (TypeError, ValueError, ImportError, MisconfigurationException) as error:  # Lightning's, of its settings
+        return Trainer(**{**settings, "callbacks": callbacks})
+    except (TypeError, ValueError, ImportError, RuntimeError, MisconfigurationException) as error:
         chosen = ", ".join(f"{name}={settings[name]}" for name in ("accelerator", "devices", "strategy"))
         raise InputError(f"the trainer ({chosen}) cannot be made: {error}") from error
-    if command == "fit":
-        name_runs(trainer, made.data, run_seed())
-        claim_run_folder(trainer)
-        write_safely(trainer)  # now, as Lightning first of all deletes the metrics of a run that goes on
-    return trainer
 
 
 def _standard_callbacks(settings: Namespace, given: list[Callback]) -> list[Callback]:
@@ -142,25 +113,18 @@ def _standard_callbacks(settings: Namespace, given: list[Callback]) -> list[Call
     wants_checkpoint = settings.enable_checkpointing is not False and settings.logger is not False
     if wants_checkpoint and not any(isinstance(own, Checkpoint) for own in given):
         # After the evaluation, so that a resumed run has its row; `every_n_epochs` counts evaluations here.
-        standard.append(
-            ModelCheckpoint(
-                filename="last", every_n_epochs=1, save_on_train_epoch_end=False, enable_version_counter=False
-            )
-        )
-    kinds = tuple(type(own) for own in given)
-    return [callback for callback in standard if not isinstance(callback, kinds)]
+        often = partial(ModelCheckpoint, every_n_epochs=1, save_on_train_epoch_end=False)
+        standard.append(often(filename="last", enable_version_counter=False))
+    return [callback for callback in standard if not isinstance(callback, tuple(map(type, given)))]
 
 
 def _stopped(error: BaseException, run: Run | None) -> Stopped | None:
     """What an exception ends a command with, and how a run that has begun goes on; None for a bug."""
-    folder, remedy, rounds = None, "", 0
-    if run is not None and run.command == "fit":
-        folder, rounds = run_folder(run.trainer), run.trainer.global_step
-        if folder is not None and (folder / "config.yaml").is_file():
-            remedy = f"; {rounds:,} rounds are done, go on with: flt fit --resume {shlex.quote(str(folder))}"
-        else:
-            folder = None
-    stopped = ending(error, remedy, folder=folder, is_early=rounds == 0)
-    if stopped is not None and stopped.status > 128 and run is not None and not run.trainer.is_global_zero:
-        return Stopped("", stopped.status)  # one of the processes tells
-    return stopped
+    if run is None or run.command != "fit":
+        return ending(error, is_early=True)
+    folder, remedy, rounds = run_folder(run.trainer), "", run.trainer.global_step
+    if folder is not None and (folder / "config.yaml").is_file():
+        remedy = f"; {rounds:,} rounds are done, go on with: flt fit --resume {shlex.quote(str(folder))}"
+    stopped = ending(error, remedy, folder=folder if remedy else None, is_early=rounds == 0)
+    is_told_elsewhere = stopped is not None and stopped.status > 128 and not run.trainer.is_global_zero
+    return Stopped("", stopped.status) if stopped is not None and is_told_elsewhere else stopped

@@ -138,7 +138,7 @@ def test_what_wandb_refuses_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         raise wandb.errors.CommError("project not found\nor no access")
 
     monkeypatch.setattr(internal, "upsert_view2", refuse)
-    with pytest.raises(InputError, match=r"was not saved: project not found or no access; check the login"):
+    with pytest.raises(InputError, match=r"was not saved: project not found\s+or no access; check the login"):
         dashboard(["--entity", "e"])
 
 

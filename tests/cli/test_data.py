@@ -11,7 +11,6 @@ from lightning import seed_everything
 from PIL import Image
 
 import callbacks
-from flt.cli.commands import COMMANDS
 from flt.data import HAR
 from flt.display.overview import overview_of
 from flt.federation.membership import form_federation
@@ -103,12 +102,6 @@ def test_the_run_that_fit_makes() -> None:
     assert "biased: 0.5 of class walking upstairs" in output
 
 
-def test_without_an_attack_nobody_is_malicious() -> None:
-    output = show().output
-    assert "NoAttack: 0 of 30 clients malicious" in output
-    assert "*" not in output
-
-
 def test_the_data_are_those_before_any_poisoning() -> None:
     assert rows_of(show("--attack", "ScalingAttack").output) == rows_of(show().output)
 
@@ -122,21 +115,6 @@ def test_beyond_a_hundred_clients_some_are_left_out(num_clients: int, left_out: 
     assert names == [str(client) for client in shown]
     assert (f"... {left_out} more" in " ".join(output.split())) == bool(left_out)
     assert f"{num_clients}; partition: IIDPartition" in output
-
-
-@pytest.mark.parametrize("num_classes", [2, 6, 10])
-def test_aligned_in_eighty_columns(num_classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    own = write_arrays(num_classes, shape=(1,), num_examples=200_000)
-    output = run("data", *own, "--data.num_clients", "10", "--attack", "TrimAttack", "--attack.fraction", "0.2").output
-    lines = output.splitlines()
-    assert max(map(len, lines)) <= 80
-    rows = rows_of(output)
-    assert marked_in(output)
-    assert all(len(cells) == 1 + num_classes for cells in rows.values())
-    table = [line.rstrip() for line in lines if line.split()[:1] and line.split()[0] in {"client", *rows}]
-    assert len(table) == 10 + 3
-    assert len({len(line) for line in table}) == 1  # the last column ends at the same place
 
 
 @pytest.mark.parametrize(("num_classes", "columns"), [(13, "120"), (12, "40")])
@@ -157,13 +135,6 @@ def test_too_many_classes_for_a_table(num_classes: int, columns: str, monkeypatc
 # What it leaves
 
 
-def test_no_file_without_a_plot(workdir: Path) -> None:  # noqa: F811
-    assert (
-        show("--trainer.accelerator", "cuda", "--trainer.callbacks+", "lightning.pytorch.callbacks.Timer").status == 0
-    )
-    assert files_in(workdir) == {}
-
-
 def test_the_plot_and_nothing_else(workdir: Path) -> None:  # noqa: F811
     Path("partition.png").write_text("an earlier one")
     finished = show(*TRIM, "--plot", "partition.png")
@@ -182,10 +153,6 @@ def test_the_config_of_a_run() -> None:
     assert finished.output == show(*TRIM).output
     assert files_in(folder) == before
     assert len(list(Path("runs").glob("*/*"))) == 1
-
-
-def test_no_model_is_needed() -> None:
-    assert run("data", "--data", "HAR", *STAND_IN, *TRIM).output == show(*TRIM).output
 
 
 # The trigger
@@ -220,59 +187,7 @@ def test_whose_trigger_it_is(attack: callbacks.TrimAttack | None, origin: str, t
         assert torch.equal(example, data.test.features[data.test.labels == label][0])
 
 
-# Mistakes
-
-MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
-    "unknown format": (("--plot", "partition.foo"), ["plot", "partition.foo", ".png", ".svg"]),
-    "no format": (("--plot", "partition"), ["plot", "partition", ".png"]),
-    "missing folder": (("--plot", "nope/partition.png"), ["plot", "nope"]),
-    "file as folder": (("--plot", "a_file/partition.png"), ["plot", "a_file"]),
-    "folder as file": (("--plot", "."), ["plot", "folder"]),
-    "unknown data": (("--data", "Nope"), ["data", "Nope", "HAR"]),
-    "unknown option": (("--plott", "partition.png"), ["--plott"]),
-    "nobody benign": (("--attack", "TrimAttack", "--attack.fraction", "0.99"), ["attack.fraction", "0.99"]),
-    "target class": (("--attack", "ScalingAttack", "--attack.target_class", "6"), ["attack.target_class", "6"]),
-    "no seed": (("--seed_everything", "false"), ["seed_everything"]),
-    "trigger of images": (
-        ("--attack", "ScalingAttack", "--attack.trigger", "PixelTrigger", "--attack.trigger.positions", "[[0,0]]"),
-        ["PixelTrigger", "561"],
-    ),
-}
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistake(mistake: str, workdir: Path) -> None:  # noqa: F811
-    arguments, mentioned = MISTAKES[mistake]
-    Path("a_file").write_text("not a folder")
-    before = files_in(workdir)
-    finished = show(*arguments)
-    assert (finished.status, len(finished.errors.splitlines())) == (2, 1), finished.errors
-    assert finished.errors.startswith("flt: error: ")
-    assert not [each for each in mentioned if each not in finished.errors], finished.errors
-    assert finished.output == ""
-    assert files_in(workdir) == before
-
-
-def test_the_plot_is_looked_at_before_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(HAR, "load", lambda *_: pytest.fail("the data were loaded"))
-    assert show("--plot", "nope/partition.png").status == 2
-
-
-@pytest.mark.skipif("os.geteuid() == 0", reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written() -> None:
-    Path("locked").mkdir(mode=0o500)
-    assert "locked" in show("--plot", "locked/partition.png").errors
-
-
 # Help
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_says_what_a_command_is_for(command: str) -> None:
-    purpose = COMMANDS[command]
-    assert purpose.endswith(".")
-    assert f"  {command:<12}{purpose}" in run("--help").output.splitlines()
-    assert purpose in " ".join(run(command, "--help").output.split())
 
 
 def test_help_describes_the_plot_and_no_setting_that_is_not_looked_at() -> None:

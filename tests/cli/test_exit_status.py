@@ -4,7 +4,7 @@ import errno
 import os
 import signal
 import sys
-import threading
+import time
 from functools import partial
 from typing import Any
 
@@ -35,11 +35,6 @@ def ending(error):
             1,
             "flt: error: a.txt cannot be written (No space left on device): free some space\n",
         ),
-        (
-            OSError(errno.EDQUOT, "Disk quota exceeded"),
-            1,
-            "flt: error: a file cannot be written (Disk quota exceeded): free some space\n",
-        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )
@@ -48,7 +43,7 @@ def test_one_line(error, status, told, capsys):
     assert capsys.readouterr() == ("", told)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a bug"), ValueError("a bug"), OSError(errno.EIO, "without a file")])
+@pytest.mark.parametrize("error", [ValueError("a bug"), OSError(errno.EIO, "without a file")])
 def test_a_bug_keeps_its_traceback(error):
     with pytest.raises(type(error)):
         exit_status(ending(error))
@@ -66,7 +61,7 @@ def test_a_reader_that_has_seen_enough(monkeypatch, capfd):
 def test_sigterm(capsys):
     def command():
         os.kill(os.getpid(), signal.SIGTERM)
-        threading.Event().wait(30)
+        time.sleep(30)
         return 0
 
     assert exit_status(command) == 143
@@ -82,11 +77,3 @@ def test_who_listens_to_sigterm_already_goes_on_to_do_so():
     finally:
         signal.signal(signal.SIGTERM, before)
     assert heard == [signal.SIGTERM]
-
-
-def test_another_thread_cannot_listen():
-    found = []
-    thread = threading.Thread(target=lambda: found.append(exit_status(lambda: 3)))
-    thread.start()
-    thread.join()
-    assert found == [3]
