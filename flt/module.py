@@ -18,7 +18,7 @@ from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule, data_of
 from flt.data.inputs import Normalization
 from flt.errors import InputError, check_choice, check_count, check_positive
-from flt.federation import Aggregate, Aggregation, Attack, Backdoor
+from flt.federation import Aggregate, Attack, Backdoor
 from flt.federation.membership import backdoor_of
 from flt.federation.plugins import callbacks_of, in_order, only
 from flt.models.initialization import Initialization, initialize
@@ -54,6 +54,8 @@ class FederatedModule(RowMetrics):
             are for the sum.
         root_batch_size: Examples of the root dataset the server uses per step; null is all of them.
         clients_per_round: Clients sampled for each round (tau); null is all.
+        num_byzantine: Malicious clients that rules assume (f), unless a setting of their own says otherwise; null is
+            as many as there are. In a round of sampled clients it is their share.
         clients_per_chunk: Clients trained at once; bounds memory. 1 is one after the other; "auto" measures what is
             fastest in the first round and remembers it.
         server_lr: Learning rate of the server (alpha): ``w <- w + server_lr * aggregate``.
@@ -78,6 +80,7 @@ class FederatedModule(RowMetrics):
         loss_reduction: LossReduction = "sum",
         root_batch_size: int | None = None,
         clients_per_round: int | None = None,
+        num_byzantine: int | None = None,
         clients_per_chunk: int | Literal["auto"] = "auto",
         server_lr: float = 1.0,
         server_optimizer: OptimizerCallable | None = None,
@@ -110,6 +113,7 @@ class FederatedModule(RowMetrics):
         self.loss_reduction: LossReduction = loss_reduction
         self.root_batch_size = root_batch_size
         self.clients_per_round = clients_per_round
+        self.num_byzantine = num_byzantine
         self.clients_per_chunk: int | Literal["auto"] = clients_per_chunk
         self.server_lr = server_lr
         self.server_optimizer = server_optimizer
@@ -151,16 +155,12 @@ class FederatedModule(RowMetrics):
                 initialize(self.network, self.initialization, generator=generator(self.seed, "initialization"))
                 self._is_initialized = True
             check_milestones(self.lr_milestones, self.lr_gamma, self.client_lr, num_rounds=self.trainer.max_steps)
-            self._set_up_rounds(data, attack)
+            self._set_up_rounds(data)
             check_memory(self.federation, local_steps=self.local_steps, batch_size=data.batch_size)
             num_params = self._training.flat.num_params
             self.kept = check_kept(callbacks_of(self.trainer), self.federation, num_params=num_params)
 
-    def _set_up_rounds(self, data: FederatedDataModule, attack: Attack | None) -> None:
-        rule = only(self.trainer, Aggregation)
-        if rule is None:
-            raise InputError("there is no aggregation rule: add one, such as callbacks.FLTrust(), to trainer.callbacks")
-        self.rule = rule
+    def _set_up_rounds(self, data: FederatedDataModule) -> None:
         if self.server_optimizer is not None:
             check_server_optimizer(self.server_optimizer, self.network)
         self._training = LocalTraining(self.network, self.loss_reduction, self.clients_per_chunk)
@@ -171,9 +171,10 @@ class FederatedModule(RowMetrics):
             local_steps=self.local_steps,
             root_batch_size=self.root_batch_size,
             clients_per_round=self.clients_per_round,
+            num_byzantine=self.num_byzantine,
             processes=Processes(self.trainer.global_rank, self.trainer.world_size),
         )
-        self.federation = self._reception.cohort.federation
+        self.rule, self.federation = self._reception.rule, self._reception.cohort.federation
         sizes = data.clients.sizes.tolist()
         self._reception.processes.check_agree({**self._settings(), "examples of each client": sizes})
         self._tensors_at_start = own_tensors(callbacks_of(self.trainer))

@@ -177,7 +177,7 @@ def test_every_client_takes_part_and_the_server_uses_all_of_its_root_dataset() -
     perform(run)
     federation = run.model.federation
     assert (federation.num_clients, federation.clients_per_round, federation.num_malicious) == (30, 30, 0)
-    assert federation.num_expected == 6
+    assert federation.num_byzantine == 0
     assert (len(run.model.data.root), run.model.root_batch_size) == (100, None)
     assert sum(isinstance(callback, FLTrust) for callback in run.trainer.callbacks) == 1
 

@@ -168,18 +168,32 @@ def test_number_of_malicious_clients(fit, fraction, count):
     """``round(fraction * n)``; Python rounds 3.5 and 8.5 to the even neighbour."""
     server = fit(FedAvg(), LabelFlippingAttack(fraction=fraction), rounds=1)
     assert server.federation.num_malicious == count
-    assert server.federation.num_expected == count
+    assert server.federation.num_byzantine == count
 
 
-def test_without_an_attack_nobody_is_malicious_though_rules_expect_some(fit):
-    assert fit(Krum(), rounds=1).federation.num_expected == 0
-    server = fit(Krum(), NoAttack(), rounds=1)
-    assert (server.federation.num_malicious, server.federation.num_expected) == (0, 2)
+def test_without_an_attack_nobody_is_malicious_though_rules_may_assume_some(fit):
+    assert fit(Krum(), NoAttack(), rounds=1).federation.num_byzantine == 0
+    server = fit(Krum(), NoAttack(), rounds=1, num_byzantine=2)
+    assert (server.federation.num_malicious, server.federation.num_byzantine) == (0, 2)
     assert Krum().describe(server.federation) == "Krum, num_byzantine 2"
     assert TrimmedMean().describe(server.federation) == "TrimmedMean, trim 2"
     assert TrimmedMean(trim=4).describe(server.federation) == "TrimmedMean, trim 4"
-    server = fit(TrimmedMean(), NoAttack(fraction=0.4), rounds=1, clients_per_round=5)
+    server = fit(TrimmedMean(), rounds=1, clients_per_round=5, num_byzantine=4)
     assert TrimmedMean().describe(server.federation) == "TrimmedMean, trim 2"
+    assert fit(Krum(), TrimAttack(0.3), rounds=1, num_byzantine=1).federation.byzantine_per_round == 1
+
+
+def test_a_run_of_version_0_1_without_an_attack_still_assumes_a_fraction(fit):
+    with pytest.warns(UserWarning, match=r"attack.fraction=0.2 of NoAttack lets Krum assume 2 .*num_byzantine=2"):
+        server = fit(Krum(), NoAttack(0.2), rounds=1)
+    assert (server.federation.num_malicious, server.federation.num_byzantine) == (0, 2)
+    assert fit(FedAvg(), NoAttack(0.2), rounds=1).federation.num_malicious == 0
+
+
+@pytest.mark.parametrize("number", [-1, 10])
+def test_an_assumed_number_that_leaves_nobody_benign(fit, number):
+    with pytest.raises(InputError, match=f"model.num_byzantine={number} must be 0 or more and less than the 10 "):
+        fit(Krum(), rounds=1, num_byzantine=number)
 
 
 # The root update
@@ -292,7 +306,7 @@ def test_krum_beyond_its_proof_warns(fit):
         (
             [Krum, partial(TrimAttack, 0.8)],
             {},
-            "num_byzantine=8, as many as clients are expected to be malicious, does not fit Krum",
+            "num_byzantine=8, as many malicious clients as are assumed, does not fit Krum",
         ),
         (
             [Krum],
@@ -308,7 +322,7 @@ def test_krum_beyond_its_proof_warns(fit):
         (
             [TrimmedMean, partial(TrimAttack, 0.5)],
             {},
-            "trim=5, as many as clients are expected to be malicious, does not fit TrimmedMean of 10",
+            "trim=5, as many malicious clients as are assumed, does not fit TrimmedMean of 10",
         ),
         (
             [FLAME],

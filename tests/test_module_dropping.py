@@ -9,10 +9,10 @@ import torch
 from catalogue import RULES
 from tiny import Recorder, Sending, TinyData, parameters_of, start_of
 
-from callbacks import FedAvg, FLTrust, NoAttack
+from callbacks import FedAvg, FLTrust
 from flt.federation import FederatedCallback
 
-pytestmark = pytest.mark.filterwarnings("ignore:attack.fraction=")  # which some rules take no notice of
+pytestmark = pytest.mark.filterwarnings("ignore:model.num_byzantine=.* has no effect:UserWarning")  # not all rules ask
 
 # A mean, a choice that needs some clients, and a mean that the server's own update is in: all that this depends on.
 BY_NAME = {rule.name: rule for rule in RULES}
@@ -42,7 +42,7 @@ def test_updates_that_are_not_finite_are_dropped(fit, rule):
     """What the rule makes of the others, expecting as many malicious clients as before, is the reference's result."""
     recorder, sent = Recorder(needs_root_update=True), Sending(float("nan"), clients=(0, 3))
     with pytest.warns(UserWarning, match=DROPPED):
-        fit(rule.make(), NoAttack(fraction=0.3), sent, recorder, rounds=2)
+        fit(rule.make(), sent, recorder, rounds=2, num_byzantine=3)
     start = start_of()
     for (round, _), after in zip(recorder.ended, recorder.parameters, strict=True):
         assert round.num_dropped == 2
@@ -59,7 +59,7 @@ def test_updates_that_are_not_finite_are_dropped(fit, rule):
 def test_few_updates_left(fit, rule, left):
     told = f"a round has {left} usable updates, too few for num_byzantine=3"
     with pytest.warns(UserWarning, match=DROPPED), pytest.warns(match=told) if rule is KRUM else nullcontext():
-        server = fit(rule.make(), NoAttack(fraction=0.3), Sending(float("nan"), tuple(range(left, 10))))
+        server = fit(rule.make(), Sending(float("nan"), tuple(range(left, 10))), num_byzantine=3)
     assert parameters_of(server).isfinite().all()
     assert not torch.equal(parameters_of(server), start_of())
 

@@ -15,7 +15,7 @@ class Krum(Aggregation):
 
     Args:
         num_byzantine: Malicious clients to tolerate in a round (f), of which ``f + 3`` clients are the least; null is
-            the number of malicious clients, as in the paper.
+            ``model.num_byzantine``, and with it the number of malicious clients, as in the paper.
         num_neighbours: Nearest others whose distances count (q), fewer than the clients of a round; null is the
             paper's ``n - f - 2``. The authors' own code takes ``n - f - 1``.
 

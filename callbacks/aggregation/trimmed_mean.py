@@ -10,8 +10,8 @@ class TrimmedMean(Coordinatewise):
     """Coordinate-wise mean after dropping the largest and smallest values (Trim-mean).
 
     Args:
-        trim: Values dropped at each end of a coordinate (k), less than half of the clients of a round; null is the
-            number of malicious clients, as in the paper.
+        trim: Values dropped at each end of a coordinate (k), less than half of the clients of a round; null is
+            ``model.num_byzantine``, and with it the number of malicious clients, as in the paper.
 
     Raises:
         InputError: If ``trim`` does not fit the number of clients; before the first round.

@@ -7,11 +7,11 @@ class NoAttack(Attack):
     """Every client follows the protocol.
 
     Args:
-        fraction: Fraction of the clients that Krum and Trim-mean expect to be malicious unless told otherwise, though
-            none is; the paper's rows without attack keep 0.2.
+        fraction: For configurations of version 0.1 alone: fraction of the clients that rules assume to be malicious
+            where ``model.num_byzantine`` is null. Set that one instead.
     """
 
     active = False
 
-    def __init__(self, fraction: float = 0.2) -> None:
+    def __init__(self, fraction: float = 0.0) -> None:
         super().__init__(fraction)

@@ -12,8 +12,8 @@ class NNM(PreAggregation):
 
     Args:
         rule: The rule that gets the mixed updates; null is FedAvg.
-        num_byzantine: Malicious clients to tolerate in a round (f), fewer than half of the clients; null is the number
-            of malicious clients.
+        num_byzantine: Malicious clients to tolerate in a round (f), fewer than half of the clients; null is
+            ``model.num_byzantine``, and with it the number of malicious clients.
 
     Raises:
         InputError: If there are too few clients for ``num_byzantine``; before the first round.

@@ -17,7 +17,7 @@ class Byzantine:
     attacker has left. Where dropping leaves too few rows for f, the rule tolerates as many as they allow.
 
     Args:
-        given: The rule's setting; None takes the number of malicious clients that the federation expects.
+        given: The rule's setting; None takes the number that the federation assumes, ``model.num_byzantine``.
         fewest: The least number of rows with which the rule is defined, as a function of f.
         condition: That requirement in words, such as ``"n >= f + 3"``.
         setting: Name of the rule's setting.
@@ -30,7 +30,7 @@ class Byzantine:
 
     def expected(self, federation: Federation) -> int:
         """f, before any update was dropped."""
-        return federation.expected_per_round if self.given is None else self.given
+        return federation.byzantine_per_round if self.given is None else self.given
 
     def of(self, round: Round) -> int:
         """The number f for the rows of a round; 0 also where the rule is defined for none with so few rows."""
@@ -49,7 +49,7 @@ class Byzantine:
         expected, rows = self.expected(federation), federation.rows_per_round
         if expected < 0 or self.fewest(expected) > rows:
             allowed = [f for f in range(rows) if self.fewest(f) <= rows]
-            origin = "" if self.given is not None else ", as many as clients are expected to be malicious,"
+            origin = "" if self.given is not None else ", as many malicious clients as are assumed,"
             remedy = f"at most {max(allowed)}" if allowed else "with so few there is none"
             raise InputError(
                 f"aggregation.{self.setting}={expected}{origin} does not fit {rule} of {rows} updates, which needs"

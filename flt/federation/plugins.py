@@ -27,12 +27,17 @@ def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
 
 
 def only(trainer: Trainer, kind: type[Any]) -> Any:
-    """The one callback of a kind, None if there is none.
+    """The trainer's one callback of a kind, None if there is none.
 
     Raises:
         InputError: If there are several.
     """
-    found = [callback for callback in callbacks_of(trainer) if isinstance(callback, kind)]
+    return only_of(callbacks_of(trainer), kind)
+
+
+def only_of(callbacks: Iterable[Callback], kind: type[Any]) -> Any:
+    """The one of a kind among some callbacks, as `only` finds it."""
+    found = [callback for callback in callbacks if isinstance(callback, kind)]
     if len(found) > 1:
         names = ", ".join(type(callback).__name__ for callback in found)
         raise InputError(f"trainer.callbacks holds several of kind {kind.__name__} ({names}): keep one")

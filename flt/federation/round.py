@@ -34,8 +34,7 @@ class Federation:
         clients: Local data of all clients.
         num_examples: Examples each client was given, before any attack added to them, shape ``[num_clients]``.
         malicious: Which clients are malicious, boolean, shape ``[num_clients]``.
-        num_expected: Malicious clients that rules expect unless told otherwise; the malicious ones' number wherever
-            there is an attack.
+        num_byzantine: Malicious clients that rules assume (f) unless told otherwise; not always as many as there are.
         clients_per_round: Clients that take part in a round (tau).
         num_classes: Number of classes.
         seed: The run's seed.
@@ -48,7 +47,7 @@ class Federation:
     clients: ClientData
     num_examples: Tensor
     malicious: Tensor
-    num_expected: int
+    num_byzantine: int
     clients_per_round: int
     num_classes: int
     seed: int
@@ -67,9 +66,9 @@ class Federation:
         return int(self.malicious.sum())
 
     @property
-    def expected_per_round(self) -> int:
-        """Malicious clients that rules expect in a round: the share of ``num_expected`` that falls to it."""
-        return round(self.num_expected * self.clients_per_round / self.num_clients)
+    def byzantine_per_round(self) -> int:
+        """Malicious clients that rules assume in a round: the share of ``num_byzantine`` that falls to it."""
+        return round(self.num_byzantine * self.clients_per_round / self.num_clients)
 
     @property
     def rows_per_round(self) -> int:

@@ -1,7 +1,6 @@
 """The server's part of a run, put together and checked against the data before the first round."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from lightning.pytorch import Callback
 from lightning.pytorch.utilities import rank_zero_warn
@@ -11,7 +10,7 @@ from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError
 from flt.federation import Aggregation, Attack, Federation
 from flt.federation.membership import form_federation
-from flt.federation.plugins import call_hook
+from flt.federation.plugins import call_hook, only_of
 from flt.federation.returned import described
 from flt.functional.layout import layout_of
 from flt.server.checks import check_effects, check_malicious
@@ -31,6 +30,7 @@ def assemble(
     local_steps: int,
     root_batch_size: int | None,
     clients_per_round: int | None,
+    num_byzantine: int | None,
     processes: Processes,
 ) -> Reception:
     """Forms the federation, lets the attack poison local data, and puts together what a round needs.
@@ -38,23 +38,28 @@ def assemble(
     Args:
         training: Local training of the global model.
         data: The data, on the device.
-        callbacks: The plug-ins in the order in which a round calls them, with one rule and at most one attack.
+        callbacks: The plug-ins in the order in which a round calls them, among them one rule and at most one attack.
         local_steps: Batches each client trains on in a round.
         root_batch_size: Examples of the root dataset per step; None is all of them.
         clients_per_round: Clients sampled for each round; None is all.
+        num_byzantine: Malicious clients that rules assume; None is as many as there are.
         processes: Who shares the work.
 
     Raises:
         InputError: If settings do not fit the data or each other.
     """
-    rule, attack = _the(callbacks, Aggregation), _the(callbacks, Attack)
+    rule, attack = only_of(callbacks, Aggregation), only_of(callbacks, Attack)
+    if rule is None:
+        raise InputError("there is no aggregation rule: add one, such as callbacks.FLTrust(), to trainer.callbacks")
     if root_batch_size is not None and root_batch_size > len(data.root):
         raise InputError(
             f"model.root_batch_size={root_batch_size} exceeds data.root_size={len(data.root)}; null takes all of the"
             " root dataset"
         )
     layout = layout_of({name: parameter.shape for name, parameter in training.flat.trained.items()})
-    federation = form_federation(data, attack, clients_per_round=clients_per_round, layout=layout)
+    federation = form_federation(
+        data, attack, clients_per_round=clients_per_round, num_byzantine=num_byzantine, layout=layout
+    )
     federation = call_hook(callbacks, "on_federation", federation)
     if not isinstance(federation, Federation):
         raise InputError(
@@ -63,7 +68,7 @@ def assemble(
     needs_root = any(getattr(callback, "needs_root_update", False) for callback in callbacks)
     needs_data = any(getattr(callback, "needs_root_data", False) for callback in callbacks)
     check_effects(data, needs_update=needs_root, needs_data=needs_data, root_batch_size=root_batch_size)
-    check_malicious(federation, attack, rule)
+    check_malicious(federation, attack, rule, num_byzantine=num_byzantine)
     if training.clients_per_chunk != "auto" and training.needs_one_by_one:
         rank_zero_warn("model.clients_per_chunk has no effect: batch normalisation takes one client at a time")
     draws = RoundDraws(data, federation, local_steps, root_batch_size, needs_root)
@@ -71,6 +76,3 @@ def assemble(
     server = RootData(training, draws) if needs_data else None
     return Reception(Cohort(training, draws, server), rule, callbacks, processes)
 
-
-def _the(callbacks: Sequence[Callback], kind: type[Any]) -> Any:
-    return next((callback for callback in callbacks if isinstance(callback, kind)), None)

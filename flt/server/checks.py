@@ -109,8 +109,24 @@ def check_effects(
         )
 
 
-def check_malicious(federation: Federation, attack: Attack | None, rule: Aggregation) -> None:
-    """Warns of an attack that nobody makes, and of a number of malicious clients that nobody is told."""
+def check_malicious(
+    federation: Federation, attack: Attack | None, rule: Aggregation, *, num_byzantine: int | None
+) -> None:
+    """Warns of an attack that nobody makes, and of a number of malicious clients that nobody is told.
+
+    Args:
+        federation: The federation.
+        attack: The attack; None for none.
+        rule: The aggregation rule.
+        num_byzantine: Malicious clients that rules are told to assume; None for as many as there are.
+    """
+    more = federation.replace(num_byzantine=federation.num_byzantine + federation.num_clients)
+    asks = rule.describe(federation) != rule.describe(more)
+    if num_byzantine is not None and not asks:
+        rank_zero_warn(
+            f"model.num_byzantine={num_byzantine} has no effect: {rule.label} does not take from it how many malicious"
+            " clients to assume"
+        )
     if attack is None:
         return
     if attack.active and federation.num_malicious == 0:
@@ -118,9 +134,12 @@ def check_malicious(federation: Federation, attack: Attack | None, rule: Aggrega
             f"attack.fraction={attack.fraction:g} makes none of {federation.num_clients} clients malicious:"
             f" {attack.label} has no effect"
         )
-    told = federation.replace(num_expected=federation.num_expected + federation.num_clients)
-    if not attack.active and attack.fraction not in (0, 0.2) and rule.describe(federation) == rule.describe(told):
+    if attack.active or attack.fraction == 0:
+        return
+    if asks and num_byzantine is None:
         rank_zero_warn(
-            f"attack.fraction={attack.fraction:g} has no effect: nobody is malicious, and {rule.label} does not take"
-            " from it how many to expect"
+            f"attack.fraction={attack.fraction:g} of {attack.label} lets {rule.label} assume {federation.num_byzantine}"
+            f" malicious clients, as in version 0.1: say model.num_byzantine={federation.num_byzantine} instead"
         )
+    elif attack.fraction != 0.2:  # which version 0.1 has written into every configuration without an attack
+        rank_zero_warn(f"attack.fraction={attack.fraction:g} has no effect: {attack.label} makes nobody malicious")

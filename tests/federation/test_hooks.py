@@ -12,13 +12,13 @@ from flt.federation import Aggregation, Attack, Backdoor, FederatedCallback, Fed
 from flt.federation.plugins import call_hook, callbacks_of, only
 
 
-def federation(num_clients=10, num_expected=2, clients_per_round=10):
-    malicious = torch.arange(num_clients) < num_expected
+def federation(num_clients=10, num_byzantine=2, clients_per_round=10):
+    malicious = torch.arange(num_clients) < num_byzantine
     return Federation(
         clients=ClientData(torch.zeros(0, 1), torch.zeros(0), torch.zeros(num_clients + 1, dtype=torch.long)),
         num_examples=torch.ones(num_clients),
         malicious=malicious,
-        num_expected=num_expected,
+        num_byzantine=num_byzantine,
         clients_per_round=clients_per_round,
         num_classes=3,
         seed=4,
@@ -78,11 +78,11 @@ def test_only():
 
 
 def test_federation():
-    whole = federation(num_clients=10, num_expected=3)
-    assert (whole.num_clients, whole.num_malicious, whole.expected_per_round) == (10, 3, 3)
-    assert federation(10, 3, clients_per_round=5).expected_per_round == 2  # 1.5, to even
-    assert federation(10, 3, clients_per_round=4).expected_per_round == 1  # 1.2
-    assert federation(10, 3, clients_per_round=1).expected_per_round == 0
+    whole = federation(num_clients=10, num_byzantine=3)
+    assert (whole.num_clients, whole.num_malicious, whole.byzantine_per_round) == (10, 3, 3)
+    assert federation(10, 3, clients_per_round=5).byzantine_per_round == 2  # 1.5, to even
+    assert federation(10, 3, clients_per_round=4).byzantine_per_round == 1  # 1.2
+    assert federation(10, 3, clients_per_round=1).byzantine_per_round == 0
     changed = whole.replace(num_classes=5)
     assert (changed.num_classes, whole.num_classes) == (5, 3)
     with pytest.raises(dataclasses.FrozenInstanceError):

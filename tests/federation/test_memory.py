@@ -95,11 +95,11 @@ class Asking(Attack):
         self.answers.append((given, twice, round.rule(spoiled), round.rule(torch.full_like(spoiled, torch.nan))))
 
 
-@pytest.mark.parametrize("make", [Momentum, lambda: NNM(Median())])
+@pytest.mark.parametrize("make", [Momentum, lambda: NNM(Median(), 2)])
 def test_what_an_attack_is_told_is_what_happens_and_leaves_no_trace(fit, make):
     asking, recorder = Asking(), Recorder()
     told = fit(make(), asking, Smoothing(), recorder, rounds=3)
-    untold = fit(make(), NoAttack(0.2), Smoothing(), rounds=3)
+    untold = fit(make(), NoAttack(), Smoothing(), rounds=3)
     assert torch.equal(parameters_of(told), parameters_of(untold))
     for (given, twice, spoiled, nothing), (_, aggregate) in zip(asking.answers, recorder.ended, strict=True):
         assert torch.equal(given, aggregate.update)

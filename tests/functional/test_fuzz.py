@@ -45,8 +45,8 @@ def fitting(rule, case):
     """The case with so many malicious clients to expect that the rule can tolerate them; None if there are none."""
     federation = case.round.federation
     with hostile.without_advice():
-        for num_expected in range(federation.num_expected, -1, -1):
-            fewer = federation.replace(num_expected=num_expected)
+        for num_byzantine in range(federation.num_byzantine, -1, -1):
+            fewer = federation.replace(num_byzantine=num_byzantine)
             try:
                 rule.check(fewer)
             except InputError:
@@ -90,9 +90,9 @@ def check_rule(rule, case):
     assert all(len(vector) == len(round) for vector in vectors.values())
     assert all(vectors[name].isfinite().all() for name in {"trust_scores", "weights", "cosines"} & vectors.keys())
     if len(round):
-        num_expected = rule.tolerated(case.round.federation.num_expected, len(round))
+        num_byzantine = rule.tolerated(case.round.federation.num_byzantine, len(round))
         rows, root = kept.double().numpy(), case.round.root_update.double().numpy()
-        rule.compare(rule, update.double().numpy(), rows, root, round.num_examples.numpy(), num_expected)
+        rule.compare(rule, update.double().numpy(), rows, root, round.num_examples.numpy(), num_byzantine)
 
 
 def may_leave_float32(rule, case):

@@ -121,7 +121,7 @@ def federation_of(*, num_examples: Tensor, malicious: Tensor) -> Federation:
         clients=ClientData(torch.zeros(0, 1), torch.zeros(0), torch.zeros(num_clients + 1, dtype=torch.long)),
         num_examples=num_examples,
         malicious=malicious,
-        num_expected=int(malicious.sum()),
+        num_byzantine=int(malicious.sum()),
         clients_per_round=num_clients,
         num_classes=3,
         seed=0,

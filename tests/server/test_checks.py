@@ -3,7 +3,7 @@ import torch
 from tiny import TinyData
 from torch import nn
 
-from callbacks import AdaptiveAttack, FedAvg, FLTrust, Krum, NoAttack, ScalingAttack, TrimAttack, TrimmedMean
+from callbacks import AdaptiveAttack, Bucketing, FedAvg, FLTrust, Krum, NoAttack, ScalingAttack, TrimAttack, TrimmedMean
 from flt.errors import InputError
 from flt.runs.restoring import check_settings_kept, check_state
 from flt.server.checks import check_milestones, check_precision
@@ -98,11 +98,19 @@ WITHOUT_EFFECT = {
         "attack.fraction=0 makes none of 10 clients malicious: TrimAttack has no effect",
     ),
     "an attack of too few": (lambda: ([FLTrust(), ScalingAttack(0.04)], {}), "attack.fraction=0.04 makes none of 10"),
-    "nobody to expect, and a rule that does not ask": (
+    "a fraction of version 0.1 and a rule that does not ask": (
         lambda: ([FLTrust(), NoAttack(0.4)], {}),
-        "attack.fraction=0.4 has no effect: nobody is malicious, and FLTrust does not",
+        "attack.fraction=0.4 has no effect: NoAttack makes nobody malicious",
     ),
-    "a number of its own": (lambda: ([Krum(1), NoAttack(0.4)], {}), "attack.fraction=0.4 has no effect"),
+    "a fraction of version 0.1 and the setting in its place": (
+        lambda: ([Krum(), NoAttack(0.4)], {"num_byzantine": 1}),
+        "attack.fraction=0.4 has no effect",
+    ),
+    "a number to assume and a rule that does not ask": (
+        lambda: ([FLTrust()], {"num_byzantine": 2}),
+        "model.num_byzantine=2 has no effect: FLTrust does not take from it",
+    ),
+    "a number of its own": (lambda: ([Krum(1)], {"num_byzantine": 2}), "model.num_byzantine=2 has no effect"),
     "no steps of the solver": (lambda: ([FLTrust(), AdaptiveAttack(steps=0)], {}), "attack.steps=0 leave the solver"),
 }
 
@@ -126,10 +134,10 @@ def test_settings_without_effect(fit, case):
         lambda: ([FLTrust()], {"root_batch_size": 5}),
         lambda: ([FedAvg(), AdaptiveAttack()], {"root_batch_size": 5}),
         lambda: ([FLTrust(), TrimAttack(0.1)], {}),
-        lambda: ([Krum(), NoAttack(0.1)], {}),
-        lambda: ([TrimmedMean(), NoAttack(0.4)], {}),
+        lambda: ([Krum()], {"num_byzantine": 1}),
+        lambda: ([Bucketing(TrimmedMean())], {"num_byzantine": 1}),
     ],
-    ids=["bias", "root batch", "root batch of the attack", "one", "Krum expects", "Trim-mean expects"],
+    ids=["bias", "root batch", "root batch of the attack", "one", "Krum asks", "an inner rule asks"],
 )
 def test_settings_with_an_effect(fit, make):
     callbacks, settings = make()

@@ -28,11 +28,11 @@ HOSTILE = {
 DROPPED = {"NaN", "one NaN", "infinity", "one minus infinity", "infinities of both signs"}
 
 
-def a_case(updates, *, root=None, clients_per_part=10, num_expected=2):
+def a_case(updates, *, root=None, clients_per_part=10, num_byzantine=2):
     """A round in which these updates arrive; the first two clients are the hostile ones."""
     num_clients, num_params = updates.shape
     federation = hostile.federation_of(
-        num_examples=torch.arange(5, 5 + num_clients), malicious=torch.arange(num_clients) < num_expected
+        num_examples=torch.arange(5, 5 + num_clients), malicious=torch.arange(num_clients) < num_byzantine
     )
     return hostile.Case(
         hostile.round_of(federation, updates, torch.ones(num_params) if root is None else root),
@@ -108,7 +108,7 @@ def test_the_longest_of_updates_counts_as_long_as_the_root_update(root_norm):
     """What brings it to that length is a factor that float32 has no digits for."""
     root = torch.full((4,), root_norm / 2)
     for updates in (torch.full((1, 4), MAX), torch.full((1, 4), MAX).repeat(10, 1)):
-        _, aggregate = receive(a_case(updates, root=root, num_expected=0), FLTrust())
+        _, aggregate = receive(a_case(updates, root=root, num_byzantine=0), FLTrust())
         torch.testing.assert_close(aggregate.update, root)
 
 

@@ -14,7 +14,7 @@ class MultiKrum(Aggregation):
 
     Args:
         num_byzantine: Malicious clients to tolerate in a round (f), of which ``f + 3`` clients are the least (with
-            ``iterative`` ``2 f + 3``); null is the number of malicious clients.
+            ``iterative`` ``2 f + 3``); null is ``model.num_byzantine``.
         num_selected: Updates in the mean (m); null is ``n - f``, with ``iterative`` ``n - 2 f - 2``. ``n - f - 2`` is
             in use as well.
         num_neighbours: Nearest others whose distances count (q), fewer than the clients of a round; null is the

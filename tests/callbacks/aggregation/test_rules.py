@@ -34,10 +34,11 @@ def test_the_tables_hold_every_rule_and_attack():
     assert made == {kind for kind in offered if issubclass(kind, (Aggregation, Attack))}
 
 
+@pytest.mark.filterwarnings("ignore:model.num_byzantine=.* has no effect:UserWarning")  # not all rules ask
 def test_a_run_of_every_rule(fit, rule):
     """Two rounds with some of the clients: aggregates, judgements and steps are the reference's."""
     recorder, made = Recorder(needs_root_update=True), rule.make()
-    server = fit(made, NoAttack(fraction=0.2), Diverse(), recorder, rounds=2, clients_per_round=7)
+    server = fit(made, Diverse(), recorder, rounds=2, clients_per_round=7, num_byzantine=2)
     assert server.rule.label == rule.name
     start = start_of()
     given = [arrays_of(round) for round, _ in recorder.ended]

@@ -150,7 +150,7 @@ def test_what_is_printed(run, capsys):
         # Not the copies that malicious clients make of them.
         ([FedAvg(), ScalingAttack(0.9)], {}, ["10 clients, 165 training examples, 50 test examples, 3 classes"]),
         ([FLTrust()], {"data": TinyData(bias_probability=0.6)}, ["15 examples, biased: 0.6 of class 1"]),
-        ([Krum(), NoAttack()], {}, ["Krum, num_byzantine 2", "NoAttack: 0 of 10 clients malicious"]),
+        ([Krum(), NoAttack()], {"num_byzantine": 2}, ["Krum, num_byzantine 2", "NoAttack: 0 of 10 clients malicious"]),
     ],
     ids=["data", "root dataset", "rule"],
 )
