@@ -13,5 +13,6 @@ class NoAttack(Attack):
 
     active = False
 
-    def __init__(self, fraction: float = 0.0) -> None:
-        super().__init__(fraction)
+    # Null, and not 0, is no fraction for an attack that takes the place of this one on the command line.
+    def __init__(self, fraction: float | None = None) -> None:
+        super().__init__(0.0 if fraction is None else fraction)
