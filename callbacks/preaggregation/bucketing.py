@@ -47,7 +47,7 @@ class Bucketing(PreAggregation):
         inside = super().inside(federation)
         if self.mode == "buckets":
             return inside
-        return inside.replace(num_expected=min(self.size * federation.num_expected, federation.num_clients))
+        return inside.replace(num_byzantine=min(self.size * federation.num_byzantine, federation.num_clients))
 
     def describe(self, federation: Federation) -> str:
         """The size of a bucket and the rule with its settings."""

@@ -75,4 +75,3 @@ def assemble(
     check_trainable(training.network, federation.clients.features[: draws.smallest_batch])
     server = RootData(training, draws) if needs_data else None
     return Reception(Cohort(training, draws, server), rule, callbacks, processes)
-

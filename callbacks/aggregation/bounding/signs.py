@@ -75,7 +75,7 @@ class RLR(RuleAround):
         threshold, rows, expected = (
             self._threshold(federation),
             federation.rows_per_round,
-            federation.expected_per_round,
+            federation.byzantine_per_round,
         )
         if not 0 <= threshold <= rows:
             raise InputError(
@@ -100,4 +100,4 @@ class RLR(RuleAround):
         return replace(found, update=turned_around(found.update, round.rows.by_columns(sign_sums), threshold=threshold))
 
     def _threshold(self, federation: Federation) -> int:
-        return federation.expected_per_round + 1 if self.threshold is None else self.threshold
+        return federation.byzantine_per_round + 1 if self.threshold is None else self.threshold
