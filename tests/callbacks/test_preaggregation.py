@@ -14,17 +14,19 @@ from catalogue import EXAMPLE
 from tiny import Recorder
 from torch.testing import assert_close
 
-from callbacks import ARC, NNM, Bucketing, Clipping, FedAvg, FLTrust, Krum, Median, MultiKrum, NoAttack, TrimmedMean
+from callbacks import ARC, NNM, Bucketing, Clipping, FedAvg, FLTrust, Krum, Median, MultiKrum, TrimmedMean
 from flt.errors import InputError
 from flt.federation import Aggregate, Aggregation, ClientMemory, Judgement, PreAggregation, Round
 from flt.federation.preaggregation import carried_back
 from flt.functional import bucketing, resampling
 
+pytestmark = pytest.mark.filterwarnings("ignore:model.num_byzantine=.* has no effect:UserWarning")  # not all rules ask
+
 
 def received(fit, rule, **settings):
     """A round as the rule got it, and what it made of it."""
     recorder = Recorder(needs_root_update=True)
-    fit(rule, NoAttack(), recorder, rounds=1, **settings)
+    fit(rule, recorder, rounds=1, num_byzantine=2, **settings)
     return recorder.ended[0]
 
 

@@ -77,7 +77,7 @@ def test_memories_of_all_kinds_survive_a_checkpoint(fit, tmp_path):
 
 def test_an_inner_rule_keeps_its_memory(fit):
     recorder = Recorder()
-    fit(NNM(Momentum()), NoAttack(), recorder, rounds=3)
+    fit(NNM(Momentum(), 2), NoAttack(), recorder, rounds=3)
     assert [aggregate.memory["rule"]["rounds"] for _, aggregate in recorder.ended] == [1, 2, 3]
 
 
