@@ -62,7 +62,7 @@ def test_rules_under_attacks(pair: tuple[Rule, Attack], tmp_path: Path) -> None:
         clients_per_chunk=3,  # "auto" may choose otherwise where it may measure
         clients_per_round=7,
         local_steps=2,
-        root_batch_size=9 if rule.trust else None,
+        root_batch_size=9 if rule.needs_root else None,
     )
 
 

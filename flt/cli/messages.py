@@ -23,7 +23,7 @@ PLUGINS = {
 NOISE = re.compile(r"Does not validate against any of the Union subtypes|Subtypes: .*|Errors:|Given value type: .*")
 LONG_WORD = re.compile(r"(\S{40})\S{260,}")
 DASHES = "-\u2013\u2014"  # those that text processors make of two hyphens, too
-MOST_NAMES = 12  # that are worth listing
+MOST_NAMES = 60  # that are worth listing: more than there are rules
 
 
 def explain(message: str, error: Exception | None, program: str, options: Sequence[str]) -> str:

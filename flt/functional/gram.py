@@ -85,6 +85,22 @@ class Gram:
         squares = self.relative.diagonal() - 2.0 * products + shares @ products
         return squares.clamp(min=0.0).sqrt()
 
+    def centred(self, shares: Tensor) -> Tensor:
+        """Inner products ``<x_i - m, x_j - m>`` about the weighted mean ``m = sum_j a_j x_j``, shape ``[n, n]``.
+
+        Args:
+            shares: The weights a_j, which add up to 1, shape ``[n]``.
+
+        Example:
+            >>> Gram.of(torch.tensor([[0.0], [4.0]])).centred(torch.tensor([0.5, 0.5]))
+            tensor([[ 4., -4.],
+                    [-4.,  4.]], dtype=torch.float64)
+        """
+        shares = shares.to(self.relative)
+        products = self.relative @ shares
+        centred = self.relative - products[:, None] - products[None, :] + shares @ products
+        return (centred + centred.T) / 2.0
+
     def mixed(self, mixing: Tensor) -> Gram:
         """The Gram matrix of the rows ``mixing @ x``, for a mixing matrix of shape ``[num_rows, n]``."""
         mixing = mixing.to(self.relative)

@@ -194,7 +194,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "pipe in a file": (fit("--config", "names_pipe.yaml"), ["=pipe", "is a pipe"]),
     "NUL in a name": (attack("a\0b"), ["attack", "null byte"]),
     "dict_kwargs of a rule": (fit("--aggregation.dict_kwargs.factor", "3"), ["FLTrust", "factor"]),
-    "argument without a type": (rule("mistaken_code.Untyped"), ["aggregation", "factor", "required"]),
+    "argument without a type": (rule("mistaken_code.Untyped"), ["aggregation.factor is missing"]),
     "grid of aliases": (("table", "--config", "laughs.yaml", "--out", "o"), ["laughs.yaml", "100,000 values"]),
     "axes of aliases that a grid names": (
         ("table", "--config", "grid_of_laughs.yaml", "--out", "o"),
@@ -272,6 +272,18 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         rule("MeaMed", "--aggregation.num_byzantine", "15"),
         ["aggregation.num_byzantine=15", "2 * num_byzantine + 1", "at most 14"],
     ),
+    "too few clients for MoNNA": (
+        rule("MoNNA", "--aggregation.num_byzantine", "15"),
+        ["aggregation.num_byzantine=15", "2 * num_byzantine + 1", "at most 14"],
+    ),
+    "too few clients for CAF": (rule("CAF", "--aggregation.num_byzantine", "15"), ["num_byzantine=15", "at most 14"]),
+    "too few clients for DnC": (
+        rule("DnC", "--aggregation.num_byzantine", "15", "--aggregation.filter_fraction", "2"),
+        ["num_byzantine=15", "2 * num_byzantine", "at most 14"],
+    ),
+    "nothing to filter": (rule("DnC", "--aggregation.filter_fraction", "0"), ["filter_fraction=0.0", "above 0"]),
+    "no coordinates": (rule("DnC", "--aggregation.num_coordinates", "0"), ["num_coordinates=0", "1 or more"]),
+    "no repetitions": (rule("DnC", "--aggregation.num_repetitions", "0"), ["num_repetitions=0", "1 or more"]),
     "unknown variant": (fit("--aggregation.variant", "Best"), ["variant", "Best", "withServer", "ParNorm"]),
     "no root dataset": (fit("--data.root_size", "0"), ["root_size=0", "1"]),
     "root dataset of everything": (fit("--data.root_size", "7723"), ["root_size=7723", "7722"]),

@@ -221,7 +221,7 @@ def expected_states(
         updates[changed] = after.updates[torch.from_numpy(changed)].double().numpy()
         usable &= np.isfinite(updates).all(axis=1)
         root = None, None
-        if rule.trust is not None:
+        if rule.needs_root:
             everything = torch.tensor([0, len(data.root)])
             own = [[(data.root.features, data.root.labels)] * local_steps]
             if root_batch_size is not None:

@@ -1,7 +1,10 @@
 """Rules that choose some of the updates, by distances or spectrum."""
 
 from callbacks.aggregation.selection.bulyan import Bulyan
+from callbacks.aggregation.selection.caf import CAF
+from callbacks.aggregation.selection.dnc import DnC
 from callbacks.aggregation.selection.meamed import MeaMed
+from callbacks.aggregation.selection.monna import MoNNA
 from callbacks.aggregation.selection.multi_krum import MultiKrum
 
-__all__ = ["Bulyan", "MeaMed", "MultiKrum"]
+__all__ = ["CAF", "Bulyan", "DnC", "MeaMed", "MoNNA", "MultiKrum"]

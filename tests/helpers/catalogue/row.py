@@ -78,6 +78,11 @@ class Rule(NamedTuple):
     follows: bool = True
     rounds: Callable[..., list[np.ndarray]] | None = None
 
+    @property
+    def needs_root(self) -> bool:
+        """Whether the server has to train on its root dataset for the rule."""
+        return self.make().needs_root_update
+
     def in_rounds(self, given: Sequence[tuple[np.ndarray, ...]], f: int) -> list[np.ndarray]:
         """The aggregates of rounds that follow one another, in NumPy; ``given`` as in ``rounds``."""
         if self.rounds is not None:

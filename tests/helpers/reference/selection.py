@@ -68,3 +68,43 @@ def bulyan(rows, f, values=None):
     """``values`` are what the coordinates are taken of; the rows themselves, unless given."""
     selected = (rows if values is None else values)[bulyan_choice(rows, f)]
     return np.array([around_median(column, len(selected) - 2 * f) for column in selected.T])
+
+
+def monna(rows, pivot, f):
+    distances = {i: squared(row, pivot) for i, row in enumerate(rows)}
+    return shares_of(best(distances, len(rows) - f), len(rows))
+
+
+def along_top_direction(rows, weights):
+    """Each row's squared length, from the weighted mean, along the direction of largest variance; and that variance."""
+    weights = np.array(weights) / sum(weights)
+    centred = rows - weights @ rows
+    _, deviations, directions = np.linalg.svd(centred * np.sqrt(weights)[:, None], full_matrices=False)
+    return (centred @ directions[0]) ** 2, deviations[0] ** 2
+
+
+def dnc_scores(rows):
+    return along_top_direction(rows, np.ones(len(rows)))[0]
+
+
+def dnc(rows, f, filter_fraction=1.0, coordinates=None):
+    repetitions = [range(rows.shape[1])] if coordinates is None else coordinates
+    times = dict.fromkeys(range(len(rows)), 0)
+    for chosen in repetitions:
+        scores = dict(enumerate(dnc_scores(rows[:, list(chosen)])))
+        for i in best(scores, len(rows) - int(filter_fraction * f)):
+            times[i] += 1
+    return shares_of([i for i in times if times[i] == max(times.values())], len(rows))
+
+
+def caf(rows, f, compare_dropped=False):
+    n = len(rows)
+    left, found = np.ones(n), []
+    while not found or left.sum() > n - 2 * f:
+        lengths, variance = along_top_direction(rows, left)
+        found.append((variance, left / left.sum()))
+        largest = max(length for length, weight in zip(lengths, left, strict=True) if weight > 0 or compare_dropped)
+        if variance <= 1e-12 * np.var(rows, axis=0).sum():
+            break
+        left = np.array([weight * max(0.0, 1 - length / largest) for length, weight in zip(lengths, left, strict=True)])
+    return min(found, key=lambda each: each[0])[1]

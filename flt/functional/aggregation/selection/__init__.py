@@ -1,6 +1,9 @@
 """Rules that choose some of the updates, by distances or spectrum, tensors to tensors."""
 
 from flt.functional.aggregation.selection.bulyan import bulyan
+from flt.functional.aggregation.selection.caf import caf
+from flt.functional.aggregation.selection.dnc import dnc
+from flt.functional.aggregation.selection.monna import monna
 from flt.functional.aggregation.selection.multi_krum import multi_krum
 
-__all__ = ["bulyan", "multi_krum"]
+__all__ = ["bulyan", "caf", "dnc", "monna", "multi_krum"]

@@ -1,0 +1,44 @@
+"""CAF as a callback."""
+
+from torch import Tensor
+
+from flt.federation import Byzantine, ClientWeights, Federation, Round
+from flt.functional.aggregation.selection.caf import caf_weights
+
+
+class CAF(ClientWeights):
+    """Weighted mean of the updates after a filter has weighed down those that stand out along any direction.
+
+    Args:
+        num_byzantine: Malicious clients to tolerate in a round (f), fewer than half; null is the number of malicious
+            clients.
+        compare_dropped: Whether updates that have lost all their weight still set the measure for the others, which
+            may slow the filter down; it goes through no more than 4 n passes.
+
+    Raises:
+        InputError: If there are too few clients for ``num_byzantine``; before the first round.
+
+    Reference:
+        Allouah, Guerraoui and Stephan, Towards Trustworthy Federated Learning with Untrusted Participants, ICML 2025.
+
+    Reading:
+        The direction is the exact top eigenvector of the weighted covariance, found anew in each pass. An update that
+        has lost all its weight sets no measure for the others, so that each pass takes all of it from at least one.
+    """
+
+    def __init__(self, num_byzantine: int | None = None, compare_dropped: bool = False) -> None:
+        self.compare_dropped = compare_dropped
+        self.byzantine = Byzantine(num_byzantine, lambda f: 2 * f + 1, "2 * num_byzantine + 1 updates or more")
+
+    def describe(self, federation: Federation) -> str:
+        """The rule and the number it tolerates."""
+        return f"{self.label}, {self.byzantine.describe(federation)}"
+
+    def check(self, federation: Federation) -> None:
+        """Checks that the rule is defined for so many clients."""
+        self.byzantine.check(federation, self.label)
+
+    def weigh(self, round: Round) -> Tensor:
+        """Applies `flt.functional.caf`."""
+        f = self.byzantine.of(round)
+        return caf_weights(round.rows.gram, num_byzantine=f, compare_dropped=self.compare_dropped)
