@@ -2,6 +2,7 @@
 
 from callbacks.preaggregation.bucketing import Bucketing
 from callbacks.preaggregation.clipping import ARC, Clipping
+from callbacks.preaggregation.foundation import FoundationFL
 from callbacks.preaggregation.nearest_neighbor_mixing import NNM
 
-__all__ = ["ARC", "NNM", "Bucketing", "Clipping"]
+__all__ = ["ARC", "NNM", "Bucketing", "Clipping", "FoundationFL"]

@@ -54,6 +54,8 @@ class Rows:
         if self._scales is not None:
             rows = self._scales.to(block.dtype)[:, None] * block
             return rows if chosen is None else rows[chosen]
+        if self._picked is not None:
+            return block[self._picked if chosen is None else self._picked[chosen]]
         mixing = self.mixing if chosen is None else self.mixing[chosen]
         return mixing.to(block.dtype) @ block
 
@@ -61,6 +63,14 @@ class Rows:
     def _scales(self) -> Tensor | None:
         """What each update is multiplied by, where none is mixed with another; else None."""
         return None if self.mixing is None else _diagonal(self.mixing)
+
+    @cached_property
+    def _picked(self) -> Tensor | None:
+        """Which update each row is, where every row is one as it was sent; else None."""
+        if self.mixing is None or not bool((self.mixing.count_nonzero(dim=1) == 1).all()):
+            return None
+        largest, places = self.mixing.max(dim=1)
+        return places if bool((largest == 1.0).all()) else None
 
     @cached_property
     def gram(self) -> Gram:
@@ -149,6 +159,25 @@ class Rows:
         squares = self.updates.new_zeros(len(self), dtype=torch.float64)
         for block, piece in zip(float64_blocks(self.updates), column_blocks(vector[None]), strict=True):
             squares += (self._made_of(block) - piece.double()).square().sum(dim=1)
+        return squares.sqrt()
+
+    def distances_in_parts(self, vector: Tensor, part_of: Tensor, num_parts: int) -> Tensor:
+        """Distance of each row from a vector in each part of the columns, float64, shape ``[num_rows, num_parts]``.
+
+        Args:
+            vector: Shape ``[num_params]``.
+            part_of: The part that each column is in, shape ``[num_params]``.
+            num_parts: Number of parts.
+
+        Example:
+            >>> rows, zero = Rows(torch.tensor([[3.0, 1.0, 4.0]])), torch.zeros(3)
+            >>> rows.distances_in_parts(zero, torch.tensor([0, 1, 0]), 2)
+            tensor([[5., 1.]], dtype=torch.float64)
+        """
+        squares = self.updates.new_zeros(len(self), num_parts, dtype=torch.float64)
+        pieces = column_blocks(vector[None]), column_blocks(part_of[None])
+        for block, piece, part in zip(float64_blocks(self.updates), *pieces, strict=True):
+            squares.index_add_(1, part[0], (self._made_of(block) - piece.double()).square())
         return squares.sqrt()
 
     def by_columns(self, function: Callable[[Tensor], Tensor], chosen: Tensor | None = None) -> Tensor:

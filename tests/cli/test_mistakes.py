@@ -281,6 +281,13 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         rule("DnC", "--aggregation.num_byzantine", "15", "--aggregation.filter_fraction", "2"),
         ["num_byzantine=15", "2 * num_byzantine", "at most 14"],
     ),
+    "too few clients for GAS": (rule("GAS", "--aggregation.num_byzantine", "15"), ["num_byzantine=15", "at most 14"]),
+    "no chunks": (rule("GAS", "--aggregation.num_chunks", "0"), ["aggregation.num_chunks=0", "1 or more"]),
+    "rule in chunks that does not fit": (
+        rule("GAS", "--aggregation.rule", "Bulyan", "--aggregation.rule.num_byzantine", "7"),
+        ["aggregation.rule.num_byzantine=7", "at most 6"],
+    ),
+    "no copies": (rule("FoundationFL", "--aggregation.num_synthetic", "0"), ["num_synthetic=0", "1 or more"]),
     "nothing to filter": (rule("DnC", "--aggregation.filter_fraction", "0"), ["filter_fraction=0.0", "above 0"]),
     "no coordinates": (rule("DnC", "--aggregation.num_coordinates", "0"), ["num_coordinates=0", "1 or more"]),
     "no repetitions": (rule("DnC", "--aggregation.num_repetitions", "0"), ["num_repetitions=0", "1 or more"]),

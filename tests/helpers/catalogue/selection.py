@@ -3,13 +3,21 @@
 from functools import partial
 
 import agreement
+import torch
+from reference import median
 from reference import selection as reference
+from torch import Tensor
 
 import callbacks
 from catalogue.row import Golden, Rule
 from flt import functional as F
 
 FIRST_SIX = (1.2, 1.216667)  # the mean of the benign clients of `EXAMPLE`
+
+
+def _chunks(updates: Tensor, num_chunks: int) -> Tensor:
+    return torch.arange(updates.shape[1]) % min(num_chunks, updates.shape[1])
+
 
 RULES = [
     Rule(
@@ -88,5 +96,30 @@ RULES = [
         weights=lambda u, root, sizes, f: reference.caf(u, f),
         translates=True,
         averages=True,
+    ),
+    # A chunk for each coordinate, as there are if there are few; in tests of this file's rules there are others.
+    Rule(
+        "GAS(Median)",
+        callbacks.GAS,
+        lambda u, root, sizes, f, num_chunks=1000: F.gas(u, F.median, num_byzantine=f, chunk_of=_chunks(u, num_chunks)),
+        lambda u, root, sizes, f, num_chunks=1000: reference.mean(
+            u, reference.gas(u, median, f, _chunks(u, num_chunks).tolist())
+        ),
+        [Golden(FIRST_SIX), Golden(FIRST_SIX, {"num_chunks": 2})],
+        fewest=lambda f: 2 * f + 1,
+        compare=agreement.bounded,
+        weights=lambda u, root, sizes, f: reference.gas(u, median, f, range(u.shape[1])),
+        translates=True,
+        averages=True,
+    ),
+    Rule(
+        "FoundationFL(Median)",
+        callbacks.FoundationFL,
+        lambda u, root, sizes, f: F.median(F.foundation(u, num_synthetic=2).to(u) @ u),
+        lambda u, root, sizes, f: median(reference.foundation(u, 2) @ u),
+        [Golden((1.0, 1.1))],
+        compare=agreement.bounded,
+        statistics=lambda u, statistics, f: median(reference.foundation(u, 2) @ statistics),
+        translates=True,
     ),
 ]

@@ -108,3 +108,21 @@ def caf(rows, f, compare_dropped=False):
             break
         left = np.array([weight * max(0.0, 1 - length / largest) for length, weight in zip(lengths, left, strict=True)])
     return min(found, key=lambda each: each[0])[1]
+
+
+def gas(rows, rule, f, chunk_of):
+    scores = dict.fromkeys(range(len(rows)), 0.0)
+    for chunk in set(chunk_of):
+        part = rows[:, np.array(chunk_of) == chunk]
+        centre = rule(part)
+        for i in scores:
+            scores[i] += squared(part[i], centre) ** 0.5
+    return shares_of(best(scores, len(rows) - f), len(rows))
+
+
+def foundation(rows, num_synthetic):
+    """The mixing matrix."""
+    extremes = rows.max(axis=0), rows.min(axis=0)
+    scores = [min(squared(row, extreme) for extreme in extremes) for row in rows]
+    chosen = scores.index(max(scores))
+    return np.eye(len(rows))[[*range(len(rows)), *[chosen] * num_synthetic]]

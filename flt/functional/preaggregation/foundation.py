@@ -1,0 +1,54 @@
+"""FoundationFL: copies of the update farthest from the extremes join the updates before a rule sees them."""
+
+import torch
+from torch import Tensor
+
+from flt.errors import InputError
+from flt.functional.rows import Rows
+
+
+def foundation(updates: Tensor, *, num_synthetic: int) -> Tensor:
+    """The mixing matrix of FoundationFL: all updates, then copies of the one that is farthest from the extremes.
+
+    That is the one with the largest ``min(|g_i - max|, |g_i - min|)``, where max and min are those of each coordinate.
+
+    Args:
+        updates: Client updates, shape ``[num_clients, num_params]``.
+        num_synthetic: Copies that join (m), 0 or more.
+
+    Returns:
+        Float64 of shape ``[num_clients + num_synthetic, num_clients]``, a single 1 in each row.
+
+    Raises:
+        InputError: If ``num_synthetic`` is negative.
+
+    Reference:
+        Fang et al., Do We Really Need to Design New Byzantine-robust Aggregation Rules?, NDSS 2025.
+
+    Example:
+        >>> foundation(torch.tensor([[0.0], [4.0], [9.0]]), num_synthetic=1)
+        tensor([[1., 0., 0.],
+                [0., 1., 0.],
+                [0., 0., 1.],
+                [0., 1., 0.]], dtype=torch.float64)
+    """
+    return foundation_mixing(Rows(updates), num_synthetic=num_synthetic)
+
+
+def foundation_mixing(rows: Rows, *, num_synthetic: int) -> Tensor:
+    """The matrix of `foundation`, for rows."""
+    if num_synthetic < 0:
+        raise InputError(f"num_synthetic={num_synthetic}: set it to 0 or more")
+    mixing = torch.eye(len(rows), dtype=torch.float64, device=rows.updates.device)
+    chosen = distances_from_extremes(rows).argmax()
+    return torch.cat([mixing, mixing[chosen].expand(num_synthetic, -1)])
+
+
+def distances_from_extremes(rows: Rows) -> Tensor:
+    """Each row's distance from the largest or the smallest values, whichever is nearer, float64, ``[num_rows]``."""
+    squares = torch.zeros(2, len(rows), dtype=torch.float64, device=rows.updates.device)
+    for block in rows.blocks():
+        wide = block.double()
+        for extreme, sums in zip((block.amax(dim=0), block.amin(dim=0)), squares, strict=True):
+            sums += (wide - extreme).square_().sum(dim=1)
+    return squares.amin(dim=0).sqrt()
