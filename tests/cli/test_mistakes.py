@@ -288,6 +288,11 @@ MISTAKES: dict[str, tuple[tuple[str, ...], list[str]]] = {
         ["aggregation.rule.num_byzantine=7", "at most 6"],
     ),
     "no copies": (rule("FoundationFL", "--aggregation.num_synthetic", "0"), ["num_synthetic=0", "1 or more"]),
+    "too few clients for MDA": (rule("MDA", "--aggregation.num_byzantine", "15"), ["num_byzantine=15", "at most 14"]),
+    "search without end": (
+        rule("MDA", "--aggregation.num_byzantine", "9", "--aggregation.max_trials", "30"),
+        ["aggregation.num_byzantine=9", "37 trials", "at most 8", "aggregation.max_trials=30"],
+    ),
     "nothing to filter": (rule("DnC", "--aggregation.filter_fraction", "0"), ["filter_fraction=0.0", "above 0"]),
     "no coordinates": (rule("DnC", "--aggregation.num_coordinates", "0"), ["num_coordinates=0", "1 or more"]),
     "no repetitions": (rule("DnC", "--aggregation.num_repetitions", "0"), ["num_repetitions=0", "1 or more"]),

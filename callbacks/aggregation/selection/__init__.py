@@ -4,8 +4,9 @@ from callbacks.aggregation.selection.bulyan import Bulyan
 from callbacks.aggregation.selection.caf import CAF
 from callbacks.aggregation.selection.dnc import DnC
 from callbacks.aggregation.selection.gas import GAS
+from callbacks.aggregation.selection.mda import MDA
 from callbacks.aggregation.selection.meamed import MeaMed
 from callbacks.aggregation.selection.monna import MoNNA
 from callbacks.aggregation.selection.multi_krum import MultiKrum
 
-__all__ = ["CAF", "GAS", "Bulyan", "DnC", "MeaMed", "MoNNA", "MultiKrum"]
+__all__ = ["CAF", "GAS", "MDA", "Bulyan", "DnC", "MeaMed", "MoNNA", "MultiKrum"]

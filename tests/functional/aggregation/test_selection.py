@@ -11,6 +11,7 @@ from reference import selection
 from callbacks import GAS, DnC, Krum
 from flt import functional as F
 from flt.functional.aggregation.selection.dnc import dnc_scores
+from flt.functional.aggregation.selection.mda import mda_select, mda_weights
 from flt.functional.rows import Rows
 
 
@@ -81,3 +82,22 @@ def test_chunks(make):
         np.testing.assert_allclose(rule.aggregate(round).judgement.weights, shares, rtol=1e-6)
         np.testing.assert_allclose(rule.aggregate(round).update, selection.mean(rows, shares), rtol=1e-5, atol=1e-6)
     assert divisions[0] != divisions[1]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_closest_updates(seed):
+    """Small whole numbers, with many choices as good as each other: the lexicographically first one counts."""
+    draw = np.random.default_rng(seed)
+    rows = draw.integers(-2, 3, size=(int(draw.integers(5, 11)), 2)).astype(float)
+    for f in range((len(rows) - 1) // 2 + 1):
+        distances = np.sum((rows[:, None] - rows[None]) ** 2, axis=2)
+        chosen = mda_select(torch.tensor(distances), num_byzantine=f)
+        assert chosen == selection.mda(rows, f).nonzero()[0].tolist()
+
+
+def test_a_search_among_many_clients():
+    """A hundred, of whom a third sends something else: there are more than 10^25 choices."""
+    updates = updates_of(100, 50)
+    updates[::3] += 30.0
+    weights = mda_weights(F.Gram.of(updates), num_byzantine=34)
+    assert weights.nonzero().flatten().tolist() == [client for client in range(100) if client % 3]

@@ -122,4 +122,16 @@ RULES = [
         statistics=lambda u, statistics, f: median(reference.foundation(u, 2) @ statistics),
         translates=True,
     ),
+    Rule(
+        "MDA",
+        callbacks.MDA,
+        lambda u, root, sizes, f: F.mda(u, num_byzantine=f),
+        lambda u, root, sizes, f: reference.mean(u, reference.mda(u, f)),
+        [Golden(FIRST_SIX)],
+        fewest=lambda f: 2 * f + 1,
+        compare=agreement.bounded,
+        weights=lambda u, root, sizes, f: reference.mda(u, f),
+        translates=True,
+        averages=True,
+    ),
 ]

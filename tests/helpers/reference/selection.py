@@ -3,6 +3,8 @@
 Most give each client's share of the aggregate; `mean` makes the aggregate of them.
 """
 
+from itertools import combinations
+
 import numpy as np
 
 
@@ -126,3 +128,12 @@ def foundation(rows, num_synthetic):
     scores = [min(squared(row, extreme) for extreme in extremes) for row in rows]
     chosen = scores.index(max(scores))
     return np.eye(len(rows))[[*range(len(rows)), *[chosen] * num_synthetic]]
+
+
+def mda(rows, f):
+    distances = {pair: squared(rows[pair[0]], rows[pair[1]]) for pair in combinations(range(len(rows)), 2)}
+
+    def diameter(chosen):
+        return max((distances[pair] for pair in combinations(chosen, 2)), default=0.0)
+
+    return shares_of(min(combinations(range(len(rows)), len(rows) - f), key=diameter), len(rows))

@@ -4,7 +4,8 @@ from flt.functional.aggregation.selection.bulyan import bulyan
 from flt.functional.aggregation.selection.caf import caf
 from flt.functional.aggregation.selection.dnc import dnc
 from flt.functional.aggregation.selection.gas import gas
+from flt.functional.aggregation.selection.mda import mda
 from flt.functional.aggregation.selection.monna import monna
 from flt.functional.aggregation.selection.multi_krum import multi_krum
 
-__all__ = ["bulyan", "caf", "dnc", "gas", "monna", "multi_krum"]
+__all__ = ["bulyan", "caf", "dnc", "gas", "mda", "monna", "multi_krum"]

@@ -35,7 +35,7 @@ def caf(updates: Tensor, *, num_byzantine: int, compare_dropped: bool = False) -
 
     Example:
         >>> caf(torch.tensor([[0.0], [1.0], [2.0], [90.0]]), num_byzantine=1).round(decimals=2)
-        tensor([1.])
+        tensor([1.0100])
     """
     num_clients = len(updates)
     if num_byzantine < 0 or num_clients < 2 * num_byzantine + 1:
