@@ -22,8 +22,8 @@ class FoolsGold(Aggregation):
         InputError: If ``confidence`` is not above 0, or there are fewer than 2 updates; before the first round.
 
     Reading:
-        All parameters count as indicative features. Of a history that resembles none the cosine counts as 0, as in
-        the authors' code. Where all histories point the same way, the aggregate is zero.
+        All parameters count as indicative features. No resemblance counts as less than 0, as in the authors' code. A
+        client whose history is zero counts nothing. Where all histories point the same way, the aggregate is zero.
 
     Reference:
         Fung, Yoon and Beschastnikh, The Limitations of Federated Learning in Sybil Settings, RAID 2020.

@@ -38,5 +38,7 @@ RULES: list[Rule] = [
         rounds=lambda given, f: reference.foolsgold([(u, ids) for u, _, _, ids in given]),
         robust=False,
         unanimous=False,
+        follows=False,
+        sharpness=100.0,
     ),
 ]

@@ -42,5 +42,6 @@ RULES: list[Rule] = [
         rounds=lambda given, f: reference.fltg([(u, root) for u, root, _, _ in given]),
         anonymous=False,
         bounded=False,
+        follows=False,
     ),
 ]

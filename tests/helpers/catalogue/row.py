@@ -52,6 +52,7 @@ class Rule(NamedTuple):
         scales: Whether multiplying all updates, the root update too, by a positive number multiplies the aggregate.
         averages: Whether it is the mean of clients with as many examples each, where none is to be tolerated.
         follows: Whether updates that differ by their rounding alone never change the aggregate by more.
+        sharpness: By what factor the aggregate may differ more than updates do that differ by their rounding.
         rounds: The aggregates of one round after the other, in NumPy, given a list of the rounds' (updates, root
             update, sizes of the clients' data, client ids) and f; None for a rule without memory.
     """
@@ -76,6 +77,7 @@ class Rule(NamedTuple):
     scales: bool = True
     averages: bool = False
     follows: bool = True
+    sharpness: float = 1.0
     rounds: Callable[..., list[np.ndarray]] | None = None
 
     @property

@@ -66,6 +66,7 @@ def foolsgold_weights(histories, confidence=1.0):
                 pardoned[i, j] = alike[i, j] * most[i] / most[j]
     unlike = np.clip([1 - max(row) for row in pardoned], 0.0, 1.0)
     unlike[unlike <= 1e-10] = 0.0  # the same direction, but for rounding
+    unlike[[not length(h) for h in histories]] = 0.0
     if not unlike.any():
         return unlike
     weights = []

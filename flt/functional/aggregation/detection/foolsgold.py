@@ -67,7 +67,8 @@ def foolsgold_weights(histories: Gram, *, confidence: float = 1.0) -> Tensor:
     # Pardoned is whoever resembles one that resembles somebody else more.
     pardon = torch.where(most[None, :] > most[:, None], most[:, None] / most[None, :], 1.0)
     unlike = 1.0 - (alike * pardon).max(dim=1).values
-    unlike = torch.where(unlike > SAME, unlike, 0.0).clamp(max=1.0)
+    # A history of nothing resembles nobody, and would have others that do lose their weight.
+    unlike = torch.where((unlike > SAME) & (histories.norms > 0), unlike, 0.0).clamp(max=1.0)
     shares = (unlike / unlike.max().clamp(min=SAME)).clamp(max=CAP)
     return (confidence * (shares.logit() + 0.5)).clamp(0.0, 1.0)
 
