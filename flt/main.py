@@ -13,14 +13,7 @@ from flt.errors import InputError
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Runs the command line.
-
-    Args:
-        args: Arguments instead of those of the process.
-
-    Returns:
-        The exit status: 0, or 2 after a mistake in the input, which is explained in one line on standard error.
-    """
+    """Runs the command line with some arguments, or those of the process; the exit status, see `exit_status`."""
     words = sys.argv[1:] if args is None else list(args)
     if words[:1] in (["-h"], ["--help"], ["help"], ["--version"]):
         print(f"flt {flt.__version__}" if words[0] == "--version" else OVERVIEW)
@@ -29,11 +22,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def command_named(name: str) -> Callable[[Sequence[str]], int | None]:
-    """What runs a command with its arguments.
-
-    Raises:
-        InputError: If there is no command of that name.
-    """
+    """What runs the command of this name with its arguments; an `InputError` if there is none."""
     if name not in COMMANDS:
         close = get_close_matches(name, COMMANDS, 1)
         advice = f"did you mean {close[0]}? There are" if close else "begin with flt fit, or another of"

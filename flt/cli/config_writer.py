@@ -20,11 +20,7 @@ from flt.runs.resume import logged_under
 class ConfigWriter(Callback):
     """Writes ``config.yaml`` into the run's folder and gives it to the loggers, once nothing can go wrong any more.
 
-    Checkpoints keep it as well: a resumed run is to have the same settings.
-
-    Args:
-        parser: What the settings were read with.
-        config: The settings.
+    Checkpoints keep it as well: a resumed run is to have the same settings. They come with what they were read with.
     """
 
     def __init__(self, parser: ArgumentParser, config: Namespace) -> None:

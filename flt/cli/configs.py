@@ -22,11 +22,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_text(path: Path, name: str) -> str:
-    """The content of a text file that a person wrote.
-
-    Args:
-        path: The file.
-        name: The setting that names it.
+    """The content of a text file that a person wrote and the setting ``name`` names.
 
     Raises:
         InputError: If it is no such file: a folder, a pipe, a device, very large, not in UTF-8.
@@ -47,12 +43,7 @@ def read_text(path: Path, name: str) -> str:
 
 
 def check_file(path: Path, name: str, seen: frozenset[Path] = frozenset()) -> None:
-    """Checks a configuration file and those that it names, before any is parsed.
-
-    Args:
-        path: The file.
-        name: The setting that names it.
-        seen: Files that name this one.
+    """Checks a configuration file that the setting ``name`` names, and those that it names, before any is parsed.
 
     Raises:
         InputError: If one is no text, is no YAML, or holds what `words_of` refuses.
@@ -129,11 +120,7 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 
 
 def own_config(name: str) -> Path | None:
-    """The configuration of this program that a name means where no such file exists; None if it means none.
-
-    Args:
-        name: Such as ``har_fltrust.yaml`` or ``configs/attack/trim.yaml``.
-    """
+    """The configuration of this program that a name such as ``har_fltrust.yaml`` means where no such file exists."""
     path = Path(name)
     if path.is_absolute() or not name.endswith(ENDINGS) or ".." in path.parts or path.exists():
         return None

@@ -116,11 +116,7 @@ def described(workspace: Workspace) -> dict[str, Any]:
 
 
 def save(workspace: Workspace) -> str:
-    """Saves a new workspace under the project; its address.
-
-    Raises:
-        InputError: If there is no login, or W&B refuses.
-    """
+    """Saves a new workspace under the project; its address, or an `InputError` without a login."""
     import wandb
 
     try:

@@ -50,12 +50,7 @@ def explained(error: Exception, *, is_early: bool = False) -> InputError | None:
 
 
 def message_of(mistake: InputError, folder: Path | None = None) -> str:
-    """The line that tells a mistake; it ends with the path of the traceback where a plug-in raised it.
-
-    Args:
-        mistake: The mistake.
-        folder: Where ``traceback.txt`` goes; None is a file in the temporary folder.
-    """
+    """The line that tells a mistake; of a plug-in's, a traceback goes to the folder, or among temporary files."""
     text = " ".join(str(mistake).split())
     path = _write_traceback(mistake, folder) if isinstance(mistake, PluginError) else None
     return _without_secrets(f"{text}; traceback in {path}" if path else text)

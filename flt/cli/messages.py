@@ -23,7 +23,6 @@ PLUGINS = {
 NOISE = re.compile(r"Does not validate against any of the Union subtypes|Subtypes: .*|Errors:|Given value type: .*")
 LONG_WORD = re.compile(r"(\S{40})\S{260,}")
 DASHES = "-\u2013\u2014"  # those that text processors make of two hyphens, too
-MOST_NAMES = 60  # that are worth listing: more than there are rules
 
 
 def explain(message: str, error: Exception | None, program: str, options: Sequence[str]) -> str:
@@ -39,7 +38,10 @@ def explain(message: str, error: Exception | None, program: str, options: Sequen
     if own is not None:
         return f"{''.join(keys[:1])}: {one_line(own)}"
     if name and keys and keys[-1] in PLUGINS:
-        return f"{keys[-1]}={name.split()[0]} is unknown: {_choices(name.split()[0], choices_of(keys[-1]))}"
+        names, given = choices_of(keys[-1]), name.split()[0]
+        close = [f"did you mean {each}? Or " for each in get_close_matches(given, names, 1)]
+        others = f"{''.join(close)}choose one of {', '.join(names)}, a file, or the import path of your own class"
+        return f"{keys[-1]}={given} is unknown: {others}"
     missing = re.search(r'"(\S+)":\s+- Expected a path but (\S+\.(?:yaml|yml|json)) ', message)
     if missing:
         return f"{missing[1]}={missing[2]}: there is no such file"
@@ -61,15 +63,6 @@ def _advice(message: str, program: str, options: Sequence[str]) -> str:
         return f": pass a configuration file as --config {word}"
     close = get_close_matches(f"--{word.lstrip(DASHES)}", options, 1, 0.65)
     return f": did you mean {close[0]}?" if word and close else ""
-
-
-def _choices(name: str, names: Sequence[str]) -> str:
-    """What could stand in place of an unknown class's name."""
-    others = "a file, or the import path of your own class"
-    if len(names) <= MOST_NAMES:
-        return f"choose one of {', '.join(names)}, {others}"
-    close = get_close_matches(name, names, 1)
-    return f"{f'did you mean {close[0]}? Or ' if close else ''}give {others}"
 
 
 def choices_of(key: str) -> list[str]:

@@ -27,11 +27,10 @@ class FederatedArgumentParser(ArgumentParser):
         """Adds ``--config``, which reads settings from a file."""
         self.add_argument("-c", "--config", metavar="FILE", action=ActionConfigFile, help=help)
 
-    def parse_args(self, args: Any = None, *others: Any, **kwargs: Any) -> Any:
+    def parse_args(self, args: Any, **kwargs: Any) -> Any:  # type: ignore[override]  # never those of the process
         """Parses arguments, once files and values are seen to be fit for it."""
-        words = None if args is None else _checked(args)
         try:
-            return super().parse_args(words, *others, **kwargs)
+            return super().parse_args(_checked(args), **kwargs)
         except InputError:
             raise
         except Exception as error:  # a user's own module may raise anything when it is imported

@@ -90,7 +90,7 @@ def read(command: str, args: Sequence[str], parser: FederatedArgumentParser | No
     Args:
         command: One of those of `make_parser`.
         args: Its arguments.
-        parser: What to read with; None makes a parser, which takes a tenth of a second.
+        parser: None makes one, which takes a tenth of a second.
 
     Raises:
         InputError: If settings cannot work, or the checkpoint is not one of a run like this.
@@ -113,14 +113,10 @@ def read(command: str, args: Sequence[str], parser: FederatedArgumentParser | No
 
 
 def keep_apart(request: Request, args: Sequence[str]) -> None:
-    """Keeps a new run out of a folder that holds one: the same run is repeated beside it, another one is refused.
-
-    Args:
-        request: What ``flt fit`` is asked for; its logger's settings are changed.
-        args: The arguments of ``flt fit``.
+    """Keeps a new run out of a folder that holds one: its settings' logger is changed if it repeats that run.
 
     Raises:
-        InputError: If a run with other settings is there.
+        InputError: If a run with other settings is there; ``args`` go into the command that would do.
     """
     trainer = request.settings.trainer
     folder = occupied(trainer.logger) if request.earlier is None else None

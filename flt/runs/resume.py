@@ -32,11 +32,7 @@ class EarlierRun(NamedTuple):
 
     @classmethod
     def of(cls, folder: Path) -> "EarlierRun":
-        """Finds the run in a folder and reads its last checkpoint.
-
-        Raises:
-            InputError: If it is no run's, or if its checkpoint is damaged.
-        """
+        """Finds the run in a folder and reads its last checkpoint; an `InputError` if either cannot be used."""
         if not (folder / "config.yaml").is_file():
             raise InputError(
                 f"--resume {folder}: it holds no config.yaml; give the folder of a run, such as runs/har/version_0"
@@ -78,11 +74,7 @@ class EarlierRun(NamedTuple):
             say(f"the run in {self.folder} stopped before its first checkpoint and begins anew")
 
     def going_on(self, settings: Namespace) -> Namespace:
-        """Settings with this run's checkpoint, its folder, and its ids on W&B.
-
-        Raises:
-            InputError: If the first logger cannot be told where to write.
-        """
+        """Settings with this run's checkpoint, its folder, and its ids on W&B."""
         settings = settings.clone()
         settings.ckpt_path = None if self.checkpoint is None else str(self.checkpoint)
         given = settings.trainer.logger

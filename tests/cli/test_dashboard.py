@@ -109,14 +109,10 @@ def test_saving(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], r"arguments are required: entity \(see flt dashboard --help\)"),
-        (["--entity", "e", "--foo"], r"unrecognized arguments: --foo"),
         (["--entity", "a/b"], r"--entity='a/b': W&B takes letters"),
-        (["--entity", ""], r"--entity='': W&B takes letters"),
-        (["--entity", "e", "--project", "p q"], r"--project='p q': W&B takes letters"),
+        (["--entity", "e", "--project", ""], r"--project='': W&B takes letters"),
         (["--entity", "e", "--name", "\N{GRINNING FACE}"], r"--name='.': W&B allows no emoji"),
     ],
-    ids=["no entity", "unknown", "slash", "empty", "blank", "emoji"],
 )
 @pytest.mark.usefixtures("no_api")
 def test_mistakes(arguments: list[str], message: str) -> None:
@@ -129,17 +125,6 @@ def test_without_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"the workspace of e/flt was not saved: No API key.*pass --dry-run") as caught:
         dashboard(["--entity", "e"])
     assert "\n" not in str(caught.value)
-
-
-def test_what_wandb_refuses_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    from wandb_workspaces.workspaces import internal
-
-    def refuse(view: Any) -> None:
-        raise wandb.errors.CommError("project not found\nor no access")
-
-    monkeypatch.setattr(internal, "upsert_view2", refuse)
-    with pytest.raises(InputError, match=r"was not saved: project not found\s+or no access; check the login"):
-        dashboard(["--entity", "e"])
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
