@@ -1,8 +1,4 @@
-"""Runs of networks with batch normalisation, against a reference that trains one client after the other.
-
-Which examples are drawn, what an attack poisons and what it crafts is tested elsewhere and taken from the run;
-everything else is written out here: local training, the rules' weights for updates and statistics, the server's step.
-"""
+"""What becomes of the statistics of batch normalisation in a run; test_networks.py has how each kind is trained."""
 
 import copy
 import re
@@ -13,25 +9,19 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from catalogue import ATTACKS, RULES, partner
-from tiny import NUM_CLASSES, NUM_FEATURES, Recorder, Sending, TinyData, draw_batches
+from tiny import NUM_CLASSES, NUM_FEATURES, Recorder, Sending, TinyData
 from torch import nn
 
-from callbacks import FedAvg, FLTrust, LabelFlippingAttack, NoAttack, TrimAttack
+from callbacks import FedAvg, FLTrust, Krum, TrimAttack
 from flt.data import Examples, PixelTrigger, RawData
 from flt.errors import InputError
-from flt.federation import Aggregate, Aggregation, Attack, FederatedCallback
+from flt.federation import Aggregate, Aggregation, FederatedCallback
 from flt.models import ResNet20
-from flt.random import generator, sample_clients
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:FLTrust. an update was zero in a round:UserWarning"),  # the empty client
-    pytest.mark.filterwarnings("ignore:model.num_byzantine=.* has no effect:UserWarning"),  # not all rules ask
-]
+pytestmark = pytest.mark.filterwarnings("ignore:FLTrust. an update was zero in a round:UserWarning")  # the empty client
 
 DROPPED = "updates with a NaN or an infinity were dropped"
 FEW = (14, 2, 0, 8, 20, 11, 6, 1)  # before the root dataset is taken out
-MANY = tuple(size or 4 for size in FEW)  # Krum picks an update of zero, which is in the middle of all, if it can
 
 
 class Pictures(TinyData):
@@ -61,30 +51,6 @@ class States(FederatedCallback):
 
     def on_round_end(self, trainer, round, aggregate):
         self.after.append(copy.deepcopy(trainer.lightning_module.network.state_dict()))
-
-
-class Constant(nn.Module):
-    """Centres its input by a buffer that never changes."""
-
-    def __init__(self, width):
-        super().__init__()
-        self.register_buffer("centre", torch.linspace(-1.0, 1.0, width))
-        self.register_buffer("marks", torch.tensor([3, 1]))
-
-    def forward(self, features):
-        return features - self.centre
-
-
-class Twice(nn.Module):
-    """Calls one normalisation twice in a pass."""
-
-    def __init__(self):
-        super().__init__()
-        self.first, self.norm = nn.Linear(NUM_FEATURES, 5), nn.BatchNorm1d(5)
-        self.second, self.last = nn.Linear(5, 5), nn.Linear(5, NUM_CLASSES)
-
-    def forward(self, features):
-        return self.last(self.norm(self.second(torch.tanh(self.norm(self.first(features))))))
 
 
 def vectors(norm=nn.BatchNorm1d, *more, **settings):
@@ -122,185 +88,6 @@ def made(make, **settings):
     return network
 
 
-# The reference
-
-
-def parameters_of(network):
-    pieces = [parameter.detach().flatten() for parameter in network.parameters() if parameter.requires_grad]
-    return torch.cat(pieces).double().numpy()
-
-
-def tracked(network):
-    return {n: b for n, b in network.named_buffers() if n.endswith(("running_mean", "running_var"))}
-
-
-def statistics_of(network):
-    return torch.cat([torch.zeros(0), *(buffer.flatten() for buffer in tracked(network).values())]).double().numpy()
-
-
-def train(network, batches, client_lr, loss_reduction):
-    """One client: how its parameters and its statistics change."""
-    local = copy.deepcopy(network)
-    for features, labels in batches:
-        if len(labels):
-            local.zero_grad()
-            nn.functional.cross_entropy(local(features.double()), labels, reduction=loss_reduction).backward()
-            with torch.no_grad():
-                for parameter in local.parameters():
-                    if parameter.grad is not None:
-                        parameter -= client_lr * parameter.grad
-    return parameters_of(local) - parameters_of(network), statistics_of(local) - statistics_of(network)
-
-
-def drawn(examples, offsets, ids, *, local_steps, batch_size, stream, number, before=None):
-    """Each client's batches: a list of (features, labels) for each of ``ids``."""
-    rows = draw_batches(
-        torch.arange(len(examples.labels)),
-        examples.labels,
-        offsets[:-1][ids],
-        offsets.diff()[ids],
-        local_steps=local_steps,
-        batch_size=batch_size,
-        generator=generator(0, stream, number),
-        before=before,
-    )
-    chosen = [[r[w == 1] for r, w in zip(*pair, strict=True)] for pair in zip(rows.features, rows.weights, strict=True)]
-    for client, steps in zip(ids, chosen, strict=True):
-        assert all(len(step) == min(batch_size, int(offsets.diff()[client])) for step in steps)
-    return [[(examples.features[step], examples.labels[step]) for step in steps] for steps in chosen]
-
-
-@torch.no_grad()
-def step(network, update, change):
-    """The server's: parameters and statistics move, variances not below 0, and nothing else does."""
-    update, change = torch.from_numpy(update), torch.from_numpy(change)
-    for parameter in network.parameters():
-        if parameter.requires_grad:
-            piece, update = update[: parameter.numel()], update[parameter.numel() :]
-            parameter += piece.view_as(parameter)
-    for name, buffer in tracked(network).items():
-        piece, change = change[: buffer.numel()], change[buffer.numel() :]
-        buffer += piece.view_as(buffer)
-        if name.endswith("running_var"):
-            buffer.clamp_(min=0.0)
-    assert not len(update)
-    assert not len(change)
-
-
-def expected_states(
-    network,
-    rule,
-    data,
-    honest,
-    sent,
-    *,
-    client_lr,
-    local_steps=1,
-    loss_reduction="sum",
-    root_batch_size=None,
-    clients_per_round=None,
-    fraction=0.2,
-    server_lr=1.0,
-):
-    """The global model after each round; of what the run ``sent`` it takes only what was not ``honest``."""
-    sizes = data.clients.sizes
-    num_sampled = clients_per_round or len(sizes)
-    for number, (before, after) in enumerate(zip(honest, sent, strict=True)):
-        ids = sample_clients(len(sizes), num_sampled, seed=0, round_number=number)
-        draw = partial(drawn, local_steps=local_steps, number=number)
-        poisoned = before.federation.clients
-        settings = {"batch_size": data.batch_size, "stream": "batches", "before": sizes[ids]}
-        batches = draw(poisoned, poisoned.offsets, ids, **settings)
-        trained = [train(network, own, client_lr, loss_reduction) for own in batches]
-        updates, statistics = (np.stack(rows) for rows in zip(*trained, strict=True))
-        with np.errstate(invalid="ignore", over="ignore"):
-            usable = np.isfinite(statistics.astype(np.float32)).all(axis=1)
-        for own, given in ((updates, before.updates), (statistics, before.statistics)):
-            np.testing.assert_allclose(given.numpy()[usable], own[usable], rtol=1e-5, atol=1e-5)
-        changed = (after.updates != before.updates).any(dim=1).numpy()
-        updates[changed] = after.updates[torch.from_numpy(changed)].double().numpy()
-        usable &= np.isfinite(updates).all(axis=1)
-        root = None, None
-        if rule.needs_root:
-            everything = torch.tensor([0, len(data.root)])
-            own = [[(data.root.features, data.root.labels)] * local_steps]
-            if root_batch_size is not None:
-                own = draw(data.root, everything, torch.tensor([0]), batch_size=root_batch_size, stream="root batches")
-            root = train(network, own[0], client_lr, loss_reduction)
-        expected = round(round(fraction * len(sizes)) * num_sampled / len(sizes))
-        own, f = sizes[ids].double().numpy()[usable], rule.tolerated(expected, int(usable.sum()))
-        update = rule.reference(updates[usable], root[0], own, f)
-        change = rule.of_statistics(updates[usable], statistics[usable], *root, own, f)
-        step(network, server_lr * update, change)
-        yield network.state_dict()
-
-
-def noting(craft, sent):
-    """An attack's hook that lets a recorder know of what it makes of the updates, as it is called after all others."""
-
-    def hook(round):
-        crafted = craft(round)
-        sent.honest[-1] = crafted or round
-        return crafted
-
-    return hook
-
-
-def check_run(fit, rule, *callbacks, network, data, rounds=2, fraction=0.2, **settings):
-    """Runs some rounds and compares the global model after each with the reference's.
-
-    Returns which of the statistics have moved, and what the clients sent.
-    """
-    settings = {"client_lr": 0.02, "local_steps": 2} | settings
-    reference, honest, sent, states = copy.deepcopy(network).double(), Recorder(), Recorder(), States()
-    for attack in (each for each in callbacks if isinstance(each, Attack)):
-        attack.on_client_updates = noting(attack.on_client_updates, sent)
-    own = {"initialization": "network", "num_byzantine": round(fraction * len(data.sizes)), **settings}
-    everyone = (rule.make(), honest, *callbacks, sent, states)
-    fit(*everyone, network=network, data=data, rounds=rounds, **own)
-    start = copy.deepcopy(reference.state_dict())
-    expected = expected_states(reference, rule, data, honest.honest, sent.honest, fraction=fraction, **settings)
-    tolerance = 1e-5 * rule.sharpness
-    for given, state in zip(states.after, expected, strict=True):
-        assert given.keys() == state.keys()
-        for name, value in given.items():
-            if name.endswith(("weight", "bias", "running_mean", "running_var")):
-                torch.testing.assert_close(value.double(), state[name], rtol=tolerance, atol=tolerance)
-            else:
-                assert torch.equal(value, start[name].to(value.dtype))
-    assert len(states.after) == rounds
-    final = states.after[-1].items()
-    return [not torch.equal(value, start[name].float()) for name, value in final if "running" in name], sent
-
-
-def named(name):
-    """A rule's row of the table."""
-    return next(rule for rule in RULES if rule.name == name)
-
-
-SOME = [named("Krum"), named("FLTrust-withServer")]
-
-
-def test_every_rule(fit, rule):
-    """Under one of the attacks; about half of them with other settings.
-
-    The server's learning rate is one of parameters only: what clients with the weights of the old model measured is
-    not to be scaled.
-    """
-    attack, has_others = partner(rule.name, ATTACKS).make(), partner(rule.name, (False, True))
-    rounds = 2 if rule.rounds is None else 1  # of a rule with a memory the first is a reference's
-    others = {"clients_per_round": 7, "loss_reduction": "mean", "local_steps": 3, "server_lr": 0.3}
-    if rule.make().needs_root_update:
-        others["root_batch_size"] = 4
-    data = Pictures(sizes=MANY if rule.selects else FEW)
-    # The gradient of a bias before a batch normalisation is nothing but rounding.
-    make = pictures if rule.follows else partial(pictures, bias=False)
-    settings = {"data": data, "rounds": rounds} | (others if has_others else {})
-    moved, sent = check_run(fit, rule, attack, network=made(make), **settings)
-    assert all(moved)
-    assert sent.honest[0].malicious.any() or has_others or not attack.active
-
-
 # Unusable clients
 
 
@@ -312,24 +99,24 @@ class Glaring(Pictures):
         self.clients.of(4).features.mul_(1e25)
 
 
-@pytest.mark.parametrize("rule", SOME, ids=lambda rule: rule.name)
-def test_clients_whose_statistics_or_update_are_not_finite_are_dropped(fit, rule):
+def test_clients_whose_statistics_or_update_are_not_finite_are_dropped(fit):
+    recorder, network = Recorder(), made(pictures)
     with pytest.warns(UserWarning, match=DROPPED):
-        _, sent = check_run(
-            fit,
-            rule,
+        fit(
+            FLTrust(variant="withServer"),
             Sending(float("nan"), clients=(0, 7)),
-            network=made(pictures),
+            recorder,
+            network=network,
+            initialization="network",
             data=Glaring(),
-            fraction=0.3,
-            local_steps=1,
         )
-    assert sent.honest[0].updates[4].isfinite().all()
-    assert sent.honest[0].statistics[4].isinf().any()
-    for round, _ in sent.ended:
-        assert round.num_dropped == 3
+    assert recorder.honest[0].updates[4].isfinite().all()
+    assert not recorder.honest[0].statistics[4].isfinite().all()
+    for round, aggregate in recorder.ended:
         assert round.client_ids.tolist() == [1, 2, 3, 5, 6]
         assert len(round.statistics) == 5
+        assert aggregate.statistics.isfinite().all()
+    assert all(tensor.isfinite().all() for tensor in network.state_dict().values())
 
 
 class Reporting(FederatedCallback):
@@ -346,16 +133,16 @@ class Reporting(FederatedCallback):
         return round if self.root is None else round.replace(root_statistics=self.root(round.root_statistics))
 
 
-@pytest.mark.parametrize("rule", SOME, ids=lambda rule: rule.name)
-def test_no_statistics_left(fit, rule):
+@pytest.mark.parametrize(("rule", "keeps_root"), [(Krum, False), (partial(FLTrust, variant="withServer"), True)])
+def test_no_statistics_left(fit, rule, keeps_root):
     network, spoil = made(vectors), Reporting(lambda statistics: statistics * float("nan"))
     before = copy.deepcopy(network.state_dict())
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", UserWarning)
-        fit(rule.make(), spoil, network=network, initialization="network")
+        fit(rule(), spoil, network=network, initialization="network")
     messages = {str(warning.message).split(" (")[0] for warning in warned if warning.category is UserWarning}
     same = [torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items()]
-    if rule.keeps_root:  # whose own are still there
+    if keeps_root:  # whose own are still there
         assert not all(same)
         assert all(tensor.isfinite().all() for tensor in network.state_dict().values())
     else:
@@ -431,58 +218,6 @@ def test_negative_weights_do_not_make_a_variance_negative(fit):
     assert all(tensor.isfinite().all() for tensor in network.state_dict().values())
 
 
-# Kinds of batch normalisation
-
-
-def untracked():
-    return nn.BatchNorm1d(1, track_running_stats=False)
-
-
-def instances():
-    return nn.Unflatten(1, (1, 5)), nn.InstanceNorm1d(1, track_running_stats=True), nn.Flatten()
-
-
-def frozen(evaluating=True, training=False):
-    network = vectors()
-    network[1].requires_grad_(training).train(not evaluating)
-    return network
-
-
-KINDS = {
-    "averaging": partial(vectors, momentum=None),
-    "not tracking": lambda: nn.Sequential(vectors(), nn.Unflatten(1, (1, -1)), untracked(), nn.Flatten()),
-    "not affine, and fast": partial(vectors, affine=False, momentum=0.9),
-    "evaluating": frozen,
-    "evaluating but training": partial(frozen, training=True),
-    "not training": partial(frozen, evaluating=False),
-    "buffers": lambda: vectors(nn.BatchNorm1d, Constant(5), nn.BatchNorm1d(5)),
-    "twice": Twice,
-    "instances": lambda: nn.Sequential(nn.Linear(NUM_FEATURES, 5), *instances(), nn.Linear(5, NUM_CLASSES)),
-    "instances and batches": lambda: vectors(nn.BatchNorm1d, *instances()),
-    "alone": lambda: nn.Sequential(nn.BatchNorm1d(NUM_FEATURES, affine=False), nn.Linear(NUM_FEATURES, NUM_CLASSES)),
-    "synchronised": partial(vectors, nn.SyncBatchNorm),
-    "beside others": lambda: vectors(
-        nn.BatchNorm1d, nn.LayerNorm(5), nn.Unflatten(1, (1, 5)), nn.GroupNorm(1, 1), nn.Flatten()
-    ),
-}
-
-
-@pytest.mark.filterwarnings("ignore:Found 1 module.s. in eval mode:UserWarning")  # Lightning's; as it should be
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_batch_normalisation(fit, kind):
-    rule = named("FLTrust")
-    moved, _ = check_run(fit, rule, LabelFlippingAttack(), network=made(KINDS[kind]), data=TinyData())
-    assert all(moved) == (not kind.startswith("evaluating"))
-    assert any(moved) == (not kind.startswith("evaluating"))
-
-
-def test_a_network_that_tracks_nothing(fit):
-    network = made(pictures, track_running_stats=False)
-    moved, sent = check_run(fit, named("FLTrust"), TrimAttack(), network=network, data=Pictures())
-    assert not moved
-    assert sent.honest[0].statistics.shape == (8, 0)
-
-
 # Other rules
 
 
@@ -494,33 +229,32 @@ class First(Aggregation):
 
 
 def test_the_median_stands_in_for_a_rule_without_statistics(fit):
-    recorder, network = Recorder(), made(vectors)
-    before = statistics_of(network)
-    fit(First(), recorder, network=network, initialization="network", clients_per_round=4, rounds=1)
+    """Of an even number of clients it is the mean of the two in the middle."""
+    recorder = Recorder()
+    fit(First(), recorder, network=made(vectors), initialization="network", clients_per_round=4, rounds=1)
     change = np.median(recorder.received[0].statistics.double().numpy(), axis=0)
-    np.testing.assert_allclose(statistics_of(network), before + change, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(recorder.ended[0][1].statistics.numpy(), change, rtol=1e-6, atol=1e-7)
+
+
+def test_a_network_that_tracks_nothing(fit):
+    recorder = Recorder()
+    fit(FLTrust(), TrimAttack(), recorder, network=made(pictures, track_running_stats=False), data=Pictures())
+    assert recorder.received[0].statistics.shape == (8, 0)
 
 
 # Precision and evaluation
 
 
-@pytest.mark.parametrize("rule", SOME, ids=lambda rule: rule.name)
-def test_bf16_mixed(fit, rule):
-    exact, rounded = made(pictures), made(pictures)
-    settings = {"data": Pictures(sizes=MANY), "initialization": "network", "local_steps": 2, "client_lr": 0.005}
-    fit(rule.make(), NoAttack(), network=exact, **settings)
-    recorder = Recorder()
+def test_bf16_mixed(fit):
+    exact, rounded, recorder = made(pictures), made(pictures), Recorder()
+    settings = {"data": Pictures(), "initialization": "network", "local_steps": 2, "client_lr": 0.005}
+    fit(FLTrust(variant="withServer"), network=exact, **settings)
     bf16 = {"precision": "bf16-mixed"}
-    fit(rule.make(), NoAttack(), recorder, network=rounded, trainer_settings=bf16, **settings)
+    fit(FLTrust(variant="withServer"), recorder, network=rounded, trainer_settings=bf16, **settings)
     for round, aggregate in recorder.ended:
         assert round.statistics.dtype == aggregate.statistics.dtype == torch.float32
     assert not torch.equal(rounded[1].running_mean, exact[1].running_mean)
-    for name, tensor in rounded.state_dict().items():
-        assert tensor.dtype == exact.state_dict()[name].dtype
-        assert tensor.isfinite().all()
-        if not rule.selects:  # it may pick another client
-            torch.testing.assert_close(tensor, exact.state_dict()[name], rtol=0.05, atol=0.03)
+    torch.testing.assert_close(rounded.state_dict(), exact.state_dict(), rtol=0.05, atol=0.03)
 
 
 def test_evaluation_moves_no_statistics(fit, tmp_path):
@@ -574,29 +308,8 @@ def test_enough_for_a_variance(fit, rule, network, data):
     fit(rule(), network=made(network), data=data(), rounds=1)
 
 
-# ResNet20
-
-
-def resnet():
-    return made(ResNet20, num_classes=NUM_CLASSES)
-
-
-def colours(**settings):
-    return Pictures((3, 32, 32), **settings, eval_batch_size=50)
-
-
-def test_resnet20_agrees_with_the_reference(fit, monkeypatch):
-    # Of a million activations some are zero but for rounding, which then decides about a ReLU's gradient.
-    monkeypatch.setattr(nn.functional, "relu", lambda features, inplace=False: nn.functional.silu(features))
-    data, settings = (
-        colours(sizes=(5, 2, 0, 6), root_size=3, batch_size=2),
-        {"client_lr": 0.001, "local_steps": 1, "rounds": 1},
-    )
-    check_run(fit, named("FLTrust"), TrimAttack(), network=resnet(), data=data, **settings)
-
-
 def test_resnet20_learns(fit):
-    recorder = Recorder()
-    fit(FedAvg(), recorder, network=resnet(), data=colours(sizes=(8,) * 4, batch_size=4), rounds=10, client_lr=0.003)
+    recorder, data = Recorder(), Pictures((3, 32, 32), sizes=(8,) * 4, batch_size=4, eval_batch_size=50)
+    fit(FedAvg(), recorder, network=made(ResNet20, num_classes=NUM_CLASSES), data=data, rounds=10, client_lr=0.003)
     losses = [float(round.losses.mean()) for round in recorder.received]
     assert sum(losses[-3:]) / 3 < 0.5 * losses[0]

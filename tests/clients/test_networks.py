@@ -64,7 +64,7 @@ def one_after_the_other(make):
 
 
 def trained(folder, name, make):
-    """Two rounds; the clients' updates and the parameters after each."""
+    """Two rounds; the clients' updates and statistics, parameters after each round, and the last global model."""
     torch.manual_seed(3)
     recorder = Recorder()
     data = Texts() if name in OF_TOKENS else TinyData()
@@ -72,22 +72,26 @@ def trained(folder, name, make):
     callbacks = recorder, FLTrust(), TrimAttack()
     server = fit(folder, *callbacks, rounds=2, network=make(), data=data, **settings)
     assert not any(value.isnan().any() for value in server.state_dict().values())
-    return [round.updates for round in recorder.honest], recorder.parameters
+    return [(round.updates, round.statistics) for round in recorder.honest], recorder.parameters, server.state_dict()
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.filterwarnings("ignore:Found 1 module.s. in eval mode:UserWarning")  # Lightning's; as it should be
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
 @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")  # which users have in their code all the same
 @pytest.mark.filterwarnings("ignore:.*clients_per_chunk has no effect. batch normalisation")
 def test_is_trained_as_in_plain_pytorch(name, tmp_path, monkeypatch, caplog):
     make, reason = NETWORKS[name]
     caplog.set_level(logging.INFO, "flt")
-    updates, parameters = trained(tmp_path, name, make)
+    sent, parameters, state = trained(tmp_path, name, make)
     told = [record.message for record in caplog.records if "one after the other" in record.message]
     assert len(told) == (reason is not None)
     assert reason is None or reason in told[0]
     monkeypatch.setattr(LocalTraining, "together", one_after_the_other(make))
-    expected, expected_parameters = trained(tmp_path, name, make)
-    torch.testing.assert_close(updates[0], expected[0], rtol=1e-3, atol=1e-5)
-    assert expected[0].any()
+    expected, expected_parameters, expected_state = trained(tmp_path, name, make)
+    torch.testing.assert_close(sent[0], expected[0], rtol=1e-3, atol=1e-5)
+    updates, statistics = expected[0]
+    assert updates.any()
+    assert statistics.any() == (statistics.numel() > 0 and "evaluates" not in name)
+    torch.testing.assert_close(state, expected_state, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(parameters, expected_parameters, rtol=1e-3, atol=1e-4)

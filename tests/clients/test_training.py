@@ -10,6 +10,7 @@ from torch import nn
 from flt.clients import training as clients
 from flt.clients.batches import LocalBatches
 from flt.clients.training import LocalTraining
+from flt.models import ResNet20
 
 SIZES = [9, 3, 0, 20, 8]
 
@@ -175,6 +176,18 @@ def test_agrees_with_one_client_after_the_other(name, local_steps, loss_reductio
     assert not statistics[SIZES.index(0)].any()
 
 
+def test_resnet20_agrees_with_one_client_after_the_other(monkeypatch):
+    # Of a million activations some are zero but for rounding, which then decides about a ReLU's gradient.
+    monkeypatch.setattr(nn.functional, "relu", lambda features, inplace=False: nn.functional.silu(features))
+    network, draw = ResNet20(num_classes=NUM_CLASSES), torch.Generator().manual_seed(0)
+    features = torch.randn(3, 1, 2, 3, 32, 32, generator=draw)
+    labels = torch.randint(NUM_CLASSES, (3, 1, 2), generator=draw)
+    batches = LocalBatches(features, labels, torch.ones(3, 1, 2), torch.full((3,), 2))
+    trained, expected = LocalTraining(network)(batches, client_lr=0.001), naive(network, batches, 0.001, "sum")
+    for found, exact in zip(trained, expected, strict=True):
+        torch.testing.assert_close(found.double(), exact.double(), rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", SOME)
 def test_any_chunk_gives_the_same_updates(name, monkeypatch):
     """Up to 1e-6: a matrix product may add in another order for another number of clients."""
@@ -249,14 +262,6 @@ def test_what_cannot_be_vectorised_is_remembered(monkeypatch, caplog):
     resumed.chosen_chunks.update(training.chosen_chunks)
     for trained in (second, resumed(batches, client_lr=0.05)):
         assert all(torch.equal(one, other) for one, other in zip(trained, first, strict=True))
-
-
-def test_nothing_is_tried_without_an_example():
-    training = LocalTraining(made("convolution"), clients_per_chunk=2)
-    empty = sample(sizes=[0, 0, 8]).of(slice(0, 2))
-    assert not training(empty, client_lr=0.05).updates.any()
-    training(sample(), client_lr=0.05)
-    assert not training.chosen_chunks
 
 
 @pytest.fixture
@@ -340,18 +345,6 @@ def test_a_small_step_from_large_parameters_keeps_its_digits():
     longer, *_ = training(batches, client_lr=1e-4)
     torch.testing.assert_close(updates * 100, longer, rtol=1e-2, atol=1e-6)
     assert updates[0].any()
-
-
-def test_flatten_and_unflatten_are_inverse():
-    network = made("mlp")
-    training = LocalTraining(network)
-    pieces = training.flat.unflatten(training.flat.flatten())
-    assert list(pieces) == [name for name, _ in network.named_parameters()]
-    for name, parameter in network.named_parameters():
-        assert torch.equal(pieces[name], parameter)
-    vector = training.flat.flatten()
-    training.flat.unflatten(vector)["0.bias"].fill_(9.0)  # views
-    assert int((vector == 9.0).sum()) == 5
 
 
 @pytest.mark.parametrize("name", SOME)

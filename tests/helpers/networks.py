@@ -250,6 +250,46 @@ class Symmetric(nn.Module):
         return weight.triu() + weight.triu(1).T
 
 
+class Constant(nn.Module):
+    """Centres its input by a buffer that never changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.linspace(-1.0, 1.0, 4))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features - self.centre
+
+
+class Twice(nn.Module):
+    """Calls one normalisation twice in a pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.second, self.head = nn.Linear(12, 4), nn.BatchNorm1d(4), nn.Linear(4, 4), head(4)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.head(self.norm(self.second(torch.tanh(self.norm(self.first(features))))))
+
+
+def normalised(*norms: nn.Module) -> nn.Module:
+    """Normalisations of four channels behind a linear layer."""
+    return nn.Sequential(nn.Linear(NUM_FEATURES, 4), *norms, nn.Tanh(), head(4))
+
+
+def fixed(*, training: bool) -> nn.Module:
+    """Batch normalisation whose parameters are fixed and, without ``training``, whose statistics are, too."""
+    norm = nn.BatchNorm1d(4).requires_grad_(False).train(training)
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 1.5)
+    return normalised(norm)
+
+
+def in_series(norm: nn.Module) -> nn.Module:
+    """A normalisation of one channel of a series of four."""
+    return nn.Sequential(nn.Unflatten(1, (1, 4)), norm, nn.Flatten())
+
+
 def old_weight_norm() -> nn.Module:
     return nn.Sequential(nn.utils.weight_norm(nn.Linear(NUM_FEATURES, 4)), nn.Tanh(), head(4))
 
@@ -301,7 +341,30 @@ NETWORKS = {
         None,
     ),
     "instance norm": (lambda: on_series(nn.InstanceNorm1d(2, affine=True), nn.Flatten(), head(12)), None),
-    "batch norm": (lambda: nn.Sequential(nn.Linear(NUM_FEATURES, 4), nn.BatchNorm1d(4), head(4)), None),
+    "batch norm": (lambda: normalised(nn.BatchNorm1d(4)), None),
+    "batch norm that averages": (lambda: normalised(nn.BatchNorm1d(4, momentum=None)), None),
+    "batch norm without weights": (lambda: normalised(nn.BatchNorm1d(4, affine=False, momentum=0.9)), None),
+    "batch norm without statistics": (
+        lambda: normalised(nn.BatchNorm1d(4), in_series(nn.BatchNorm1d(1, track_running_stats=False))),
+        None,
+    ),
+    "batch norm that evaluates": (lambda: fixed(training=False), None),
+    "batch norm that is fixed": (lambda: fixed(training=True), None),
+    "batch norm and a buffer": (lambda: normalised(nn.BatchNorm1d(4), Constant(), nn.BatchNorm1d(4)), None),
+    "batch norm called twice": (Twice, None),
+    "batch norm in two dimensions": (
+        lambda: on_images(nn.Conv2d(2, 4, 2, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), head(8)),
+        None,
+    ),
+    "batch norm of all processes": (lambda: normalised(nn.SyncBatchNorm(4)), None),
+    "batch norm beside others": (
+        lambda: normalised(nn.BatchNorm1d(4), nn.LayerNorm(4), in_series(nn.GroupNorm(1, 1))),
+        None,
+    ),
+    "instance norm with statistics": (
+        lambda: normalised(in_series(nn.InstanceNorm1d(1, track_running_stats=True))),
+        None,
+    ),
     "pooling": (lambda: on_series(nn.AdaptiveMaxPool1d(3), nn.Hardswish(), nn.Flatten(), head(6)), None),
     "dropout of nothing": (lambda: nn.Sequential(nn.Dropout(0.0), head(NUM_FEATURES)), None),
     "frozen layer": (frozen, None),

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 
+from flt.clients.batch_norm import flatten_statistics, statistics_of
 from flt.clients.batches import LocalBatches, take_batches
 from flt.clients.draws import PairedRowDraws
 from flt.data import Examples, FeatureTrigger, FederatedDataModule, PixelTrigger, RawData
@@ -92,6 +93,7 @@ class Recorder(FederatedCallback):
         self.received: list[Round] = []
         self.ended: list[tuple[Round, Aggregate]] = []
         self.parameters: list[Tensor] = []  # after each round
+        self.statistics: list[Tensor] = []  # of batch normalisation, after each round
 
     def on_client_updates(self, round: Round) -> None:
         self.honest.append(round)
@@ -102,6 +104,8 @@ class Recorder(FederatedCallback):
     def on_round_end(self, trainer: Trainer, round: Round, aggregate: Aggregate) -> None:
         self.ended.append((round, aggregate))
         self.parameters.append(parameters_of(trainer.lightning_module))
+        statistics = statistics_of(trainer.lightning_module.network)
+        self.statistics.append(flatten_statistics(statistics, torch.device("cpu")))
 
 
 class Sending(FederatedCallback):

@@ -1,5 +1,6 @@
 """That the rule that runs is the rule named, and what every rule must satisfy in a run."""
 
+import copy
 import re
 from typing import get_args
 
@@ -8,7 +9,8 @@ import pytest
 import reference
 import torch
 from catalogue import ATTACKS, RULES
-from tiny import Recorder, start_of
+from tiny import NUM_CLASSES, Recorder, mlp, start_of
+from torch import nn
 from torch.testing import assert_close
 
 import callbacks as offers
@@ -36,22 +38,40 @@ def test_the_tables_hold_every_rule_and_attack():
 
 @pytest.mark.filterwarnings("ignore:model.num_byzantine=.* has no effect:UserWarning")  # not all rules ask
 def test_a_run_of_every_rule(fit, rule):
-    """Two rounds with some of the clients: aggregates, judgements and steps are the reference's."""
+    """Two rounds with some of the clients: aggregates, judgements and steps are the reference's.
+
+    Statistics are no step: the server's learning rate does not scale them, and a variance ends at 0.
+    """
     recorder, made = Recorder(needs_root_update=True), rule.make()
-    server = fit(made, Diverse(), recorder, rounds=2, clients_per_round=7, num_byzantine=2)
+    network = nn.Sequential(mlp(), nn.BatchNorm1d(NUM_CLASSES))
+    start, statistics = start_of(copy.deepcopy(network)), torch.tensor([0.0] * NUM_CLASSES + [1.0] * NUM_CLASSES)
+    settings = {"clients_per_round": 7, "server_lr": 0.3, "num_byzantine": 2}
+    server = fit(made, Diverse(), recorder, rounds=2, network=network, **settings)
     assert server.rule.label == rule.name
-    start = start_of()
     given = [arrays_of(round) for round, _ in recorder.ended]
     expected = map(torch.tensor, rule.in_rounds(given, 1))  # of 1.4 malicious clients
-    for (round, aggregate), after, update in zip(recorder.ended, recorder.parameters, expected, strict=True):
+    for (round, aggregate), parameters, moved, update in zip(
+        recorder.ended, recorder.parameters, recorder.statistics, expected, strict=True
+    ):
         assert_close(aggregate.update.double(), update, rtol=1e-4, atol=1e-6)
-        assert_close(after.double(), start.double() + update, rtol=1e-5, atol=1e-5)
+        assert_close(parameters.double(), start.double() + 0.3 * update, rtol=1e-5, atol=1e-5)
+        statistics = statistics + aggregate.statistics
+        statistics[NUM_CLASSES:].clamp_(min=0.0)
+        assert_close(moved, statistics)
         if rule.rounds is None or round.number == 0:  # later ones follow from what is kept
             check_weights(rule, round, aggregate)
+            check_statistics(rule, round, aggregate)
         check_trust(rule, round, aggregate)
         if made.takes_parts:
             check_parts(made, round, aggregate)
-        start = after
+        start, statistics = parameters, moved
+
+
+def check_statistics(rule, round, aggregate):
+    updates, root, sizes, _ = arrays_of(round)
+    statistics, root_statistics = (each.double().numpy() for each in (round.statistics, round.root_statistics))
+    expected = rule.of_statistics(updates, statistics, root, root_statistics, sizes, 1)
+    assert_close(aggregate.statistics.double(), torch.tensor(expected), rtol=1e-4, atol=1e-6)
 
 
 def arrays_of(round):
@@ -82,7 +102,7 @@ def check_trust(rule, round, aggregate):
     assert_close(judgement.norm_ratios.double(), torch.tensor(ratios), rtol=1e-5, atol=1e-6)
     assert_close(judgement.trust_scores.double(), torch.tensor(rule.trust(updates, root)), rtol=1e-5, atol=1e-6)
     assert judgement.cosines.min() < 0 < judgement.cosines.max()
-    assert judgement.norm_ratios.max() > 5 * judgement.norm_ratios.median()
+    assert judgement.norm_ratios.max() > 2 * judgement.norm_ratios.median()
 
 
 def check_parts(made, round, aggregate):
