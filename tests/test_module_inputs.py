@@ -13,6 +13,7 @@ from flt.clients.batches import whole
 from flt.data import Examples
 from flt.data.inputs import InputPipeline, Normalization
 from flt.errors import InputError
+from flt.server.seen import as_seen
 
 NOTED = defaultdict(list)  # by the network's id: what a network notes in itself, an evaluation takes back
 
@@ -88,10 +89,8 @@ def test_augmentation_repeats_with_the_seed_and_differs_by_round(tmp_path):
     assert not torch.equal(first.network[1].weight, plain.network[1].weight)
     images = whole(first.data.root.features, first.data.root.labels, local_steps=2)
     streams = [("augmentation", 0), ("augmentation", 0), ("augmentation", 1), ("root augmentation", 0)]
-    cohort = first._reception.cohort
-    seen = [
-        cohort._as_seen(images, cohort.draws.augmentation(*stream, images.labels.shape)).features for stream in streams
-    ]
+    draw = first._reception.cohort.draws.augmentation
+    seen = [as_seen(first.data, images, draw(*stream, images.labels.shape)).features for stream in streams]
     assert torch.equal(seen[0], seen[1])
     assert not torch.equal(seen[0], seen[2])
     assert not torch.equal(seen[0], seen[3])
