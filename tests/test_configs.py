@@ -131,27 +131,19 @@ def test_rule_runs(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data_set", "clients", "degree", "rounds", "batch_size", "learning_rate", "network"),
+    ("name", "row"),
     [
-        ("har", "HAR", None, None, 1000, 32, 3e-3, "LogisticRegression"),
-        ("mnist", "MNIST", 100, 0.5, 2000, 32, 3e-4, "CNN"),
-        ("mnist_iid", "MNIST", 100, 0.1, 2000, 32, 3e-4, "CNN"),
-        ("fashion_mnist", "FashionMNIST", 100, 0.5, 2500, 32, 6e-3, "CNN"),
-        ("cifar10", "CIFAR10", 100, 0.5, 1500, 64, 2e-4, "ResNet20"),
-        ("chmnist", "CHMNIST", 40, 0.5, 2000, 32, 3e-4, "ResNet20"),
+        ("har", ("HAR", None, None, 1000, 32, 3e-3, "LogisticRegression")),
+        ("mnist", ("MNIST", 100, 0.5, 2000, 32, 3e-4, "CNN")),
+        ("mnist_iid", ("MNIST", 100, 0.1, 2000, 32, 3e-4, "CNN")),
+        ("fashion_mnist", ("FashionMNIST", 100, 0.5, 2500, 32, 6e-3, "CNN")),
+        ("cifar10", ("CIFAR10", 100, 0.5, 1500, 64, 2e-4, "ResNet20")),
+        ("chmnist", ("CHMNIST", 40, 0.5, 2000, 32, 3e-4, "ResNet20")),
     ],
 )
-def test_table_one(
-    name: str,
-    data_set: str,
-    clients: int | None,
-    degree: float | None,
-    rounds: int,
-    batch_size: int,
-    learning_rate: float,
-    network: str,
-) -> None:
+def test_table_one(name: str, row: tuple[Any, ...]) -> None:
     """The paper's Table I, and section VI-A's root dataset."""
+    data_set, clients, degree, rounds, batch_size, learning_rate, network = row
     settings = settings_of(CONFIGS / f"{name}_fltrust.yaml")
     model, data = settings["model"], settings["data"]["init_args"]
     assert settings["trainer"]["max_steps"] == rounds

@@ -151,9 +151,7 @@ def test_batches_larger_than_any_data():
 def test_more_clients_than_examples(num_clients: int, has_owners: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Numbers, "has_owners", has_owners)
     monkeypatch.setattr(Numbers, "named_clients", num_clients)
-    with pytest.raises(
-        InputError, match=f"num_clients={num_clients} exceeds the 120 training examples of Numbers: have"
-    ):
+    with pytest.raises(InputError, match=f"num_clients={num_clients} exceeds the 120 training examples of Numbers"):
         ready(num_clients=num_clients)
 
 
@@ -161,14 +159,8 @@ def test_more_clients_than_examples(num_clients: int, has_owners: bool, monkeypa
     ("examples", "message"),
     [
         (Examples(torch.zeros(0, 2), torch.zeros(0).long()), "no test examples: give it some"),
-        (
-            Examples(torch.zeros(3, 2).double(), torch.zeros(3).long()),
-            "test examples of torch.float64: give torch.float",
-        ),
-        (
-            Examples(torch.zeros(3, 2).int(), torch.zeros(3).long()),
-            "test examples of torch.int32: give torch.float32, or",
-        ),
+        (Examples(torch.zeros(3, 2).double(), torch.zeros(3).long()), "test examples of torch.float64: give"),
+        (Examples(torch.zeros(3, 2).int(), torch.zeros(3).long()), "test examples of torch.int32: give"),
     ],
 )
 def test_examples_that_no_network_can_take(examples: Examples, message: str, monkeypatch: pytest.MonkeyPatch):

@@ -1,5 +1,7 @@
 """A finished grid that the tests of this folder share."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
@@ -16,6 +18,23 @@ def here(monkeypatch: pytest.MonkeyPatch) -> Here:
     launcher = Here()
     monkeypatch.setattr(Local, "outcomes", lambda self, jobs, at_once: launcher.outcomes(jobs, at_once))
     return launcher
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """An empty working directory."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    with working_in(folder, tmp_path):
+        yield folder
+
+
+@pytest.fixture
+def out(place: Path, small: tuple[Path, Finished]) -> Path:
+    """A copy of the finished grid, and the configuration that made it."""
+    shutil.copytree(small[0], "out")
+    write_grid()
+    return Path("out")
 
 
 @pytest.fixture(scope="session")

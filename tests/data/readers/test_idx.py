@@ -1,4 +1,3 @@
-import gzip
 from pathlib import Path
 
 import numpy as np
@@ -47,23 +46,6 @@ def test_finds_an_earlier_download_below_the_cache(site: Site):
     name = "t10k-labels-idx1-ubyte.gz"
     (site.folder / RAW / name).rename(held / name)
     assert_read(site)
-
-
-@pytest.mark.parametrize(
-    ("part", "content", "message"),
-    [
-        ("test-images", official.packed(np.zeros((10, 784), np.uint8)), r"shape \[10, 784\] instead of \[10, 28, 28\]"),
-        ("test-labels", official.packed(np.zeros((10, 1), np.uint8)), r"shape \[10, 1\] instead of \[10\]"),
-        ("train-labels", None, r"train-labels-idx1-ubyte\.gz cannot be unpacked: delete it"),
-    ],
-)
-def test_published_files_of_another_data_set(part: str, content: bytes | None, message: str, site: Site):
-    stem = idx.STEMS[part.replace("-", "_")]
-    files = official.idx_files("MNIST") | {f"{RAW}/{stem}.gz": gzip.compress(content) if content else b"not gzip"}
-    site.publish(files)
-    site.write(files)
-    with pytest.raises(InputError, match=message):
-        read_idx_images("MNIST", site.folder, lambda: published(site))
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,7 @@ def test_vectors_have_no_trigger_and_any_finite_values(path: Path):
     data = ready(path, content)
     assert data.clients.features.shape == (TRAIN - 8, 7)
     assert data.clients.features.unique().tolist() == [-300.5]
-    with pytest.raises(
-        InputError, match=r"no backdoor trigger of its own: give the attack one, such as --attack\.trig"
-    ):
+    with pytest.raises(InputError, match=r"no backdoor trigger of its own: give the attack one"):
         data.trigger(data.test.features)
 
 
@@ -99,9 +97,7 @@ def test_natural_clients(path: Path):
 
 
 def test_a_hundred_clients_unless_told_otherwise(path: Path):
-    with pytest.raises(
-        InputError, match="num_clients=100 exceeds the 60 training examples of my: have no more clients"
-    ):
+    with pytest.raises(InputError, match="num_clients=100 exceeds the 60 training examples of my: have"):
         ready(path, arrays(), num_clients=None)
 
 
@@ -140,39 +136,21 @@ def test_the_biased_class_is_checked_against_the_labels(path: Path):
         ({"x_test": None}, r"my\.npz has no array x_test, only x_train, y_train, y_test: add it with numpy\.savez"),
         ({"y_train": np.array(["a"] * TRAIN)}, r"y_train is <U1 of shape \[60\]: store classes as integers"),
         ({"y_train": np.zeros(TRAIN)}, r"y_train is float64 of shape \[60\]: store classes as integers"),
-        (
-            {"y_train": np.arange(TRAIN) % 4 + 1},
-            "y_train has no example of 1 of the classes from 0 to 4: count classes",
-        ),
+        ({"y_train": np.arange(TRAIN) % 4 + 1}, "y_train has no example of 1 of the classes from 0 to 4: count"),
         ({"y_train": np.arange(TRAIN) % 4 - 1}, "y_train has values from -1 to 2: count classes from 0"),
         ({"y_train": np.arange(50) % 4}, "x_train has 60 examples, y_train 50: store one label for each"),
         ({"y_test": np.arange(TEST) % 5}, "y_test has class 4, but y_train has classes from 0 to 3: use the same"),
-        (
-            {"x_test": np.zeros((TEST, 28, 27))},
-            r"x_train has examples of shape \[1, 28, 28\], x_test examples of shape \[1, 28, 27",
-        ),
-        (
-            {"x_train": np.zeros((TRAIN, 5, 5), bool)},
-            r"x_train is bool: store bytes \(uint8\), floating-point numbers or",
-        ),
+        ({"x_test": np.zeros((TEST, 28, 27))}, r"x_train has examples of shape \[1, 28, 28\], x_test .* \[1, 28, 27"),
+        ({"x_train": np.zeros((TRAIN, 5, 5), bool)}, r"x_train is bool: store bytes \(uint8\), floating-point"),
         ({"x_train": np.zeros((TRAIN, 28, 28), int)}, r"x_train has integers of shape \[28, 28\], x_test examples of"),
-        (
-            {"x_train": np.full((TRAIN, 5), 2**63, np.uint64)},
-            "x_train has the value 9223372036854775808: store integers",
-        ),
+        ({"x_train": np.full((TRAIN, 5), 2**63, np.uint64)}, "x_train has the value 9223372036854775808: store"),
         ({"x_train": np.zeros(TRAIN)}, r"x_train has the shape \[60\]: store vectors"),
         ({"x_train": np.zeros((TRAIN, 2, 2, 2, 2))}, r"x_train has the shape \[60, 2, 2, 2, 2\]: store vectors"),
         ({"x_train": np.full((TRAIN, 5), np.nan)}, "x_train has values that are not finite: replace NaN"),
         ({"x_train": np.full((TRAIN, 5, 5), 255.0)}, r"x_train has pixels from 255 to 255: scale images to 0\.\.1, or"),
         ({"x_train": np.zeros((TRAIN, 3, 32, 32))}, "32 channels with channels=last: pass --data.channels=first"),
-        (
-            {"x_train": np.zeros((TRAIN, 5, 32, 32))},
-            "32 channels with channels=last: store images of 1, 3 or 4 channels",
-        ),
-        (
-            {"client_ids": np.zeros(TRAIN)},
-            r"client_ids is float64 of shape \[60\]: store one integer for each of the 60",
-        ),
+        ({"x_train": np.zeros((TRAIN, 5, 32, 32))}, "32 channels with channels=last: store images of 1, 3 or 4"),
+        ({"client_ids": np.zeros(TRAIN)}, r"client_ids is float64 of shape \[60\]: store one integer for each"),
     ],
 )
 def test_arrays_that_cannot_be_used(path: Path, changes: dict, message: str):

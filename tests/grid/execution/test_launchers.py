@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -23,7 +23,7 @@ from flt.grid import Local, Ray, Slurm, run_grid
 from flt.grid.execution.job import Job, Outcome
 from flt.grid.execution.run import _jobs_of
 
-pytestmark = expected_warnings
+pytestmark = [*expected_warnings, pytest.mark.usefixtures("with_own_rules")]
 
 RULES = ["FedAvg", "FLTrust"]
 ONE_THREAD = ("--local.threads", "1")
@@ -31,13 +31,9 @@ PATIENCE = 120.0  # seconds after which a test that waits for a process gives up
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Path]:
-    """A working directory with a module of somebody's own."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    with working_in(folder, tmp_path):
-        write_own_rules()
-        yield folder
+def with_own_rules(place: Path) -> None:
+    """A module of somebody's own in the working directory."""
+    write_own_rules()
 
 
 @pytest.fixture(scope="module")

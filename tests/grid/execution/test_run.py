@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from command_line import Finished, expected_warnings, files_in, run, summary_of, working_in
+from command_line import Finished, expected_warnings, files_in, run, summary_of
 from filelock import FileLock
 from grids import FEW_ROUNDS, RULES, Here, Nowhere, kept, make_grid, write_grid, write_own_rules
 
@@ -27,23 +27,6 @@ COLUMNS = (
     "attack,rule,seed,data_used,testing_error_rate,attack_success_rate,trust_score_benign,trust_score_malicious,"
     "num_clients,num_malicious,num_dropped,rounds,reference_testing_error_rate,reference_attack_success_rate,"
 )
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Path]:
-    """An empty working directory."""
-    folder = tmp_path / "work"
-    folder.mkdir()
-    with working_in(folder, tmp_path):
-        yield folder
-
-
-@pytest.fixture
-def again(place: Path, small: tuple[Path, Finished]) -> Path:
-    """A copy of the finished grid under ``out``, and the configuration that made it."""
-    shutil.copytree(small[0], "out")
-    write_grid()
-    return place / "out"
 
 
 def table(*arguments: str, config: str = "grid.yaml") -> Finished:
@@ -135,37 +118,37 @@ def test_wandb_runs_are_a_group_of_their_grid(place: Path) -> None:
 # A second start
 
 
-def test_new_seeds_run_alone(again: Path, here: Here) -> None:
-    earlier = [again / "cells" / name / f"seed_{seed}" for name in NAMES for seed in (0, 1)]
+def test_new_seeds_run_alone(out: Path, here: Here) -> None:
+    earlier = [out / "cells" / name / f"seed_{seed}" for name in NAMES for seed in (0, 1)]
     with kept(*earlier):
         ended = table("--seeds", "[1, 2, 0]", "--exclude", "[{attack: Scaling attack}]")
     assert ended.status == 0
     assert [(job.folder.parent.name, job.folder.name) for job in here.ran] == [(name, "seed_2") for name in NAMES[:2]]
-    rows = (again / "table.csv").read_text().splitlines()[1:]
+    rows = (out / "table.csv").read_text().splitlines()[1:]
     assert [row.split(",")[2] for row in rows] == 2 * ["1", "2", "0"]
 
 
-def test_an_unfinished_run_is_run(again: Path, here: Here) -> None:
-    before = (again / "table.csv").read_bytes()
-    shutil.rmtree(again / "cells" / NAMES[1] / "seed_0")
-    (again / "cells" / NAMES[2] / "seed_1" / "summary.json").write_text("{")
+def test_an_unfinished_run_is_run(out: Path, here: Here) -> None:
+    before = (out / "table.csv").read_bytes()
+    shutil.rmtree(out / "cells" / NAMES[1] / "seed_0")
+    (out / "cells" / NAMES[2] / "seed_1" / "summary.json").write_text("{")
     assert table().status == 0
     assert [job.folder.parent.name for job in here.ran] == [NAMES[1], NAMES[2]]
-    assert (again / "table.csv").read_bytes() == before
+    assert (out / "table.csv").read_bytes() == before
 
 
-def test_a_part_of_a_grid(again: Path, here: Here) -> None:
-    whole = rows_of(again)
+def test_a_part_of_a_grid(out: Path, here: Here) -> None:
+    whole = rows_of(out)
     write_grid(axes={"attack": {"No attack": "NoAttack"}, "rule": RULES})
-    with kept(again / "cells"):
+    with kept(out / "cells"):
         assert table().status == 0
     assert here.ran == []
-    assert [whole_row | row for whole_row, row in zip(whole, rows_of(again), strict=False)] == whole[:4]
-    assert len(rows_of(again)) == 4
+    assert [whole_row | row for whole_row, row in zip(whole, rows_of(out), strict=False)] == whole[:4]
+    assert len(rows_of(out)) == 4
 
 
-def test_other_settings_are_refused(again: Path, here: Here) -> None:
-    before = files_in(again)
+def test_other_settings_are_refused(out: Path, here: Here) -> None:
+    before = files_in(out)
     ended = table("--settings", str({**FEW_ROUNDS, "model.client_lr": 0.5}))
     (line,) = ended.errors.splitlines()
     assert ended.status == 2
@@ -176,11 +159,11 @@ def test_other_settings_are_refused(again: Path, here: Here) -> None:
     ):
         assert words in line
     assert here.ran == []
-    assert files_in(again) == before
+    assert files_in(out) == before
 
 
-def test_a_second_instance_is_refused(again: Path, here: Here) -> None:
-    with FileLock(again / ".lock"), kept(again):
+def test_a_second_instance_is_refused(out: Path, here: Here) -> None:
+    with FileLock(out / ".lock"), kept(out):
         ended = table("--seeds", "[7]")
     (line,) = ended.errors.splitlines()
     assert (ended.status, here.ran) == (2, [])

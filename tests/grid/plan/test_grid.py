@@ -5,14 +5,12 @@ from typing import Any
 
 import pytest
 import yaml
-from command_line import CONFIGS, FLTRUST, expected_warnings, run, workdir  # noqa: F401
-from grids import FEW_ROUNDS, RULES, make_grid
+from command_line import FLTRUST
+from grids import make_grid
 
 from flt.errors import InputError
-from flt.grid import Figure, Grid, Outline, Reference
+from flt.grid import Figure, Outline, Reference
 from flt.grid.plan.grid import arguments_of
-
-pytestmark = expected_warnings
 
 THREE = {"a": [1, 2], "b": ["x", "y", "z"], "c": [0.5, 0.7]}
 
@@ -220,33 +218,3 @@ def test_mistake(mistake: str) -> None:
     with pytest.raises(InputError) as caught:
         make_grid(settings.get("axes", THREE), **{key: value for key, value in settings.items() if key != "axes"})
     assert [each for each in mentioned if each not in str(caught.value)] == []
-
-
-@pytest.mark.usefixtures("workdir")
-def test_the_arguments_mean_what_the_levels_say() -> None:
-    axes = {
-        "attack": {"Trim": {"class_path": "TrimAttack", "init_args": {"fraction": 0.3}}, "file": "attack.yaml"},
-        "rule": RULES,
-        "data.bias_probability": {"1/M": None, "0.5": 0.5},
-        "milestones": {"early": {"model": {"lr_milestones": [5, 7], "lr_gamma": 0.5}}},
-    }
-    Path("attack.yaml").write_text((CONFIGS / "attack" / "krum.yaml").read_text())
-    grid = Grid("x", [FLTRUST], axes, [3], FEW_ROUNDS)
-    found = {}
-    for cell in (grid.cells[0], grid.cells[-1]):
-        ended = run("fit", *arguments_of(grid, cell), "--print_config")
-        assert ended.status == 0, ended.errors
-        found[cell.name] = yaml.safe_load(ended.output)
-    first, last = found["trim-fedavg-1_m-early"], found["file-fltrust-0.5-early"]
-    assert first["attack"]["class_path"].endswith("TrimAttack")
-    assert first["attack"]["init_args"]["fraction"] == 0.3
-    assert first["aggregation"]["class_path"].endswith("FedAvg")
-    assert first["data"]["init_args"]["bias_probability"] is None
-    assert last["attack"]["class_path"].endswith("KrumAttack")
-    assert last["aggregation"]["class_path"].endswith("FLTrust")
-    assert last["data"]["init_args"]["bias_probability"] == 0.5
-    for settings in (first, last):
-        assert settings["seed_everything"] == 3
-        assert settings["trainer"]["max_steps"] == 2
-        assert (settings["model"]["lr_milestones"], settings["model"]["lr_gamma"]) == ([5, 7], 0.5)
-        assert settings["data"]["init_args"]["stand_in"] == "always"

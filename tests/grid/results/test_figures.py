@@ -10,6 +10,7 @@ from grids import make_outline, make_row
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
 
 from flt.display.style import COLOURS, as_file
 from flt.errors import InputError
@@ -34,22 +35,23 @@ def rows_of(levels: dict[str, list[str]] = LEVELS, **settings: Any) -> list[dict
     ]
 
 
+def everywhere(levels: dict[str, list[str]]) -> list[dict[str, Any]]:
+    """A row for each combination of levels, all alike."""
+    return [make_row(dict(zip(levels, labels, strict=True)), 0.5) for labels in product(*levels.values())]
+
+
 def lines_of(axis: Axes) -> list[tuple[list[float], list[float]]]:
     """Places of all lines that are drawn as such."""
-    return [
-        (list(map(float, line.get_xdata())), list(map(float, line.get_ydata())))
-        for line in axis.lines
-        if line.get_linestyle() != "None"
-    ]
+    return [places_of(line) for line in axis.lines if line.get_linestyle() != "None"]
 
 
 def marks_of(axis: Axes) -> list[tuple[list[float], list[float]]]:
     """Places of the published values."""
-    return [
-        (list(map(float, line.get_xdata())), list(map(float, line.get_ydata())))
-        for line in axis.lines
-        if line.get_marker() == "x"
-    ]
+    return [places_of(line) for line in axis.lines if line.get_marker() == "x"]
+
+
+def places_of(line: Line2D) -> tuple[list[float], list[float]]:
+    return list(map(float, line.get_xdata())), list(map(float, line.get_ydata()))
 
 
 def band_of(collection: PolyCollection) -> dict[float, tuple[float, float]]:
@@ -152,7 +154,7 @@ def test_panels_of_a_third_axis(num_panels: int) -> None:
 def test_a_line_looks_the_same_whatever_else_is_drawn() -> None:
     """FLTrust alone has trust scores, and is named where it is the one line."""
     levels = {"rule": ["FedAvg", "FLTrust"], "root_size": ["50", "100"]}
-    rows = [make_row(dict(zip(levels, labels, strict=True)), 0.5) for labels in product(*levels.values())]
+    rows = everywhere(levels)
     for row in rows:
         row["trust_score_benign"] = 0.5 if row["rule"] == "FLTrust" else None
     errors, trust = (draw_lines(make_outline(levels), rows, Figure(x="root_size", y=y)) for y in (None, [TRUST]))
@@ -201,7 +203,7 @@ def test_a_measure_of_few_panels_leaves_no_gap() -> None:
 @pytest.mark.parametrize("name", ["", "a rule with a name as long as this one is"])
 def test_a_long_legend_leaves_the_panels_their_width(name: str) -> None:
     levels = {"attack": [f"{name}A", f"{name}B"], "root_size": ["50", "100"]}
-    rows = [make_row(dict(zip(levels, labels, strict=True)), 0.5) for labels in product(*levels.values())]
+    rows = everywhere(levels)
     canvas = draw_lines(make_outline(levels), rows, ALONG)
     canvas.draw_without_rendering()
     panel, legend = canvas.axes[0].get_window_extent(), canvas.legends[0].get_window_extent()
@@ -218,12 +220,7 @@ def test_places_close_to_one_another_have_upright_labels(sizes: list[str], rotat
 
 def test_which_axis_is_which() -> None:
     levels = {"attack": ["LF", "Trim"], "rule": ["FedAvg", "Krum", "Median"], "root_size": ["50", "100"]}
-    rows = [
-        make_row({"attack": attack, "rule": rule, "root_size": size}, 0.5)
-        for attack in levels["attack"]
-        for rule in levels["rule"]
-        for size in levels["root_size"]
-    ]
+    rows = everywhere(levels)
     outline = make_outline(levels)
     automatic = draw_lines(outline, rows, ALONG)
     assert (legend_of(automatic), len(automatic.axes)) == (levels["attack"], 3)
@@ -236,8 +233,8 @@ def test_which_axis_is_which() -> None:
 def test_every_line_has_a_look_of_its_own() -> None:
     looks = len(STYLES) * len(COLOURS)
     many = [f"line {number}" for number in range(looks + 2)]
-    rows = [make_row({"attack": line, "root_size": "50"}, 0.5) for line in many]
-    canvas = draw_lines(make_outline({"attack": many, "root_size": ["50"]}), rows, ALONG)
+    levels = {"attack": many, "root_size": ["50"]}
+    canvas = draw_lines(make_outline(levels), everywhere(levels), ALONG)
     lines = canvas.axes[0].lines
     assert len(lines) == len(many)
     assert len({(line.get_color(), line.get_linestyle()) for line in lines[:looks]}) == looks

@@ -119,12 +119,6 @@ def test_a_panel_for_each_level_of_a_third_axis() -> None:
     assert [body_of(panel)[1] for panel in panels] == [["No attack", "-", "0.100"], ["No attack", "-", "0.500"]]
 
 
-def test_rows_and_columns_as_chosen() -> None:
-    text = as_markdown(make_outline(LEVELS, rows="rule", columns="attack"), ROWS, {})
-    assert body_of(text)[0] == ["aggregation rule", "No attack", "Scaling attack"]
-    assert body_of(text)[1] == ["FedAvg", "0.150 ±0.071 (0.12)", "**0.250 / 1.000 (0.25 / 0.50)**"]
-
-
 def test_failures_are_listed() -> None:
     text = as_markdown(make_outline(LEVELS), ROWS, {"Trim · seed 1": "it broke", "LF · seed 0": "that, too"})
     assert text.endswith("\n\n2 runs failed:\n\n- Trim · seed 1: it broke\n- LF · seed 0: that, too\n")
