@@ -75,7 +75,7 @@ def test_rounds(tmp_path: Path) -> None:
 
 
 def test_rules(tmp_path: Path) -> None:
-    sizes = ("--clients", "10", "--malicious", "2", "--parameters", "300", "--config", FLTRUST)
+    sizes = ("--clients", "12", "--malicious", "2", "--parameters", "300", "--config", FLTRUST)
     results = results_of("rules.py", *sizes, *TINY, folder=tmp_path, name="rules")
     assert results["round_seconds"] > 0
     names = {"FLTrust", "Median", "TrimmedMean", "Krum", "Trim attack", "Adaptive attack", "200 draws by themselves"}
