@@ -99,19 +99,16 @@ def test_rounds_equal_a_naive_reference(fit, case):
 
 def test_adam_on_the_server(fit):
     """Adam written out, with the aggregate as the negative gradient."""
-    settings = {"client_lr": 0.03, "local_steps": 2, "loss_reduction": "sum"}
     recorder = Recorder()
-    fit(FedAvg(), recorder, rounds=4, server_optimizer=partial(torch.optim.Adam, lr=0.05), **settings)
+    fit(FedAvg(), recorder, rounds=4, server_optimizer=partial(torch.optim.Adam, lr=0.05))
     parameters = start_of().double()
     first, second = torch.zeros_like(parameters), torch.zeros_like(parameters)
-    reference = naive_rounds(4, batch_size=8, **settings)
-    next(reference)
-    for number in range(4):
-        gradient = -reference.send(parameters)
+    for number, ((_, aggregate), after) in enumerate(zip(recorder.ended, recorder.parameters, strict=True), start=1):
+        gradient = -aggregate.update.double()
         first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
-        unbiased = first / (1 - 0.9 ** (number + 1)), second / (1 - 0.999 ** (number + 1))
+        unbiased = first / (1 - 0.9**number), second / (1 - 0.999**number)
         parameters = parameters - 0.05 * unbiased[0] / (unbiased[1].sqrt() + 1e-8)
-        torch.testing.assert_close(recorder.parameters[number].double(), parameters, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(after.double(), parameters, rtol=1e-4, atol=1e-4)
 
 
 def test_training_walks_downhill(fit):

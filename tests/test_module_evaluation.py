@@ -90,17 +90,6 @@ def test_rates_after_training_equal_those_counted_one_by_one(fit):
     assert 0 < taken < others
 
 
-def test_an_evaluation_batch_of_the_target_class_only(tmp_path):
-    class Sorted(ByHand):
-        def load(self, seed):
-            raw = super().load(seed)
-            return type(raw)(raw.train, raw.owners, raw.test[raw.test.labels.argsort()], False, raw.num_clients)
-
-    run = trainer(tmp_path, ScalingAttack())
-    run.validate(module(Fixed()), datamodule=Sorted(eval_batch_size=3), verbose=False)
-    assert rates(run)["attack_success_rate"] == pytest.approx(2 / 4)
-
-
 def test_predictions(tmp_path):
     predictions = trainer(tmp_path).predict(module(Fixed()), datamodule=ByHand(eval_batch_size=3))
     labels, predicted = (torch.cat(parts) for parts in zip(*predictions, strict=True))

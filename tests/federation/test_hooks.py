@@ -184,17 +184,6 @@ def test_on_round_end_comes_after_the_step_with_what_the_rule_saw(fit):
     assert [piece.name for piece in round.federation.layout] == ["0.weight", "0.bias", "2.weight", "2.bias"]
 
 
-def test_attack_that_changes_nothing(fit):
-    class Idle(Attack):
-        pass
-
-    recorder = Recorder()
-    server = fit(Idle(fraction=0.2), FedAvg(), recorder, rounds=1)
-    assert server.federation.clients is server.data.clients
-    assert recorder.received[0].updates is recorder.honest[0].updates
-    assert server.backdoor is None
-
-
 @pytest.mark.parametrize(
     ("callbacks", "message"),
     [

@@ -190,20 +190,6 @@ def test_a_memory_is_not_changed_in_place(fit, kept):
         fit(FedAvg(), Wrong(), rounds=2)
 
 
-class Lying(FederatedCallback):
-    """Every client says that it holds as much as its id."""
-
-    def on_client_updates(self, round):
-        return round.replace(num_examples=round.client_ids + 1)
-
-
-def test_an_attack_asks_the_rule_about_the_round_as_it_is(fit):
-    """Callbacks before it have changed it."""
-    asking, recorder = Asking(), Recorder()
-    fit(FedAvg(), Lying(), asking, recorder, rounds=1)
-    assert torch.equal(asking.answers[0][0], recorder.ended[0][1].update)
-
-
 def test_what_the_rule_is_asked_has_a_row_for_each_client(fit):
     class Wrong(Attack):
         def craft(self, round):

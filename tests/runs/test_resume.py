@@ -1,6 +1,5 @@
 """A run that stops and is resumed ends bit for bit where an undisturbed one does."""
 
-import csv
 import json
 import os
 from functools import partial
@@ -16,7 +15,7 @@ from networks import NETWORKS
 from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, parameters_of
 from torch import nn
 
-from callbacks import AdaptiveAttack, FedAvg, FLTrust, MetricsLogger, RoundProgressBar, RunReport, TrimAttack
+from callbacks import AdaptiveAttack, FLTrust, MetricsLogger, RoundProgressBar, RunReport, TrimAttack
 from flt.errors import InputError
 from flt.federation import FederatedCallback
 
@@ -218,22 +217,6 @@ def test_a_network_that_is_trained_one_client_after_the_other(run, broken, name)
     assert torch.equal(resumed[0], whole[0])
 
 
-def test_the_csv_file_is_complete(run, broken, tmp_path):
-    """Though a row of it is written for some of the rounds only."""
-    settings = {"trainer_settings": {"log_every_n_steps": 3}}
-
-    def table(name):
-        with (tmp_path / "csv" / name / "metrics.csv").open() as file:
-            return [{key: value for key, value in row.items() if value} for row in csv.DictReader(file)]
-
-    run("whole", FLTrust(), TrimAttack(), **settings)
-    path = broken(FLTrust(), TrimAttack(), **settings)
-    run("resumed", FLTrust(), TrimAttack(), ckpt_path=path, **settings)
-    assert table("resumed") == table("whole")
-    assert [int(row["round"]) for row in table("whole")] == [2, 3, 4, 6]
-    assert {row["data"] for row in table("whole")} == {"Tiny"}
-
-
 def test_a_finished_run_goes_on(run, tmp_path):
     """Four rounds, then two more; the fresh run's evaluations fall on the same rounds."""
     whole = run("whole", FLTrust(), TrimAttack())
@@ -241,16 +224,6 @@ def test_a_finished_run_goes_on(run, tmp_path):
     resumed = run("resumed", FLTrust(), TrimAttack(), ckpt_path=tmp_path / "first" / "last.ckpt")
     assert torch.equal(resumed[0], whole[0])
     assert resumed[1:] == whole[1:]
-
-
-def test_a_run_stopped_between_evaluations(run, fit, tmp_path):
-    """A checkpoint of any round will do."""
-    path = tmp_path / "third.ckpt"
-    whole = run("whole", FLTrust(), TrimAttack(), Saving(path, 3))
-    resumed = run("resumed", FLTrust(), TrimAttack(), ckpt_path=path)
-    assert torch.equal(resumed[0], whole[0])
-    assert [row["round"] for row in resumed[1]] == [1, 2, 3, 4, 5, 6]
-    assert resumed[1] == whole[1]
 
 
 def test_a_run_that_fails_twice(run, broken, tmp_path):
@@ -311,13 +284,3 @@ def test_a_checkpoint_of_something_else(fit, broken, settings, message):
     path = broken(FLTrust())
     with pytest.raises(InputError, match=message):
         fit(FLTrust(), ckpt_path=path, rounds=6, **settings)
-
-
-def test_stand_in_data_are_other_data(fit, broken):
-    path = broken(FedAvg())
-    stand_in = TinyData(synthetic=True)
-    with (
-        pytest.warns(UserWarning, match="SYNTHETIC DATA"),
-        pytest.raises(InputError, match=r"data: Tiny \(checkpoint\), Tiny \(stand-in\) \(given\)"),
-    ):
-        fit(FedAvg(), ckpt_path=path, rounds=6, data=stand_in)

@@ -68,14 +68,3 @@ def test_a_malicious_client_without_an_example(fit):
 def test_the_backdoor_works_on_fedavg(fit):
     attacked = fit(FedAvg(), ScalingAttack(), rounds=20).trainer.callback_metrics
     assert float(attacked["attack_success_rate"]) > 0.9
-
-
-def test_the_choice_of_copies_is_the_seeds(fit, monkeypatch):
-    def copied(seed):
-        monkeypatch.setenv("PL_GLOBAL_SEED", seed)
-        return fit(FedAvg(), ScalingAttack(0.9, 0.3), rounds=1).federation.clients.features
-
-    first = copied("1")
-    torch.manual_seed(8)
-    assert torch.equal(copied("1"), first)
-    assert not torch.equal(copied("2"), first)

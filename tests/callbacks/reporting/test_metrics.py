@@ -58,12 +58,6 @@ def test_what_a_row_holds(fit, callbacks, keys):
     assert all(type(value) in (int, float) for row in rows for value in row.values())
 
 
-def test_a_backdoors_success(fit):
-    rows = rows_of(fit, FedAvg(), ScalingAttack(), rounds=2)
-    assert "attack_success_rate" not in rows[0]
-    assert set(rows[1]) == BASE | MALICIOUS | {"testing_error_rate", "attack_success_rate"}
-
-
 def test_values(fit):
     metrics, recorder = MetricsLogger(), Recorder()
     server = fit(FLTrust(), TrimAttack(fraction=0.3), recorder, metrics, rounds=4)
@@ -119,11 +113,6 @@ def test_no_row_holds_a_nan(fit, who):
     silent = tuple(range(10)) if who == "everybody" else tuple((~malicious).nonzero().flatten().tolist())
     rows = rows_of(fit, FLTrust(), TrimAttack(), Sending(math.nan, silent), rounds=2)
     assert len(rows) == 2
-    assert all(math.isfinite(value) for row in rows for value in row.values())
-
-
-def test_rounds_whose_clients_are_all_malicious(fit):
-    rows = rows_of(fit, FLTrust(), TrimAttack(fraction=0.9), rounds=6, clients_per_round=1)
     assert all(math.isfinite(value) for row in rows for value in row.values())
 
 

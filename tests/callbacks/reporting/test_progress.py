@@ -28,11 +28,6 @@ def test_no_success_rate_without_a_backdoor(fit, capsys):
     assert "attack success" not in out
 
 
-def test_without_evaluations(fit, capsys):
-    fit(FedAvg(), RoundProgressBar(), trainer_settings=SHOWN | {"limit_val_batches": 0})
-    assert "3/3" in capsys.readouterr().out
-
-
 def test_disabled(fit, capsys):
     bar = RoundProgressBar()
     bar.disable()

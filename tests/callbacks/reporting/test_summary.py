@@ -213,10 +213,3 @@ def test_the_summary_is_valid_json(run, case):
 def test_a_report_needs_metrics(fit):
     with pytest.raises(InputError, match="RunReport needs a MetricsLogger"):
         fit(FedAvg(), RunReport(), rounds=1)
-
-
-def test_the_label_of_a_rule_of_ones_own(run):
-    class Mine(FedAvg):
-        label = "Mine (k = 3)"
-
-    assert run(Mine(), TrimAttack(), rounds=1).summary["aggregation"] == "Mine (k = 3)"
