@@ -45,7 +45,7 @@ def attack(request: pytest.FixtureRequest) -> Attack:
 
 @pytest.fixture(params=PAIRS, ids=[f"{rule.name}-{attack.name}" for rule, attack in PAIRS])
 def pair(request: pytest.FixtureRequest) -> tuple[Rule, Attack]:
-    """Each rule with two attacks and each attack with two rules."""
+    """Each rule with an attack and each attack with a rule."""
     return request.param
 
 

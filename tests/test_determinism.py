@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,28 +42,17 @@ def same(first: Any, second: Any) -> bool:
     return alike and repr(rows) == repr(other_rows)  # as text, in which a NaN is like another
 
 
-def twice(make: Callable[[], tuple[Any, ...]], folder: Path, **settings: Any) -> None:
-    """Asserts that a run with deterministic algorithms is one without, and is the same again."""
-    plain = outcome(folder, *make(), **settings)
-    deterministic = outcome(folder, *make(), trainer_settings=DETERMINISTIC, **settings)
-    assert torch.are_deterministic_algorithms_enabled()
-    assert same(plain, deterministic)
-    # Whoever draws from a global generator is found out by its being elsewhere.
-    torch.manual_seed(99), np.random.seed(99), random.seed(99)  # noqa: NPY002
-    assert same(deterministic, outcome(folder, *make(), trainer_settings=DETERMINISTIC, **settings))
-
-
 @pytest.mark.filterwarnings("ignore")  # about what comes out
 def test_rules_under_attacks(pair: tuple[Rule, Attack], tmp_path: Path) -> None:
+    """A run with deterministic algorithms is one without, wherever the global generators are."""
     rule, attack = pair
-    twice(
-        lambda: (rule.make(), attack.make()),
-        tmp_path,
-        clients_per_chunk=3,  # "auto" may choose otherwise where it may measure
-        clients_per_round=7,
-        local_steps=2,
-        root_batch_size=9 if rule.needs_root else None,
-    )
+    settings: dict[str, Any] = {"clients_per_round": 7, "local_steps": 2}
+    settings["clients_per_chunk"] = 3  # "auto" may choose otherwise where it may measure
+    settings["root_batch_size"] = 9 if rule.needs_root else None
+    plain = outcome(tmp_path, rule.make(), attack.make(), **settings)
+    torch.manual_seed(99), np.random.seed(99), random.seed(99)  # noqa: NPY002
+    assert same(plain, outcome(tmp_path, rule.make(), attack.make(), trainer_settings=DETERMINISTIC, **settings))
+    assert torch.are_deterministic_algorithms_enabled()
 
 
 @pytest.mark.filterwarnings("ignore")

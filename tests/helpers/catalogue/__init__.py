@@ -32,14 +32,13 @@ First, Second = TypeVar("First"), TypeVar("Second")
 
 
 def cover(first: Sequence[First], second: Sequence[Second]) -> list[tuple[First, Second]]:
-    """Pairs of two tables in which each row meets two of the other table, as many as twice the longer table has rows.
+    """Pairs of two tables in which each row of both is met, as many as the longer table has rows.
 
     Example:
         >>> cover("abc", "xy")
-        [('a', 'x'), ('b', 'y'), ('c', 'x'), ('a', 'y'), ('b', 'x'), ('c', 'y')]
+        [('a', 'x'), ('b', 'y'), ('c', 'x')]
     """
-    turns = range(max(len(first), len(second)))
-    return [(first[k % len(first)], second[(k + shift) % len(second)]) for shift in (0, 1) for k in turns]
+    return [(first[k % len(first)], second[k % len(second)]) for k in range(max(len(first), len(second)))]
 
 
 def partner(name: str, others: Sequence[Second]) -> Second:
