@@ -15,14 +15,13 @@ from flt.errors import InputError
 def main(args: Sequence[str] | None = None) -> int:
     """Runs the command line with some arguments, or those of the process; the exit status, see `exit_status`."""
     words = sys.argv[1:] if args is None else list(args)
-    if words[:1] in (["-h"], ["--help"], ["help"], ["--version"]):
-        print(f"flt {flt.__version__}" if words[0] == "--version" else OVERVIEW)
-        return 0
     return exit_status(lambda: command_named(words[0] if words else "nothing")(words[1:]))
 
 
 def command_named(name: str) -> Callable[[Sequence[str]], int | None]:
     """What runs the command of this name with its arguments; an `InputError` if there is none."""
+    if name in ("-h", "--help", "help", "--version"):
+        return lambda _: print(f"flt {flt.__version__}" if name == "--version" else OVERVIEW)
     if name not in COMMANDS:
         close = get_close_matches(name, COMMANDS, 1)
         advice = f"did you mean {close[0]}? There are" if close else "begin with flt fit, or another of"

@@ -27,14 +27,9 @@ COLUMNS = (
 
 
 def layout(project: str, entity: str, *, name: str = "FLTrust") -> Workspace:
-    """The workspace: errors, trust scores, cosines and lengths, weights, clients, runs.
+    """The workspace of a project of a user or team; neither network nor login is needed.
 
-    Neither network nor login is needed. Runs are grouped by data, rule and attack: a curve is the mean over seeds.
-
-    Args:
-        project: The project whose runs it shows.
-        entity: The user or team that owns the project.
-        name: What W&B's menu calls the workspace.
+    Runs are grouped by data, rule and attack: a curve is the mean over seeds.
 
     Raises:
         InputError: If wandb-workspaces is not installed, or W&B would refuse a name.
@@ -101,10 +96,8 @@ def layout(project: str, entity: str, *, name: str = "FLTrust") -> Workspace:
 def described(workspace: Workspace) -> dict[str, Any]:
     """Describes a workspace in plain values: its names, its panels and their metrics."""
     runs = workspace.runset_settings
-    return {
-        "workspace": workspace.name,
-        "entity": workspace.entity,
-        "project": workspace.project,
+    names = {"workspace": workspace.name, "entity": workspace.entity, "project": workspace.project}
+    return names | {
         "x_axis": workspace.settings.x_axis,
         "group_by": [getattr(group, "name", str(group)) for group in runs.groupby],
         "columns": runs.pinned_columns,

@@ -57,8 +57,10 @@ def set_up() -> None:
         InputError: If an environment variable makes no sense.
     """
     _open_streams()
-    _set_up_warnings()
-    _check_numbers()
+    for name in NUMBERS:
+        value = os.environ.get(name, "0")
+        if not value.isdecimal():
+            raise InputError(f"the environment has {name}={value!r}, which is to be a whole number: unset it")
     if not os.environ.get("MPLBACKEND", "module://").startswith("module://"):  # as a notebook sets it for itself
         os.environ["MPLBACKEND"] = "agg"  # figures go to files; what a shell has set may not even exist
     # A console script does not look for modules in the working directory, where a user's own rule lies. In full, as the
@@ -70,6 +72,12 @@ def set_up() -> None:
 
 def set_up_messages() -> None:
     """Shows what `flt` says, and of Lightning only warnings; to be called anew after the first import of Lightning."""
+    if any(option.startswith("error") for option in sys.warnoptions):
+        # What libraries say to their developers is nothing that a user of this program could mend.
+        for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)
+    for message in UNHELPFUL:
+        warnings.filterwarnings("ignore", message=message)
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     own = logging.getLogger("flt")
@@ -88,22 +96,6 @@ def _open_streams() -> None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # for as long as the process lives
             if name == "stdout":
                 print("flt: warning: standard output is closed: what would be shown is lost", file=sys.stderr)
-
-
-def _check_numbers() -> None:
-    for name in NUMBERS:
-        value = os.environ.get(name, "0")
-        if not value.isdecimal():
-            raise InputError(f"the environment has {name}={value!r}, which is to be a whole number: unset it")
-
-
-def _set_up_warnings() -> None:
-    if any(option.startswith("error") for option in sys.warnoptions):
-        # What libraries say to their developers is nothing that a user of this program could mend.
-        for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning):
-            warnings.simplefilter("ignore", category)
-    for message in UNHELPFUL:
-        warnings.filterwarnings("ignore", message=message)
 
 
 class _StandardError(logging.Handler):

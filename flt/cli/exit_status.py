@@ -33,9 +33,9 @@ def ending(error: BaseException, remedy: str = "", folder: Path | None = None, *
     """The line and the exit status with which an exception ends a command; None for a bug and other ends.
 
     Args:
-        error: The exception.
-        remedy: How to go on after Ctrl-C (status 130), SIGTERM (143) or on a full disk (1).
-        folder: Where the traceback of a mistake (2) goes.
+        error: What ends it: Ctrl-C (status 130), SIGTERM (143), a full disk (1), a mistake (2), a closed pipe (141).
+        remedy: How to go on after the first three.
+        folder: Where the traceback of a mistake goes.
         known: What `explained` asks for.
     """
     if isinstance(error, Stopped):

@@ -20,11 +20,8 @@ LESS_MEMORY = "lower data.batch_size, model.local_steps, model.clients_per_chunk
 def explained(error: Exception, *, is_early: bool = False) -> InputError | None:
     """The mistake that an exception is or comes from; None for a bug, whose traceback is worth seeing.
 
-    What comes out of a user's own class is a mistake there.
-
-    Args:
-        error: The exception.
-        is_early: Whether it came up before a run's first round: then it is a mistake in the settings, whoever finds it.
+    What comes out of a user's own class is a mistake there. What comes up before a run's first round, ``is_early``, is
+    a mistake in the settings, whoever finds it.
     """
     for each in chain(error):
         if isinstance(each, InputError):

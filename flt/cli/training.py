@@ -38,10 +38,7 @@ class Run(NamedTuple):
 def train_or_evaluate(command: str, args: Sequence[str], *, replaces: bool = False) -> None:
     """Runs ``flt fit``, ``validate``, ``test`` or ``predict``; raises a `Stopped` where it ends before its end.
 
-    Args:
-        command: The command.
-        args: Its arguments.
-        replaces: Whether a run may take the place of one in its folder, as a grid's does that begins anew.
+    A run ``replaces`` one in its folder where a grid begins it anew.
     """
     run = None
     try:
