@@ -60,12 +60,11 @@ class ConfigWriter(Callback):
 
 def _tell_what_is_inherited(module: FederatedModule) -> None:
     """Says what settings meant for the paper's networks do to another one; a configuration file brings them along."""
-    name, remedy = type(module.network), ""
-    if not name.__module__.startswith("flt.models") and module.initialization != "network":
-        if module.loss_reduction == "sum":
-            remedy = " and model.loss_reduction=mean, with a client_lr for it"
+    network, is_sum = type(module.network), module.loss_reduction == "sum"
+    if not network.__module__.startswith("flt.models") and module.initialization != "network":
+        inherited = f"model.initialization={module.initialization}" + " and model.loss_reduction=sum" * is_sum
+        remedy = "model.initialization=network" + " and model.loss_reduction=mean, with a client_lr for it" * is_sum
         rank_zero_only(logging.getLogger("flt").warning)(
-            f"model.network {name.__name__} trains with model.initialization={module.initialization} and"
-            f" model.loss_reduction={module.loss_reduction}, which are for the paper's networks: if a configuration"
-            f" file has brought them along, set model.initialization=network{remedy}"
+            f"model.network {network.__name__} trains with {inherited}, which are for the paper's networks: if a"
+            f" configuration file has brought them along, set {remedy}"
         )

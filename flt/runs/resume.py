@@ -76,7 +76,7 @@ class EarlierRun(NamedTuple):
     def going_on(self, settings: Namespace) -> Namespace:
         """Settings with this run's checkpoint, its folder, and its ids on W&B."""
         settings = settings.clone()
-        settings.ckpt_path = None if self.checkpoint is None else str(self.checkpoint)
+        settings.ckpt_path = str(self.checkpoint) if self.checkpoint else settings.ckpt_path
         given = settings.trainer.logger
         loggers = given if isinstance(given, list) else [given]
         for logger, id in zip(loggers, self.content.get(WANDB_IDS, []), strict=False):

@@ -320,11 +320,14 @@ def test_a_run_goes_on_under_its_id() -> None:
     assert placed == Namespace(save_dir=str(Path("runs").absolute()), name="har", version="version_0")
     assert kept == Namespace(save_dir="runs", id="abc")
     assert (going.ckpt_path, settings.ckpt_path, csv.init_args.version, wandb.init_args.id) == (str(LAST), *[None] * 3)
-    (alone,) = earlier.going_on(Namespace(trainer=Namespace(logger=wandb))).trainer.logger
+    first = Namespace(trainer=Namespace(logger=wandb), ckpt_path="of another run")
+    begun = EarlierRun(FOLDER, None, {}).going_on(first)  # which stopped before its first checkpoint
+    assert begun.ckpt_path == "of another run"
+    (alone,) = begun.trainer.logger
     assert alone.init_args == Namespace(save_dir=str(Path("runs").absolute()), id="version_0")
 
 
 @pytest.mark.parametrize("logger", [True, logger_settings("TensorBoardLogger")], ids=["default", "TensorBoard"])
 def test_a_logger_that_cannot_go_on(logger: object) -> None:
     with pytest.raises(InputError, match="only a CSVLogger, as the first logger, can go on in a folder"):
-        EarlierRun(FOLDER, LAST, {}).going_on(Namespace(trainer=Namespace(logger=logger)))
+        EarlierRun(FOLDER, LAST, {}).going_on(Namespace(trainer=Namespace(logger=logger), ckpt_path=None))
