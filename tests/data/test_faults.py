@@ -168,6 +168,7 @@ FAULTS = {
     "CIFAR10-folder-broken-beside-archive": Fault(
         lambda files: flip(BATCH)(files) | official.cifar10_files(), NOT_PUBLISHED
     ),
+    "CHMNIST-truncated": Fault(cut(TILES), UNREADABLE),
     "CHMNIST-bit-flipped": Fault(flip(TILES, 0.3), "is not a readable"),
     "CHMNIST-tile-no-image": Fault(rezip(TILES, put(TILE, b"no image")), "0_CRC.* is not a readable TIFF image"),
     "CHMNIST-tile-truncated": Fault(rezip(TILES, cut(TILE)), "0_CRC.* is not a readable TIFF image"),

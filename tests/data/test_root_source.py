@@ -70,9 +70,12 @@ def test_a_folder_that_does_not_fit(folder: Path, shape: tuple[int, ...], messag
         own(folder, shape)
 
 
-def test_a_folder_of_no_class(folder: Path):
-    (folder / "dog").rename(folder / "wolf")
-    with pytest.raises(InputError, match=r"own/wolf is called after no class: choose among bird, cat, dog, or the num"):
+@pytest.mark.parametrize("name", ["wolf", "3"])
+def test_a_folder_of_no_class(folder: Path, name: str):
+    (folder / "dog").rename(folder / name)
+    with pytest.raises(
+        InputError, match=rf"own/{name} is called after no class: choose among bird, cat, dog, or the num"
+    ):
         own(folder, (3, 4, 5))
 
 
@@ -82,6 +85,7 @@ def test_a_folder_of_no_class(folder: Path):
         ({"x": [[1.0, 2.0]]}, r"has no array y, only x"),
         ({"x": [[1.0, 2.0]], "y": [3]}, r"y has class 3, but the data set's classes go from 0 to 2"),
         ({"x": [[1.0, 2.0]], "y": [0, 1]}, "x has 1 examples, y 2: store one label for each"),
+        ({"x": [[1.0, 2.0], [0.0, 1.0]], "y": [0]}, "x has 2 examples, y 1: store one label for each"),
         ({"x": [[1.0, 2.0, 3.0]], "y": [0]}, r"x has examples of shape \[3\], the data set examples of shape \[2\]"),
         ({"x": [[1.0, float("nan")]], "y": [0]}, r"x has values that are not finite"),
     ],

@@ -51,7 +51,7 @@ def test_look_up_order(tmp_path: Path):
 def test_a_download_that_would_unpack_to_too_much_does_not_stay(server, tmp_path: Path, monkeypatch):
     server.content = declared("x.zip", "file", 1 << 30)({"x.zip": zipped({"file": b"data"})})["x.zip"]
     monkeypatch.setattr(har_source, "URL", server.url)
-    monkeypatch.setattr(zipfile.ZipFile, "testzip", None)  # which would unpack it
+    monkeypatch.setattr(zipfile.ZipFile, "testzip", lambda _: None)  # which would unpack it
     with pytest.raises(Unreachable, match="yields another file than the published one, or a damaged one"):
         find_source(tmp_path)
     assert list(tmp_path.iterdir()) == []
