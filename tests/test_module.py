@@ -22,6 +22,7 @@ from callbacks import (
 from callbacks.reporting.summary import describe_step
 from flt.data import FeatureTrigger
 from flt.errors import InputError
+from flt.federation import Aggregate, Aggregation, FederatedCallback
 from flt.module import FederatedModule
 from flt.random import generator, sample_clients
 
@@ -252,6 +253,20 @@ def test_bf16_mixed(fit):
     assert parameters.dtype == torch.float32
     torch.testing.assert_close(parameters, exact, rtol=0.05, atol=0.02)
     assert not torch.equal(parameters, exact)
+
+
+def test_rules_and_hooks_compute_in_float32(fit):
+    """Autocast would make bfloat16 of their products, which no round takes."""
+
+    class Product(Aggregation):
+        def aggregate(self, round):
+            return Aggregate(torch.full((len(round),), 0.1) @ round.updates)
+
+    class Permuted(FederatedCallback):
+        def on_client_updates(self, round):
+            return round.replace(updates=torch.eye(len(round)).flip(0) @ round.updates)
+
+    fit(Product(), Permuted(), rounds=1, trainer_settings={"precision": "bf16-mixed"})
 
 
 # Mistakes

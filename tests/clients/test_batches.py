@@ -79,15 +79,6 @@ def test_steps_and_clients_are_drawn_independently():
         assert float((one * other).sum(dim=1).mean()) == pytest.approx(5.0, abs=0.15)
 
 
-def test_the_generator_alone_decides():
-    first = draw(seed=3)
-    torch.manual_seed(99)
-    before = torch.get_rng_state()
-    assert all(torch.equal(a, b) for a, b in zip(draw(seed=3), first, strict=True))
-    assert torch.equal(torch.get_rng_state(), before)
-    assert not torch.equal(draw(seed=4).labels, first.labels)
-
-
 def test_whole_is_every_example_in_every_step():
     features, labels = torch.randn(5, 4, generator=seeded()), torch.arange(5)
     batches = whole(features, labels, local_steps=3)
@@ -161,16 +152,3 @@ def test_who_has_as_many_examples_as_before_draws_the_same(before, after, block,
             assert len(set(rows[:count])) == count
             assert all(0 <= row < size for row in rows[:count])
             assert set(rows[count:]) <= {-1}  # padding comes last
-
-
-@pytest.mark.parametrize("before", [6, 2, 0])
-def test_a_client_that_has_grown_draws_uniformly_from_all_it_has(before):
-    """Chi-square for counts of draws without replacement, at its 99.9 % quantile for 10 degrees of freedom."""
-    size, batch, num_draws = 11, 4, 8000
-    before, after = torch.tensor([9, before, 20]), torch.tensor([9, size, 20])
-    draws = PairedRowDraws(starts_of(after), after, before, local_steps=num_draws, batch_size=batch)
-    counts = (draws(seeded(1))[1] - 9).flatten().bincount(minlength=size).double()
-    assert len(counts) == size
-    chance = batch / size
-    squares = ((counts - num_draws * chance) ** 2).sum() / (num_draws * chance * (1 - chance))
-    assert float(squares * (size - 1) / size) < 29.6

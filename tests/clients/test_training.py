@@ -347,19 +347,6 @@ def test_a_small_step_from_large_parameters_keeps_its_digits():
     assert updates[0].any()
 
 
-@pytest.mark.parametrize("name", SOME)
-def test_updates_are_float32_under_autocast(name):
-    training = LocalTraining(made(name))
-    batches = sample(local_steps=2)
-    exact, _, exact_statistics = training(batches, client_lr=0.05)
-    with torch.autocast("cpu", torch.bfloat16):
-        updates, losses, statistics = training(batches, client_lr=0.05)
-    assert updates.dtype == losses.dtype == statistics.dtype == torch.float32
-    torch.testing.assert_close(updates, exact, rtol=0.05, atol=0.02)
-    assert not torch.equal(updates, exact)
-    torch.testing.assert_close(statistics, exact_statistics, rtol=0.05, atol=0.02)
-
-
 def test_clients_know_nothing_of_each_other():
     """A client's statistics start where the network's are, whoever trained before it."""
     network, batches = made("batch-norm-convolution"), sample(local_steps=2)

@@ -88,11 +88,6 @@ def test_clients(fit, num_malicious):
     assert not measured.keys() & values.keys()
 
 
-def test_without_a_metrics_logger_they_are_logged_all_the_same(fit):
-    server = fit(FedAvg(), EvaluationMetrics(), ClientErrors())
-    assert {"testing_loss", "class_error/0", *CLIENT_ERRORS} <= server.trainer.callback_metrics.keys()
-
-
 class Silent(FederatedModule):
     def validation_step(self, batch, batch_idx):
         super().validation_step(batch, batch_idx)
