@@ -48,13 +48,10 @@ def check_file(path: Path, name: str, seen: frozenset[Path] = frozenset()) -> No
     Raises:
         InputError: If one is no text, is no YAML, or holds what `words_of` refuses.
     """
-    text = read_text(path, name)
     try:
-        words = words_of(text)
+        words = words_of(read_text(path, name), f"{name}={path}")
     except yaml.YAMLError as error:
         raise InputError(f"{name}={path} is no YAML: {error}") from error
-    except InputError as error:
-        raise InputError(f"{name}={path}: {error}") from error
     for word in words:
         check_named(word.value, name, path.parent, seen | {path.resolve()})
 
@@ -72,8 +69,8 @@ def check_named(word: str, name: str, folder: Path = Path(), seen: frozenset[Pat
         check_file(path, name, seen)
 
 
-def words_of(text: str) -> list[yaml.ScalarNode]:
-    """The plain values of a YAML text, in their order.
+def words_of(text: str, name: str) -> list[yaml.ScalarNode]:
+    """The plain values of a YAML text, in their order; ``name`` precedes what is wrong with it.
 
     Raises:
         InputError: If collections lie too deep within each other, aliases make a giant of the text, a list is very
@@ -88,8 +85,8 @@ def words_of(text: str) -> list[yaml.ScalarNode]:
         sizes[id(node)] = MOST + 1  # until it is known, as what holds itself has no end
         if isinstance(node, yaml.ScalarNode):
             words.append(node)
-        children = _children(node)
-        where = f"line {node.start_mark.line + 1}"
+        where = f"{name}: line {node.start_mark.line + 1}"
+        children = _children(node, name)
         if depth > DEEPEST:
             raise InputError(f"{where}: {DEEPEST} collections lie within each other: settings need a few")
         sizes[id(node)] = 1 + sum(size(child, depth + 1) for child in children)
@@ -103,18 +100,18 @@ def words_of(text: str) -> list[yaml.ScalarNode]:
     return words
 
 
-def _children(node: yaml.Node) -> list[yaml.Node]:
+def _children(node: yaml.Node, name: str) -> list[yaml.Node]:
     """What a node of a YAML text holds, keys included."""
     if isinstance(node, yaml.MappingNode):
         keys = set[str]()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in keys:
-                raise InputError(f"line {key.start_mark.line + 1}: {key.value} stands here a second time")
+                raise InputError(f"{name}: line {key.start_mark.line + 1}: {key.value} stands here a second time")
             keys.add(str(key.value))
         return [each for pair in node.value for each in pair]
     if isinstance(node, yaml.SequenceNode):
         if len(node.value) > LONGEST:
-            raise InputError(f"line {node.start_mark.line + 1}: a list of more than {LONGEST:,} entries")
+            raise InputError(f"{name}: line {node.start_mark.line + 1}: a list of more than {LONGEST:,} entries")
         return list(node.value)
     return []
 
@@ -131,7 +128,7 @@ def own_config(name: str) -> Path | None:
 def with_own_configs(text: str) -> str:
     """A YAML text in which the names of this program's own configurations are full paths."""
     pieces, end = [], 0
-    for word in words_of(text):
+    for word in words_of(text, "the settings"):
         found = own_config(word.value)
         if found is not None:
             pieces += [text[end : word.start_mark.index], json.dumps(str(found))]

@@ -79,8 +79,5 @@ def _check_value(value: str, name: str) -> None:
     if name in ("c", "config") and os.path.exists(value):
         check_file(Path(value), name)
     check_named(value, name)
-    try:
-        with suppress(yaml.YAMLError):  # it may be a plain word
-            words_of(value)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+    with suppress(yaml.YAMLError):  # it may be a plain word
+        words_of(value, name)
