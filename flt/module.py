@@ -20,7 +20,7 @@ from flt.data.inputs import Normalization
 from flt.errors import InputError, check_choice, check_count, check_positive
 from flt.federation import Aggregate, Attack, Backdoor
 from flt.federation.membership import backdoor_of
-from flt.federation.plugins import callbacks_of, in_order, only
+from flt.federation.plugins import callbacks_of, in_order, only, take_in_nested
 from flt.models.initialization import Initialization, initialize
 from flt.random import generator
 from flt.runs.lightning_overhead import without_profiler
@@ -134,6 +134,7 @@ class FederatedModule(RowMetrics):
         check_callbacks(callbacks_of(self.trainer))
         write_safely(self.trainer)
         without_profiler(self.trainer)
+        take_in_nested(self.trainer)
         return []
 
     def setup(self, stage: str) -> None:
@@ -143,10 +144,8 @@ class FederatedModule(RowMetrics):
         data.move_to(self.trainer.strategy.root_device)
         # Else cuDNN's gradients of convolutions, and with them runs, are not the same bits twice; it costs no time.
         torch.backends.cudnn.deterministic = True
-        self.normalization = data.normalization
-        self.seed = data.seed
-        attack = only(self.trainer, Attack)
-        self.backdoor = backdoor_of(attack, data)
+        self.normalization, self.seed = data.normalization, data.seed
+        self.backdoor = backdoor_of(only(self.trainer, Attack), data)
         check_token_ids(self.network, data, self.backdoor)
         check_monitors(callbacks_of(self.trainer), has_backdoor=self.backdoor is not None)
         self._conduct = check_network(self.network, data)
@@ -157,8 +156,7 @@ class FederatedModule(RowMetrics):
             check_milestones(self.lr_milestones, self.lr_gamma, self.client_lr, num_rounds=self.trainer.max_steps)
             self._set_up_rounds(data)
             check_memory(self.federation, local_steps=self.local_steps, batch_size=data.batch_size)
-            num_params = self._training.flat.num_params
-            self.kept = check_kept(callbacks_of(self.trainer), self.federation, num_params=num_params)
+            self.kept = check_kept(self._reception.callbacks, self.federation, self._training.flat.num_params)
 
     def _set_up_rounds(self, data: FederatedDataModule) -> None:
         if self.server_optimizer is not None:

@@ -49,9 +49,10 @@ class Aggregation(FederatedCallback, ABC):
     def check(self, federation: Federation) -> None:
         """Raises an `InputError` if the rule's settings do not fit the federation; called before the first round."""
 
-    def on_federation(self, federation: Federation) -> None:
+    def on_federation(self, federation: Federation) -> Federation | None:
         """Checks the settings."""
         self.check(federation)
+        return None
 
 
 class ClientWeights(Aggregation):

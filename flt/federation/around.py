@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import replace
 
+from lightning.pytorch import Trainer
+
 from flt.errors import InputError
 from flt.federation.aggregation import Aggregation
+from flt.federation.hooks import by_client, has_own
 from flt.federation.memory import NOTHING
 from flt.federation.partial import PartialAggregate
-from flt.federation.returned import check_aggregate
+from flt.federation.returned import check_aggregate, check_round
 from flt.federation.round import Aggregate, Federation, Round
 
 
@@ -17,6 +20,8 @@ class RuleAround(Aggregation):
     """A rule around a rule: it asks the inner rule, of this round or another, and makes something of the answer.
 
     The inner rule's settings are checked against what it will see, and its memory lies within that of the outer one.
+    Its hooks are called as if it stood alone: `on_federation` and `on_updates_received` with what it sees,
+    `on_client_updates` and `on_round_end` with the clients' round, and those of Lightning.
 
     Args:
         rule: The inner rule.
@@ -49,6 +54,43 @@ class RuleAround(Aggregation):
         except InputError as error:  # which names the setting as that of an outermost rule
             raise InputError(str(error).replace("aggregation.", "aggregation.rule.", 1)) from error
 
+    def on_federation(self, federation: Federation) -> Federation | None:
+        """Checks the settings, and passes the federation on to the inner rules as they see it."""
+        self.check(federation)
+        return self._told(federation)
+
+    def _told(self, federation: Federation) -> Federation | None:
+        given = self.inside(federation)
+        if isinstance(self.rule, RuleAround):  # whose settings are checked with those of this one
+            changed = self.rule._told(given)
+        else:
+            changed = self.rule.on_federation(given) if has_own(self.rule, "on_federation", Aggregation) else None
+        if changed is None:
+            return None
+        return changed.replace(num_rows=federation.num_rows, num_byzantine=federation.num_byzantine)
+
+    @by_client
+    def on_client_updates(self, round: Round) -> Round | None:
+        """What the inner rule makes of what the clients send."""
+        return self._passed("on_client_updates", round)
+
+    def on_round_end(self, trainer: Trainer, round: Round, aggregate: Aggregate) -> None:
+        """Tells the inner rule of the clients' round, and of what this rule has made of it."""
+        memory = None if aggregate.memory is None else aggregate.memory.get("rule")
+        self.rule.on_round_end(trainer, round, replace(aggregate, memory=memory))
+
+    def _passed(self, name: str, round: Round) -> Round | None:
+        """What a hook of the inner rule makes of a round, with the inner rule's part of the memory."""
+        if not has_own(self.rule, name):
+            return None
+        given = round.replace(memory=round.memory.get("rule", NOTHING))
+        found = getattr(self.rule, name)(given)
+        if found is None:
+            return None
+        found = check_round(f"{type(self.rule).__name__}.{name}", found, given, may_drop=False)
+        memory = round.memory if found.memory is given.memory else {**round.memory, "rule": found.memory}
+        return found.replace(memory=memory)
+
     @abstractmethod
     def apply(self, round: Round) -> Aggregate | None:
         """What this rule makes of a round that has clients; None if nothing can be made of it."""
@@ -71,8 +113,11 @@ class RuleAround(Aggregation):
         """What the inner rule makes of a round; what it keeps, the answer holds as ``memory`` of this rule.
 
         Args:
-            round: What the inner rule is to see, with this rule's own memory.
+            round: What the inner rule is to see, with this rule's own memory. The inner rule's hook
+                `on_updates_received` gets it first, as the engine would have it; it keeps every row.
         """
+        before = round.memory
+        round = self._passed("on_updates_received", round) or round
         given = round.replace(
             memory=round.memory.get("rule", NOTHING), federation=self.inside(round.federation), updates=round.rows
         )
@@ -83,6 +128,6 @@ class RuleAround(Aggregation):
             num_params=given.rows.num_params,
             thorough=False,
         )
-        if found is None or found.memory is None:
+        if found is None or (found.memory is None and round.memory is before):
             return found
-        return replace(found, memory={"rule": found.memory})
+        return replace(found, memory=dict(round.memory) if found.memory is None else {"rule": found.memory})

@@ -82,3 +82,15 @@ class FederatedCallback(Callback):
 
         Of a round that came in parts ``round.updates`` and ``round.statistics`` have no columns left.
         """
+
+
+def has_own(callback: Any, name: str, base: type[FederatedCallback] = FederatedCallback) -> bool:
+    """Whether a callback's hook is another than that of a base class, which leaves everything as it is.
+
+    Args:
+        callback: The callback.
+        name: The hook.
+        base: The base class.
+    """
+    hook = getattr(callback, name, None)
+    return hook is not None and getattr(hook, "__func__", hook) is not getattr(base, name)

@@ -7,6 +7,7 @@ from lightning.pytorch import Callback, Trainer
 
 from flt.errors import InputError
 from flt.federation.aggregation import Aggregation
+from flt.federation.around import RuleAround
 from flt.federation.attack import Attack
 
 Value = TypeVar("Value")
@@ -18,12 +19,31 @@ def callbacks_of(trainer: Trainer) -> list[Callback]:
     return callbacks
 
 
+def nested_in(callback: Callback) -> list[Callback]:
+    """The rules inside a rule around a rule, from the outermost; none of any other callback."""
+    rule = callback.rule if isinstance(callback, RuleAround) else None
+    return [] if rule is None else [rule, *nested_in(rule)]
+
+
+def outermost(callbacks: Iterable[Callback]) -> list[Callback]:
+    """The callbacks without the rules that are inside others."""
+    callbacks = list(callbacks)
+    inner = {id(rule) for callback in callbacks for rule in nested_in(callback)}
+    return [callback for callback in callbacks if id(callback) not in inner]
+
+
+def take_in_nested(trainer: Trainer) -> None:
+    """Makes callbacks of the trainer of the rules inside others, so that Lightning calls their hooks, too."""
+    callbacks = outermost(callbacks_of(trainer))
+    trainer.callbacks[:] = [each for outer in callbacks for each in (outer, *nested_in(outer))]  # type: ignore[attr-defined]
+
+
 def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
-    """The callbacks as a round calls them: as listed, then the attack, then the rule.
+    """The callbacks as a round calls them: as listed, then the attack, then the rule, which calls those inside it.
 
     What clients do to their updates comes before what an attacker makes of them, wherever the attack is listed.
     """
-    return sorted(callbacks, key=lambda each: isinstance(each, Attack) + 2 * isinstance(each, Aggregation))
+    return sorted(outermost(callbacks), key=lambda each: isinstance(each, Attack) + 2 * isinstance(each, Aggregation))
 
 
 def only(trainer: Trainer, kind: type[Any]) -> Any:
@@ -37,7 +57,7 @@ def only(trainer: Trainer, kind: type[Any]) -> Any:
 
 def only_of(callbacks: Iterable[Callback], kind: type[Any]) -> Any:
     """The one of a kind among some callbacks, as `only` finds it."""
-    found = [callback for callback in callbacks if isinstance(callback, kind)]
+    found = [callback for callback in outermost(callbacks) if isinstance(callback, kind)]
     if len(found) > 1:
         names = ", ".join(type(callback).__name__ for callback in found)
         raise InputError(f"trainer.callbacks holds several of kind {kind.__name__} ({names}): keep one")

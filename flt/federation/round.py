@@ -147,7 +147,11 @@ class Round:
         return self.rows.updates.device
 
     def generator(self, stream: str) -> torch.Generator:
-        """Fresh random numbers for a callback's ``stream`` in this round, on the device of the updates."""
+        """Fresh random numbers for a callback's ``stream`` in this round, on the device of the updates.
+
+        Callbacks that name the same stream draw the same numbers: name it after the class, and after a setting as well
+        where two of the class may take part in one run.
+        """
         # The prefix keeps a callback's streams apart from those of the round itself.
         return generator(self.federation.seed, f"callback/{stream}", self.number, device=self.device)
 

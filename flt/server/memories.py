@@ -45,16 +45,17 @@ class Memories:
         """
         name = self._names[id(callback)]
 
-        def agreed(tensor: Tensor) -> Tensor:
+        def own(tensor: Tensor) -> Tensor:
             # Detached, as a graph would keep every earlier round alive; a view would keep what it is a part of.
-            own = tensor.detach().to(self._device)
-            is_part = own.layout == torch.strided and own.untyped_storage().nbytes() > own.nbytes
-            return self._processes.agreed(own.clone() if is_part else own)
+            kept = tensor.detach().to(self._device)
+            is_part = kept.layout == torch.strided and kept.untyped_storage().nbytes() > kept.nbytes
+            return kept.clone() if is_part else kept
 
         try:
-            self._kept[name] = MappingProxyType(mapped(memory, agreed))
+            content = mapped(memory, own)
         except InputError as error:
             raise InputError(f"{type(callback).__name__}: {error}") from error
+        self._kept[name] = MappingProxyType(self._processes.agreed_memory(content, self._device))
 
     def state(self) -> dict[str, Any]:
         """Everything kept, as plain values for a checkpoint."""

@@ -40,7 +40,7 @@ def check_memory(federation: Federation, *, local_steps: int, batch_size: int) -
             )
 
 
-def check_kept(callbacks: Iterable[Any], federation: Federation, *, num_params: int) -> dict[str, int]:
+def check_kept(callbacks: Iterable[Any], federation: Federation, num_params: int) -> dict[str, int]:
     """How many bytes each plug-in keeps from round to round, of those that keep any, by its label.
 
     Args:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, distributed
 
 from flt.errors import InputError
-from flt.federation import Judgement, PartialAggregate, Round
+from flt.federation import Judgement, Memory, PartialAggregate, Round
+from flt.federation.memory import mapped
 from flt.federation.round import BY_CLIENT
 from flt.functional.weighted_sum import WeightedSum
 
@@ -68,6 +69,23 @@ class Processes:
             tensor = tensor.contiguous()
             distributed.broadcast(tensor, src=0)
         return tensor
+
+    def agreed_memory(self, memory: Memory, device: torch.device | str) -> Memory:
+        """The first process's memory: its structure, numbers and text as well as its tensors, which are on a device."""
+        if self.world_size == 1:
+            return memory
+        own: list[Tensor] = []
+
+        def without_values(tensor: Tensor) -> Tensor:
+            own.append(tensor)
+            return tensor.to("meta")
+
+        first = self._objects(mapped(memory, without_values))[0]
+        sent = iter(own)
+        agreed: Memory = mapped(
+            first, lambda like: self.agreed(torch.empty_like(like, device=device) if self.rank else next(sent))
+        )
+        return agreed
 
     def _objects(self, own: Any) -> list[Any]:
         found: list[Any] = [None] * self.world_size

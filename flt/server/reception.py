@@ -12,8 +12,8 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.errors import InputError
-from flt.federation import Aggregate, Aggregation, Attack, FederatedCallback, PartialAggregate, Round
-from flt.federation.hooks import MARKED
+from flt.federation import Aggregate, Aggregation, Attack, PartialAggregate, Round
+from flt.federation.hooks import MARKED, has_own
 from flt.federation.memory import NOTHING
 from flt.federation.returned import check_aggregate, check_benign_kept, check_round, described
 from flt.functional import all_finite, finite_rows, median
@@ -114,9 +114,7 @@ class Reception:
     @cached_property
     def _hooks(self) -> dict[str, list[tuple[Callback, Callable[[Round], Any]]]]:
         """The callbacks that have each hook of their own, in the order in which they are called."""
-        return {
-            name: [(each, getattr(each, name)) for each in self.callbacks if _has_own(each, name)] for name in HOOKS
-        }
+        return {name: [(each, getattr(each, name)) for each in self.callbacks if has_own(each, name)] for name in HOOKS}
 
     def _through(self, name: str, round: Round, *, keeping: bool = True) -> Round:
         """Passes a round through a hook of every callback, each with its own memory."""
@@ -187,12 +185,6 @@ class Reception:
         if aggregate.memory is not None:
             self.memories.keep(self.rule, aggregate.memory)
         return replace(aggregate, **agreed)
-
-
-def _has_own(callback: Callback, name: str) -> bool:
-    """Whether a callback's hook is another than that of `FederatedCallback`, which leaves a round as it is."""
-    hook = getattr(callback, name, None)
-    return hook is not None and getattr(hook, "__func__", hook) is not getattr(FederatedCallback, name)
 
 
 def _drop_unusable(round: Round) -> Round:

@@ -236,3 +236,70 @@ def test_an_inner_rule_that_makes_nothing_of_a_round(fit):
     with pytest.warns(UserWarning, match="no usable aggregate"):
         _, aggregate = received(fit, NNM(Nothing()))
     assert not aggregate.update.any()
+
+
+class Eager(Aggregation):
+    """The mean, by a rule that uses every hook, notes what they are given, and counts in its memory."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_federation(self, federation):
+        self.seen.append(("on_federation", federation.rows_per_round))
+        return federation.replace(num_examples=federation.num_examples + 1)
+
+    def on_client_updates(self, round):
+        self.seen.append(("on_client_updates", len(round)))
+
+    def on_updates_received(self, round):
+        self.seen.append(("on_updates_received", len(round)))
+        return round.replace(updates=0.5 * round.updates, memory={"count": round.memory.get("count", 0) + 1})
+
+    def aggregate(self, round):
+        self.seen.append(("aggregate", round.memory["count"]))
+        return Aggregate(round.updates.mean(dim=0))
+
+    def on_round_end(self, trainer, round, aggregate):
+        self.seen.append(("on_round_end", len(round)))
+
+    def on_train_start(self, trainer, pl_module):
+        self.seen.append(("on_train_start", trainer.max_steps))
+
+    def state_dict(self):
+        return {"seen": len(self.seen)}
+
+
+@pytest.mark.parametrize(
+    ("around", "rows"),
+    [
+        (lambda rule: rule, 10),
+        (lambda rule: Bucketing(rule, size=2), 5),
+        (lambda rule: NNM(Bucketing(rule, size=5)), 2),
+    ],
+    ids=["alone", "in buckets", "in buckets of mixtures"],
+)
+def test_an_inner_rule_s_hooks_are_called_as_if_it_stood_alone(fit, around, rows):
+    rule, recorder = Eager(), Recorder()
+    server = fit(around(rule), recorder, rounds=2, num_byzantine=2)
+    rounds = [
+        [("on_client_updates", 10), ("on_updates_received", rows), ("aggregate", count), ("on_round_end", 10)]
+        for count in (1, 2)
+    ]
+    assert rule.seen == [("on_federation", rows), ("on_train_start", 2), *rounds[0], *rounds[1]]
+    round, aggregate = recorder.ended[-1]
+    assert (round.federation.num_byzantine, round.federation.num_rows) == (2, None)
+    assert torch.equal(round.num_examples, server.data.clients.sizes.cpu() + 1)
+    if rows != 2:  # a bucket of a bucket's mixtures is no bucket of clients
+        assert_close(aggregate.update, 0.5 * recorder.received[-1].updates.mean(dim=0))
+    assert sum(isinstance(callback, Eager) for callback in server.trainer.callbacks) == 1
+    server.trainer.fit(server, datamodule=server.data)  # a second run takes the rule in once, too
+    assert sum(isinstance(callback, Eager) for callback in server.trainer.callbacks) == 1
+
+
+def test_a_hook_of_an_inner_rule_keeps_every_row(fit):
+    class Dropping(Eager):
+        def on_updates_received(self, round):
+            return round.keep(torch.arange(len(round)) > 0)
+
+    with pytest.raises(InputError, match=r"Dropping\.on_updates_received returned a round of 4 clients for one of 5"):
+        fit(Bucketing(Dropping(), size=2), rounds=1)
