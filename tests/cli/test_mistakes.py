@@ -196,6 +196,7 @@ har --aggregation GAS --aggregation.rule Bulyan --aggregation.rule.num_byzantine
 har --aggregation FoundationFL --aggregation.num_synthetic 0 => num_synthetic=0 | 1 or more
 har --aggregation MDA --aggregation.num_byzantine 15 => num_byzantine=15 | at most 14
 har --aggregation MDA --aggregation.num_byzantine 9 --aggregation.max_trials 30 => 37 trials | at most 8 | max_trials=30
+har --aggregation SMEA --aggregation.num_byzantine 7 => num_byzantine=7 | 2,035,800 subsets | at most 6 | max_subsets
 har --aggregation.variant Best => variant | Best | withServer | ParNorm
 har --data.root_size 0 => root_size=0 | 1
 har --data.root_size 7723 => root_size=7723 | 7722

@@ -8,5 +8,6 @@ from callbacks.aggregation.selection.mda import MDA
 from callbacks.aggregation.selection.meamed import MeaMed
 from callbacks.aggregation.selection.monna import MoNNA
 from callbacks.aggregation.selection.multi_krum import MultiKrum
+from callbacks.aggregation.selection.smea import SMEA
 
-__all__ = ["CAF", "GAS", "MDA", "Bulyan", "DnC", "MeaMed", "MoNNA", "MultiKrum"]
+__all__ = ["CAF", "GAS", "MDA", "SMEA", "Bulyan", "DnC", "MeaMed", "MoNNA", "MultiKrum"]

@@ -1,5 +1,7 @@
 """What the table cannot say of the rules that choose some of the updates."""
 
+from itertools import combinations
+
 import hostile
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from callbacks import GAS, DnC, Krum
 from flt import functional as F
 from flt.functional.aggregation.selection.dnc import dnc_scores
 from flt.functional.aggregation.selection.mda import mda_select, mda_weights
+from flt.functional.aggregation.selection.smea import smea_select
 from flt.functional.rows import Rows
 
 
@@ -37,6 +40,8 @@ def test_scores_of_the_example():
     for rule, scores in ((Krum(), krum), (DnC(), expected)):
         _, aggregate = hostile.receive(hostile.Case(round_of(example), clients_per_part=7), rule)
         assert aggregate.judgement.scores.tolist() == pytest.approx(scores, rel=1e-6)
+    _, variance = smea_select(F.Gram.of(example), num_byzantine=1)
+    assert variance == pytest.approx(0.592904, abs=1e-6)
     nearest = F.monna(example, example[0], num_byzantine=1)
     torch.testing.assert_close(nearest, torch.tensor([1.2, 1.216667]), rtol=0, atol=1e-6)
 
@@ -101,3 +106,17 @@ def test_a_search_among_many_clients():
     updates[::3] += 30.0
     weights = mda_weights(F.Gram.of(updates), num_byzantine=34)
     assert weights.nonzero().flatten().tolist() == [client for client in range(100) if client % 3]
+
+
+@pytest.mark.parametrize("num_params", [1, 2, 40])
+def test_the_least_variance_along_any_direction(num_params):
+    """More subsets than are looked at together."""
+    updates = updates_of(16, num_params, seed=num_params)
+    rows = updates.numpy()
+    chosen, variance = smea_select(F.Gram.of(updates), num_byzantine=5)
+    assert int(chosen.sum()) == 11
+    assert variance == pytest.approx(selection.along_top_direction(rows[chosen], np.ones(11))[1], rel=1e-9)
+    for left_out in combinations(range(16), 5):  # none has less, by a bound that needs no eigenvalue
+        others = np.delete(rows, left_out, axis=0)
+        if np.var(others, axis=0).max() < variance:
+            assert selection.along_top_direction(others, np.ones(11))[1] >= variance * (1 - 1e-9)

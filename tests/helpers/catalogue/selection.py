@@ -134,4 +134,16 @@ RULES = [
         translates=True,
         averages=True,
     ),
+    Rule(
+        "SMEA",
+        callbacks.SMEA,
+        lambda u, root, sizes, f: F.smea(u, num_byzantine=f),
+        lambda u, root, sizes, f: reference.mean(u, reference.smea(u, f)),
+        [Golden(FIRST_SIX)],
+        fewest=lambda f: 2 * f + 1,
+        compare=agreement.bounded,
+        weights=lambda u, root, sizes, f: reference.smea(u, f),
+        translates=True,
+        averages=True,
+    ),
 ]

@@ -137,3 +137,10 @@ def mda(rows, f):
         return max((distances[pair] for pair in combinations(chosen, 2)), default=0.0)
 
     return shares_of(min(combinations(range(len(rows)), len(rows) - f), key=diameter), len(rows))
+
+
+def smea(rows, f):
+    def variance(chosen):
+        return round(along_top_direction(rows[list(chosen)], np.ones(len(chosen)))[1], 12)
+
+    return shares_of(min(combinations(range(len(rows)), len(rows) - f), key=variance), len(rows))
