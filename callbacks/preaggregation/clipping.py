@@ -5,7 +5,8 @@ from torch import Tensor
 from callbacks.aggregation import FedAvg
 from flt.errors import check_positive
 from flt.federation import Aggregation, Byzantine, Federation, PreAggregation, Round
-from flt.functional.preaggregation.clipping import arc_factors, clipping_factors
+from flt.functional.distances import shortening
+from flt.functional.preaggregation.clipping import arc_factors
 
 
 class Clipping(PreAggregation):
@@ -30,7 +31,7 @@ class Clipping(PreAggregation):
 
     def mix(self, round: Round) -> Tensor:
         """See `flt.functional.clipping`."""
-        return clipping_factors(round.rows.norms, self.max_norm).diag()
+        return shortening(round.rows.norms, self.max_norm).diag()
 
 
 class ARC(PreAggregation):

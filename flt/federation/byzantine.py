@@ -48,7 +48,7 @@ class Byzantine:
         """Raises an `InputError` unless the rule is defined for the rows that it will see in a round."""
         expected, rows = self.expected(federation), federation.rows_per_round
         if expected < 0 or self.fewest(expected) > rows:
-            allowed = [f for f in range(rows) if self.fewest(f) <= rows]
+            allowed = [f for f in range(rows + 1) if self.fewest(f) <= rows]
             origin = "" if self.given is not None else ", as many malicious clients as are assumed,"
             remedy = f"at most {max(allowed)}" if allowed else "with so few there is none"
             raise InputError(

@@ -101,12 +101,7 @@ class Rows:
 
     def blocks(self) -> Iterator[Tensor]:
         """The rows some columns at a time, each block of shape ``[num_rows, num_columns]``."""
-        blocks = column_blocks(self.updates)
-        if self.mixing is None:
-            yield from blocks
-        else:
-            mixing = self.mixing.to(self.updates.dtype)
-            yield from (mixing @ block for block in blocks)
+        return map(self._made_of, column_blocks(self.updates))
 
     def mixed(self, mixing: Tensor) -> Rows:
         """The rows ``mixing @ self``, for a matrix of shape ``[num_rows, len(self)]``."""

@@ -180,6 +180,12 @@ har --aggregation NormClipping --aggregation.max_norm 1 --aggregation.noise_std 
 har --aggregation RFA --aggregation.num_steps 0 => aggregation.num_steps=0 | 1 or more
 har --aggregation GeometricMedian --aggregation.smoothing 0 => aggregation.smoothing=0.0 | greater
 har --aggregation CenteredClipping --aggregation.momentum 1 => aggregation.momentum=1.0 | less
+har --aggregation ARC --aggregation.num_byzantine 31 => aggregation.num_byzantine=31 | at most 30
+har --aggregation Clipping --aggregation.max_norm 0 => aggregation.max_norm=0.0 | greater
+har --aggregation AFA --model.clients_per_round 2 => AFA needs 3 | clients_per_round
+har --aggregation AFA --aggregation.prior 0 => aggregation.prior=0 | 1 or more
+har --aggregation LASA --aggregation.sparsity 1 => aggregation.sparsity=1.0 | less
+har --aggregation CRFL --aggregation.start 0 => aggregation.start=0.0 | greater
 har --aggregation RLR --aggregation.threshold 31 => threshold=31 | RLR of 30 updates
 har --aggregation Krum --aggregation.num_neighbours 0 => aggregation.num_neighbours=0 | 1 to 29
 har --aggregation MultiKrum --aggregation.num_selected 31 => aggregation.num_selected=31 | 1 to 30

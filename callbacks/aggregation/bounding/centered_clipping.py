@@ -41,6 +41,10 @@ class CenteredClipping(Aggregation):
         """The rule and its bound."""
         return f"{self.label}, max_norm {self.max_norm:g}{' median distances' if self.relative else ''}"
 
+    def numbers_kept(self, federation: Federation, num_params: int) -> int:
+        """The last aggregate."""
+        return num_params
+
     def aggregate(self, round: Round) -> Aggregate:
         """See `flt.functional.centered_clipping`."""
         center, factors = clipped_around(

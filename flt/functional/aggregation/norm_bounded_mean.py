@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from flt.errors import check_positive
-from flt.functional.distances import LONGEST
+from flt.functional.distances import LONGEST, shortening
 from flt.functional.rows import Rows
 from flt.functional.weighted_sum import WeightedSum
 
@@ -40,4 +40,4 @@ def norm_bounded_sum(rows: Rows, shares: Tensor, *, max_norm: float) -> Weighted
     lengths = rows.norms
     # The factor that brings so long an update to the bound would lose its digits in float32.
     exact = bool((lengths > LONGEST).any())
-    return rows.weighted_sum(shares * (max_norm / lengths.clamp(min=max_norm)), shares, exact=exact)
+    return rows.weighted_sum(shares * shortening(lengths, max_norm), shares, exact=exact)

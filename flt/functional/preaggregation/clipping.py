@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError, check_positive
-from flt.functional.distances import norms
+from flt.functional.distances import norms, shortening
 
 
 def clipping(updates: Tensor, *, max_norm: float) -> Tensor:
@@ -26,7 +26,7 @@ def clipping(updates: Tensor, *, max_norm: float) -> Tensor:
                 [0.0000, 1.0000]])
     """
     check_positive("max_norm", max_norm)
-    return clipping_factors(norms(updates), max_norm).diag().to(updates.dtype)
+    return shortening(norms(updates), max_norm).diag().to(updates.dtype)
 
 
 def adaptive_robust_clipping(updates: Tensor, *, num_byzantine: int) -> Tensor:
@@ -63,9 +63,4 @@ def arc_factors(norms: Tensor, *, num_byzantine: int) -> Tensor:
     num_clipped = 2 * num_byzantine * (num_clients - num_byzantine) // max(num_clients, 1)
     if not num_clipped:
         return torch.ones_like(norms)
-    return clipping_factors(norms, norms.sort().values[num_clients - num_clipped - 1])
-
-
-def clipping_factors(norms: Tensor, max_norm: float | Tensor) -> Tensor:
-    """``min(1, c / |g_i|)``, 1 for an update that is zero; both of shape ``[num_clients]``."""
-    return torch.where(norms > max_norm, max_norm / norms, 1.0)
+    return shortening(norms, norms.sort().values[num_clients - num_clipped - 1])

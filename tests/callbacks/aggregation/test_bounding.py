@@ -2,12 +2,14 @@
 
 import hostile
 import pytest
+import reference.bounding as bounding
 import torch
 from catalogue import EXAMPLE
 from torch.testing import assert_close
 
-from callbacks import RLR, CenteredClipping, FedAvg, GeometricMedian, Median, NormClipping
+from callbacks import AFA, CRFL, RLR, CenteredClipping, FedAvg, GeometricMedian, Median, NormClipping
 from flt import functional as F
+from flt.functional.aggregation.bounding.afa import doubt
 
 
 def example_round(updates=EXAMPLE, num_malicious=1):
@@ -62,3 +64,39 @@ def test_a_robust_learning_rate_around_another_rule():
 def test_thresholds_that_do_not_do_what_they_should(threshold, num_malicious, message):
     with pytest.warns(UserWarning, match=message):
         RLR(FedAvg(), threshold).check(example_round(num_malicious=num_malicious).federation)
+
+
+def test_doubt_is_the_beta_distribution_s():
+    counts = torch.cartesian_prod(torch.arange(1, 9), torch.arange(1, 9))
+    expected = [bounding.probability_below_half(good, bad) for good, bad in counts.tolist()]
+    assert_close(doubt(*counts.T), torch.tensor(expected, dtype=torch.float64), rtol=1e-12, atol=1e-12)
+    assert doubt(torch.tensor([3000]), torch.tensor([3200])).item() == pytest.approx(0.9945, abs=1e-3)
+
+
+def test_afa_blocks_who_is_left_out_again_and_again():
+    """With three of either as prior, P(x < 1/2) is 0.91 after four rounds and 0.945 after five."""
+    updates = 1.0 + 0.1 * torch.randn(7, 20, generator=torch.Generator().manual_seed(0))
+    updates[6] *= -1.0
+    round, rule, left_out = example_round(updates.tolist()), AFA(certainty=0.94), []
+    for _ in range(8):
+        aggregate = rule.aggregate(round)
+        left_out.append(aggregate.memory["counts"].rows[6].tolist())
+        assert aggregate.judgement.weights[6] == 0
+        assert aggregate.judgement.weights[0] > 0
+        round = round.replace(memory=aggregate.memory)
+    assert left_out == [[0, n] for n in (1, 2, 3, 4, 5, 5, 5, 5)]
+    assert aggregate.judgement.scores[6] == pytest.approx(3 / 11)
+    assert aggregate.judgement.scores[0] == pytest.approx(10 / 13)
+
+
+def test_the_bound_of_a_model_grows_and_the_last_round_has_no_noise():
+    round = example_round().replace(parameters=torch.tensor([30.0, 40.0]))
+    rule = CRFL(noise_std=0.25, growth=0.5, largest=3.2, num_rounds=4)
+    noise_free = CRFL(noise_std=0.0, growth=0.5, largest=3.2)
+    for number, bound in enumerate((2.5, 3.0, 3.2, 3.2)):
+        now = round.replace(number=number)
+        model = noise_free.aggregate(now).update + now.parameters
+        assert_close(model.norm(), torch.tensor(bound), rtol=1e-5, atol=0)
+        assert torch.equal(rule.aggregate(now).update + now.parameters, model) == (number == 3)
+    wide = example_round(torch.zeros(3, 10_000).tolist())
+    assert rule.aggregate(wide).update.std() == pytest.approx(0.25, rel=0.03)

@@ -68,16 +68,16 @@ def test_a_run_of_every_rule(fit, rule):
 
 
 def check_statistics(rule, round, aggregate):
-    updates, root, sizes, _ = arrays_of(round)
+    updates, root, sizes, *_ = arrays_of(round)
     statistics, root_statistics = (each.double().numpy() for each in (round.statistics, round.root_statistics))
     expected = rule.of_statistics(updates, statistics, root, root_statistics, sizes, 1)
     assert_close(aggregate.statistics.double(), torch.tensor(expected), rtol=1e-4, atol=1e-6)
 
 
 def arrays_of(round):
-    """What references are given: updates, root update, numbers of examples and client ids."""
-    tensors = round.updates.double(), round.root_update.double(), round.num_examples.double(), round.client_ids
-    return tuple(tensor.numpy() for tensor in tensors)
+    """What references are given: updates, root update, numbers of examples, client ids and the model's parameters."""
+    numbers = (each.double() for each in (round.updates, round.root_update, round.num_examples))
+    return tuple(each.numpy() for each in (*numbers, round.client_ids, round.parameters.double()))
 
 
 def check_weights(rule, round, aggregate):

@@ -6,11 +6,13 @@ import agreement
 import numpy as np
 import reference
 import reference.bounding as bounding
+import torch
 
 import callbacks
 from catalogue.row import Golden, Rule
 from flt import functional as F
 
+LAYER = ((1.0, 2.0, 3.0, 4.0), (1.1, 2.1, 2.9, 4.2), (0.9, 1.8, 3.1, 3.9), (1.0, 2.2, 3.0, 4.1), (-8.0, -8.0, 8.0, 9.0))
 RFA = {"num_steps": 3, "tolerance": 1e-6}
 
 RULES: list[Rule] = [
@@ -111,5 +113,42 @@ RULES: list[Rule] = [
         fewest=lambda f: f,
         weights=lambda u, root, sizes, f: reference.shares(sizes),
         averages=True,
+    ),
+    Rule(
+        "CRFL(FedAvg)",
+        lambda start=2.0: callbacks.CRFL(noise_std=0.0, start=start, growth=0.0),
+        lambda u, root, sizes, f, start=2.0: F.crfl(F.fedavg(u, sizes), torch.zeros_like(u[0]), max_norm=start),
+        lambda u, root, sizes, f, start=2.0, parameters=0.0: bounding.crfl(
+            reference.fedavg(u, sizes), parameters, start
+        ),
+        [Golden((1.2, 1.6), {"start": 2.0}, updates=((2.0, 1.0), (4.0, 7.0)))],
+        compare=partial(agreement.entries, longest=2.0),
+        weights=lambda u, root, sizes, f: reference.shares(sizes),
+        scales=False,
+        sees_model=True,
+    ),
+    Rule(
+        "AFA",
+        callbacks.AFA,
+        lambda u, root, sizes, f: F.afa(u, sizes),
+        lambda u, root, sizes, f: bounding.afa(u, sizes),
+        [Golden((2.85, -0.633333))],  # without the fifth, an honest one
+        compare=agreement.bounded,
+        weights=lambda u, root, sizes, f: bounding.afa_weights(u, sizes, bounding.afa_kept(u, sizes)),
+        rounds=bounding.afa_rounds,
+        robust=False,
+    ),
+    Rule(
+        "LASA",
+        callbacks.LASA,
+        lambda u, root, sizes, f, **settings: F.lasa(u, **settings),
+        lambda u, root, sizes, f, **settings: bounding.lasa(u, **settings),
+        [
+            Golden((0.0, 0.0, 2.999771, 4.049668), {"sparsity": 0.25}, LAYER),
+            Golden((0.999913, 2.024834, 2.999771, 4.049668), {"sparsity": 0.25, "average": "dense"}, LAYER),
+        ],
+        compare=agreement.entries,
+        statistics=lambda u, statistics, f: reference.median(statistics),
+        unanimous=False,
     ),
 ]

@@ -39,7 +39,7 @@ RULES: list[Rule] = [
         [],
         compare=agreement.as_root,
         weights=lambda u, root, sizes, f: reference.fltg_weights(u, root, np.zeros(len(root))),
-        rounds=lambda given, f: reference.fltg([(u, root) for u, root, _, _ in given]),
+        rounds=lambda given, f: reference.fltg([(u, root) for u, root, *_ in given]),
         anonymous=False,
         bounded=False,
         follows=False,

@@ -54,7 +54,9 @@ class Rule(NamedTuple):
         follows: Whether updates that differ by their rounding alone never change the aggregate by more.
         sharpness: By what factor the aggregate may differ more than updates do that differ by their rounding.
         rounds: The aggregates of one round after the other, in NumPy, given a list of the rounds' (updates, root
-            update, sizes of the clients' data, client ids) and f; None for a rule without memory.
+            update, sizes of the clients' data, client ids, global model's parameters) and f; None for a rule without
+            memory.
+        sees_model: Whether the reference has a setting ``parameters``, those of the global model; zero unless given.
     """
 
     name: str
@@ -79,6 +81,14 @@ class Rule(NamedTuple):
     follows: bool = True
     sharpness: float = 1.0
     rounds: Callable[..., list[np.ndarray]] | None = None
+    sees_model: bool = False
+
+    def expected(
+        self, updates: np.ndarray, root: np.ndarray | None, sizes: np.ndarray, f: int, *, parameters: np.ndarray
+    ) -> np.ndarray:
+        """The aggregate of a first round, in NumPy, where the global model has these parameters."""
+        model = {"parameters": parameters} if self.sees_model else {}
+        return self.reference(updates, root, sizes, f, **model)
 
     @property
     def needs_root(self) -> bool:
@@ -89,7 +99,7 @@ class Rule(NamedTuple):
         """The aggregates of rounds that follow one another, in NumPy; ``given`` as in ``rounds``."""
         if self.rounds is not None:
             return self.rounds(given, f)
-        return [self.reference(*each[:3], f) for each in given]
+        return [self.expected(*each[:3], f, parameters=each[4]) for each in given]
 
     def tolerated(self, f: int, num_clients: int) -> int:
         """How many malicious clients the rule tolerates where f are expected, after some updates were dropped."""

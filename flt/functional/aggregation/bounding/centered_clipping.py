@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError, check_positive
+from flt.functional.distances import shortening
 from flt.functional.rows import Rows
 
 
@@ -63,8 +64,7 @@ def clipped_around(rows: Rows, center: Tensor | None, *, max_norm: float, relati
     center = rows.updates.new_zeros(rows.num_params) if center is None else center
     for _ in range(num_steps):
         distances = rows.distances_to(center)
-        bound = max_norm * distances.quantile(0.5) if relative else distances.new_tensor(max_norm)
-        factors = torch.where(distances > bound, bound / distances, 1.0)
+        factors = shortening(distances, max_norm * distances.quantile(0.5) if relative else max_norm)
         moved = rows.scaled_sum(torch.full_like(factors, 1.0 / len(rows)), factors).values
         center = (center.double() * (1.0 - factors.mean()) + moved).to(center.dtype)
     return Clipped(center, factors)
