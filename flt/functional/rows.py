@@ -188,6 +188,11 @@ class Rows:
             return function(self.updates)
         return torch.cat([function(self._made_of(block, chosen)) for block in column_blocks(self.updates)])
 
+    def slice(self, columns: slice) -> Tensor:
+        """Neighbouring columns, shape ``[num_rows, num_columns]``; of rows that are not mixed a view."""
+        chosen = self.updates[:, columns]
+        return chosen if self.mixing is None else self.mixing.to(chosen.dtype) @ chosen
+
     def columns(self, indices: Tensor) -> Tensor:
         """Some columns, shape ``[num_rows, len(indices)]``."""
         return self._made_of(self.updates[:, indices])

@@ -1,6 +1,8 @@
 """Rules that look for attackers: clusters, histories, reputations."""
 
+from callbacks.aggregation.detection.clipped_clustering import ClippedClustering
 from callbacks.aggregation.detection.flame import FLAME
 from callbacks.aggregation.detection.foolsgold import FoolsGold
+from callbacks.aggregation.detection.signguard import SignGuard
 
-__all__ = ["FLAME", "FoolsGold"]
+__all__ = ["FLAME", "ClippedClustering", "FoolsGold", "SignGuard"]

@@ -41,4 +41,28 @@ RULES: list[Rule] = [
         follows=False,
         sharpness=100.0,
     ),
+    Rule(
+        "ClippedClustering",
+        callbacks.ClippedClustering,
+        lambda u, root, sizes, f: F.clipped_clustering(u),
+        lambda u, root, sizes, f: reference.clipped_clustering([u])[0],
+        [Golden((1.082300, 1.103331))],
+        fewest=lambda f: 2,
+        compare=agreement.shrunk,
+        weights=lambda u, root, sizes, f: reference.shares(reference.larger_cluster(u)),
+        rounds=lambda given, f: reference.clipped_clustering([each[0] for each in given]),
+        follows=False,
+    ),
+    # With all coordinates in the block nothing is drawn; tests/callbacks/aggregation/test_detection.py has less.
+    Rule(
+        "SignGuard",
+        partial(callbacks.SignGuard, share=1.0),
+        lambda u, root, sizes, f: F.signguard(u),
+        lambda u, root, sizes, f: reference.signguard([(u, slice(None))])[0],
+        [Golden((1.082300, 1.103331))],
+        fewest=lambda f: 3,
+        compare=agreement.shrunk,
+        weights=lambda u, root, sizes, f: reference.shares(reference.guarded(u, slice(None), None, "none")),
+        follows=False,
+    ),
 ]

@@ -86,3 +86,81 @@ def foolsgold(rounds, confidence=1.0, normalize=True, rescale=False):
         total = sum(w * u for w, u in zip(weights, units if rescale else updates, strict=True))
         found.append(total / len(ids) if normalize else total)
     return found
+
+
+def larger_cluster(updates):
+    """ClippedClustering's: average linkage down to two clusters, each average taken anew."""
+
+    def apart(a, b):
+        return 2.0 if not length(updates[a]) or not length(updates[b]) else 1 - cosine(updates[a], updates[b])
+
+    n = len(updates)
+    distance = [[apart(a, b) for b in range(n)] for a in range(n)]
+    clusters = [[i] for i in range(n)]
+    while len(clusters) > 2:
+        pairs = [(i, j) for j in range(len(clusters)) for i in range(j)]
+        i, j = min(pairs, key=lambda ij: np.mean([distance[a][b] for a in clusters[ij[0]] for b in clusters[ij[1]]]))
+        clusters[i] += clusters.pop(j)
+    largest = max(clusters, key=lambda cluster: (len(cluster), -sum(length(updates[i]) for i in cluster)))
+    return np.isin(np.arange(n), largest)
+
+
+def clipped_clustering(rounds):
+    found, lengths = [], []
+    for updates in rounds:
+        lengths += [length(u) for u in updates]
+        found.append(mean_of(shortened(updates, np.median(lengths)), larger_cluster(updates)))
+    return found
+
+
+def mean_shift(points):
+    """The largest cluster; points in none are not in it."""
+
+    def around(center):
+        return [i for i, point in enumerate(points) if length(point - center) <= bandwidth]
+
+    nth = max(len(points) // 2, 1) - 1
+    bandwidth = np.mean([sorted(length(p - q) for q in points)[nth] for p in points]) * (1 + 1e-9)
+    if bandwidth == 0:
+        return np.ones(len(points), dtype=bool)
+    centers = list(points)
+    for _ in range(300):
+        moved = [points[around(center)].mean(axis=0) for center in centers]
+        shift = max(np.abs(a - b).max() for a, b in zip(moved, centers, strict=True))
+        centers = moved
+        if shift <= 1e-3 * bandwidth:
+            break
+    centers.sort(key=lambda center: (len(around(center)), *np.round(center, 9)), reverse=True)
+    kept = []
+    for center in centers:
+        if all(length(center - other) > bandwidth for other in kept):
+            kept.append(center)
+    members = [[] for _ in kept]
+    for i, point in enumerate(points):
+        distances = [length(point - center) for center in kept]
+        if min(distances) <= bandwidth:
+            members[distances.index(min(distances))].append(i)
+    return np.isin(np.arange(len(points)), max(members, key=len))
+
+
+def guarded(updates, block, last, feature):
+    """Whom SignGuard keeps."""
+    lengths = np.array([length(u) for u in updates])
+    ordinary = (0.1 * np.median(lengths) < lengths) & (lengths < 3 * np.median(lengths))
+    features = [[np.mean(u[block] > 0), np.mean(u[block] == 0), np.mean(u[block] < 0)] for u in updates]
+    if feature != "none" and last is not None:
+        compare = {"cosine": cosine, "distance": lambda a, b: length(a - b)}[feature]
+        features = [[*own, compare(u, last)] for own, u in zip(features, updates, strict=True)]
+    features = np.array(features)
+    both = ordinary & mean_shift(features / (np.abs(features).max(axis=0) + 1e-8))
+    return both if both.any() else ordinary
+
+
+def signguard(rounds, feature="none"):
+    """The aggregates of rounds, each of updates and the block of coordinates whose signs count."""
+    found, last = [], None
+    for updates, block in rounds:
+        kept = guarded(updates, block, last, feature)
+        last = mean_of(shortened(updates, np.median([length(u) for u in updates])), kept)
+        found.append(last)
+    return found

@@ -50,31 +50,32 @@ def _prim(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order, links
 
 
-def average_linkage_halves(distances: Tensor) -> Tensor:
+def average_linkage_halves(distances: Tensor, lengths: Tensor) -> Tensor:
     """The larger of the last two clusters of average linkage, boolean of shape ``[n]``.
 
     Clusters whose clients are the closest on average are joined until two are left. Of two of a size, the one with the
-    first client is taken.
+    shorter vectors is taken.
 
     Args:
         distances: Between every two clients, shape ``[n, n]``, symmetric; two clients or more for two clusters.
+        lengths: Of the clients' vectors, shape ``[n]``.
 
     Example:
         >>> points = torch.tensor([[9.0], [0.0], [1.0], [2.0]])
-        >>> average_linkage_halves(torch.cdist(points, points))
+        >>> average_linkage_halves(torch.cdist(points, points), points.norm(dim=1))
         tensor([False,  True,  True,  True])
     """
     between = distances.numpy(force=True).astype(np.float64)  # a copy
     np.fill_diagonal(between, np.inf)
     sizes, cluster = np.ones(len(between)), np.arange(len(between))
     for _ in range(len(between) - 2):
-        one, other = divmod(int(between.argmin()), len(between))  # the first in order, so that one < other
+        one, other = sorted(divmod(int(between.argmin()), len(between)))
         joined = (sizes[one] * between[one] + sizes[other] * between[other]) / (sizes[one] + sizes[other])
         joined[one] = np.inf
         between[one], between[:, one] = joined, joined
         between[other], between[:, other] = np.inf, np.inf
         sizes[one] += sizes[other]
         cluster[cluster == other] = one
-    is_first = cluster == 0  # the first client's cluster keeps its number
-    larger = is_first if 2 * is_first.sum() >= len(cluster) else ~is_first
-    return torch.from_numpy(larger).to(distances.device)
+    is_first = torch.from_numpy(cluster == 0).to(distances.device)  # the first client's cluster keeps its number
+    halves = (is_first, ~is_first)
+    return max(halves, key=lambda half: (int(half.sum()), -float(lengths[half].sum())))
