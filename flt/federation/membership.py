@@ -55,6 +55,7 @@ def form_federation(
         num_classes=data.num_classes,
         seed=data.seed,
         backdoor=Backdoor(data.trigger, data.target_class),
+        root_size=len(data.root),
         layout=layout,
     )
 

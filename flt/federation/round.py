@@ -41,6 +41,7 @@ class Federation:
         backdoor: The data set's own trigger and target class, for attacks that bring none.
         num_rows: Rows that a rule sees in a round where a pre-aggregation makes fewer of them; None for a row for each
             client.
+        root_size: Examples of the server's root dataset; None where it is not known.
         layout: Name, shape and place of each parameter tensor in a flat update, in order.
     """
 
@@ -53,6 +54,7 @@ class Federation:
     seed: int
     backdoor: Backdoor
     num_rows: int | None = None
+    root_size: int | None = None
     layout: tuple[Piece, ...] = field(default=(), repr=False)
 
     @property

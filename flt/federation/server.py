@@ -28,13 +28,17 @@ class Server(Protocol):
             Shape ``[num_updates, num_examples, num_classes]``, or ``[num_examples, num_classes]`` of one.
         """
 
-    def train(self, sets: ClientData, indices: Tensor | None = None) -> LocalUpdates:
-        """Trains the global model on data sets of the server's, on each as a client would.
+    def train(
+        self, sets: ClientData, indices: Tensor | None = None, *, stand_for: Tensor | None = None
+    ) -> LocalUpdates:
+        """Trains the global model on data sets of the server's, on each as a client would that has it.
 
         Args:
             sets: The data sets in one block.
             indices: Which of them, shape ``[num_trained]``; None for all. What a set is trained on depends on the seed,
                 the round and its index alone.
+            stand_for: Sizes of larger data sets, of which those to be trained on are samples, shape ``[num_trained]``:
+                examples are repeated in a batch until it is as large as a client's with so many.
 
         Returns:
             Their updates, a row each, and the statistics that come with them.
@@ -46,3 +50,6 @@ class Server(Protocol):
         Args:
             fraction: Part of a client's examples, above 0 and at most 1, rounded up.
         """
+
+    def root_parts(self, num_parts: int) -> ClientData:
+        """The root dataset dealt out at random to so many parts of nearly one size, the same in every round."""

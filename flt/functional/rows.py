@@ -108,8 +108,8 @@ class Rows:
         mixing = mixing.double()
         return Rows(self.updates, mixing if self.mixing is None else mixing @ self.mixing, (self, mixing))
 
-    def row(self, index: int | Tensor) -> Tensor:
-        """A copy of one row, shape ``[num_params]``."""
+    def row(self, index: int | slice | Tensor) -> Tensor:
+        """A copy of one row, shape ``[num_params]``, or of some, shape ``[num_chosen, num_params]``."""
         if self.mixing is None:
             return self.updates[index].clone()
         return self.mixing[index].to(self.updates.dtype) @ self.updates

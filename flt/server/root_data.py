@@ -1,6 +1,6 @@
 """What the server computes with data of its own: scores of models on the root dataset, updates on small data sets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -16,6 +16,8 @@ from flt.data.examples import ClientData, Examples
 from flt.random import generator
 from flt.server.draws import RoundDraws
 from flt.server.seen import as_seen
+
+Asked = tuple[ClientData, Tensor, Tensor | None]
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,11 @@ class RootData:
         return Evaluation(self.training.flat)
 
     @cached_property
-    def parts(self) -> dict[float, ClientData]:
-        """What clients have shared, by the fraction."""
+    def drawn(self) -> dict[tuple[str, float], ClientData]:
+        """The data sets that have been drawn, by kind and setting: each is drawn once a run."""
         return {}
 
-    def drawn_part(self, fraction: float) -> ClientData:
+    def shared(self, fraction: float) -> ClientData:
         """Draws the same part of each client's examples, rounded up, without replacement."""
         clients = self.data.clients  # which no attack has changed
         sizes = clients.sizes.cpu()
@@ -75,6 +77,13 @@ class RootData:
         chosen = order[rank < counts[owners]].to(clients.labels.device)
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)]).to(clients.offsets)
         return ClientData(clients.features[chosen], clients.labels[chosen], offsets)
+
+    def root_parts(self, num_parts: int) -> ClientData:
+        """Deals the root dataset out to parts of nearly one size."""
+        root = self.data.root
+        order = torch.randperm(len(root), generator=generator(self.draws.federation.seed, "root parts"))
+        owners = torch.empty_like(order).scatter_(0, order, torch.arange(len(root)) % num_parts)
+        return ClientData.from_owners(root, owners.to(root.labels.device), num_parts)
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,7 @@ class ServerOfRound:
     client_lr: float
     parameters: Tensor
     statistics: dict[str, Tensor]
+    _answers: list[tuple[Asked, LocalUpdates]] = field(default_factory=list, repr=False)
 
     @property
     def root(self) -> Examples:
@@ -107,35 +117,51 @@ class ServerOfRound:
             return self.logits(updates[None], None if statistics is None else statistics[None])[0]
         return run.evaluation(self.parameters + updates, run.root_features, self.statistics, statistics)
 
-    def train(self, sets: ClientData, indices: Tensor | None = None) -> LocalUpdates:
+    def train(
+        self, sets: ClientData, indices: Tensor | None = None, *, stand_for: Tensor | None = None
+    ) -> LocalUpdates:
         """Trains on each of the sets as a client would."""
-        run = self.of_run
         chosen = torch.arange(sets.num_clients) if indices is None else indices.cpu()
-        rows = self._rows(sets, chosen)
+        asked = (sets, chosen, stand_for)
+        if not self._answers or not _same(self._answers[0][0], asked):  # else an attack that asks the rule anew
+            self._answers[:] = [(asked, self._trained(sets, chosen, stand_for))]
+        return self._answers[0][1]
+
+    def _trained(self, sets: ClientData, indices: Tensor, stand_for: Tensor | None) -> LocalUpdates:
+        run = self.of_run
+        rows = self._rows(sets, indices, stand_for)
         batches = take_batches(sets.features, sets.labels, rows)
-        seen = as_seen(run.data, batches, self._augmentation(chosen, rows))
+        seen = as_seen(run.data, batches, self._augmentation(indices, rows))
         with torch.enable_grad():
             return run.training(seen, client_lr=self.client_lr)
 
     def shared(self, fraction: float) -> ClientData:
         """The same part of each client's examples, from before any attack."""
-        parts = self.of_run.parts
-        if fraction not in parts:
-            parts[fraction] = self.of_run.drawn_part(fraction)
-        return parts[fraction]
+        drawn, key = self.of_run.drawn, ("shared", fraction)
+        if key not in drawn:
+            drawn[key] = self.of_run.shared(fraction)
+        return drawn[key]
 
-    def _rows(self, sets: ClientData, indices: Tensor) -> Tensor:
+    def root_parts(self, num_parts: int) -> ClientData:
+        """The same parts of the root dataset."""
+        drawn, key = self.of_run.drawn, ("root", num_parts)
+        if key not in drawn:
+            drawn[key] = self.of_run.root_parts(num_parts)
+        return drawn[key]
+
+    def _rows(self, sets: ClientData, indices: Tensor, stand_for: Tensor | None) -> Tensor:
         """The rows that each set is trained on, -1 for padding, shape ``[num_sets, local_steps, batch_size]``."""
-        draws = self.of_run.draws
+        draws, largest = self.of_run.draws, self.of_run.data.batch_size
         sizes, starts = sets.sizes.cpu()[indices], sets.offsets.cpu()[indices]
-        batch_size = max(1, min(self.of_run.data.batch_size, int(sizes.max()))) if len(sizes) else 1
-        places = torch.arange(batch_size)
-        first = torch.where(places < sizes[:, None], starts[:, None] + places, -1)
-        rows = first[:, None].repeat(1, draws.local_steps, 1)
+        wanted = sizes if stand_for is None else torch.maximum(sizes, stand_for.cpu().long())
+        wanted = torch.where(sizes > 0, wanted, 0).clamp(max=largest)
+        places = torch.arange(max(1, int(wanted.max()))) if len(wanted) else torch.arange(1)
+        first = starts[:, None] + places % sizes.clamp(min=1)[:, None]
+        rows = torch.where(places < wanted[:, None], first, -1)[:, None].repeat(1, draws.local_steps, 1)
         # A set that fits into a batch needs no draw; others draw by themselves, whichever others there are.
-        for row in (sizes > batch_size).nonzero().flatten().tolist():
+        for row in (sizes > largest).nonzero().flatten().tolist():
             keys = torch.rand(draws.local_steps, int(sizes[row]), generator=self._generator("batches", indices[row]))
-            rows[row] = starts[row] + keys.topk(batch_size, dim=1, largest=False).indices
+            rows[row] = starts[row] + keys.topk(largest, dim=1, largest=False).indices
         return rows
 
     def _augmentation(self, indices: Tensor, rows: Tensor) -> Tensor | None:
@@ -147,3 +173,8 @@ class ServerOfRound:
 
     def _generator(self, stream: str, index: Tensor) -> torch.Generator:
         return generator(self.of_run.draws.federation.seed, f"server {stream}/{int(index)}", self.number)
+
+
+def _same(one: Asked, other: Asked) -> bool:
+    alike = one[2] is other[2] or (one[2] is not None and other[2] is not None and torch.equal(one[2], other[2]))
+    return one[0] is other[0] and torch.equal(one[1], other[1]) and alike

@@ -43,8 +43,34 @@ def medium(rule: Any, found: np.ndarray, rows: np.ndarray, root: np.ndarray, siz
     entries(rule, found, rows, root, sizes, f, longest=longest)
 
 
-def bounded(rule: Any, found: np.ndarray, rows: np.ndarray, root: np.ndarray, sizes: np.ndarray, f: int) -> None:
-    """Only by the range of the updates, coordinate by coordinate."""
+def no_longer(
+    rule: Any,
+    found: np.ndarray,
+    rows: np.ndarray,
+    root: np.ndarray,
+    sizes: np.ndarray,
+    f: int,
+    *,
+    longest: float | None = None,
+) -> None:
+    """Only by its length, which is at most that of the root update, or ``longest``."""
+    bound = np.linalg.norm(root) if longest is None else longest
+    assert not found.any() or np.linalg.norm(found) <= bound * (1 + ROUNDING) + SMALLEST
+
+
+def bounded(
+    rule: Any,
+    found: np.ndarray,
+    rows: np.ndarray,
+    root: np.ndarray,
+    sizes: np.ndarray,
+    f: int,
+    *,
+    or_zero: bool = False,
+) -> None:
+    """Only by the range of the updates, coordinate by coordinate; ``or_zero`` where everyone may be dropped."""
+    if or_zero and not found.any():
+        return
     slack = ROUNDING * np.abs(rows).max(axis=0) + SMALLEST
     assert (rows.min(axis=0) - slack <= found).all()
     assert (found <= rows.max(axis=0) + slack).all()

@@ -48,7 +48,7 @@ def test_a_run_of_every_rule(fit, rule):
     settings = {"clients_per_round": 7, "server_lr": 0.3, "num_byzantine": 2}
     server = fit(made, Diverse(), recorder, rounds=2, network=network, **settings)
     assert server.rule.label == rule.name
-    given = [arrays_of(round) for round, _ in recorder.ended]
+    given = [arrays_of(round, rule) for round, _ in recorder.ended]
     expected = map(torch.tensor, rule.in_rounds(given, 1))  # of 1.4 malicious clients
     for (round, aggregate), parameters, moved, update in zip(
         recorder.ended, recorder.parameters, recorder.statistics, expected, strict=True
@@ -63,21 +63,24 @@ def test_a_run_of_every_rule(fit, rule):
             check_statistics(rule, round, aggregate)
         check_trust(rule, round, aggregate)
         if made.takes_parts:
+            nn.utils.vector_to_parameters(start, server.network.parameters())  # as it was in the round
             check_parts(made, round, aggregate)
         start, statistics = parameters, moved
 
 
 def check_statistics(rule, round, aggregate):
-    updates, root, sizes, *_ = arrays_of(round)
+    updates, root, sizes, *_ = arrays_of(round, rule)
     statistics, root_statistics = (each.double().numpy() for each in (round.statistics, round.root_statistics))
     expected = rule.of_statistics(updates, statistics, root, root_statistics, sizes, 1)
     assert_close(aggregate.statistics.double(), torch.tensor(expected), rtol=1e-4, atol=1e-6)
 
 
-def arrays_of(round):
+def arrays_of(round, rule):
     """What references are given: updates, root update, numbers of examples, client ids and the model's parameters."""
     numbers = (each.double() for each in (round.updates, round.root_update, round.num_examples))
-    return tuple(each.numpy() for each in (*numbers, round.client_ids, round.parameters.double()))
+    tensors = (*numbers, round.client_ids, round.parameters.double())
+    updates, root, *others = (each.numpy() for each in tensors)
+    return updates, root if rule.knows is None else rule.knows(round), *others
 
 
 def check_weights(rule, round, aggregate):
@@ -85,7 +88,7 @@ def check_weights(rule, round, aggregate):
     assert (weights is None) == (rule.weights is None)
     if weights is not None:
         assert_close(
-            weights.double(), torch.tensor(rule.weights(*arrays_of(round)[:3], 1)).double(), rtol=1e-5, atol=1e-6
+            weights.double(), torch.tensor(rule.weights(*arrays_of(round, rule)[:3], 1)).double(), rtol=1e-5, atol=1e-6
         )
         assert rule.keeps_root or float(weights.sum()) == pytest.approx(1)
     if rule.selects:
@@ -95,7 +98,7 @@ def check_weights(rule, round, aggregate):
 def check_trust(rule, round, aggregate):
     if rule.trust is None:
         return
-    judgement, (updates, root, *_) = aggregate.judgement, arrays_of(round)
+    judgement, (updates, root, *_) = aggregate.judgement, arrays_of(round, rule)
     ratios = np.linalg.norm(updates, axis=1) / np.linalg.norm(root)
     cosines = torch.tensor(reference.cosine_similarity(updates, root)).float()
     assert_close(judgement.cosines, cosines, rtol=1e-6, atol=1e-6)

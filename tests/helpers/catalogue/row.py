@@ -57,6 +57,7 @@ class Rule(NamedTuple):
             update, sizes of the clients' data, client ids, global model's parameters) and f; None for a rule without
             memory.
         sees_model: Whether the reference has a setting ``parameters``, those of the global model; zero unless given.
+        knows: What references get in the root update's place, given a round of a run; None for the root update.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Rule(NamedTuple):
     sharpness: float = 1.0
     rounds: Callable[..., list[np.ndarray]] | None = None
     sees_model: bool = False
+    knows: Callable[[federation.Round], Any] | None = None
 
     def expected(
         self, updates: np.ndarray, root: np.ndarray | None, sizes: np.ndarray, f: int, *, parameters: np.ndarray
