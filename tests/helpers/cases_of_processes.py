@@ -31,7 +31,7 @@ from callbacks import (
     TrimAttack,
 )
 from flt.data.inputs import InputPipeline
-from flt.federation import Aggregate, FederatedCallback
+from flt.federation import Aggregate, Aggregation, FederatedCallback, Judgement, Round
 from flt.server import cohort
 from flt.server.processes import leave
 
@@ -59,6 +59,17 @@ class Judgements(FederatedCallback):
         self.vectors.append(aggregate.judgement.vectors)
 
 
+class Counting(Aggregation):
+    """The mean; what it keeps differs from process to process, in numbers, structure and shapes."""
+
+    def aggregate(self, round: Round) -> Aggregate:
+        rank, number = int(os.environ.get("RANK", "0")), round.memory.get("number", 0.0)
+        kept = {"number": number + 1 + rank, "rows": [torch.full((2 + rank,), number)] * (1 + rank), "text": f"{rank}"}
+        said = number + sum(float(row.sum()) for row in round.memory.get("rows", []))
+        judgement = Judgement(weights=torch.full((len(round),), said))
+        return Aggregate(round.updates.mean(dim=0), judgement=judgement, memory=kept)
+
+
 CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "fedavg": lambda: ([FedAvg(), LabelFlippingAttack(), EvaluationMetrics(), ClientErrors()], {"local_steps": 2}),
     "fltrust": lambda: ([FLTrust(), ScalingAttack()], {"clients_per_round": 7, "root_batch_size": 6}),
@@ -67,6 +78,7 @@ CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "krum": lambda: ([Krum(), LabelFlippingAttack()], {"local_steps": 2}),
     "median": lambda: ([Median(), TrimAttack()], {"clients_per_round": 5}),
     "nan": lambda: ([FedAvg(), Sending(float("nan"), (0, 1, 4))], {"data": TinyData()}),
+    "memory": lambda: ([Counting()], {}),
     "all nan": lambda: ([FLTrust(), Sending(float("nan"), tuple(range(10)))], {}),
     "images, fltrust": lambda: ([FLTrust(), ScalingAttack()], images()),
 }
