@@ -2,7 +2,8 @@
 
 from callbacks.aggregation.detection.clipped_clustering import ClippedClustering
 from callbacks.aggregation.detection.flame import FLAME
+from callbacks.aggregation.detection.fldetector import FLDetector
 from callbacks.aggregation.detection.foolsgold import FoolsGold
 from callbacks.aggregation.detection.signguard import SignGuard
 
-__all__ = ["FLAME", "ClippedClustering", "FoolsGold", "SignGuard"]
+__all__ = ["FLAME", "ClippedClustering", "FLDetector", "FoolsGold", "SignGuard"]

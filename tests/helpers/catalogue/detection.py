@@ -3,7 +3,9 @@
 from functools import partial
 
 import agreement
+import numpy as np
 import reference.detection as reference
+import torch
 
 import callbacks
 from catalogue.row import Golden, Rule
@@ -64,5 +66,19 @@ RULES: list[Rule] = [
         compare=agreement.shrunk,
         weights=lambda u, root, sizes, f: reference.shares(reference.guarded(u, slice(None), None, "none")),
         follows=False,
+    ),
+    # A first round is a mean; tests/callbacks/aggregation/test_fldetector.py has more of them.
+    Rule(
+        "FLDetector",
+        partial(callbacks.FLDetector, window=2, warmup_rounds=3),
+        lambda u, root, sizes, f: F.fedavg(u, torch.ones(len(u))),
+        lambda u, root, sizes, f: u.mean(axis=0),
+        [Golden((2.457143, -0.385714))],
+        fewest=lambda f: 3,
+        weights=lambda u, root, sizes, f: np.full(len(u), 1 / len(u)),
+        rounds=lambda given, f: [each[0].mean(axis=0) for each in given],
+        averages=True,
+        translates=True,
+        robust=False,
     ),
 ]
