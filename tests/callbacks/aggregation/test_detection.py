@@ -1,5 +1,6 @@
 """What the rules that look for attackers do beyond what the table of rules can hold."""
 
+import numpy as np
 import pytest
 import reference.detection as reference
 import torch
@@ -51,3 +52,17 @@ def test_blocks_reach_from_end_to_end():
     assert block_of(10, share=0.29, draw=0.9999) == slice(8, 10)
     assert block_of(3, share=0.1, draw=0.5) == slice(1, 2)
     assert block_of(3, share=1.0, draw=0.99) == slice(0, 3)
+
+
+def test_flame_clusters_models(fit):
+    recorder = Recorder()
+    fit(FLAME("models", noise=0.0), TrimAttack(0.3), recorder, rounds=2)
+    differs = []
+    for round, aggregate in recorder.ended:
+        updates, parameters = round.updates.double().numpy(), round.parameters.double().numpy()
+        kept = reference.majority(updates + parameters)
+        assert (aggregate.judgement.weights > 0).tolist() == kept.tolist()
+        differs.append((kept != reference.majority(updates)).any())
+        expected = reference.mean_of(reference.shortened(updates, np.median(np.linalg.norm(updates, axis=1))), kept)
+        torch.testing.assert_close(aggregate.update.double(), torch.tensor(expected), rtol=1e-4, atol=1e-6)
+    assert any(differs)
