@@ -192,6 +192,14 @@ har --aggregation MultiKrum --aggregation.num_selected 31 => aggregation.num_sel
 har --aggregation MultiKrum --aggregation.iterative true --aggregation.num_byzantine 14 => num_byzantine=14 | at most 13
 har --aggregation Bulyan --aggregation.num_byzantine 7 => num_byzantine=7 | at most 6
 har --aggregation MeaMed --aggregation.num_byzantine 15 => num_byzantine=15 | at most 14
+har --aggregation Zeno --aggregation.num_byzantine 30 => num_byzantine=30 | at most 29
+har --aggregation Zeno --aggregation.rho -1 => aggregation.rho=-1.0 | 0 or more
+har --aggregation Union --aggregation.num_byzantine 15 => num_byzantine=15 | at most 14
+har --aggregation LFR --aggregation.rule Krum --aggregation.num_byzantine 28 => rule.num_byzantine | Krum of 2 updates
+har --aggregation Sageflow => aggregation.max_entropy | missing
+har --aggregation ZenoPlusPlus --aggregation.refresh_every 0 => aggregation.refresh_every=0 | 1 or more
+har --aggregation DiverseFL --aggregation.min_ratio 3 => aggregation.min_ratio=3.0 | max_ratio=2.0
+har --aggregation HierarchicalFLTrust --aggregation.num_groups 31 => num_groups=31 | the 30 clients
 har --aggregation MoNNA --aggregation.num_byzantine 15 => aggregation.num_byzantine=15 | at most 14
 har --aggregation CAF --aggregation.num_byzantine 15 => num_byzantine=15 | at most 14
 har --aggregation DnC --aggregation.num_byzantine 15 --aggregation.filter_fraction 2 => num_byzantine=15 | at most 14

@@ -19,7 +19,9 @@ from tiny import Sending, TinyData, TinyImages, fit
 from torch import nn
 
 from callbacks import (
+    LFR,
     ClientErrors,
+    DiverseFL,
     EvaluationMetrics,
     FedAvg,
     FLTrust,
@@ -80,6 +82,8 @@ CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "nan": lambda: ([FedAvg(), Sending(float("nan"), (0, 1, 4))], {"data": TinyData()}),
     "memory": lambda: ([Counting()], {}),
     "all nan": lambda: ([FLTrust(), Sending(float("nan"), tuple(range(10)))], {}),
+    "diversefl": lambda: ([DiverseFL(0.3), LabelFlippingAttack()], {"clients_per_round": 7}),
+    "images, lfr": lambda: ([LFR(), LabelFlippingAttack()], images()),
     "images, fltrust": lambda: ([FLTrust(), ScalingAttack()], images()),
 }
 
