@@ -264,6 +264,14 @@ def test_what_cannot_be_vectorised_is_remembered(monkeypatch, caplog):
         assert all(torch.equal(one, other) for one, other in zip(trained, first, strict=True))
 
 
+def test_nothing_is_tried_without_an_example():
+    training = LocalTraining(made("convolution"), clients_per_chunk=2)
+    empty = sample(sizes=[0, 0, 8]).of(slice(0, 2))
+    assert not training(empty, client_lr=0.05).updates.any()
+    training(sample(), client_lr=0.05)
+    assert not training.chosen_chunks
+
+
 @pytest.fixture
 def threads():
     """Sets torch's threads for a test."""
