@@ -2,28 +2,52 @@
 
     python benchmarks/rules.py
 
-Times each function of the tests' tables of rules and attacks on the updates of 100 clients of the CNN's 139,960
-parameters, and a round of configs/mnist_fltrust.yaml in the same run. The adaptive attack draws 2,000 normal vectors of
-that length, 10 x 10 for each of 20 malicious clients; what the draws cost by themselves is a line of its own.
+Times each rule and each attack of the tests' tables on the updates of 100 clients of the CNN's 139,960 parameters, and
+a round of configs/mnist_fltrust.yaml in the same run; where ByzFL is installed, its rules, too. The adaptive attack
+draws 2,000 normal vectors of that length, 10 x 10 for each of 20 malicious clients; what the draws cost alone is a line
+of its own.
+
+    python benchmarks/rules.py --memory
+
+Measures how much memory each rule takes on top of the updates of 1,000 clients, in a process of its own.
 """
 
 import argparse
+import importlib.util
 import statistics
 import sys
+import time
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
-from measure import RESULTS, describe_machine, median_seconds, save, say
+from measure import (
+    RESULTS,
+    describe_machine,
+    in_fresh_processes,
+    median_seconds,
+    peak_memory,
+    reset_peak_memory,
+    resident_memory,
+    save,
+    say,
+)
 from runs import CONFIGS, fit
 from torch import Tensor
 
+from flt.federation import Aggregation
+
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))  # no package, and nothing that users import
 from catalogue import ATTACKS, RULES
+from hostile import federation_of, round_of
+from peers import PEERS, Peer
 
 AIMS = {"FLTrust": 0.03, "Median": 0.15, "TrimmedMean": 0.15, "Krum": 0.15, "Trim attack": 0.20}
 SWEEPS, STEPS = 10, 10
+SIZES = ("clients", "malicious", "parameters", "repeats")
 
 
 def main() -> None:
@@ -38,8 +62,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12, help="rounds of a run of it (%(default)s)")
     parser.add_argument("--stand-in", action="store_true", help="synthetic data even where the real ones are there")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results (%(default)s)")
+    parser.add_argument("--memory", action="store_true", help="measure memory instead, with ten times the clients")
     options = parser.parse_args()
     say(describe_machine())
+    if options.memory:
+        options.clients, options.malicious = 10 * options.clients, 10 * options.malicious
+        return measure_memory(options)
     settings = ["--trainer.accelerator=cpu", *(["--data.stand_in=always"] if options.stand_in else [])]
     runs = [fit(options.config.resolve(), options.rounds, settings) for _ in range(4)][1:]  # the first is a warm-up
     data, round_seconds = runs[0][0].data.display_name, statistics.median(total for _, total in runs) / options.rounds
@@ -51,17 +79,86 @@ def main() -> None:
         costs[name] = {"seconds": seconds, "share_of_round": seconds / round_seconds, "aim": AIMS.get(name)}
         aim = f"  (aim: under {100 * AIMS[name]:.0f} %)" if name in AIMS else ""
         say(f"  {name:<34}{1000 * seconds:9.2f} ms{100 * seconds / round_seconds:8.1f} % of a round{aim}")
-    sizes = {name: getattr(options, name) for name in ("clients", "malicious", "parameters", "repeats")}
-    save(options.out, "rules", {"data": data, "round_seconds": round_seconds, **sizes, "costs": costs})
+    theirs = time_peers(options.clients, options.malicious, options.parameters, options.repeats)
+    sizes = {name: getattr(options, name) for name in SIZES}
+    results = {"data": data, "round_seconds": round_seconds, **sizes, "costs": costs, "byzfl": theirs}
+    save(options.out, "rules", results)
+
+
+def time_peers(num_clients: int, num_malicious: int, num_params: int, repeats: int) -> dict[str, dict[str, float]]:
+    """Seconds of ByzFL's rules and of ours as they are compared, one after the other; nothing where it is missing."""
+    if importlib.util.find_spec("byzfl") is None:
+        say("ByzFL is not installed: no comparison")
+        return {}
+    import byzfl
+
+    (updates, root_update), found = example(num_clients, num_params), {}
+    for peer in PEERS:
+        # Their MDA looks at every subset: of so many clients there are 10^20.
+        few = updates[:12] if peer.name == "MDA" else updates
+        f = min(num_malicious, (len(few) - 1) // 3)
+        theirs = median_seconds(partial(_of_byzfl, byzfl, peer, few, f), repeats)
+        if peer.inner is None:
+            ours = median_seconds(partial(peer.ours, few, f), repeats)
+        else:  # whose rows nobody has to write down
+            rule = next(rule for rule in RULES if rule.name == peer.name)
+            ours = median_seconds(partial(call, rule.make(), few, root_update, f), repeats)
+        found[peer.name] = {"clients": len(few), "byzfl_seconds": theirs, "flt_seconds": ours, "ratio": theirs / ours}
+        say(f"  {peer.name:<34}{1000 * ours:9.2f} ms, ByzFL {1000 * theirs:9.2f} ms: {theirs / ours:.1f} times")
+    return found
+
+
+def _of_byzfl(byzfl: Any, peer: Peer, updates: Tensor, f: int) -> None:
+    rows = peer.theirs(byzfl, f)(updates.clone())  # it changes what it is given
+    if peer.inner is not None:
+        getattr(byzfl, peer.inner)()(rows)
+
+
+def measure_memory(options: argparse.Namespace) -> None:
+    """Memory that each rule takes on top of the updates, each in a fresh process."""
+    say(f"memory on top of [{options.clients}, {options.parameters:,}] updates, in copies of them")
+    found = {}
+    for number, rule in enumerate(RULES):
+        sizes = (options.clients, options.malicious, options.parameters)
+        ((copies, seconds),) = in_fresh_processes(copies_of_updates, (number, *sizes))
+        found[rule.name] = {"copies": copies, "seconds": seconds}
+        say(f"  {rule.name:<34}{copies:6.2f}{seconds:10.2f} s")
+    save(options.out, "rules_memory", {**{name: getattr(options, name) for name in SIZES}, "rules": found})
+
+
+def copies_of_updates(number: int, num_clients: int, num_malicious: int, num_params: int) -> tuple[float, float]:
+    """Peak memory of a rule in a round, over that of the updates; and its seconds."""
+    updates, root_update = example(num_clients, num_params)
+    rule = RULES[number].make()
+    call(rule, example(8, 16)[0], example(8, 16)[1], 1)  # what is loaded with the first call is no copy
+    reset_peak_memory()
+    before, started = resident_memory(), time.perf_counter()
+    call(rule, updates, root_update, num_malicious)
+    return (peak_memory() - before) / (4 * updates.numel()), time.perf_counter() - started
+
+
+def example(num_clients: int, num_params: int) -> tuple[Tensor, Tensor]:
+    """Updates and a root update that have something in common."""
+    draws = torch.Generator().manual_seed(0)
+    root_update = torch.randn(num_params, generator=draws)
+    updates = torch.randn(num_clients, num_params, generator=draws)
+    return updates.add_(root_update).mul_(0.01), root_update
+
+
+def call(rule: Aggregation, updates: Tensor, root_update: Tensor, num_malicious: int) -> None:
+    """One round of a rule, which has not seen these updates before."""
+    malicious = torch.arange(len(updates)) < num_malicious
+    federation = federation_of(num_examples=torch.full((len(updates),), 600), malicious=malicious)
+    round = round_of(federation, updates, root_update)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        rule.finish(rule.fold(round), round)
 
 
 def cases(num_clients: int, num_malicious: int, num_params: int) -> dict[str, Callable[[], object]]:
     """Every rule and attack as a call, by its name."""
-    draws = torch.Generator().manual_seed(0)
-    root_update = torch.randn(num_params, generator=draws)
-    updates = 0.01 * (root_update + torch.randn(num_clients, num_params, generator=draws))
+    updates, root_update = example(num_clients, num_params)
     malicious = torch.arange(num_clients) < num_malicious
-    sizes = torch.full((num_clients,), 600)
 
     def attack(function: Callable[..., Tensor], **settings: int) -> Callable[[], object]:
         return lambda: function(updates, malicious, root_update, torch.Generator().manual_seed(1), **settings)
@@ -73,7 +170,7 @@ def cases(num_clients: int, num_malicious: int, num_params: int) -> dict[str, Ca
 
     crafting = {f"{row.name} attack": row.function for row in ATTACKS if row.function is not None}
     return {
-        **{rule.name: partial(rule.function, updates, root_update, sizes, num_malicious) for rule in RULES},
+        **{rule.name: partial(call, rule.make(), updates, root_update, num_malicious) for rule in RULES},
         **{name: attack(function) for name, function in crafting.items()},
         f"{SWEEPS * STEPS * num_malicious:,} draws by themselves": noise,
         "Adaptive attack": attack(crafting["Adaptive attack"], sweeps=SWEEPS, steps=STEPS),

@@ -164,10 +164,11 @@ def test_the_tutorial_leads_from_one_command_to_the_next() -> None:
     assert Path("figure.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_settings_page_is_what_the_classes_say(capsys: pytest.CaptureFixture[str]) -> None:
-    runpy.run_path(str(ROOT / "docs" / "make_settings.py"), run_name="__main__")
+@pytest.mark.parametrize("page", ["settings", "rules"])
+def test_a_page_is_what_the_classes_say(capsys: pytest.CaptureFixture[str], page: str) -> None:
+    runpy.run_path(str(ROOT / "docs" / f"make_{page}.py"), run_name="__main__")
     made = capsys.readouterr().out
-    assert (ROOT / "docs" / "settings.md").read_text() == made, "python docs/make_settings.py > docs/settings.md"
+    assert (ROOT / "docs" / f"{page}.md").read_text() == made, f"python docs/make_{page}.py > docs/{page}.md"
 
 
 @pytest.mark.parametrize("command", HELP, ids=str)

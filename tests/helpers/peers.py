@@ -1,0 +1,85 @@
+"""ByzFL's rules beside ours, wherever both read a paper the same way.
+
+What is left out, and why: its Krum scores by one neighbour more than the paper, so ours is asked for as many; its
+geometric median starts at zero with a smoothing of 0.1, and so does ours here; CAF and SMEA take one power step from a
+random vector for the top eigenvector; its bucketing permutes by itself.
+
+Reference:
+    González et al., ByzFL: Research Framework for Robust Federated Learning, 2025.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from flt import functional as F
+
+
+class Peer(NamedTuple):
+    """One of ByzFL's rules.
+
+    Attributes:
+        name: The row of `catalogue.RULES` that it is compared with in speed.
+        theirs: Makes the rule, given the module ``byzfl`` and f.
+        ours: The same by `flt.functional`, given updates and f.
+        inner: Their rule that gets the rows of a pre-aggregation; None for a rule.
+    """
+
+    name: str
+    theirs: Callable[[Any, int], Callable[[Tensor], Tensor]]
+    ours: Callable[[Tensor, int], Tensor]
+    inner: str | None = None
+
+
+def _sizes(updates: Tensor) -> Tensor:
+    return torch.ones(len(updates))
+
+
+PEERS = [
+    Peer("FedAvg", lambda byzfl, f: byzfl.Average(), lambda u, f: F.fedavg(u, _sizes(u))),
+    Peer("TrimmedMean", lambda byzfl, f: byzfl.TrMean(f), lambda u, f: F.trimmed_mean(u, trim=f)),
+    Peer("Median", lambda byzfl, f: byzfl.Median(), lambda u, f: F.median(u)),
+    Peer(
+        "Krum",
+        lambda byzfl, f: byzfl.Krum(f),
+        lambda u, f: F.krum(u, num_byzantine=f, num_neighbours=len(u) - f - 1),
+    ),
+    Peer(
+        "MultiKrum",
+        lambda byzfl, f: byzfl.MultiKrum(f),
+        lambda u, f: F.multi_krum(u, num_byzantine=f, num_neighbours=len(u) - f - 1),
+    ),
+    Peer(
+        "GeometricMedian",
+        lambda byzfl, f: byzfl.GeometricMedian(),
+        lambda u, f: F.geometric_median(u, num_steps=3, start="zero", smoothing=0.1),
+    ),
+    Peer(
+        "CenteredClipping",
+        lambda byzfl, f: byzfl.CenteredClipping(L=3, tau=2.0),
+        lambda u, f: F.centered_clipping(u, num_steps=3, max_norm=2.0),
+    ),
+    Peer("MDA", lambda byzfl, f: byzfl.MDA(f), lambda u, f: F.mda(u, num_byzantine=f)),
+    Peer("MeaMed", lambda byzfl, f: byzfl.Meamed(f), lambda u, f: F.meamed(u, num_byzantine=f)),
+    Peer("MoNNA", lambda byzfl, f: byzfl.MoNNA(f, 0), lambda u, f: F.monna(u, u[0], num_byzantine=f)),
+    Peer(
+        "NNM(Median)",
+        lambda byzfl, f: byzfl.NNM(f),
+        lambda u, f: F.nearest_neighbor_mixing(u, num_byzantine=f) @ u,
+        inner="Median",
+    ),
+    Peer(
+        "Clipping(FedAvg)",
+        lambda byzfl, f: byzfl.Clipping(1.5),
+        lambda u, f: F.clipping(u, max_norm=1.5) @ u,
+        inner="Average",
+    ),
+    Peer(
+        "ARC(FedAvg)",
+        lambda byzfl, f: byzfl.ARC(f),
+        lambda u, f: F.adaptive_robust_clipping(u, num_byzantine=f) @ u,
+        inner="Average",
+    ),
+]
