@@ -197,7 +197,7 @@ har --aggregation Zeno --aggregation.rho -1 => aggregation.rho=-1.0 | 0 or more
 har --aggregation Union --aggregation.num_byzantine 15 => num_byzantine=15 | at most 14
 har --aggregation LFR --aggregation.rule Krum --aggregation.num_byzantine 28 => rule.num_byzantine | Krum of 2 updates
 har --aggregation Sageflow => aggregation.max_entropy | missing
-har --aggregation ZenoPlusPlus --aggregation.refresh_every 0 => aggregation.refresh_every=0 | 1 or more
+har --aggregation ZenoPlusPlus --aggregation.refresh_every 0 => aggregation.refresh_every=0 | at least 1
 har --aggregation DiverseFL --aggregation.min_ratio 3 => aggregation.min_ratio=3.0 | max_ratio=2.0
 har --aggregation HierarchicalFLTrust --aggregation.num_groups 31 => num_groups=31 | the 30 clients
 har --aggregation MoNNA --aggregation.num_byzantine 15 => aggregation.num_byzantine=15 | at most 14
