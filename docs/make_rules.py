@@ -42,12 +42,15 @@ What all of them share:
 
 TAIL = """## What is not here
 
-DeepSight and FLARE compare the clients' models layer by layer or by their features on server data, with constants that
-their papers tie to a network; the implementations at hand contradict each other in the deciding test. FLShield, Siren,
-BaFFLe, FLAIR and RoFL are protocols in which clients vote, raise alarms or prove something: more than a function of the
-updates. SkyMask and FLGuard train networks on the server in every round; FedRoLA and OptiGradTrust have many constants
-without a rule for them. ByITFL is FLTrust with another score inside a private protocol. Kardam is asynchronous;
-Safeguard and ByzantineSGD need thresholds tuned to the run."""
+DeepSight needs the network's output layer by name, three times 20,000 forward passes of noise for each client and
+round, and three HDBSCANs, whose general form, unlike the majority that FLAME asks for, follows from no graph of
+pairs; implementations disagree on whether suspicious or benign members of a cluster are counted. FLARE needs the
+features before the last layer, which a module of anybody's does not name; implementations disagree on whether a
+client votes for itself and on whether votes are exponentiated. FLShield, Siren, BaFFLe, FLAIR and RoFL are protocols
+in which clients vote, raise alarms or prove something: more than a function of the updates. SkyMask and FLGuard train
+networks on the server in every round; FedRoLA and OptiGradTrust have many constants without a rule for them. ByITFL
+is FLTrust with another score inside a private protocol. Kardam is asynchronous; Safeguard and ByzantineSGD need
+thresholds tuned to the run."""
 
 
 def main() -> None:

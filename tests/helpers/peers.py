@@ -71,10 +71,10 @@ PEERS = [
         inner="Median",
     ),
     Peer(
-        "Clipping(FedAvg)",
+        "Clipping(Median)",
         lambda byzfl, f: byzfl.Clipping(1.5),
         lambda u, f: F.clipping(u, max_norm=1.5) @ u,
-        inner="Average",
+        inner="Median",
     ),
     Peer(
         "ARC(FedAvg)",
