@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from flt.functional.blocks import column_blocks, float64_blocks
-from flt.functional.distances import norms
+from flt.functional.distances import inner_products, norms
 from flt.functional.gram import Gram
 from flt.functional.weighted_sum import WeightedSum
 
@@ -144,9 +144,7 @@ class Rows:
 
     def products_with(self, vector: Tensor) -> Tensor:
         """Inner product of each row with a vector of shape ``[num_params]``, float64, shape ``[num_rows]``."""
-        products = self.updates.new_zeros(len(self.updates), dtype=torch.float64)
-        for block, piece in zip(float64_blocks(self.updates), column_blocks(vector[None]), strict=True):
-            products.addmv_(block, piece[0].double())
+        products = inner_products(self.updates, vector[None])[:, 0]
         return products if self.mixing is None else self.mixing @ products
 
     def distances_to(self, vector: Tensor) -> Tensor:
@@ -188,13 +186,8 @@ class Rows:
             return function(self.updates)
         return torch.cat([function(self._made_of(block, chosen)) for block in column_blocks(self.updates)])
 
-    def slice(self, columns: slice) -> Tensor:
-        """Neighbouring columns, shape ``[num_rows, num_columns]``; of rows that are not mixed a view."""
-        chosen = self.updates[:, columns]
-        return chosen if self.mixing is None else self.mixing.to(chosen.dtype) @ chosen
-
-    def columns(self, indices: Tensor) -> Tensor:
-        """Some columns, shape ``[num_rows, len(indices)]``."""
+    def columns(self, indices: Tensor | slice) -> Tensor:
+        """Some columns, shape ``[num_rows, num_columns]``; neighbouring ones of rows that are not mixed are a view."""
         return self._made_of(self.updates[:, indices])
 
 

@@ -83,7 +83,7 @@ def signguard_filter(rows: Rows, block: slice, last: Tensor | None, *, feature: 
     lengths = rows.norms
     longest = lengths.quantile(0.5)
     is_ordinary = (SHORTEST * longest < lengths) & (lengths < LONGEST * longest)
-    features = sign_shares(rows.slice(block))
+    features = sign_shares(rows.columns(block))
     if feature != "none" and last is not None:
         features = torch.cat([features, _relative(rows, last, feature)[:, None]], dim=1)
     largest = features.abs().max(dim=0).values
