@@ -1,8 +1,7 @@
 """ERR, LFR and their union as callbacks."""
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -24,14 +23,17 @@ class Rejection(RuleAround, ABC):
     """
 
     needs_root_data = True
-    measures: ClassVar[tuple[Measure, ...]]
-    """What harm is measured by; f updates are dropped by each."""
 
     def __init__(self, rule: Aggregation | None = None, num_byzantine: int | None = None) -> None:
         super().__init__(FedAvg() if rule is None else rule)
         times = len(self.measures)
         condition = f"{'' if times == 1 else f'{times} * '}num_byzantine + 1 updates or more"
         self.byzantine = Byzantine(num_byzantine, lambda f: times * f + 1, condition)
+
+    @property
+    @abstractmethod
+    def measures(self) -> tuple[Measure, ...]:
+        """What harm is measured by; f updates are dropped by each."""
 
     def inside(self, federation: Federation) -> Federation:
         """The federation with the rows that are left at least."""
