@@ -1,5 +1,7 @@
 """The adaptive attack as a callback."""
 
+from typing import Any
+
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
@@ -39,8 +41,9 @@ class AdaptiveAttack(Attack):
         noise_variance: float = 0.5,
         probe: float = 0.005,
         step_size: float = 0.01,
+        **settings: Any,
     ) -> None:
-        super().__init__(fraction)
+        super().__init__(fraction, **settings)
         check_choice("attack.solver", solver, Solver)
         if sweeps < 0 or steps < 0:
             raise InputError(f"attack.sweeps={sweeps} and attack.steps={steps} must be 0 or more")

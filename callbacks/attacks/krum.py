@@ -1,11 +1,12 @@
 """The Krum attack as a callback."""
 
+from typing import Any
+
 from torch import Tensor
 
-from flt.errors import LARGEST, InputError, check_choice
+from flt.errors import LARGEST, InputError
 from flt.federation import Attack, Round
 from flt.functional import krum_attack
-from flt.functional.attacks.knowledge import Knowledge
 
 
 class KrumAttack(Attack):
@@ -13,7 +14,6 @@ class KrumAttack(Attack):
 
     Args:
         fraction: Fraction of the clients that are malicious.
-        knowledge: Whether the attacker knows all updates ("full") or only its own ("partial").
         epsilon: Largest distance of the other malicious updates from the first.
 
     Raises:
@@ -23,12 +23,12 @@ class KrumAttack(Attack):
         Fang et al., Local Model Poisoning Attacks to Byzantine-Robust Federated Learning, USENIX Security 2020.
     """
 
-    def __init__(self, fraction: float = 0.2, knowledge: Knowledge = "full", epsilon: float = 0.01) -> None:
-        super().__init__(fraction)
-        check_choice("attack.knowledge", knowledge, Knowledge)
+    uses_knowledge = True
+
+    def __init__(self, fraction: float = 0.2, epsilon: float = 0.01, **settings: Any) -> None:
+        super().__init__(fraction, **settings)
         if not 0 <= epsilon <= LARGEST:
             raise InputError(f"attack.epsilon={epsilon} must be a finite number, 0 or more, at most {LARGEST:.1e}")
-        self.knowledge: Knowledge = knowledge
         self.epsilon = epsilon
 
     def craft(self, round: Round) -> Tensor:

@@ -10,15 +10,9 @@ from flt.functional import flip_labels
 class LabelFlippingAttack(Attack):
     """Malicious clients train on label ``M - 1 - l`` instead of l.
 
-    Args:
-        fraction: Fraction of the clients that are malicious.
-
     Reference:
         Cao et al., FLTrust, NDSS 2021, section VI-A.
     """
-
-    def __init__(self, fraction: float = 0.2) -> None:
-        super().__init__(fraction)
 
     def poison(self, federation: Federation) -> ClientData:
         """Flips the labels of the malicious clients."""

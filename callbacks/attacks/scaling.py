@@ -1,5 +1,7 @@
 """The Scaling attack as a callback."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -38,8 +40,9 @@ class ScalingAttack(Attack):
         scale: float | None = None,
         trigger: Trigger | None = None,
         target_class: int | None = None,
+        **settings: Any,
     ) -> None:
-        super().__init__(fraction)
+        super().__init__(fraction, **settings)
         if not 0.0 < poison_fraction <= 1.0:
             raise InputError(f"attack.poison_fraction={poison_fraction} must be above 0 and at most 1")
         if scale is not None:

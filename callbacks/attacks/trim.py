@@ -1,12 +1,13 @@
 """The Trim attack as a callback."""
 
+from typing import Any
+
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from flt.errors import check_choice, check_positive
+from flt.errors import check_positive
 from flt.federation import Attack, Round
 from flt.functional import trim_attack
-from flt.functional.attacks.knowledge import Knowledge
 
 
 class TrimAttack(Attack):
@@ -14,7 +15,6 @@ class TrimAttack(Attack):
 
     Args:
         fraction: Fraction of the clients that are malicious.
-        knowledge: Whether the attacker knows all updates ("full") or only its own ("partial").
         stretch: How far beyond the benign values full knowledge reaches, as a factor greater than 1 (b).
 
     Raises:
@@ -24,13 +24,13 @@ class TrimAttack(Attack):
         Fang et al., Local Model Poisoning Attacks to Byzantine-Robust Federated Learning, USENIX Security 2020.
     """
 
-    def __init__(self, fraction: float = 0.2, knowledge: Knowledge = "full", stretch: float = 2.0) -> None:
-        super().__init__(fraction)
-        check_choice("attack.knowledge", knowledge, Knowledge)
+    uses_knowledge = True
+
+    def __init__(self, fraction: float = 0.2, stretch: float = 2.0, **settings: Any) -> None:
+        super().__init__(fraction, **settings)
         check_positive("attack.stretch", stretch, above=1)
-        if knowledge == "partial" and stretch != 2.0:
+        if self.knowledge == "partial" and stretch != 2.0:
             rank_zero_warn(f"attack.stretch={stretch} has no effect with knowledge=partial")
-        self.knowledge: Knowledge = knowledge
         self.stretch = stretch
 
     def craft(self, round: Round) -> Tensor:

@@ -2,13 +2,15 @@
 
 from abc import ABC
 
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.data.examples import ClientData
-from flt.errors import InputError
+from flt.errors import InputError, check_choice
 from flt.federation.hooks import FederatedCallback, by_client
 from flt.federation.returned import check_crafted, check_poisoned
 from flt.federation.round import Backdoor, Federation, Round
+from flt.functional.attacks.knowledge import Knowledge
 
 
 class Attack(FederatedCallback, ABC):
@@ -17,18 +19,27 @@ class Attack(FederatedCallback, ABC):
     Args:
         fraction: Fraction of the clients that are malicious; ``round(fraction * num_clients)`` of them, drawn once by
             the seed.
+        knowledge: What malicious clients know of the round: the updates of all benign clients ("full") or their own
+            honest ones alone ("partial").
 
     Raises:
-        InputError: If ``fraction`` is outside [0, 1).
+        InputError: If ``fraction`` is outside [0, 1), or ``knowledge`` is another word.
     """
 
     active: bool = True
     """Whether the clients chosen by ``fraction`` are malicious indeed."""
 
-    def __init__(self, fraction: float) -> None:
+    uses_knowledge: bool = False
+    """Whether it makes a difference to the attack what it knows of the benign clients."""
+
+    def __init__(self, fraction: float = 0.2, knowledge: Knowledge = "full") -> None:
         if not 0.0 <= fraction < 1.0:
             raise InputError(f"attack.fraction={fraction} must be at least 0 and less than 1")
+        check_choice("attack.knowledge", knowledge, Knowledge)
+        if knowledge == "partial" and not self.uses_knowledge:
+            rank_zero_warn(f"attack.knowledge=partial has no effect: {self.label} knows no other client's update")
         self.fraction = fraction
+        self.knowledge: Knowledge = knowledge
 
     def backdoor(self, default: Backdoor) -> Backdoor | None:
         """The backdoor whose success is measured, None if the attack has none; ``default`` is the data set's own."""
