@@ -101,18 +101,19 @@ def may_leave_float32(rule, case):
 
 
 def test_attacks_on_finite_updates(attack):
-    """They send numbers, but for the infinities of a factor; and only for the malicious clients."""
+    """They send numbers, but for those meant to be none; only for the malicious clients; with a memory as well."""
     for case in finite():
         check_finite(attack, case.round)
 
 
 def check_finite(attack, honest):
-    sent = attack.make().on_client_updates(honest)
-    if sent is None:
-        return
-    assert torch.equal(sent.updates[~honest.malicious], honest.updates[~honest.malicious])
-    assert not sent.updates.isnan().any()
-    assert sent.updates.isfinite().all() or not attack.finite
+    made = attack.make()
+    sent = made.on_client_updates(honest)
+    later = sent and made.on_client_updates(honest.replace(parameters=honest.updates[0], memory=sent.memory, number=1))
+    for each in (sent, later):
+        if each is not None:
+            assert torch.equal(each.updates[~honest.malicious], honest.updates[~honest.malicious])
+            assert each.updates.isfinite().all() or not attack.finite
 
 
 def test_attacks_on_anything(attack):

@@ -17,6 +17,7 @@ from flt.clients.one_by_one import LocalUpdates
 from flt.data import ClientData, Examples, FeatureTrigger
 from flt.federation import Aggregate, Aggregation, Backdoor, FederatedCallback, Federation, Round
 from flt.federation.round import BY_CLIENT
+from flt.functional import median
 from flt.server.processes import Processes
 from flt.server.reception import Reception
 
@@ -131,7 +132,7 @@ def federation_of(*, num_examples: Tensor, malicious: Tensor) -> Federation:
 
 
 def round_of(federation: Federation, updates: Tensor, root_update: Tensor) -> Round:
-    """The first round, for a network without statistics."""
+    """The first round, for a network without statistics; attacks that ask the rule are told the median."""
     return Round(
         number=0,
         client_ids=torch.arange(len(updates)),
@@ -145,6 +146,7 @@ def round_of(federation: Federation, updates: Tensor, root_update: Tensor) -> Ro
         parameters=torch.zeros_like(root_update),
         federation=federation,
         server=Near(root_update),
+        rule=median,
     )
 
 

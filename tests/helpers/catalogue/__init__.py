@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from catalogue import attacks, baselines, bounding, detection, root, selection
-from catalogue.row import EXAMPLE, EXAMPLE_ROOT, Attack, Draws, Golden, Rule
+from catalogue.row import EXAMPLE, EXAMPLE_ROOT, Attack, Draws, Golden, Rule, Sent
 
 __all__ = [
     "ATTACKS",
@@ -21,6 +21,7 @@ __all__ = [
     "Draws",
     "Golden",
     "Rule",
+    "Sent",
     "cover",
     "partner",
 ]

@@ -132,6 +132,28 @@ class Draws:
         return torch.randn(*shape, generator=self.generator, dtype=self.dtype).double().numpy()
 
 
+class Sent(NamedTuple):
+    """What an attack is known to send, and all that it is made of.
+
+    Attributes:
+        updates: Honest updates.
+        malicious: Who is malicious.
+        expected: What is sent.
+        settings: Settings with which it comes out.
+        parameters: The global model; zero unless given.
+        memory: What the attack has kept of earlier rounds.
+        root: The root update; ones unless given.
+    """
+
+    updates: Sequence[Sequence[float]]
+    malicious: Sequence[bool]
+    expected: Sequence[Sequence[float]]
+    settings: Mapping[str, Any] = MappingProxyType({})
+    parameters: Sequence[float] | None = None
+    memory: Mapping[str, Any] = MappingProxyType({})
+    root: Sequence[float] | None = None
+
+
 class Attack(NamedTuple):
     """A row of `ATTACKS`: how an attack is made, and what it is to send.
 
@@ -141,17 +163,19 @@ class Attack(NamedTuple):
     Attributes:
         name: For people.
         make: Makes the callback.
-        function: What is sent as `flt.functional` computes it; None for an attack that has no function there.
+        function: What is sent as `flt.functional` computes it; None for an attack that has no function there, or one
+            of more than a round.
         reference: The same in NumPy; None for an attack that sends honest updates, or an optimum that its own test
             looks for.
+        rounds: What is sent in rounds that follow one another, in NumPy, given a list of the rounds' (updates,
+            malicious, client ids, global model's parameters), a list of their `Draws`, and settings; None for an
+            attack without memory.
         stream: The attack's random stream of a round.
         settings: Further settings under which callback and function are to agree.
-        golden: What is to come out for honest updates; updates, malicious, and what is sent.
+        golden: What is known to be sent, as `Sent`.
         labels: Labels of ten classes, and those on which a malicious client trains instead; None if there are no
             others.
         blind: Whether benign updates make no difference.
-        by_client: Whether what a malicious client sends depends on no other client's update; else the malicious rows
-            are crafted first to last.
         needs_benign: Whether nothing is sent where nobody is benign.
         finite: Whether finite updates are answered by finite ones.
         precision: Relative and absolute error that rounding in float32 may cause.
@@ -163,10 +187,15 @@ class Attack(NamedTuple):
     reference: Callable[..., np.ndarray] | None = None
     stream: str = "none"
     settings: Sequence[dict[str, Any]] = ()
-    golden: Sequence[tuple[Any, Any, Any, dict[str, Any]]] = ()
+    golden: Sequence[Sent] = ()
     labels: tuple[list[int], list[int]] | None = None
     blind: bool = False
-    by_client: bool = False
     needs_benign: bool = False
     finite: bool = True
     precision: float = 1e-5
+    rounds: Callable[..., list[np.ndarray]] | None = None
+
+    @property
+    def changes_updates(self) -> bool:
+        """Whether the table says what it sends in place of honest updates."""
+        return any(each is not None for each in (self.function, self.reference, self.rounds))

@@ -8,7 +8,7 @@ import numpy as np
 import reference
 
 import callbacks
-from catalogue.row import Attack, Draws
+from catalogue.row import Attack, Draws, Sent
 from flt import functional as F
 
 
@@ -57,8 +57,8 @@ def _zeroth_order(
 
 
 ATTACKS = [
-    Attack("NoAttack", callbacks.NoAttack),
-    Attack("LabelFlipping", callbacks.LabelFlippingAttack, labels=([0, 3, 7, 9], [9, 6, 2, 0])),
+    Attack("NoAttack", callbacks.NoAttack, blind=True),
+    Attack("LabelFlipping", callbacks.LabelFlippingAttack, labels=([0, 3, 7, 9], [9, 6, 2, 0]), blind=True),
     _krum("full", name="Krum", needs_benign=True),
     _krum("partial", name="Krum-partial", blind=True),
     _trim("full", [{"stretch": 5.0}], name="Trim", needs_benign=True),
@@ -68,9 +68,8 @@ ATTACKS = [
         callbacks.ScalingAttack,
         reference=lambda u, m, root, draws, scale=None: np.where(m[:, None], (scale or len(u)) * u, u),
         settings=[{"scale": 2.5}, {"scale": 0.5}],
-        golden=[([[0.1, -0.2, 0.3]], [True], [[1 / 3, -2 / 3, 1.0]], {"scale": 10 / 3})],
+        golden=[Sent([[0.1, -0.2, 0.3]], [True], [[1 / 3, -2 / 3, 1.0]], {"scale": 10 / 3})],
         blind=True,
-        by_client=True,
         finite=False,
     ),
     Attack(
