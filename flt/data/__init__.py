@@ -17,8 +17,10 @@ from flt.data.triggers import (
     CIFAR10_TRIGGER,
     HAR_TRIGGER,
     MNIST_TRIGGER,
+    BlendedTrigger,
     FeatureTrigger,
     PixelTrigger,
+    SinusoidalTrigger,
     Trigger,
 )
 
@@ -32,6 +34,7 @@ __all__ = [
     "MNIST",
     "MNIST_TRIGGER",
     "Arrays",
+    "BlendedTrigger",
     "ClientData",
     "DirichletPartition",
     "EvaluationBatches",
@@ -47,6 +50,7 @@ __all__ = [
     "RawData",
     "Rounds",
     "ShardPartition",
+    "SinusoidalTrigger",
     "Trigger",
     "sample_root",
 ]

@@ -1,0 +1,29 @@
+"""Backdoor triggers: what an attacker embeds in examples, in training and in evaluation alike."""
+
+from flt.data.triggers.base import Trigger
+from flt.data.triggers.blended import BlendedTrigger
+from flt.data.triggers.features import FeatureTrigger
+from flt.data.triggers.own import (
+    CHMNIST_TRIGGER,
+    CIFAR10_TRIGGER,
+    HAR_TRIGGER,
+    MNIST_TRIGGER,
+    MissingTrigger,
+    default_trigger,
+)
+from flt.data.triggers.pixels import PixelTrigger
+from flt.data.triggers.sinusoidal import SinusoidalTrigger
+
+__all__ = [
+    "CHMNIST_TRIGGER",
+    "CIFAR10_TRIGGER",
+    "HAR_TRIGGER",
+    "MNIST_TRIGGER",
+    "BlendedTrigger",
+    "FeatureTrigger",
+    "MissingTrigger",
+    "PixelTrigger",
+    "SinusoidalTrigger",
+    "Trigger",
+    "default_trigger",
+]
