@@ -1,6 +1,8 @@
 """Small grids: how they are made, results without runs, and launchers in the tests' own process."""
 
 import contextlib
+import io
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,11 +10,14 @@ from typing import Any
 
 import yaml
 from command_line import FLTRUST
+from matplotlib.axes import Axes
+from rich.console import Console
 
 import flt.grid.plan
 from flt.grid import Figure, Grid, Launcher, Outline
 from flt.grid.execution.job import Job, Outcome, run
 from flt.grid.execution.launchers import Ended
+from flt.grid.results.markdown import as_rich
 from flt.grid.results.rows import Row
 
 PAPER = Path(flt.grid.plan.__file__).with_name("paper.csv")
@@ -170,6 +175,27 @@ def make_row(
 
 
 REFERENCES = ("reference_testing_error_rate", "reference_attack_success_rate")
+
+
+def body_of(text: str) -> list[list[str]]:
+    """The words of each line of the one table."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert re.fullmatch(r"\|(-+\|)+", lines[1])
+    return [[word.strip() for word in re.split(r"(?<!\\)\|", line)[1:-1]] for line in [lines[0], *lines[2:]]]
+
+
+def shown(outline: Outline, rows: list[Row], **console: Any) -> str:
+    """What a terminal of 100 columns shows."""
+    file = io.StringIO()
+    terminal = Console(file=file, width=100, **console)
+    for table in as_rich(outline, rows):
+        terminal.print(table)
+    return file.getvalue()
+
+
+def texts(axis: Axes) -> dict[tuple[int, int], str]:
+    """What is written into the cells, by row and column."""
+    return {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in axis.texts}
 
 
 @contextlib.contextmanager

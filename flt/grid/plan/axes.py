@@ -10,7 +10,7 @@ from jsonargparse.typing import Path_fr
 
 from flt.cli.configs import check_file, own_config, read_text
 from flt.errors import InputError
-from flt.grid.plan.naming import MEASURES, column_of, label_of
+from flt.grid.plan.naming import MEASURES, WORST, column_of, label_of
 
 if TYPE_CHECKING:
     File = str | Path
@@ -20,7 +20,7 @@ else:
 Axes = File | dict[str, Any] | list[File | dict[str, Any]]
 """What a configuration may give for ``axes``."""
 
-RESERVED = ("config", "seed", "data_used", "rounds", *MEASURES)
+RESERVED = ("config", "seed", "data_used", "rounds", WORST, *MEASURES)
 """Names that are taken: of a level's file, and of columns of ``table.csv``."""
 
 ENDINGS = (".yaml", ".yml")

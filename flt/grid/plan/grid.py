@@ -71,6 +71,8 @@ class Grid:
         figure: How `flt plot` draws it; null is the table's heat maps alone.
         measures: What a cell of the table shows of its runs, such as ``[testing_error_rate, testing_loss]`` or a metric
             of your own; null is the rates on the test set.
+        worst: Axis of rows or columns, such as ``attack``, whose worst level gets a column or row of its own: the
+            largest mean of each measure, whose it is, and the runner-up; null is none.
 
     Raises:
         InputError: If the axes do not make a grid.
@@ -90,6 +92,7 @@ class Grid:
         columns: str | None = None,
         figure: Figure | None = None,
         measures: list[str] | None = None,
+        worst: str | None = None,
     ) -> None:
         self.base = [file_named("base", path) for path in (base if isinstance(base, list) else [base])]
         self.axes = axes_of(axes)
@@ -114,8 +117,20 @@ class Grid:
         if columns == rows:
             raise InputError(f"columns={columns} is the axis of the rows as well: choose another")
         source = None if reference is None else "the paper's" if reference.file is None else "the reference's"
+        worst = worst and self._column("worst", worst)
+        if worst not in (None, rows, columns):
+            raise InputError(f"worst={worst} has a table for each of its levels: make it the rows or the columns")
         self.outline = Outline(
-            title, levels, self.seeds, rows, columns, tolerance, source, figure and self._checked(figure), measures
+            title,
+            levels,
+            self.seeds,
+            rows,
+            columns,
+            tolerance,
+            source,
+            figure and self._checked(figure),
+            measures,
+            worst,
         )
         if measures is not None and (not measures or len({*measures} - levels.keys()) < len(measures)):
             raise InputError(f"measures={measures}: name metrics, each once, that are no axes of the grid")

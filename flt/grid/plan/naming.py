@@ -6,6 +6,9 @@ from typing import Any
 MEASURES = {"testing_error_rate": "testing error rate", "attack_success_rate": "attack success rate"}
 """The rates on the test set, with their names for people."""
 
+WORST = "worst"
+"""The last column or row of a table that has the worst of an axis, and a column of ``table.csv``."""
+
 NAMES = {
     **MEASURES,
     "root_size": "examples in the root dataset",

@@ -49,6 +49,7 @@ class Outline:
         source: Whose the published numbers are, in words; None if there are none.
         figure: How `flt plot` draws it.
         measures: What a cell of the table shows; None is the rates on the test set.
+        worst: Axis of rows or columns whose worst level has a column or row of its own; None if there is none.
     """
 
     title: str
@@ -60,6 +61,7 @@ class Outline:
     source: str | None = None
     figure: Figure | None = None
     measures: list[str] | None = None
+    worst: str | None = None
 
     @property
     def shown(self) -> list[str]:

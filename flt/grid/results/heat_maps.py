@@ -2,8 +2,9 @@
 
 import io
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from textwrap import fill
+from typing import Any, NamedTuple
 
 from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
@@ -12,9 +13,8 @@ from matplotlib.figure import Figure
 
 from flt.grid.plan.naming import readable
 from flt.grid.plan.outline import Outline
-from flt.grid.results.rows import Row, Value, exceeds, panel_title, values_of
-
-Place = tuple[int, int]  # row and column
+from flt.grid.results.rows import Row, Value, exceeds, panel_title
+from flt.grid.results.table import Body, Entry, body_of
 
 
 class HeatMap(NamedTuple):
@@ -25,20 +25,23 @@ class HeatMap(NamedTuple):
         colours: Name of the colour map.
         form: How the number is written.
         marks: Whether cells beyond the tolerance are bold.
+        names: Whether the worst is named.
     """
 
     number: Callable[[Value], float | None]
     colours: str
     form: str
     marks: bool = False
+    names: bool = False
 
 
 RATES, DIFFERENCES = "YlOrRd", "RdBu_r"
 FURTHEST = 0.2  # differences from here on have the darkest colour
 SHORTEST = 0.2  # scale of the rates
 LONGEST = 10  # letters of a column's label that have room in a line
+PLAIN, NAMED, ACROSS = 8.0, 6.0, 18  # sizes of letters, and how many of the smaller ones have room in a cell
 MAPS = {
-    "measured": HeatMap(lambda value: value.mean, RATES, "{:.3f}"),
+    "measured": HeatMap(lambda value: value.mean, RATES, "{:.3f}", names=True),
     "published": HeatMap(lambda value: value.published, RATES, "{:.2f}"),
     "measured - published": HeatMap(lambda value: value.difference, DIFFERENCES, "{:+.3f}", marks=True),
 }
@@ -56,24 +59,15 @@ def draw_heat_maps(outline: Outline, rows: Sequence[Row]) -> bytes:
         A PNG file's content.
     """
     maps = MAPS if outline.source is not None else {"measured": MAPS["measured"]}
-    levels, columns, darkest = outline.axes[outline.rows], outline.column_labels, _highest(rows, outline.shown[0])
+    bodies = [body_of(outline, rows, panel) for panel in outline.panels]
+    levels, columns, darkest = bodies[0].rows, bodies[0].columns, _highest(rows, outline.shown[0])
     width = 1.6 + max(3.0, 0.95 * len(columns)) * len(maps)
     height = 0.9 + (0.62 * len(levels) + 0.9) * len(outline.panels)
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(len(outline.panels), len(maps), squeeze=False, sharex=True, sharey=True)
-    for panel, line in zip(outline.panels, axes, strict=True):
-        labels = {
-            (y, x): outline.labels_at(panel, row, column)
-            for y, row in enumerate(levels)
-            for x, column in enumerate(columns)
-        }
-        cells = {place: values_of(rows, found, outline.shown) for place, found in labels.items()}
-        far = {place for place, found in labels.items() if exceeds(cells[place], outline.tolerance_of(found))}
+    for panel, body, line in zip(outline.panels, bodies, axes, strict=True):
         for (name, heat_map), axis in zip(maps.items(), line, strict=True):
-            shown = {place: _numbers(cell, heat_map) for place, cell in cells.items()}
-            differs = heat_map.colours == DIFFERENCES
-            scale = Normalize(-FURTHEST, FURTHEST, clip=True) if differs else Normalize(0.0, darkest)
-            _draw(axis, shown, heat_map, scale, far if heat_map.marks else set(), colour_of=outline.shown[0])
+            _draw(axis, outline, body, heat_map, darkest)
             axis.set_title(" · ".join(part for part in (panel_title(panel), name) if part), fontsize=10)
         line[0].set_yticks(range(len(levels)), levels)
     for axis in axes[-1]:
@@ -102,37 +96,45 @@ def _highest(rows: Sequence[Row], measure: str) -> float:
     return max([SHORTEST, *(float(row[name]) for row in rows for name in names if row.get(name) is not None)])
 
 
-def _numbers(cell: Mapping[str, Value], heat_map: HeatMap) -> dict[str, float]:
+def _numbers(entry: Entry, heat_map: HeatMap) -> dict[str, float]:
     """Returns the number of each measure of a cell."""
-    numbers = {measure: heat_map.number(value) for measure, value in cell.items()}
+    numbers = {measure: heat_map.number(value) for measure, value in entry.values.items()}
     # Rounded and with 0 added, as -0.000 looks like a number of its own.
     return {measure: round(number, 3) + 0.0 for measure, number in numbers.items() if number is not None}
 
 
-def _draw(
-    axis: Axes,
-    cells: Mapping[Place, Mapping[str, float]],
-    heat_map: HeatMap,
-    scale: Normalize,
-    bold: Container[Place],
-    *,
-    colour_of: str,
-) -> None:
-    """Draws one heat map: the colour is one measure, and the numbers of all are written into the cells."""
-    height, width = (1 + max(place[side] for place in cells) for side in (0, 1))
-    image = [[cells[y, x].get(colour_of, math.nan) for x in range(width)] for y in range(height)]
-    colours = colormaps[heat_map.colours]
+def _draw(axis: Axes, outline: Outline, body: Body, heat_map: HeatMap, darkest: float) -> None:
+    """Draws one heat map: the colour is the first measure, and the numbers of all are written into the cells."""
+    numbers = {place: _numbers(entry, heat_map) for place, entry in body.entries.items()}
+    first, across = outline.shown[0], range(len(body.columns))
+    image = [[numbers[y, x].get(first, math.nan) for x in across] for y in range(len(body.rows))]
+    colours, differs = colormaps[heat_map.colours], heat_map.colours == DIFFERENCES
+    scale = Normalize(-FURTHEST, FURTHEST, clip=True) if differs else Normalize(0.0, darkest)
     axis.imshow(image, cmap=colours, norm=scale, aspect="auto")
-    for (y, x), numbers in cells.items():
-        text = "\n".join(map(heat_map.form.format, numbers.values())) or "-"
-        number = numbers.get(colour_of)
+    for (y, x), entry in body.entries.items():
+        number = numbers[y, x].get(first)
         colour = "black" if number is None or _is_light(colours(float(scale(number)))) else "white"
-        weight = "bold" if (y, x) in bold else "normal"
-        axis.text(x, y, text, ha="center", va="center", fontsize=8, color=colour, weight=weight)
+        far = heat_map.marks and exceeds(entry.values, outline.tolerance_of(entry.labels))
+        size = NAMED if heat_map.names and entry.levels else PLAIN
+        look: dict[str, Any] = {"fontsize": size, "color": colour, "weight": "bold" if far else "normal"}
+        axis.text(x, y, _text(entry, numbers[y, x], heat_map), ha="center", va="center", **look)
+    if outline.worst == outline.rows:  # apart from the others
+        axis.axhline(len(body.rows) - 1.5, color="white", linewidth=5)
+    elif outline.worst is not None:
+        axis.axvline(len(body.columns) - 1.5, color="white", linewidth=5)
     axis.set_xticks([])
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     axis.set_facecolor("#eeeeee")
+
+
+def _text(entry: Entry, numbers: Mapping[str, float], heat_map: HeatMap) -> str:
+    """The numbers of a cell; where it is the worst, whose they are, and the runner-up."""
+    levels = entry.levels if heat_map.names else {}
+    lines = [f"{heat_map.form.format(number)} {levels.get(name, '')}".rstrip() for name, number in numbers.items()]
+    if levels and entry.runner_up:
+        lines.insert(1, entry.second)
+    return "\n".join(fill(line, ACROSS) for line in lines) or "-"
 
 
 def _is_light(colour: tuple[float, float, float, float]) -> bool:

@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from flt.grid.plan.naming import readable
-from flt.grid.plan.outline import Labels, Outline
-from flt.grid.results.rows import Row, Value, exceeds, panel_title, values_of
+from flt.grid.plan.outline import Outline
+from flt.grid.results.rows import Row, exceeds, panel_title
+from flt.grid.results.table import Entry, body_of
 
 
 def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, str], *, left: int = 0) -> str:
@@ -26,8 +27,10 @@ def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, st
         lines += ["", f"Incomplete: {left} of {len(rows) + len(failures) + left} runs are still to be made."]
     for panel in outline.panels:
         lines += ["", f"## {panel_title(panel)}"] if panel else []
-        header = [readable(outline.rows), *(label or readable(outline.shown[0]) for label in outline.column_labels)]
-        table = [header, *([row, *cells] for row, cells in _body(outline, rows, panel).items())]
+        body = body_of(outline, rows, panel)
+        table = [[readable(outline.rows), *(label or readable(outline.shown[0]) for label in body.columns)]]
+        for y, row in enumerate(body.rows):
+            table.append([row, *(_written(outline, body.entries[y, x]) for x in range(len(body.columns)))])
         lines += ["", *_aligned([[_escaped(word) for word in line] for line in table])]
     if failures:
         lines += ["", f"{len(failures)} {'run' if len(failures) == 1 else 'runs'} failed:", ""]
@@ -42,46 +45,44 @@ def as_rich(outline: Outline, rows: Sequence[Row]) -> list[Table]:
         title = " · ".join(part for part in (outline.title, panel_title(panel)) if part)
         table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
         table.add_column(escape(readable(outline.rows)), style="cyan", no_wrap=True)
-        for label in outline.column_labels:
+        body = body_of(outline, rows, panel)
+        for label in body.columns:
             table.add_column(escape(label or ""))
-        for row in outline.axes[outline.rows]:
-            labels = [outline.labels_at(panel, row, column) for column in outline.column_labels]
-            table.add_row(
-                escape(row), *(_compact(outline, values_of(rows, cell, outline.shown), cell) for cell in labels)
-            )
+        for y, row in enumerate(body.rows):
+            table.add_row(escape(row), *(_compact(outline, body.entries[y, x]) for x in range(len(body.columns))))
         tables.append(table)
     return tables
 
 
-def _compact(outline: Outline, values: Mapping[str, Value], labels: Labels) -> Text:
-    lines, tolerance = [], outline.tolerance_of(labels)
-    for value in values.values():
+def _compact(outline: Outline, entry: Entry) -> Text:
+    lines, tolerance = [], outline.tolerance_of(entry.labels)
+    for measure, value in entry.values.items():
         published = "" if value.published is None else f" ({value.published:.2f})"
         mark = " *" if value.is_beyond(tolerance) else ""
-        lines.append(Text(f"{value.mean:.3f}{published}{mark}", style="bold yellow" if mark else ""))
+        level = f" {entry.levels[measure]}" if entry.levels else ""
+        lines.append(Text(f"{value.mean:.3f}{published}{mark}{level}", style="bold yellow" if mark else ""))
+    if entry.runner_up:
+        lines.insert(1, Text(entry.second))
     return Text("\n").join(lines) if lines else Text("-")
 
 
-def text_of(values: Mapping[str, Value]) -> str:
+def text_of(entry: Entry) -> str:
     """A cell: mean and standard deviation of each measure, and the reference's values in brackets."""
     parts, published = [], []
-    for value in values.values():
-        parts.append(f"{value.mean:.3f}" + ("" if value.spread is None else f" ±{value.spread:.3f}"))
+    for measure, value in entry.values.items():
+        level = f" {entry.levels[measure]}" if entry.levels else ""
+        parts.append(f"{value.mean:.3f}" + ("" if value.spread is None else f" ±{value.spread:.3f}") + level)
         if value.published is not None:
             published.append(f"{value.published:.2f}")
+    if entry.runner_up:
+        parts[0] += f"; {entry.second}"
     return " / ".join(parts) + (f" ({' / '.join(published)})" if published else "")
 
 
-def _body(outline: Outline, rows: Sequence[Row], panel: dict[str, str]) -> dict[str, list[str]]:
-    body: dict[str, list[str]] = {}
-    for row in outline.axes[outline.rows]:
-        body[row] = []
-        for column in outline.column_labels:
-            labels = outline.labels_at(panel, row, column)
-            values = values_of(rows, labels, outline.shown)
-            text = text_of(values) or "-"
-            body[row].append(f"**{text}**" if exceeds(values, outline.tolerance_of(labels)) else text)
-    return body
+def _written(outline: Outline, entry: Entry) -> str:
+    """A cell in Markdown."""
+    text = text_of(entry) or "-"
+    return f"**{text}**" if exceeds(entry.values, outline.tolerance_of(entry.labels)) else text
 
 
 def explanation(outline: Outline, rows: Sequence[Row], *, below: bool = False) -> str:
@@ -106,6 +107,9 @@ def explanation(outline: Outline, rows: Sequence[Row], *, below: bool = False) -
     if outline.source is not None:
         mark = "*" if below else "Bold"
         text += f"; in brackets {outline.source} value. {mark}: further from it than {outline.limits}"
+    if outline.worst is not None:
+        rest = ", and whose it is" if len(outline.shown) == 1 else " of each, and whose it is"
+        text += f". Worst: over {readable(outline.worst)} the largest mean{rest}; then the runner-up"
     return f"{text}."
 
 

@@ -10,6 +10,7 @@ from flt.files import write_atomically
 from flt.grid.plan.outline import Figure, Outline
 from flt.grid.results.markdown import as_markdown
 from flt.grid.results.rows import Row, as_csv, from_csv
+from flt.grid.results.table import with_places
 
 if TYPE_CHECKING:  # `flt table --help` does without matplotlib
     from matplotlib.figure import Figure as Canvas
@@ -60,7 +61,7 @@ class Results:
 
     def write_tables(self) -> None:
         """Writes ``table.csv`` and ``table.md``, which takes milliseconds: also while a grid goes on."""
-        write_atomically(self.folder / "table.csv", as_csv(self.rows))
+        write_atomically(self.folder / "table.csv", as_csv(with_places(self.outline, self.rows)))
         text = as_markdown(self.outline, self.rows, self.failures, left=self.left)
         write_atomically(self.folder / "table.md", text)
 

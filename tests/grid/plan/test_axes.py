@@ -89,7 +89,7 @@ MISTAKES: dict[str, tuple[Any, list[str]]] = {
     "two of one name": ({"data.root_size": SOME, "model.root_size": SOME}, ["root_size", "two", "rename"]),
     **{
         f"named {name}": ({f"data.{name}": SOME}, [name, "rename"])
-        for name in ("seed", "config", "rounds", "data_used", "testing_error_rate", "attack_success_rate")
+        for name in ("seed", "config", "rounds", "data_used", "worst", "testing_error_rate", "attack_success_rate")
     },
     "missing file": ("nope.yaml", ["axes=nope.yaml", "no such file"]),
     "folder as file": (".", ["axes=.", "no such file"]),

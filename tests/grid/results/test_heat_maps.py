@@ -1,16 +1,13 @@
 """The heat maps: which numbers stand where, and in which colours."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
-from grids import make_outline, make_row
-from matplotlib.axes import Axes
+from grids import make_outline, make_row, texts
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from flt.grid.results import heat_maps
 from flt.grid.results.heat_maps import FURTHEST, SHORTEST, draw_heat_maps
 
 LEVELS = {"attack": ["No attack", "Scaling attack"], "rule": ["FedAvg", "Krum", "Median"]}
@@ -20,25 +17,6 @@ ROWS = [
     make_row({"attack": "Scaling attack", "rule": "FedAvg"}, 0.25, 1.0, published=(0.25, 0.5)),
     make_row({"attack": "Scaling attack", "rule": "Krum"}, 0.9, 0.0, published=(0.1, 0.01)),
 ]
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are made."""
-    figures: list[Figure] = []
-
-    class Noted(Figure):
-        def __init__(self, **settings: Any) -> None:
-            super().__init__(**settings)
-            figures.append(self)
-
-    monkeypatch.setattr(heat_maps, "Figure", Noted)
-    return figures
-
-
-def texts(axis: Axes) -> dict[tuple[int, int], str]:
-    """What is written into the cells, by row and column."""
-    return {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in axis.texts}
 
 
 def luminance(colour: tuple[float, ...]) -> float:

@@ -1,35 +1,14 @@
 """The tables in Markdown and for the terminal."""
 
-import io
 import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from grids import make_outline, make_row
-from rich.console import Console
+from grids import body_of, make_outline, make_row, shown
 
-from flt.grid import Outline
-from flt.grid.results.markdown import as_markdown, as_rich, explanation
-from flt.grid.results.rows import Row
+from flt.grid.results.markdown import as_markdown, explanation
 
 LEVELS = {"attack": ["No attack", "Scaling attack"], "rule": ["FedAvg", "Krum"]}
-
-
-def body_of(text: str) -> list[list[str]]:
-    """The words of each line of the one table."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert re.fullmatch(r"\|(-+\|)+", lines[1])
-    return [[word.strip() for word in re.split(r"(?<!\\)\|", line)[1:-1]] for line in [lines[0], *lines[2:]]]
-
-
-def shown(outline: Outline, rows: list[Row], **console: Any) -> str:
-    """What a terminal of 100 columns shows."""
-    file = io.StringIO()
-    terminal = Console(file=file, width=100, **console)
-    for table in as_rich(outline, rows):
-        terminal.print(table)
-    return file.getvalue()
 
 
 ROWS = [
