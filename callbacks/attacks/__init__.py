@@ -1,10 +1,13 @@
 """Attacks: thin classes over `flt.functional`."""
 
+from callbacks.attacks import omniscient
 from callbacks.attacks.adaptive import AdaptiveAttack
 from callbacks.attacks.krum import KrumAttack
 from callbacks.attacks.label_flipping import LabelFlippingAttack
 from callbacks.attacks.none import NoAttack
+from callbacks.attacks.omniscient import *  # noqa: F403
 from callbacks.attacks.scaling import ScalingAttack
 from callbacks.attacks.trim import TrimAttack
 
 __all__ = ["AdaptiveAttack", "KrumAttack", "LabelFlippingAttack", "NoAttack", "ScalingAttack", "TrimAttack"]
+__all__ += omniscient.__all__

@@ -1,5 +1,5 @@
 """The attacks, by the families of `callbacks.attacks`."""
 
-from catalogue.attacks import baselines
+from catalogue.attacks import baselines, omniscient
 
-ATTACKS = [*baselines.ATTACKS]
+ATTACKS = [*baselines.ATTACKS, *omniscient.ATTACKS]

@@ -1,0 +1,30 @@
+"""The setting z of attacks that shift a mean by some standard deviations."""
+
+import math
+
+from lightning.pytorch.utilities import rank_zero_warn
+
+from flt.errors import InputError, check_not_negative
+from flt.federation import Federation
+from flt.functional.attacks.omniscient.alie import Shift, alie_shift
+
+
+def check_shift(z: Shift) -> None:
+    """Raises an `InputError` unless ``attack.z`` is a number of 0 or more, or the word "formula"."""
+    if not isinstance(z, str):
+        check_not_negative("attack.z", z)
+    elif z != "formula":
+        raise InputError(f"attack.z={z!r} must be a number of 0 or more, or formula")
+
+
+def warn_of_shift(z: Shift, federation: Federation) -> None:
+    """Warns where ``attack.z=formula`` has no answer, or 0, for the clients of a round."""
+    num_clients = federation.clients_per_round
+    num_malicious = math.ceil(federation.num_malicious * num_clients / federation.num_clients)
+    if z != "formula" or not 0 < num_malicious < num_clients:
+        return
+    found, counts = alie_shift(num_clients, num_malicious), f"{num_malicious} malicious of {num_clients} clients"
+    if found == 0.0:
+        rank_zero_warn(f"attack.z=formula is 0 with {counts}, who send the mean as it is: set a number, such as 1.5")
+    elif num_malicious > num_clients // 2:
+        rank_zero_warn(f"attack.z=formula is undefined with {counts}, a majority: z={found:.3g} is used in its place")

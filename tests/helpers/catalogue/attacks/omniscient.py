@@ -1,0 +1,59 @@
+"""Attacks that know the benign updates."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import reference.omniscient_attacks as reference
+
+import callbacks
+from catalogue.row import Attack, Sent
+from flt import functional as F
+from flt.federation import Attack as Plugin
+
+BENIGN = [[1.0, 2.0, 0.0], [3.0, 0.0, 1.0], [2.0, 4.0, -1.0], [2.0, 2.0, 4.0]]
+HONEST, MALICIOUS = [*BENIGN, *[[9.0, -9.0, 9.0]] * 3], [False] * 4 + [True] * 3
+
+
+def golden(*crafted: list[float], **settings: Any) -> Sent:
+    """What three malicious clients beside the benign ones above send: one vector for all of them, or one each."""
+    return Sent(HONEST, MALICIOUS, [*BENIGN, *(crafted if len(crafted) > 1 else crafted * 3)], settings)
+
+
+def _row(
+    make: Callable[..., Plugin], function: Callable[..., Any], expected: Callable[..., np.ndarray], **row: Any
+) -> Attack:
+    return Attack(
+        make.__name__,
+        make,
+        lambda u, m, root, g, **s: function(u, m, generator=g, **s),
+        lambda u, m, root, draws, **s: expected(u, m, **s),
+        needs_benign=True,
+        **row,
+    )
+
+
+PARTIAL = {"knowledge": "partial"}
+ALIE_GOLDEN = [
+    golden([1.523064, 1.046127, -0.261855], z="formula"),
+    golden([2.476936, 2.953873, 2.261855], z="formula", sign="plus"),
+    golden([2 - 0.816497, 2 - 1.632993, 1 - 2.160247], z=1.0, ddof=1),
+    golden([0.939340, -0.121320, -1.806243]),
+]
+
+ATTACKS = [
+    _row(
+        callbacks.ALIE,
+        F.alie,
+        reference.alie,
+        settings=[PARTIAL, {"z": "formula"}, {"z": 0.3, "sign": "plus", "ddof": 1}],
+        golden=ALIE_GOLDEN,
+    ),
+    _row(
+        callbacks.IPM,
+        F.ipm,
+        reference.ipm,
+        settings=[PARTIAL, {"epsilon": 10.0}],
+        golden=[golden([-1.0, -1.0, -0.5], epsilon=0.5), golden([-0.2, -0.2, -0.1])],
+    ),
+]
