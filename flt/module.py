@@ -30,7 +30,7 @@ from flt.runs.unsaved import own_tensors
 from flt.runs.writing import write_safely
 from flt.server.assembly import assemble
 from flt.server.callback_checks import check_callbacks, check_monitors
-from flt.server.checks import check_milestones, check_server_optimizer, check_trainer
+from flt.server.checks import check_milestones, check_schedule, check_server_optimizer, check_trainer
 from flt.server.continuation import OF_MODEL, keep, settings_of_data, settings_of_rounds, take_up
 from flt.server.memory_check import check_kept, check_memory
 from flt.server.network_checks import check_network
@@ -154,6 +154,7 @@ class FederatedModule(RowMetrics):
                 initialize(self.network, self.initialization, generator=generator(self.seed, "initialization"))
                 self._is_initialized = True
             check_milestones(self.lr_milestones, self.lr_gamma, self.client_lr, num_rounds=self.trainer.max_steps)
+            check_schedule(only(self.trainer, Attack), num_rounds=self.trainer.max_steps)
             self._set_up_rounds(data)
             check_memory(self.federation, local_steps=self.local_steps, batch_size=data.batch_size)
             self.kept = check_kept(self._reception.callbacks, self.federation, self._training.flat.num_params)
@@ -170,6 +171,7 @@ class FederatedModule(RowMetrics):
             root_batch_size=self.root_batch_size,
             clients_per_round=self.clients_per_round,
             num_byzantine=self.num_byzantine,
+            server_lr=self.server_lr,
             processes=Processes(self.trainer.global_rank, self.trainer.world_size),
         )
         self.rule, self.federation = self._reception.rule, self._reception.cohort.federation

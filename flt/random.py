@@ -37,10 +37,3 @@ def sample_clients(num_clients: int, num_sampled: int, *, seed: int, round_numbe
         return torch.arange(num_clients)
     order = torch.randperm(num_clients, generator=generator(seed, "clients", round_number))
     return order[:num_sampled].sort().values
-
-
-def sample_malicious(num_clients: int, num_malicious: int, *, seed: int) -> Tensor:
-    """Which clients are malicious, drawn once a run: boolean mask of shape ``[num_clients]``."""
-    mask = torch.zeros(num_clients, dtype=torch.bool)
-    mask[torch.randperm(num_clients, generator=generator(seed, "malicious"))[:num_malicious]] = True
-    return mask

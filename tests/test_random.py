@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from flt.random import generator, run_seed, sample_clients, sample_malicious
+from flt.random import generator, run_seed, sample_clients
 
 
 def numbers(*arguments):
@@ -29,7 +29,6 @@ def test_a_generator_leaves_the_global_state_alone():
     before = torch.get_rng_state()
     numbers(3, "batches", 2)
     sample_clients(10, 3, seed=0, round_number=1)
-    sample_malicious(10, 3, seed=0)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -52,13 +51,3 @@ def test_all_clients_take_part_in_order(num_clients):
 def test_clients_are_equally_likely():
     counts = sum(torch.bincount(sample_clients(10, 3, seed=0, round_number=i), minlength=10) for i in range(2000))
     assert (counts - 600).abs().max() < 5 * (2000 * 0.3 * 0.7) ** 0.5
-
-
-@pytest.mark.parametrize("num_malicious", [0, 1, 6, 30])
-def test_malicious_clients(num_malicious):
-    masks = [sample_malicious(30, num_malicious, seed=seed) for seed in range(20)]
-    assert all(mask.dtype == torch.bool and mask.shape == (30,) for mask in masks)
-    assert [int(mask.sum()) for mask in masks] == [num_malicious] * 20
-    assert torch.equal(sample_malicious(30, num_malicious, seed=7), masks[7])
-    if 0 < num_malicious < 30:
-        assert len({tuple(mask.tolist()) for mask in masks}) > 5

@@ -115,6 +115,8 @@ class EvaluationMetrics(Callback):
 class ClientErrors(Callback):
     """Adds the global model's errors on the benign clients' own training data to each evaluation during training.
 
+    Clients that a schedule draws anew as malicious in some rounds count as benign ones.
+
     ``client_error_mean`` is the mean of the clients' error rates, ``client_error_worst_tenth`` the mean over the tenth
     of the clients with the highest ones, and ``client_error_spread`` their standard deviation. Every evaluation takes a
     forward pass over the data of all clients.
@@ -126,7 +128,7 @@ class ClientErrors(Callback):
             return
         assert isinstance(pl_module, FederatedModule)
         errors = errors_by_client(pl_module, trainer.global_rank, trainer.world_size).compute().cpu()
-        errors = errors[~pl_module.federation.malicious.cpu() & errors.isfinite()]
+        errors = errors[~pl_module.federation.malicious_throughout & errors.isfinite()]
         if len(errors):
             worst = errors.topk(-(-len(errors) // 10)).values
             values = torch.stack([errors.mean(), worst.mean(), errors.std(correction=0)])

@@ -103,7 +103,7 @@ def draw_run(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger) 
     federation = module.federation
     title = (
         f"{module.data.display_name} · {module.rule.label} · {attack_label(trainer)}"
-        f" ({federation.num_malicious} of {federation.num_clients} clients malicious)"
+        f" ({federation.describe_malicious()})"
     )
     return draw_curves(metrics.rows, title)
 
@@ -126,7 +126,7 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
         "root dataset": f"{len(data.root)} examples, {data.describe_root()}",
         "inputs": data.inputs.describe(),
         "aggregation": module.rule.describe(federation),
-        "attack": f"{attack_label(trainer)}: {federation.num_malicious} of {clients} clients malicious",
+        "attack": f"{attack_label(trainer)}: {federation.describe_malicious()}",
         "memory": ", ".join(f"{name} keeps {_size(kept)} from round to round" for name, kept in module.kept.items()),
         "step": describe_step(module),
         "rounds": f"{trainer.max_steps:,}" + (f", from {trainer.global_step:,}" if trainer.global_step else ""),

@@ -108,7 +108,7 @@ def clients_table(module: FederatedModule, means: ClientMeans) -> tuple[list[str
     counts = class_counts(data.clients.labels, federation.num_examples, data.num_classes)
     classes = [f"class {name}" for name in data.class_names]
     columns: list[str | int] = ["client", "examples", *classes, "malicious", "mean trust score", "mean weight"]
-    sizes, malicious = federation.num_examples.tolist(), federation.malicious.tolist()
+    sizes, malicious = federation.num_examples.tolist(), federation.malicious_throughout.tolist()
     trust, weights = (means[name] for name in MEANS)
     shown = range(min(federation.num_clients, MOST_ROWS))
     return columns, [

@@ -45,7 +45,8 @@ class DataOverview:
         title: The data set's name, marked if the data are synthetic.
         class_names: Names of the classes.
         counts: Examples of each client by class, int64 of shape ``[num_clients, num_classes]``.
-        malicious: Which clients are malicious, boolean of shape ``[num_clients]``.
+        malicious: Which clients are malicious for the whole run, boolean of shape ``[num_clients]``.
+        who: How many clients are malicious, and when, for people.
         root_counts: Examples of the root dataset by class, int64 of shape ``[num_classes]``.
         num_test: Number of test examples.
         root: How the root dataset was drawn, for people.
@@ -59,6 +60,7 @@ class DataOverview:
     class_names: tuple[str, ...]
     counts: Tensor
     malicious: Tensor
+    who: str
     root_counts: Tensor
     num_test: int
     root: str
@@ -79,7 +81,7 @@ class DataOverview:
 
     @property
     def num_malicious(self) -> int:
-        """Number of malicious clients."""
+        """Number of clients that are malicious for the whole run."""
         return int(self.malicious.sum())
 
 
@@ -100,7 +102,8 @@ def overview_of(data: FederatedDataModule, attack: Attack | None) -> DataOvervie
         title=data.display_name,
         class_names=tuple(data.class_names),
         counts=class_counts(federation.clients.labels, federation.num_examples, data.num_classes),
-        malicious=federation.malicious,
+        malicious=federation.malicious_throughout,
+        who=federation.describe_malicious(),
         root_counts=data.root.labels.cpu().bincount(minlength=data.num_classes),
         num_test=len(data.test),
         root=data.describe_root(),

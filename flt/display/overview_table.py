@@ -39,13 +39,12 @@ def print_overview(overview: DataOverview, console: Console | None = None) -> No
 
 def describe(overview: DataOverview) -> dict[str, str]:
     """Describes data, partition, root dataset and attack as lines of a table."""
-    clients, malicious = overview.num_clients, overview.num_malicious
     return {
         "data": f"{overview.title}: {int(overview.counts.sum()):,} training examples, {overview.num_test:,} test"
         f" examples, {overview.num_classes} classes",
-        "clients": f"{clients:,}; partition: {overview.partition}",
+        "clients": f"{overview.num_clients:,}; partition: {overview.partition}",
         "root dataset": f"{int(overview.root_counts.sum()):,} examples, {overview.root}",
-        "attack": f"{overview.attack}: {malicious:,} of {clients:,} clients malicious",
+        "attack": f"{overview.attack}: {overview.who}",
         "seed": str(overview.seed),
     }
 

@@ -10,6 +10,7 @@ from flt.errors import InputError, check_choice
 from flt.federation.hooks import FederatedCallback, by_client
 from flt.federation.returned import check_crafted, check_poisoned
 from flt.federation.round import Backdoor, Federation, Round
+from flt.federation.schedule import ALWAYS, Schedule
 from flt.functional.attacks.knowledge import Knowledge
 
 
@@ -21,9 +22,15 @@ class Attack(FederatedCallback, ABC):
             the seed.
         knowledge: What malicious clients know of the round: the updates of all benign clients ("full") or their own
             honest ones alone ("partial").
+        start_round: First round in which they attack, counted from 0; before it they follow the protocol.
+        end_round: First round in which they no longer attack; null for the end of the run.
+        every: They attack in one of so many rounds, counted from the first one.
+        ramp: Rounds over which the number of clients that attack rises from ``1 / ramp`` of the malicious ones to all,
+            in a random order; 0 for all from the first round on.
+        redraw: Whether as many malicious clients are drawn anew, among all clients, in each round.
 
     Raises:
-        InputError: If ``fraction`` is outside [0, 1), or ``knowledge`` is another word.
+        InputError: If ``fraction`` is outside [0, 1), ``knowledge`` is another word, or the schedule is none.
     """
 
     active: bool = True
@@ -32,7 +39,19 @@ class Attack(FederatedCallback, ABC):
     uses_knowledge: bool = False
     """Whether it makes a difference to the attack what it knows of the benign clients."""
 
-    def __init__(self, fraction: float = 0.2, knowledge: Knowledge = "full") -> None:
+    schedule: Schedule = ALWAYS
+    """When it takes place."""
+
+    def __init__(
+        self,
+        fraction: float = 0.2,
+        knowledge: Knowledge = "full",
+        start_round: int = 0,
+        end_round: int | None = None,
+        every: int = 1,
+        ramp: int = 0,
+        redraw: bool = False,
+    ) -> None:
         if not 0.0 <= fraction < 1.0:
             raise InputError(f"attack.fraction={fraction} must be at least 0 and less than 1")
         check_choice("attack.knowledge", knowledge, Knowledge)
@@ -40,21 +59,34 @@ class Attack(FederatedCallback, ABC):
             rank_zero_warn(f"attack.knowledge=partial has no effect: {self.label} knows no other client's update")
         self.fraction = fraction
         self.knowledge: Knowledge = knowledge
+        self.schedule = Schedule(start_round, end_round, every, ramp, redraw)
+
+    @property
+    def members(self) -> tuple["Attack", ...]:
+        """The attacks that it is made of, each with its own malicious clients; itself where it is one alone."""
+        return (self,)
+
+    def check(self, federation: Federation) -> None:
+        """Raises an `InputError`, or warns, where the settings do not fit the federation; called before a run's start.
+
+        Args:
+            federation: The clients, with the data that they have before the attack.
+        """
 
     def backdoor(self, default: Backdoor) -> Backdoor | None:
         """The backdoor whose success is measured, None if the attack has none; ``default`` is the data set's own."""
         return None
 
     def poison(self, federation: Federation) -> ClientData | None:
-        """The local data with those of the malicious clients changed."""
+        """The local data with what the clients of ``federation.malicious`` train on when they attack."""
 
     @by_client
     def craft(self, round: Round) -> Tensor | Round | None:
         """What the server receives, given every client's honest update.
 
         Args:
-            round: The round; ``round.malicious`` is on the device of the updates, ``round.rule`` what the server would
-                make of any updates, ``round.memory`` what the attack has kept.
+            round: The round; ``round.malicious``, who attacks in it, is on the device of the updates, ``round.rule``
+                what the server would make of any updates, ``round.memory`` what the attack has kept.
 
         Returns:
             Updates of shape ``[num_clients, num_params]`` with the benign rows as they were; an attack that keeps
@@ -62,7 +94,8 @@ class Attack(FederatedCallback, ABC):
         """
 
     def on_federation(self, federation: Federation) -> Federation | None:
-        """Poisons the local data."""
+        """Checks the settings and poisons the local data."""
+        self.check(federation)
         poisoned = self.poison(federation)
         if poisoned is None:
             return None

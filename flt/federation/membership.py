@@ -1,12 +1,14 @@
 """Who takes part in a run, and which of the clients are malicious."""
 
+import torch
+
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError
 from flt.federation.attack import Attack
 from flt.federation.returned import check_backdoor
 from flt.federation.round import Backdoor, Federation
+from flt.federation.schedule import deal_out
 from flt.functional.layout import Piece
-from flt.random import sample_malicious
 
 
 def form_federation(
@@ -16,6 +18,7 @@ def form_federation(
     clients_per_round: int | None = None,
     num_byzantine: int | None = None,
     layout: tuple[Piece, ...] = (),
+    server_lr: float = 1.0,
 ) -> Federation:
     """The federation of a run, before any callback has changed it.
 
@@ -25,6 +28,7 @@ def form_federation(
         clients_per_round: Clients that take part in a round; None for all.
         num_byzantine: Malicious clients that rules assume; None for as many as there are.
         layout: Where each parameter tensor lies in a flat update.
+        server_lr: Factor of the aggregate in the global model's step.
 
     Raises:
         InputError: If there are fewer clients than ``clients_per_round``, no more than ``num_byzantine``, or no benign
@@ -42,21 +46,32 @@ def form_federation(
         raise InputError(
             f"model.num_byzantine={num_byzantine} must be 0 or more and less than the {num_clients} clients"
         )
-    num_chosen = round(attack.fraction * num_clients) if attack else 0
-    if num_chosen == num_clients and attack:
+    members = attack.members if attack else ()
+    chosen = [round(member.fraction * num_clients) for member in members]
+    if sum(chosen) >= num_clients and attack:
         raise InputError(f"attack.fraction={attack.fraction} leaves none of {num_clients} clients benign")
-    num_malicious = num_chosen if attack and attack.active else 0
+    groups = deal_out(
+        [size if member.active else 0 for size, member in zip(chosen, members, strict=True)],
+        [member.schedule for member in members],
+        num_clients,
+        seed=data.seed,
+    )
+    malicious = torch.zeros(num_clients, dtype=torch.bool)
+    for group in groups:
+        malicious = malicious | group.candidates
     return Federation(
         clients=data.clients,
         num_examples=data.clients.sizes.cpu(),
-        malicious=sample_malicious(num_clients, num_malicious, seed=data.seed),
-        num_byzantine=num_chosen if num_byzantine is None else num_byzantine,
+        malicious=malicious,
+        num_byzantine=sum(chosen) if num_byzantine is None else num_byzantine,
         clients_per_round=clients_per_round or num_clients,
         num_classes=data.num_classes,
         seed=data.seed,
         backdoor=Backdoor(data.trigger, data.target_class),
         root_size=len(data.root),
         layout=layout,
+        groups=groups,
+        server_lr=server_lr,
     )
 
 

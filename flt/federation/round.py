@@ -11,6 +11,7 @@ from flt.data.examples import ClientData
 from flt.data.triggers import Trigger
 from flt.federation.judgement import Judgement
 from flt.federation.memory import NOTHING, Memory
+from flt.federation.schedule import Group
 from flt.federation.server import Server
 from flt.functional.layout import Piece
 from flt.functional.rows import Rows, as_shares
@@ -33,7 +34,7 @@ class Federation:
     Attributes:
         clients: Local data of all clients.
         num_examples: Examples each client was given, before any attack added to them, shape ``[num_clients]``.
-        malicious: Which clients are malicious, boolean, shape ``[num_clients]``.
+        malicious: Which clients may ever attack, boolean, shape ``[num_clients]``.
         num_byzantine: Malicious clients that rules assume (f) unless told otherwise; not always as many as there are.
         clients_per_round: Clients that take part in a round (tau).
         num_classes: Number of classes.
@@ -43,6 +44,9 @@ class Federation:
             client.
         root_size: Examples of the server's root dataset; None where it is not known.
         layout: Name, shape and place of each parameter tensor in a flat update, in order.
+        groups: The malicious clients by the attack that they make, with its schedule; none where all of ``malicious``
+            attack in every round.
+        server_lr: Factor of the aggregate in the global model's step; 1 under a server optimizer, which has its own.
     """
 
     clients: ClientData
@@ -56,6 +60,8 @@ class Federation:
     num_rows: int | None = None
     root_size: int | None = None
     layout: tuple[Piece, ...] = field(default=(), repr=False)
+    groups: tuple[Group, ...] = ()
+    server_lr: float = 1.0
 
     @property
     def num_clients(self) -> int:
@@ -64,8 +70,31 @@ class Federation:
 
     @property
     def num_malicious(self) -> int:
-        """Number of malicious clients (m)."""
-        return int(self.malicious.sum())
+        """Malicious clients at a time (m), before a schedule holds some of them back."""
+        drawn = sum(group.num_malicious for group in self.groups if group.schedule.redraw)
+        return int(self.malicious_throughout.sum()) + drawn
+
+    @property
+    def malicious_throughout(self) -> Tensor:
+        """Which clients are malicious for the whole run, and not drawn in some rounds, shape ``[num_clients]``."""
+        drawn = [group.candidates for group in self.groups if group.schedule.redraw]
+        return self.malicious & ~torch.stack(drawn).any(dim=0) if drawn else self.malicious
+
+    def attackers(self, number: int) -> Tensor:
+        """Who attacks in a round, counted from 0: boolean, shape ``[num_clients]``."""
+        if all(group.schedule.is_constant for group in self.groups):
+            return self.malicious
+        return torch.stack([group.attackers(number) for group in self.groups]).any(dim=0)
+
+    def describe_malicious(self) -> str:
+        """How many clients are malicious, and when, for people."""
+        return f"{self.num_malicious:,} of {self.num_clients:,} clients malicious{self.describe_schedule()}"
+
+    def describe_schedule(self) -> str:
+        """When malicious clients attack, for people: empty for always, else with a comma before it."""
+        one_by_one = len(self.groups) > 1
+        texts = [(f"{group.num_malicious} " * one_by_one, group.schedule.describe()) for group in self.groups]
+        return "".join(f", {number}{text}" for number, text in texts if text)
 
     @property
     def byzantine_per_round(self) -> int:
@@ -97,7 +126,7 @@ class Round:
     Attributes:
         number: The round, counted from 0.
         client_ids: Who takes part, shape ``[num_clients]``.
-        malicious: Which of them are malicious, boolean of shape ``[num_clients]``, on the CPU.
+        malicious: Which of them attack in this round, boolean of shape ``[num_clients]``, on the CPU.
         num_examples: Size of their local data as the server knows it, shape ``[num_clients]``.
         updates: Their local updates g_i, shape ``[num_clients, num_params]``, float32. Rules around which there is a
             pre-aggregation do without where they can: ``rows`` has their Gram matrix, norms, weighted sums, columns.

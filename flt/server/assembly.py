@@ -31,6 +31,7 @@ def assemble(
     root_batch_size: int | None,
     clients_per_round: int | None,
     num_byzantine: int | None,
+    server_lr: float,
     processes: Processes,
 ) -> Reception:
     """Forms the federation, lets the attack poison local data, and puts together what a round needs.
@@ -43,6 +44,7 @@ def assemble(
         root_batch_size: Examples of the root dataset per step; None is all of them.
         clients_per_round: Clients sampled for each round; None is all.
         num_byzantine: Malicious clients that rules assume; None is as many as there are.
+        server_lr: Factor of the aggregate in the global model's step.
         processes: Who shares the work.
 
     Raises:
@@ -58,7 +60,12 @@ def assemble(
         )
     layout = layout_of({name: parameter.shape for name, parameter in training.flat.trained.items()})
     federation = form_federation(
-        data, attack, clients_per_round=clients_per_round, num_byzantine=num_byzantine, layout=layout
+        data,
+        attack,
+        clients_per_round=clients_per_round,
+        num_byzantine=num_byzantine,
+        layout=layout,
+        server_lr=server_lr,
     )
     federation = call_hook(callbacks, "on_federation", federation)
     if not isinstance(federation, Federation):

@@ -143,3 +143,25 @@ def check_malicious(
         )
     elif attack.fraction != 0.2:  # which version 0.1 has written into every configuration without an attack
         rank_zero_warn(f"attack.fraction={attack.fraction:g} has no effect: {attack.label} makes nobody malicious")
+
+
+def check_schedule(attack: Attack | None, *, num_rounds: int) -> None:
+    """Raises an `InputError` for an attack that begins after the last round, and warns of a ramp that does not end.
+
+    Args:
+        attack: The attack; None for none.
+        num_rounds: Rounds of the run.
+    """
+    for member in attack.members if attack else ():
+        schedule = member.schedule
+        if schedule.start_round >= num_rounds:
+            raise InputError(
+                f"attack.start_round={schedule.start_round} is not one of the {num_rounds} rounds, counted from 0, of"
+                f" trainer.max_steps: {member.label} would never take place; start it earlier"
+            )
+        end = num_rounds if schedule.end_round is None else min(schedule.end_round, num_rounds)
+        if schedule.ramp > end - schedule.start_round:
+            rank_zero_warn(
+                f"attack.ramp={schedule.ramp} is longer than the {end - schedule.start_round} rounds of the attack: at"
+                f" no time do all malicious clients make {member.label}"
+            )

@@ -54,6 +54,7 @@ class Cohort:
             This process's parts; at least one, which may have no clients.
         """
         federation, drawn = self.federation, self.draws(number)
+        attackers = federation.attackers(number)
         parameters = self.training.flat.flatten()
         server = None if self.root_data is None else self.root_data.of(number, client_lr, parameters)
         of_server, root = [self._root_batches(drawn)] if self.draws.needs_root else [], None
@@ -69,7 +70,7 @@ class Cohort:
             yield Round(
                 number=number,
                 client_ids=ids,
-                malicious=federation.malicious[ids],
+                malicious=attackers[ids],
                 num_examples=federation.num_examples[ids],
                 updates=trained.updates,
                 root_update=None if root is None else root.updates[0],

@@ -40,9 +40,10 @@ def settings_of_rounds(
     data: FederatedDataModule, federation: Federation, rule: Aggregation, attack: Attack | None
 ) -> dict[str, Any]:
     """Settings of the rounds that matter for training on, less those of the model."""
+    malicious = f"{federation.num_malicious} malicious{federation.describe_schedule()}"
     return {
         "aggregation": rule.describe(federation),
-        "attack": f"{attack.label}, {federation.num_malicious} malicious" if attack else "NoAttack",
+        "attack": f"{attack.label}, {malicious}" if attack else "NoAttack",
         "batch_size": data.batch_size,
         "clients_per_round": federation.clients_per_round,
         "num_clients": data.num_clients,

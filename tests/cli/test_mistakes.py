@@ -169,6 +169,11 @@ har --attack.fraction lots => attack | fraction | float | lots
 har --seed_everything today => seed_everything | int | today
 har --attack TrimAttack --attack.fraction -0.1 => attack.fraction=-0.1 | 0
 har --attack TrimAttack --attack.fraction 1 => attack.fraction=1.0 | less than 1
+har --attack TrimAttack --attack.start_round -1 => attack.start_round=-1 | 0 or more
+har --attack TrimAttack --attack.start_round 1000 => attack.start_round=1000 | trainer.max_steps
+har --attack TrimAttack --attack.start_round 9 --attack.end_round 9 => attack.end_round=9 | attack.start_round=9
+har --attack TrimAttack --attack.every 0 => attack.every=0 | at least 1
+har --attack NoAttack --attack.every 2 => NoAttack | 'every' is not accepted
 har --attack KrumAttack --attack.epsilon -1 => attack.epsilon=-1.0
 har --attack ScalingAttack --attack.poison_fraction 0 => attack.poison_fraction=0.0
 har --attack ScalingAttack --attack.scale 0 => attack.scale=0.0

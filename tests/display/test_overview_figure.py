@@ -36,6 +36,7 @@ def overview(
         class_names=tuple(f"kind {label}" for label in range(num_classes)),
         counts=counts,
         malicious=mask,
+        who=f"{len(malicious)} of {num_clients} clients malicious",
         root_counts=torch.randint(9, (num_classes,), generator=draw),
         num_test=10,
         root=root,

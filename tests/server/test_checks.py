@@ -111,6 +111,10 @@ WITHOUT_EFFECT = {
         "model.num_byzantine=2 has no effect: FLTrust does not take from it",
     ),
     "a number of its own": (lambda: ([Krum(1)], {"num_byzantine": 2}), "model.num_byzantine=2 has no effect"),
+    "a ramp longer than the attack": (
+        lambda: ([FLTrust(), TrimAttack(ramp=2)], {}),
+        "attack.ramp=2 is longer than the 1 rounds of the attack",
+    ),
     "no steps of the solver": (lambda: ([FLTrust(), AdaptiveAttack(steps=0)], {}), "attack.steps=0 leave the solver"),
 }
 
