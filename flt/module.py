@@ -240,12 +240,19 @@ class FederatedModule(RowMetrics):
         self.testing_error_rate.update((scores.argmax(dim=1) != labels).float())
         self.log("testing_error_rate", self.testing_error_rate, on_epoch=True, on_step=False)
         if self.backdoor is not None:
-            # An example that is of the target class anyway says nothing about the backdoor.
-            others = labels != self.backdoor.target_class
-            predicted = self(self.backdoor.trigger(features[others])).argmax(dim=1)
+            tested = self._tested(self.backdoor, features, labels, batch_idx)
+            predicted = self(self.backdoor.trigger(tested)).argmax(dim=1)
             self.attack_success_rate.update((predicted == self.backdoor.target_class).float())
             self.log("attack_success_rate", self.attack_success_rate, on_epoch=True, on_step=False)
         return scores
+
+    def _tested(self, backdoor: Backdoor, features: Tensor, labels: Tensor, batch_idx: int) -> Tensor:
+        """What an evaluation's batch is to embed the trigger in; the batches share out a backdoor's own examples."""
+        if backdoor.examples is None:
+            # An example that is of the target class anyway says nothing about the backdoor.
+            return features[labels != backdoor.target_class]
+        num_batches = len(self.data.val_dataloader())
+        return self.data.share_of(backdoor.examples).features[batch_idx::num_batches]
 
     test_step = validation_step
 

@@ -6,7 +6,7 @@ from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, module, trainer
 from torch import nn
 
 from callbacks import FedAvg, LabelFlippingAttack, ScalingAttack
-from flt.data import Examples, FeatureTrigger
+from flt.data import Examples, FeatureTrigger, SemanticTrigger
 from flt.federation import FederatedCallback
 
 
@@ -107,3 +107,14 @@ def test_the_last_round_is_always_evaluated_and_never_twice(fit, rounds, interva
 
     fit(FedAvg(), Noting(), rounds=rounds, trainer_settings={"val_check_interval": interval})
     assert seen == evaluated
+
+
+@pytest.mark.parametrize("eval_batch_size", [7, 16, 1000])
+def test_a_backdoor_of_examples_of_its_own_is_measured_on_each_of_them_once(fit, eval_batch_size: int) -> None:
+    attack = ScalingAttack(0.4, scale=1.0, trigger=SemanticTrigger(source_class=2), target_class=0)
+    data = TinyData(eval_batch_size=eval_batch_size)
+    server = fit(FedAvg(), attack, data=data, rounds=2)
+    tested = data.test.features[data.test.labels == 2]
+    expected = (server(tested).argmax(dim=1) == 0).float().mean()
+    measured = server.trainer.callback_metrics["attack_success_rate"]
+    assert float(measured) == pytest.approx(float(expected))

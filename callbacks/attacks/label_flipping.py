@@ -1,5 +1,7 @@
 """Label flipping as a callback."""
 
+from dataclasses import replace
+
 import torch
 
 from flt.data.examples import ClientData
@@ -19,4 +21,4 @@ class LabelFlippingAttack(Attack):
         clients = federation.clients
         poisoned = federation.malicious.to(clients.labels.device).repeat_interleave(clients.sizes)
         flipped = flip_labels(clients.labels, federation.num_classes)
-        return ClientData(clients.features, torch.where(poisoned, flipped, clients.labels), clients.offsets)
+        return replace(clients, labels=torch.where(poisoned, flipped, clients.labels))

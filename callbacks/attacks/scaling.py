@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flt.data.examples import ClientData, Examples
+from flt.data.backdoor import poisoned
+from flt.data.examples import ClientData
 from flt.data.triggers import Trigger
 from flt.errors import InputError, check_positive
 from flt.federation import Attack, Backdoor, Federation, Round, by_client
@@ -54,32 +55,17 @@ class ScalingAttack(Attack):
 
     def backdoor(self, default: Backdoor) -> Backdoor:
         """This attack's trigger and target class, the data set's own where none was given."""
-        return Backdoor(
-            default.trigger if self.trigger is None else self.trigger,
-            default.target_class if self.target_class is None else self.target_class,
-        )
+        return default.changed(self.trigger, self.target_class)
 
     def poison(self, federation: Federation) -> ClientData:
         """Adds the triggered copies to the malicious clients' data."""
-        backdoor, clients = self.backdoor(federation.backdoor), federation.clients
-        copied, owners = self._choose(federation)
-        copies = Examples(
-            backdoor.trigger(clients.features[copied]), torch.full_like(clients.labels[copied], backdoor.target_class)
+        return poisoned(
+            federation.clients,
+            federation.malicious,
+            self.backdoor(federation.backdoor),
+            fraction=self.poison_fraction,
+            generator=generator(federation.seed, "scaling attack"),
         )
-        return clients.extended(copies, owners)
-
-    def _choose(self, federation: Federation) -> tuple[Tensor, Tensor]:
-        """Rows to copy and their clients, each of shape ``[num_copies]``."""
-        offsets = federation.clients.offsets.tolist()
-        source = generator(federation.seed, "scaling attack")
-        rows, owners = [torch.zeros(0, dtype=torch.long)], [torch.zeros(0, dtype=torch.long)]
-        for client in federation.malicious.nonzero().flatten().tolist():
-            size = offsets[client + 1] - offsets[client]
-            chosen = torch.randperm(size, generator=source)[: round(self.poison_fraction * size)]
-            rows.append(chosen + offsets[client])
-            owners.append(torch.full_like(chosen, client))
-        device = federation.clients.labels.device
-        return torch.cat(rows).to(device), torch.cat(owners).to(device)
 
     @by_client
     def craft(self, round: Round) -> Tensor:

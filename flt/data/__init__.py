@@ -1,5 +1,6 @@
 """Federated data sets: the examples of the clients, the root dataset and the test set, and how they are read."""
 
+from flt.data.backdoor import Backdoor
 from flt.data.datamodule import FederatedDataModule
 from flt.data.examples import ClientData, Examples, RawData
 from flt.data.partitions import DirichletPartition, GroupPartition, IIDPartition, Partition, ShardPartition
@@ -18,8 +19,10 @@ from flt.data.triggers import (
     HAR_TRIGGER,
     MNIST_TRIGGER,
     BlendedTrigger,
+    CleanLabelTrigger,
     FeatureTrigger,
     PixelTrigger,
+    SemanticTrigger,
     SinusoidalTrigger,
     Trigger,
 )
@@ -34,7 +37,9 @@ __all__ = [
     "MNIST",
     "MNIST_TRIGGER",
     "Arrays",
+    "Backdoor",
     "BlendedTrigger",
+    "CleanLabelTrigger",
     "ClientData",
     "DirichletPartition",
     "EvaluationBatches",
@@ -49,6 +54,7 @@ __all__ = [
     "PixelTrigger",
     "RawData",
     "Rounds",
+    "SemanticTrigger",
     "ShardPartition",
     "SinusoidalTrigger",
     "Trigger",

@@ -242,10 +242,14 @@ class FederatedDataModule(LightningDataModule, ABC):
             raise InputError(f"trainer.max_steps={max_steps} is the number of rounds: set it to 1 or more")
         return Rounds(max_steps)
 
+    def share_of(self, examples: Examples) -> Examples:
+        """What this process evaluates of some examples: with n processes each n-th of them."""
+        first, step = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return examples if step == 1 else examples[first::step]
+
     def val_dataloader(self) -> EvaluationBatches:
         """This process's share of the test set in batches of ``eval_batch_size``, on the device where it is."""
-        first, step = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return EvaluationBatches(self.test if step == 1 else self.test[first::step], self.eval_batch_size)
+        return EvaluationBatches(self.share_of(self.test), self.eval_batch_size)
 
     test_dataloader = val_dataloader
 

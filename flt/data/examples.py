@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -84,6 +84,8 @@ class ClientData:
         features: Float32, or int64 for token ids, of shape ``[num_examples, *shape]``.
         labels: Int64 of shape ``[num_examples]``.
         offsets: Int64 of shape ``[num_clients + 1]``, ascending from 0 to ``num_examples``.
+        indices: Where each of them stands among the data set's training examples, -1 for one that was added, int64 of
+            shape ``[num_examples]``; None where nobody knows.
 
     Example:
         >>> examples = Examples(torch.arange(3.0)[:, None], torch.tensor([0, 1, 2]))
@@ -95,6 +97,7 @@ class ClientData:
     features: Tensor
     labels: Tensor
     offsets: Tensor
+    indices: Tensor | None = None
 
     @classmethod
     def from_owners(
@@ -126,7 +129,7 @@ class ClientData:
             order, owners = order[kept[order]], owners[kept]
         sizes = owners.bincount(minlength=num_clients)
         offsets = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
-        return cls(examples.features[order], examples.labels[order], offsets)
+        return cls(examples.features[order], examples.labels[order], offsets, order)
 
     @property
     def num_clients(self) -> int:
@@ -145,7 +148,8 @@ class ClientData:
 
     def to(self, device: torch.device | str) -> ClientData:
         """The data on ``device``; nothing is copied if it is there already."""
-        return ClientData(self.features.to(device), self.labels.to(device), self.offsets.to(device))
+        indices = None if self.indices is None else self.indices.to(device)
+        return ClientData(self.features.to(device), self.labels.to(device), self.offsets.to(device), indices)
 
     def extended(self, extra: Examples, owners: Tensor) -> ClientData:
         """A copy in which clients own further examples, which follow each client's present ones.
@@ -159,7 +163,12 @@ class ClientData:
         """
         clients = torch.arange(self.num_clients, device=self.offsets.device)
         everything = Examples(torch.cat([self.features, extra.features]), torch.cat([self.labels, extra.labels]))
-        return self.from_owners(everything, torch.cat([clients.repeat_interleave(self.sizes), owners]), len(clients))
+        owners = torch.cat([clients.repeat_interleave(self.sizes), owners])
+        extended = self.from_owners(everything, owners, len(clients))
+        if self.indices is None or extended.indices is None:
+            return replace(extended, indices=None)
+        added = self.indices.new_full((len(extra),), -1)
+        return replace(extended, indices=torch.cat([self.indices, added])[extended.indices])
 
 
 @dataclass(frozen=True, eq=False)

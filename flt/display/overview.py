@@ -8,7 +8,7 @@ from torch import Tensor
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError
 from flt.federation import Attack, Backdoor
-from flt.federation.membership import form_federation
+from flt.federation.membership import backdoor_of, form_federation, own_backdoor
 
 NUM_TRIGGER_EXAMPLES = 2
 
@@ -135,28 +135,27 @@ def class_counts(labels: Tensor, sizes: Tensor, num_classes: int) -> Tensor:
 
 
 def _trigger_examples(data: FederatedDataModule, attack: Attack | None) -> TriggerExamples | None:
-    own = Backdoor(data.trigger, data.target_class)
-    attacks = attack.backdoor(own) if attack else None
-    backdoor = attacks or own
-    if not 0 <= backdoor.target_class < data.num_classes:
-        raise InputError(f"attack.target_class={backdoor.target_class} must be one of 0 to {data.num_classes - 1}")
-    chosen = _first_examples(data.test.labels.cpu(), backdoor.target_class)
+    attacks = backdoor_of(attack, data)
+    backdoor = attacks or own_backdoor(data)
+    tested = data.test if backdoor.examples is None else backdoor.examples
+    chosen = _first_examples(tested.labels.cpu(), backdoor)
     if not chosen:
         return None
-    before = data.test.features[list(chosen.values())].cpu()
+    before = tested.features[chosen].cpu()
     try:
         after = backdoor.trigger(before)
-    except InputError:
-        if attacks is not None:  # the run would be refused for the same reason
-            raise
+    except InputError:  # of a data set without a trigger, which the run does not need
         return None
     unused = f"{data.dataset_name}, which {attack.label if attack else 'this run'} does not use"
     origin = attack.label if attack and attacks else unused
-    return TriggerExamples(tuple(chosen), before, after, backdoor.target_class, origin)
+    return TriggerExamples(tuple(tested.labels[chosen].tolist()), before, after, backdoor.target_class, origin)
 
 
-def _first_examples(labels: Tensor, target_class: int) -> dict[int, int]:
-    """Rows of the first examples of the first classes other than the target, by class."""
+def _first_examples(labels: Tensor, backdoor: Backdoor) -> list[int]:
+    """Rows of the first examples of the first classes other than the target; of the first ones, where all are alike."""
     present = labels.bincount().nonzero().flatten().tolist()
-    others = [label for label in present if label != target_class][:NUM_TRIGGER_EXAMPLES]
-    return {label: int((labels == label).nonzero()[0]) for label in others}
+    others = [label for label in present if label != backdoor.target_class][:NUM_TRIGGER_EXAMPLES]
+    if len(others) == 1 and backdoor.examples is not None:
+        rows: list[int] = (labels == others[0]).nonzero().flatten()[:NUM_TRIGGER_EXAMPLES].tolist()
+        return rows
+    return [int((labels == label).nonzero()[0]) for label in others]

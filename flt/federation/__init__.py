@@ -1,5 +1,6 @@
 """What passes through a round and what plugs into it: all that a rule or an attack has to import."""
 
+from flt.data.backdoor import Backdoor
 from flt.federation.aggregation import Aggregation, ClientWeights, Coordinatewise, Streaming
 from flt.federation.around import RuleAround
 from flt.federation.attack import Attack
@@ -9,7 +10,7 @@ from flt.federation.judgement import Judgement
 from flt.federation.memory import ClientMemory, Memory
 from flt.federation.partial import PartialAggregate
 from flt.federation.preaggregation import PreAggregation
-from flt.federation.round import Aggregate, Backdoor, Federation, Round
+from flt.federation.round import Aggregate, Federation, Round
 from flt.federation.server import Server
 
 __all__ = [

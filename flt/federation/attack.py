@@ -5,11 +5,12 @@ from abc import ABC
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from flt.data.backdoor import Backdoor
 from flt.data.examples import ClientData
 from flt.errors import InputError, check_choice
 from flt.federation.hooks import FederatedCallback, by_client
 from flt.federation.returned import check_crafted, check_poisoned
-from flt.federation.round import Backdoor, Federation, Round
+from flt.federation.round import Federation, Round
 from flt.federation.schedule import ALWAYS, Schedule
 from flt.functional.attacks.knowledge import Knowledge
 

@@ -1,12 +1,15 @@
 """Who takes part in a run, and which of the clients are malicious."""
 
+from dataclasses import replace
+
 import torch
 
+from flt.data.backdoor import Backdoor
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError
 from flt.federation.attack import Attack
 from flt.federation.returned import check_backdoor
-from flt.federation.round import Backdoor, Federation
+from flt.federation.round import Federation
 from flt.federation.schedule import deal_out
 from flt.functional.layout import Piece
 
@@ -67,12 +70,17 @@ def form_federation(
         clients_per_round=clients_per_round or num_clients,
         num_classes=data.num_classes,
         seed=data.seed,
-        backdoor=Backdoor(data.trigger, data.target_class),
+        backdoor=own_backdoor(data),
         root_size=len(data.root),
         layout=layout,
         groups=groups,
         server_lr=server_lr,
     )
+
+
+def own_backdoor(data: FederatedDataModule) -> Backdoor:
+    """The data set's own trigger and target class, for attacks that bring none."""
+    return Backdoor(data.trigger, data.target_class, shape=data.test.shape)
 
 
 def backdoor_of(attack: Attack | None, data: FederatedDataModule) -> Backdoor | None:
@@ -83,6 +91,8 @@ def backdoor_of(attack: Attack | None, data: FederatedDataModule) -> Backdoor | 
     """
     if attack is None:
         return None
-    backdoor = attack.backdoor(Backdoor(data.trigger, data.target_class))
+    backdoor = attack.backdoor(own_backdoor(data))
     check_backdoor(f"{type(attack).__name__}.backdoor", backdoor, data.test.features[:2], data.num_classes)
-    return backdoor
+    if backdoor is None or backdoor.examples is not None:
+        return backdoor
+    return replace(backdoor, examples=backdoor.trigger.tested(data.test, backdoor.target_class))

@@ -5,10 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flt.data.backdoor import Backdoor
 from flt.data.examples import ClientData
 from flt.errors import InputError
 from flt.federation.judgement import Judgement
-from flt.federation.round import BY_CLIENT, Aggregate, Backdoor, Federation, Round
+from flt.federation.round import BY_CLIENT, Aggregate, Federation, Round
 
 
 def is_like(found: Any, expected: Tensor, *, length: int | None = None) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flt.data.backdoor import Backdoor
 from flt.data.examples import ClientData
-from flt.data.triggers import Trigger
 from flt.federation.judgement import Judgement
 from flt.federation.memory import NOTHING, Memory
 from flt.federation.schedule import Group
@@ -17,14 +17,6 @@ from flt.functional.layout import Piece
 from flt.functional.rows import Rows, as_shares
 from flt.functional.weighted_sum import WeightedSum
 from flt.random import generator
-
-
-@dataclass(frozen=True)
-class Backdoor:
-    """A backdoor's trigger and the class it is to be taken for."""
-
-    trigger: Trigger
-    target_class: int
 
 
 @dataclass(frozen=True)

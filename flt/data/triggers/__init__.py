@@ -2,6 +2,7 @@
 
 from flt.data.triggers.base import Trigger
 from flt.data.triggers.blended import BlendedTrigger
+from flt.data.triggers.clean_label import CleanLabelTrigger
 from flt.data.triggers.features import FeatureTrigger
 from flt.data.triggers.own import (
     CHMNIST_TRIGGER,
@@ -12,6 +13,7 @@ from flt.data.triggers.own import (
     default_trigger,
 )
 from flt.data.triggers.pixels import PixelTrigger
+from flt.data.triggers.semantic import SemanticTrigger
 from flt.data.triggers.sinusoidal import SinusoidalTrigger
 
 __all__ = [
@@ -20,9 +22,11 @@ __all__ = [
     "HAR_TRIGGER",
     "MNIST_TRIGGER",
     "BlendedTrigger",
+    "CleanLabelTrigger",
     "FeatureTrigger",
     "MissingTrigger",
     "PixelTrigger",
+    "SemanticTrigger",
     "SinusoidalTrigger",
     "Trigger",
     "default_trigger",

@@ -22,8 +22,8 @@ class SinusoidalTrigger(Trigger):
         frequency: Periods in the width of an example (f).
 
     Raises:
-        InputError: If ``amplitude`` is 0, beyond +-1e17 or not a number, or ``frequency`` is not above 0 or beyond a million; when called,
-            if the wave is 0 in every column, or the examples are token ids.
+        InputError: If ``amplitude`` is 0, beyond +-1e17 or not a number, or ``frequency`` is not above 0 or beyond a
+            million; when called, if the wave is 0 in every column, or the examples are token ids.
 
     Reference:
         Barni, Kallas, Tondi, A New Backdoor Attack in CNNs by Training Set Corruption without Label Poisoning, ICIP
