@@ -1,7 +1,8 @@
 """Attacks: thin classes over `flt.functional`."""
 
-from callbacks.attacks import omniscient
+from callbacks.attacks import blind, omniscient
 from callbacks.attacks.adaptive import AdaptiveAttack
+from callbacks.attacks.blind import *  # noqa: F403
 from callbacks.attacks.krum import KrumAttack
 from callbacks.attacks.label_flipping import LabelFlippingAttack
 from callbacks.attacks.none import NoAttack
@@ -11,3 +12,4 @@ from callbacks.attacks.trim import TrimAttack
 
 __all__ = ["AdaptiveAttack", "KrumAttack", "LabelFlippingAttack", "NoAttack", "ScalingAttack", "TrimAttack"]
 __all__ += omniscient.__all__
+__all__ += blind.__all__

@@ -178,6 +178,8 @@ har --attack KrumAttack --attack.epsilon -1 => attack.epsilon=-1.0
 har --attack ScalingAttack --attack.poison_fraction 0 => attack.poison_fraction=0.0
 har --attack ScalingAttack --attack.scale 0 => attack.scale=0.0
 har --attack ScalingAttack --attack.target_class 6 => attack.target_class=6 | 5
+har --attack SignFlip --attack.variant half => attack | SignFlip | variant | half
+har --attack GaussianNoise --attack.scale 0 => attack.scale=0.0 and attack.mean=0.0 | ZeroUpdate
 har --aggregation TrimmedMean --attack TrimAttack --attack.fraction 0.5 => trim=15 | 14
 har --aggregation Krum --aggregation.num_byzantine 28 => num_byzantine=28 | 30 | 27
 har --aggregation NormClipping => aggregation.max_norm is missing | --aggregation.help NormClipping

@@ -9,7 +9,19 @@ from catalogue import Draws
 from tiny import Recorder, TinyData
 from torch.testing import assert_close
 
-from callbacks import AdaptiveAttack, FedAvg, KrumAttack, LabelFlippingAttack, NoAttack, ScalingAttack, TrimAttack
+from callbacks import (
+    AdaptiveAttack,
+    FedAvg,
+    GaussianNoise,
+    KrumAttack,
+    LabelFlippingAttack,
+    NoAttack,
+    NonFinite,
+    ScalingAttack,
+    SignFlip,
+    TrimAttack,
+    UniformNoise,
+)
 from flt.data import ClientData
 from flt.errors import InputError
 from flt.federation import Round
@@ -127,6 +139,13 @@ def test_rounds_of_one_client_who_is_malicious_or_not(fit, attack):
         (AdaptiveAttack, {"step_size": 0.0}, "attack.step_size=0.0 must be a finite number greater than 0"),
         (AdaptiveAttack, {"probe": float("nan")}, "attack.probe=nan"),
         (AdaptiveAttack, {"solver": "fast"}, "attack.solver='fast': choose one of zeroth_order, exact"),
+        (SignFlip, {"variant": "half"}, "attack.variant='half': choose one of own, mean"),
+        (SignFlip, {"scale": 0.0}, "attack.scale=0.0 must be a finite number greater than 0"),
+        (GaussianNoise, {"placement": "over"}, "attack.placement='over': choose one of replace, add"),
+        (GaussianNoise, {"scale": -1.0}, "attack.scale=-1.0 must be a number from 0"),
+        (UniformNoise, {"mean": float("inf")}, "attack.mean=inf must be a finite number"),
+        (UniformNoise, {"scale": 0.0}, "attack.scale=0.0 and attack.mean=0.0 leave no noise"),
+        (NonFinite, {"value": "none"}, "attack.value='none': choose one of inf, nan"),
     ],
     ids=str,
 )

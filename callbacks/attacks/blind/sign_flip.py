@@ -1,0 +1,41 @@
+"""Sign flips as a callback."""
+
+from typing import Any
+
+from torch import Tensor
+
+from flt.errors import check_choice, check_positive
+from flt.federation import Attack, Round
+from flt.functional.attacks.blind.sign_flip import Variant, sign_flip
+
+
+class SignFlip(Attack):
+    """Malicious clients send the opposite of what they have learnt, or of what the others have.
+
+    Args:
+        variant: What is turned around: each malicious client's "own" update, or the "mean" of the updates that
+            ``knowledge`` lets them know.
+        scale: How much longer the turned update is (s).
+
+    Raises:
+        InputError: If an argument is out of range.
+
+    Reference:
+        Li et al., RSA: Byzantine-Robust Stochastic Aggregation Methods, AAAI 2019 (own); Allen-Zhu et al.,
+        Byzantine-Resilient Non-Convex Stochastic Gradient Descent, ICLR 2021 (mean).
+        Reading: the name stands for both in the literature; "own", which takes no knowledge, is the default.
+    """
+
+    def __init__(self, variant: Variant = "own", scale: float = 1.0, **settings: Any) -> None:
+        check_choice("attack.variant", variant, Variant)
+        check_positive("attack.scale", scale)
+        self.uses_knowledge = variant == "mean"
+        super().__init__(**settings)
+        self.variant: Variant = variant
+        self.scale = scale
+
+    def craft(self, round: Round) -> Tensor:
+        """Applies `flt.functional.sign_flip`."""
+        return sign_flip(
+            round.updates, round.malicious, variant=self.variant, scale=self.scale, knowledge=self.knowledge
+        )

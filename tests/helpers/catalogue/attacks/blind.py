@@ -1,0 +1,119 @@
+"""Attacks that know no other client's update."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import reference.blind_attacks as blind
+
+import callbacks
+from catalogue.row import Attack, Draws, Sent
+from flt import functional as F
+
+BENIGN = [[1.0, 2.0, 0.0], [3.0, 0.0, 1.0], [2.0, 4.0, -1.0], [2.0, 2.0, 4.0]]
+"""The updates of four benign clients for which the golden vectors are known."""
+
+
+def _shape(u: np.ndarray, m: np.ndarray, shared: bool) -> tuple[int, int]:
+    return min(int(m.sum()), 1) if shared else int(m.sum()), u.shape[1]
+
+
+def _gaussian(u: np.ndarray, m: np.ndarray, root: Any, draws: Draws, **settings: Any) -> np.ndarray:
+    return blind.noise(u, m, draws.normal(*_shape(u, m, settings.get("shared", False))), **settings)
+
+
+def _uniform(u: np.ndarray, m: np.ndarray, root: Any, draws: Draws, **settings: Any) -> np.ndarray:
+    uniform = draws.uniform(*_shape(u, m, settings.get("shared", False)))
+    return blind.noise(u, m, 2 * uniform - 1, **settings)
+
+
+def _constant(value: float) -> Any:
+    return lambda u, m, root, draws: blind.constant(u, m, value)
+
+
+def _minus_parameters(given: Any, draws: Any) -> list[np.ndarray]:
+    return [blind.constant(updates, malicious, 0.0) - np.outer(malicious, w) for updates, malicious, _, w in given]
+
+
+NOISES = [
+    {"placement": "add", "scale": 0.3},
+    {"mean": 0.1, "scale": 0.1, "shared": True},
+    {"relative": True, "mean": 0.5, "scale": 2.0},
+]
+
+ATTACKS = [
+    Attack(
+        "SignFlip",
+        callbacks.SignFlip,
+        lambda u, m, root, g, **settings: F.sign_flip(u, m, **settings),
+        lambda u, m, root, draws, **settings: blind.sign_flip(u, m, **settings),
+        settings=[{"scale": 3.0}],
+        golden=[Sent([*BENIGN, [1.0, -1.0, 3.0]], [False] * 4 + [True], [*BENIGN, [-2.0, 2.0, -6.0]], {"scale": 2.0})],
+        blind=True,
+    ),
+    *(
+        Attack(
+            name,
+            partial(callbacks.SignFlip, "mean", **settings),
+            lambda u, m, root, g, settings=settings, **more: F.sign_flip(u, m, variant="mean", **settings, **more),
+            lambda u, m, root, d, settings=settings, **more: blind.sign_flip(u, m, "mean", **settings, **more),
+            settings=[{"scale": 0.5}],
+            golden=golden,
+            blind=bool(settings),
+            needs_benign=not settings,
+        )
+        for name, settings, golden in [
+            (
+                "SignFlip-mean",
+                {},
+                [Sent([*BENIGN, [9.0, 9.0, 9.0]], [False] * 4 + [True], [*BENIGN, [-2.0, -2.0, -1.0]])],
+            ),
+            ("SignFlip-partial", {"knowledge": "partial"}, [Sent(BENIGN, [True] * 4, [[-2.0, -2.0, -1.0]] * 4)]),
+        ]
+    ),
+    Attack(
+        "GaussianNoise",
+        callbacks.GaussianNoise,
+        lambda u, m, root, g, **settings: F.gaussian_noise(u, m, generator=g, **settings),
+        _gaussian,
+        "GaussianNoise",
+        NOISES,
+        blind=True,
+    ),
+    Attack(
+        "UniformNoise",
+        callbacks.UniformNoise,
+        lambda u, m, root, g, **settings: F.uniform_noise(u, m, generator=g, **settings),
+        _uniform,
+        "UniformNoise",
+        NOISES,
+        blind=True,
+    ),
+    Attack(
+        "ZeroUpdate",
+        callbacks.ZeroUpdate,
+        lambda u, m, root, g: F.zero_update(u, m),
+        _constant(0.0),
+        golden=[Sent([[1.0, 2.0], [3.0, 4.0]], [True, False], [[0.0, 0.0], [3.0, 4.0]])],
+        blind=True,
+    ),
+    Attack(
+        "ZeroUpdate-model",
+        partial(callbacks.ZeroUpdate, zero_model=True),
+        rounds=_minus_parameters,
+        golden=[Sent([[1.0, 2.0], [3.0, 4.0]], [True, False], [[-5.0, 6.0], [3.0, 4.0]], parameters=[5.0, -6.0])],
+        blind=True,
+    ),
+    *(
+        Attack(
+            f"NonFinite-{value}",
+            partial(callbacks.NonFinite, value),
+            lambda u, m, root, g, value=value: F.non_finite(u, m, value=value),
+            _constant(float(value)),
+            golden=[Sent([[1.0], [2.0]], [True, False], [[float(value)], [2.0]])],
+            blind=True,
+            finite=False,
+        )
+        for value in ("inf", "nan")
+    ),
+]
