@@ -101,7 +101,7 @@ class Attack(FederatedCallback, ABC):
         if poisoned is None:
             return None
         check_poisoned(f"{type(self).__name__}.poison", poisoned, federation)
-        return federation.replace(clients=poisoned)
+        return federation.replace(clients=poisoned, honest=federation.clients)
 
     @by_client
     def on_client_updates(self, round: Round) -> Round | None:

@@ -97,9 +97,9 @@ class Cohort:
 
     def _client_batches(self, drawn: DrawnRound, some: slice) -> LocalBatches:
         """What some of the clients train on."""
-        clients = self.federation.clients
-        batches = take_batches(clients.features, clients.labels, drawn.rows[some])
-        return as_seen(self._data, batches, None if drawn.augmentation is None else drawn.augmentation[some])
+        return as_seen(
+            self._data, drawn.batches(some), None if drawn.augmentation is None else drawn.augmentation[some]
+        )
 
     def _root_batches(self, drawn: DrawnRound) -> LocalBatches:
         """What the server's own update g_0 is trained on."""
