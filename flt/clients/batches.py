@@ -15,17 +15,19 @@ class LocalBatches(NamedTuple):
         labels: Shape ``[num_clients, local_steps, batch_size]``.
         weights: 1 for an example, 0 for padding, same shape as ``labels``; None where nothing is padded.
         sizes: Examples in each of a client's batches, before the padding, shape ``[num_clients]``, on the CPU.
+        steps: How many of the batches each client trains on, the first ones, shape ``[num_clients]``, on the CPU; None
+            for all.
     """
 
     features: Tensor
     labels: Tensor
     weights: Tensor | None
     sizes: Tensor
+    steps: Tensor | None = None
 
     def of(self, clients: slice | Tensor) -> "LocalBatches":
         """Returns the batches of some of the clients."""
-        weights = None if self.weights is None else self.weights[clients]
-        return LocalBatches(self.features[clients], self.labels[clients], weights, self.sizes[clients])
+        return LocalBatches(*(None if each is None else each[clients] for each in self))  # type: ignore[arg-type]
 
 
 def take_batches(features: Tensor, labels: Tensor, rows: Tensor) -> LocalBatches:

@@ -176,3 +176,29 @@ def _merged(drawn: Sequence[Tensor], masks: Sequence[Tensor]) -> tuple[Tensor, T
     width = max(rows.shape[2] for rows in drawn)
     source = torch.stack(list(masks)).long().argmax(dim=0)
     return torch.stack([widened(rows, width) for rows in drawn])[source, torch.arange(len(source))], source
+
+
+def augmented(data: FederatedDataModule, batches: LocalBatches, augmentation: Tensor | None) -> LocalBatches:
+    """The batches augmented, in the data set's units.
+
+    Args:
+        data: Whose examples they are.
+        batches: Of some clients.
+        augmentation: Random numbers, shape ``[num_clients, local_steps * batch_size, numbers]``; None where nothing is
+            augmented.
+    """
+    if augmentation is None:
+        return batches
+    return batches._replace(features=data.inputs.augment(batches.features, augmentation.flatten(0, 1)))
+
+
+def normalized(data: FederatedDataModule, batches: LocalBatches) -> LocalBatches:
+    """The batches as the network sees them, once they have been augmented."""
+    if data.normalization is None:
+        return batches
+    return batches._replace(features=data.normalization(batches.features, channel_dim=3))
+
+
+def as_seen(data: FederatedDataModule, batches: LocalBatches, augmentation: Tensor | None) -> LocalBatches:
+    """The batches augmented, then normalised; arguments as for `augmented`."""
+    return normalized(data, augmented(data, batches, augmentation))
