@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from flt.errors import check_positive
@@ -55,4 +56,5 @@ def aflguard_sum(rows: Rows, root_update: Tensor, shares: Tensor, *, tolerance: 
     """The sum behind `aflguard`, of any part of the clients, each counting by its share, shape ``[num_clients]``."""
     distances, root_norm = rows.distances_to(root_update), norms(root_update[None])[0]
     weights = shares * (distances <= tolerance * root_norm)
-    return Guarded(rows.weighted_sum(weights), weights, distances / root_norm)
+    scores = torch.where(distances > 0, distances / root_norm, 0.0)  # of two that are zero as well
+    return Guarded(rows.weighted_sum(weights), weights, scores)
