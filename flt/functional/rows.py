@@ -28,11 +28,15 @@ class Rows:
         updates: Shape ``[num_clients, num_params]``.
         mixing: Float64 of shape ``[num_rows, num_clients]``; None for the updates themselves.
         unmixed: The rows before the last mixing, whose Gram matrix this one's follows from, and that mixing.
+        known_gram: The Gram matrix of updates that somebody knows without reading them; None where nobody does.
+        is_finite: Whether the updates are known to hold neither a NaN nor an infinity.
     """
 
     updates: Tensor
     mixing: Tensor | None = None
     unmixed: tuple[Rows, Tensor] | None = None
+    known_gram: Callable[[], Gram] | None = None
+    is_finite: bool = False
 
     def __len__(self) -> int:
         return len(self.updates if self.mixing is None else self.mixing)
@@ -76,7 +80,7 @@ class Rows:
     def gram(self) -> Gram:
         """Their inner products."""
         if self.unmixed is None:
-            return Gram.of(self.updates)
+            return Gram.of(self.updates) if self.known_gram is None else self.known_gram()
         rows, mixing = self.unmixed
         return rows.gram.mixed(mixing)
 
@@ -189,6 +193,21 @@ class Rows:
     def columns(self, indices: Tensor | slice) -> Tensor:
         """Some columns, shape ``[num_rows, num_columns]``; neighbouring ones of rows that are not mixed are a view."""
         return self._made_of(self.updates[:, indices])
+
+
+@dataclass(frozen=True)
+class OfRows:
+    """A function of updates that can also be given `Rows`, of which more may be known than their numbers.
+
+    Attributes:
+        rows: The function of rows.
+    """
+
+    rows: Callable[[Rows], Tensor]
+
+    def __call__(self, updates: Tensor) -> Tensor:
+        """What the function makes of updates of shape ``[num_clients, num_params]``."""
+        return self.rows(Rows(updates))
 
 
 def as_shares(weights: Tensor) -> Tensor:

@@ -15,11 +15,10 @@ from flt.errors import InputError
 from flt.federation import Aggregate, Aggregation, Attack, PartialAggregate, Round
 from flt.federation.hooks import MARKED, has_own
 from flt.federation.memory import NOTHING
-from flt.federation.plugins import only_of
 from flt.federation.returned import check_aggregate, check_benign_kept, check_round, described
 from flt.functional import all_finite, finite_rows, median
+from flt.functional.rows import OfRows, Rows
 from flt.server.cohort import Cohort
-from flt.server.local_work import Attackers
 from flt.server.memories import Memories
 from flt.server.processes import Processes
 from flt.server.quiet import quiet
@@ -67,9 +66,7 @@ class Reception:
         is_whole = not self.takes_parts or (size == share and processes.world_size == 1)
         total: PartialAggregate | None = None
         received = []
-        attackers = None if self._trainer is None else self._prepared(self._trainer, number, client_lr)
-        parts = cohort.in_parts(number, client_lr, clients_per_part=size, processes=processes, attackers=attackers)
-        for part in parts:
+        for part in cohort.in_parts(number, client_lr, clients_per_part=size, processes=processes):
             with self._full_precision():  # and not while the next part is trained
                 arrived = self._receive(processes.joined(part) if is_whole else part)
                 folded = self.rule.fold(self._with_memory(arrived))
@@ -97,21 +94,6 @@ class Reception:
         hooks = [getattr(callback, name, None) for callback in self.callbacks for name in MARKED]
         return self.rule.takes_parts and all(getattr(hook, "by_client", False) for hook in hooks if hook is not None)
 
-    @cached_property
-    def _trainer(self) -> Attack | None:
-        """The attack, if its malicious clients train in their own way."""
-        attack = only_of(self.callbacks, Attack)
-        has_any = attack is not None and any(has_own(attack, name, Attack) for name in ("prepare", "train"))
-        return attack if has_any and self.cohort.federation.num_malicious else None
-
-    def _prepared(self, attack: Attack, number: int, client_lr: float) -> Attackers:
-        """Lets an attack prepare the round, before anyone trains."""
-        work = self.cohort.work_of_attackers(number, client_lr, self.memories.of(attack))
-        kept = attack.prepare(work)
-        if kept is not None:
-            self.memories.keep(attack, kept)
-        return Attackers(attack, replace(work, memory=self.memories.of(attack)))
-
     def _full_precision(self) -> AbstractContextManager[Any]:
         device = self.cohort.federation.clients.features.device.type
         return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
@@ -120,8 +102,12 @@ class Reception:
         """What reaches the rule of what the clients have trained."""
         if not len(round):
             return round
-        sent = _drop_unusable(self._through("on_client_updates", round))
-        received = self._through("on_updates_received", sent) if len(sent) else sent
+        return self._received(self._through("on_client_updates", round))
+
+    def _received(self, round: Round, *, keeping: bool = True) -> Round:
+        """What reaches the rule of what the clients have sent."""
+        sent = _drop_unusable(round)
+        received = self._through("on_updates_received", sent, keeping=keeping) if len(sent) else sent
         return sent if received is sent else _drop_unusable(received)
 
     @cached_property
@@ -142,7 +128,7 @@ class Reception:
             given = round.replace(memory=memory) if memory else round
             if name == "on_client_updates" and self._has_attack:
                 # Of the round as callbacks before this one have left it.
-                given = given.replace(rule=partial(self._asked, round))
+                given = given.replace(rule=OfRows(partial(self._asked, round)))
             found = hook(given)
             if found is None:
                 continue
@@ -157,21 +143,18 @@ class Reception:
             round = found.replace(memory=NOTHING, rule=round.rule)
         return round
 
-    def _asked(self, round: Round, updates: Tensor) -> Tensor:
+    def _asked(self, round: Round, rows: Rows) -> Tensor:
         """The aggregate of other updates than a round's: what an attack is told when it asks the rule."""
-        if updates.shape != round.updates.shape:
+        if rows.updates.shape != round.updates.shape:
             raise InputError(
-                f"round.rule was given {described(updates)} in round {round.number}: give it a row for each client, of"
-                f" shape {list(round.updates.shape)}"
+                f"round.rule was given {described(rows.updates)} in round {round.number}: give it a row for each"
+                f" client, of shape {list(round.updates.shape)}"
             )
         with quiet():
-            sent = _drop_unusable(round.replace(updates=updates))
-            if len(sent):
-                sent = self._through("on_updates_received", sent, keeping=False)
-            imagined = self._with_memory(_drop_unusable(sent))
+            imagined = self._with_memory(self._received(round.replace(updates=rows), keeping=False))
             aggregate = self.rule.finish(self.rule.fold(imagined), imagined)
         if aggregate is None or not all_finite(aggregate.update):
-            return updates.new_zeros(updates.shape[1])  # the server would skip such a round
+            return rows.updates.new_zeros(rows.num_params)  # the server would skip such a round
         return aggregate.update
 
     def _with_memory(self, round: Round) -> Round:
@@ -208,7 +191,7 @@ class Reception:
 
 def _drop_unusable(round: Round) -> Round:
     """The round without the clients whose update or statistics hold a NaN or an infinity, which it counts."""
-    if all_finite(round.updates) and all_finite(round.statistics):
+    if (round.rows.is_finite or all_finite(round.updates)) and all_finite(round.statistics):
         return round
     rank_zero_warn("updates with a NaN or an infinity were dropped (column num_dropped counts them)")
     return round.keep(finite_rows(round.updates) & finite_rows(round.statistics))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import check_choice
-from flt.functional.blocks import float64_blocks
+from flt.functional.blocks import column_blocks
 
 Knowledge = Literal["full", "partial"]
 
@@ -47,24 +47,11 @@ def mean_and_deviation(updates: Tensor, rows: Tensor, *, ddof: int = 0) -> tuple
     """
     divisor = max(len(rows) - ddof, 1)
     means, deviations = [], []
-    for values in float64_blocks(updates, rows):
+    for block in column_blocks(updates):  # a block in float64 fits into a processor's caches
+        values = block.index_select(0, rows).double()
         means.append(values.mean(dim=0))
-        deviations.append(values.sub_(means[-1]).square_().sum(dim=0).div_(divisor).sqrt_())
+        deviations.append((values - means[-1]).square_().sum(dim=0).div_(divisor).sqrt_())
     return torch.cat(means), torch.cat(deviations)
-
-
-def mean_of(updates: Tensor, rows: Tensor) -> Tensor:
-    """Mean of some updates, in float64, shape ``[num_params]``.
-
-    Args:
-        updates: Shape ``[num_clients, num_params]``.
-        rows: Indices of one update or more, shape ``[num_known]``.
-
-    Example:
-        >>> mean_of(torch.tensor([[1.0], [3.0], [9.0]]), torch.tensor([0, 1]))
-        tensor([2.], dtype=torch.float64)
-    """
-    return torch.cat([values.mean(dim=0) for values in float64_blocks(updates, rows)])
 
 
 def sent(updates: Tensor, malicious: Tensor, crafted: Tensor) -> Tensor:
@@ -84,8 +71,12 @@ def sent(updates: Tensor, malicious: Tensor, crafted: Tensor) -> Tensor:
         tensor([[5.],
                 [0.]])
     """
-    largest = torch.finfo(updates.dtype).max
-    fitting = torch.where(crafted.isfinite(), crafted.clamp(-largest, largest), crafted).to(updates.dtype)
     received = updates.clone()
-    received[malicious] = fitting
+    received[malicious] = as_sent(crafted, updates.dtype)
     return received
+
+
+def as_sent(crafted: Tensor, dtype: torch.dtype) -> Tensor:
+    """What a client sends of a vector in float64: of a number that ``dtype`` cannot hold, the largest that it can."""
+    largest = torch.finfo(dtype).max
+    return torch.where(crafted.isfinite(), crafted.clamp(-largest, largest), crafted).to(dtype)
