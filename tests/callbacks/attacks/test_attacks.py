@@ -17,6 +17,8 @@ from callbacks import (
     LabelFlippingAttack,
     NoAttack,
     NonFinite,
+    OptimizedALIE,
+    OptimizedIPM,
     ScalingAttack,
     SignFlip,
     TrimAttack,
@@ -41,9 +43,9 @@ def test_sends_what_its_function_says(fit, attack):
         before = copy.deepcopy(data.clients)
         server = fit(recorder, made, FedAvg(), data=data, rounds=5 if attack.rounds else 2, clients_per_round=8)
         tolerance = attack.precision if attack.rounds else 0 if attack.function else 1e-6
-        changes = 0
+        arrived, changes = {round.number: round.updates for round in recorder.received}, 0  # the last is no question
         for honest, sent in zip(recorder.honest, sent_by(attack, recorder.honest, settings), strict=True):
-            received = {round.number: round.updates for round in recorder.received}.get(honest.number, sent[:0])
+            received = arrived.get(honest.number, sent[:0])
             assert_close(received, sent[finite_rows(sent)], rtol=tolerance, atol=tolerance)
             changed = (sent != honest.updates).any(dim=1)
             assert not changed[~honest.malicious].any()
@@ -71,6 +73,7 @@ def sent_by(attack, rounds, settings):
 def sent_in(attack, honest, settings):
     """What the table says of a round."""
     given, generator = (honest.updates, honest.malicious, honest.root_update), honest.generator(attack.stream)
+    settings = settings | ({"rule": honest.rule} if attack.rule else {})
     if attack.function is not None:
         return attack.function(*given, generator, **settings)
     if attack.reference is not None:
@@ -138,6 +141,10 @@ def test_rounds_of_one_client_who_is_malicious_or_not(fit, attack):
         (AdaptiveAttack, {"probe": -1.0}, "attack.probe=-1.0 must be a finite number greater than 0"),
         (AdaptiveAttack, {"step_size": 0.0}, "attack.step_size=0.0 must be a finite number greater than 0"),
         (AdaptiveAttack, {"probe": float("nan")}, "attack.probe=nan"),
+        (OptimizedALIE, {"sign": "up"}, "attack.sign='up': choose one of both, minus, plus"),
+        (OptimizedALIE, {"ddof": 2}, "attack.ddof=2 must be 0 or 1"),
+        (OptimizedALIE, {"evaluations": 0}, "attack.evaluations=0 must be at least 1"),
+        (OptimizedIPM, {"search": "random"}, "attack.search='random': choose one of two_sided, byzfl"),
         (AdaptiveAttack, {"solver": "fast"}, "attack.solver='fast': choose one of zeroth_order, exact"),
         (SignFlip, {"variant": "half"}, "attack.variant='half': choose one of own, mean"),
         (SignFlip, {"scale": 0.0}, "attack.scale=0.0 must be a finite number greater than 0"),

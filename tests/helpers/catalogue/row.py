@@ -170,6 +170,8 @@ class Attack(NamedTuple):
         rounds: What is sent in rounds that follow one another, in NumPy, given a list of the rounds' (updates,
             malicious, client ids, global model's parameters), a list of their `Draws`, and settings; None for an
             attack without memory.
+        rule: The server's rule where nobody says another, for an attack that asks one: function and reference have a
+            setting of that name; None for an attack that asks none.
         stream: The attack's random stream of a round.
         settings: Further settings under which callback and function are to agree.
         golden: What is known to be sent, as `Sent`.
@@ -194,6 +196,7 @@ class Attack(NamedTuple):
     finite: bool = True
     precision: float = 1e-5
     rounds: Callable[..., list[np.ndarray]] | None = None
+    rule: Callable[[Tensor], Tensor] | None = None
 
     @property
     def changes_updates(self) -> bool:
