@@ -18,8 +18,10 @@ from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule, data_of
 from flt.data.inputs import Normalization
 from flt.errors import InputError, check_choice, check_count, check_positive
-from flt.federation import Aggregate, Attack, Backdoor
+from flt.federation import Aggregate, Attack, Backdoor, Memory
+from flt.federation.hooks import has_own
 from flt.federation.membership import backdoor_of
+from flt.federation.memory import NOTHING
 from flt.federation.plugins import callbacks_of, in_order, only, take_in_nested
 from flt.models.initialization import Initialization, initialize
 from flt.random import generator
@@ -31,7 +33,7 @@ from flt.runs.writing import write_safely
 from flt.server.assembly import assemble
 from flt.server.callback_checks import check_callbacks, check_monitors
 from flt.server.checks import check_milestones, check_schedule, check_server_optimizer, check_trainer
-from flt.server.continuation import OF_MODEL, keep, settings_of_data, settings_of_rounds, take_up
+from flt.server.continuation import OF_MODEL, keep, memory_in, settings_of_data, settings_of_rounds, take_up
 from flt.server.memory_check import check_kept, check_memory
 from flt.server.network_checks import check_network
 from flt.server.processes import Processes
@@ -122,6 +124,8 @@ class FederatedModule(RowMetrics):
         self.testing_error_rate = MeanMetric()
         self.attack_success_rate = MeanMetric()
         self.backdoor: Backdoor | None = None
+        self._learner: Attack | None = None  # an attack that learns its trigger
+        self._kept_by_attack: Memory = NOTHING
         self.normalization: Normalization | None = None
         self.seed = 0
         self._is_initialized = False
@@ -145,7 +149,11 @@ class FederatedModule(RowMetrics):
         # Else cuDNN's gradients of convolutions, and with them runs, are not the same bits twice; it costs no time.
         torch.backends.cudnn.deterministic = True
         self.normalization, self.seed = data.normalization, data.seed
-        self.backdoor = backdoor_of(only(self.trainer, Attack), data)
+        if stage == "fit":
+            self._kept_by_attack = NOTHING
+        attack = only(self.trainer, Attack)
+        self.backdoor = backdoor_of(attack, data, self._kept_by_attack)
+        self._learner = attack if attack is not None and has_own(attack, "current_backdoor", Attack) else None
         check_token_ids(self.network, data, self.backdoor)
         check_monitors(callbacks_of(self.trainer), has_backdoor=self.backdoor is not None)
         self._conduct = check_network(self.network, data)
@@ -201,6 +209,8 @@ class FederatedModule(RowMetrics):
             aggregate = Aggregate(torch.zeros_like(self._training.flat.flatten()))
         elif aggregate.statistics is not None:
             move_statistics(self.network, aggregate.statistics)
+        if self._learner is not None:
+            self._kept_by_attack = self._reception.memories.of(self._learner)
         self._reception.end(self.trainer, round, aggregate)
 
     def _server_step(self, update: Tensor | None) -> None:
@@ -228,6 +238,13 @@ class FederatedModule(RowMetrics):
         seen = features if self.normalization is None else self.normalization(features)
         scores: Tensor = self._conduct.call(self.network, seen)
         return scores
+
+    def on_validation_start(self) -> None:
+        """Takes the backdoor that an attack has learnt by now, where it learns one."""
+        if self._learner is not None:
+            self.backdoor = backdoor_of(self._learner, self.data, self._kept_by_attack)
+
+    on_test_start = on_validation_start
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Measures the testing error rate and, under a backdoor, the attack success rate.
@@ -282,6 +299,8 @@ class FederatedModule(RowMetrics):
             if self.trainer.state.fn == "fit":
                 check_optimizer(checkpoint["optimizer_states"][0], self.network.parameters(), self._optimizer_of)
                 take_up(checkpoint, self._reception, callbacks_of(self.trainer))
+            if self._learner is not None:
+                self._kept_by_attack = memory_in(checkpoint, self._learner, self.trainer.strategy.root_device)
 
     def on_train_start(self) -> None:
         """Lets the configured ``server_lr`` win over the one a checkpoint brings."""

@@ -13,7 +13,7 @@ from flt.clients.batches import whole
 from flt.data import Examples
 from flt.data.inputs import InputPipeline, Normalization
 from flt.errors import InputError
-from flt.server.seen import as_seen
+from flt.server.draws import as_seen
 
 NOTED = defaultdict(list)  # by the network's id: what a network notes in itself, an evaluation takes back
 

@@ -1,5 +1,6 @@
 """The batches of one round, drawn for all clients at once."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,17 +15,19 @@ class LocalBatches(NamedTuple):
         labels: Shape ``[num_clients, local_steps, batch_size]``.
         weights: 1 for an example, 0 for padding, same shape as ``labels``; None where nothing is padded.
         sizes: Examples in each of a client's batches, before the padding, shape ``[num_clients]``, on the CPU.
+        steps: How many of the batches each client trains on, the first ones, shape ``[num_clients]``, on the CPU; None
+            for all.
     """
 
     features: Tensor
     labels: Tensor
     weights: Tensor | None
     sizes: Tensor
+    steps: Tensor | None = None
 
-    def of(self, clients: slice) -> "LocalBatches":
+    def of(self, clients: slice | Tensor) -> "LocalBatches":
         """Returns the batches of some of the clients."""
-        weights = None if self.weights is None else self.weights[clients]
-        return LocalBatches(self.features[clients], self.labels[clients], weights, self.sizes[clients])
+        return LocalBatches(*(None if each is None else each[clients] for each in self))  # type: ignore[arg-type]
 
 
 def take_batches(features: Tensor, labels: Tensor, rows: Tensor) -> LocalBatches:
@@ -45,6 +48,32 @@ def take_batches(features: Tensor, labels: Tensor, rows: Tensor) -> LocalBatches
     # The row taken in place of padding is another client's; a weight of 0 would not keep its infinities out.
     taken[~present] = 0
     return LocalBatches(taken, taken_labels, present.float(), (rows[:, 0] >= 0).sum(dim=1))
+
+
+def take_batches_of(blocks: Sequence[tuple[Tensor, Tensor]], source: Tensor, rows: Tensor) -> LocalBatches:
+    """Makes batches as `take_batches` does, where each client's rows are of one of several blocks of examples.
+
+    Args:
+        blocks: Features and labels of each block.
+        source: Which block a client's rows are of, shape ``[num_clients]``, on the CPU.
+        rows: Rows of that block, -1 for padding, shape ``[num_clients, local_steps, batch_size]``, on the CPU.
+
+    Example:
+        >>> blocks = [(torch.zeros(2, 1), torch.tensor([0, 1])), (torch.ones(2, 1), torch.tensor([2, 3]))]
+        >>> take_batches_of(blocks, torch.tensor([1, 0]), torch.tensor([[[0, 1]], [[1, -1]]])).labels.tolist()
+        [[[2, 3]], [[1, 0]]]
+    """
+    parts = [take_batches(*block, rows[source == number]) for number, block in enumerate(blocks)]
+    weights = [
+        torch.ones_like(part.labels, dtype=torch.float32) if part.weights is None else part.weights for part in parts
+    ]
+    by_block = LocalBatches(
+        torch.cat([part.features for part in parts]),
+        torch.cat([part.labels for part in parts]),
+        None if all(part.weights is None for part in parts) else torch.cat(weights),
+        torch.cat([part.sizes for part in parts]),
+    )
+    return by_block.of(source.argsort(stable=True).argsort())
 
 
 def whole(features: Tensor, labels: Tensor, *, local_steps: int) -> LocalBatches:

@@ -90,9 +90,9 @@ class PairedRowDraws:
         # Changed clients draw last, after all clients have drawn as before the attack: no other draw is shifted.
         redrawn = self._redraw(generator)
         width = max(rows.shape[2], redrawn.shape[2])
-        return _widened(rows, width).index_copy_(0, self._changed, _widened(redrawn, width))
+        return widened(rows, width).index_copy_(0, self._changed, widened(redrawn, width))
 
 
-def _widened(rows: Tensor, width: int) -> Tensor:
-    """Adds padding behind ``rows``."""
+def widened(rows: Tensor, width: int) -> Tensor:
+    """Adds padding behind ``rows``, shape ``[num_clients, local_steps, batch_size]``, up to a batch of ``width``."""
     return torch.nn.functional.pad(rows, (0, width - rows.shape[2]), value=-1)

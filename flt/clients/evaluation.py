@@ -31,7 +31,7 @@ class Evaluation:
     def __call__(
         self, parameters: Tensor, features: Tensor, statistics: dict[str, Tensor], changes: Tensor | None = None
     ) -> Tensor:
-        """Class scores as in an evaluation, without gradients.
+        """Class scores as in an evaluation, with gradients where parameters or features require them.
 
         Args:
             parameters: A version in each row, shape ``[num_versions, num_params]``.
@@ -43,7 +43,8 @@ class Evaluation:
         Returns:
             Shape ``[num_versions, num_examples, num_classes]``.
         """
-        with torch.no_grad(), evaluation_mode(self.flat.network):
+        needs_gradients = parameters.requires_grad or features.requires_grad
+        with torch.set_grad_enabled(needs_gradients), evaluation_mode(self.flat.network):
             if len(parameters) > 1 and layerwise.supports(self.flat.network):
                 per_version = max(self.flat.num_params, features.numel())
                 chunk = AUTO_CHUNK.get(features.device.type, AUTO_CHUNK["cpu"]) // per_version
@@ -63,7 +64,8 @@ class Evaluation:
 
     def _conduct(self, features: Tensor) -> Conduct:
         if not self._conducts:
-            self._conducts.append(observe(copied(self.flat.network), features[:2])[1])
+            with torch.no_grad():
+                self._conducts.append(observe(copied(self.flat.network), features[:2].detach())[1])
         return self._conducts[0]
 
     @cached_property

@@ -41,6 +41,24 @@ def example_factors(weights: Tensor | None, reduction: LossReduction, *, batch_s
     return (weights if reduction == "sum" else weights / _count(weights)[..., None])[..., None]
 
 
+def batch_loss(scores: Tensor, labels: Tensor, weights: Tensor, reduction: LossReduction) -> Tensor:
+    """The loss that clients usually minimise, a number with a gradient at the scores.
+
+    Args:
+        scores: Shape ``[batch_size, num_classes]``.
+        labels: Shape ``[batch_size]``.
+        weights: Factor of each example, such as 1, and 0 for padding, shape ``[batch_size]``.
+        reduction: Whether it is the "sum" over the batch or its "mean".
+
+    Example:
+        >>> batch_loss(torch.zeros(2, 4), torch.tensor([0, 3]), torch.tensor([1.0, 0.0]), "mean")
+        tensor(1.3863)
+    """
+    losses = torch.nn.functional.cross_entropy(scores.float(), labels, reduction="none")
+    total = (losses * weights).sum()
+    return total if reduction == "sum" else total / _count(weights)
+
+
 def mean_loss(losses: Tensor, weights: Tensor | None) -> Tensor:
     """Mean of a batch's losses, shape ``[..., batch_size]``, without its padding; 0 for a batch of padding alone.
 

@@ -9,11 +9,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from flt.clients.batch_norm import flatten_statistics, statistics_of
+from flt.clients.batch_norm import flatten_statistics, statistics_moved, statistics_of
 from flt.clients.batches import LocalBatches
 from flt.clients.conduct import Conduct, copied, observe
 from flt.clients.flat_network import FlatNetwork
-from flt.clients.loss import LossReduction, cross_entropy, example_factors, mean_loss
+from flt.clients.loss import LossReduction, mean_loss
+from flt.clients.recipe import USUAL, Recipe
 
 
 class LocalUpdates(NamedTuple):
@@ -47,11 +48,15 @@ class OneByOne:
     network: nn.Module
     loss_reduction: LossReduction
 
-    def __call__(self, batches: LocalBatches, *, client_lr: float) -> LocalUpdates:
+    def __call__(self, batches: LocalBatches, *, client_lr: float, recipe: Recipe = USUAL) -> LocalUpdates:
         """Trains every client from the network's own parameters and buffers."""
         parameters, own = self._replicas[0].flatten(), statistics_of(self.network)
         before = flatten_statistics(own, parameters.device)
         num_clients = len(batches.labels)
+        updates, statistics = (
+            parameters.new_zeros(num_clients, size) if start is None else start.clone()
+            for size, start in ((len(parameters), recipe.start), (len(before), recipe.start_statistics))
+        )
         job = _Job(
             buffers=dict(self.network.named_buffers()),
             statistics=list(own),
@@ -62,11 +67,8 @@ class OneByOne:
             client_lr=client_lr,
             loss_reduction=self.loss_reduction,
             conduct=self.conduct(batches) if batches.sizes.any() else Conduct(),
-            trained=LocalUpdates(
-                parameters.new_zeros(num_clients, len(parameters)),
-                parameters.new_zeros(num_clients),
-                parameters.new_zeros(num_clients, len(before)),
-            ),
+            recipe=recipe,
+            trained=LocalUpdates(updates, parameters.new_zeros(num_clients), statistics),
         )
         clients = batches.sizes.nonzero().flatten().tolist()
         threads = min(torch.get_num_threads(), len(clients)) if parameters.device.type == "cpu" else 1
@@ -127,6 +129,7 @@ class _Job:
     client_lr: float
     loss_reduction: LossReduction
     conduct: Conduct
+    recipe: Recipe
     trained: LocalUpdates
 
     def run(self, network: FlatNetwork, clients: Iterable[int]) -> None:
@@ -137,37 +140,52 @@ class _Job:
                 self._train(network, client, sizes[client])
 
     def _train(self, network: FlatNetwork, client: int, size: int) -> None:
-        batches, trained = self.batches, self.trained
+        batches, trained, recipe = self.batches, self.trained, self.recipe
         buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
+        if recipe.start_statistics is not None:
+            buffers |= statistics_moved({name: buffers[name] for name in self.statistics}, trained.statistics[client])
+        mask = self._mask(client)
         update, weights = trained.updates[client], self.start
-        for step in range(batches.labels.shape[1]):
-            if step:
+        for step in range(batches.labels.shape[1] if batches.steps is None else int(batches.steps[client])):
+            if step or recipe.start is not None:
                 weights = _leaves(network, self.parameters + update)
             # The padding is cut off: it would enter the statistics of batch normalisation.
             features, labels = batches.features[client, step, :size], batches.labels[client, step, :size]
-            gradient, trained.losses[client] = self._gradient(network, {**weights, **buffers}, features, labels)
-            update.sub_(gradient, alpha=self.client_lr)
+            gradient, trained.losses[client] = self._gradient(network, {**weights, **buffers}, features, labels, update)
+            if mask is None:
+                update.sub_(gradient, alpha=self.client_lr)
+            else:
+                update.copy_(recipe.moved(update, -self.client_lr * gradient, mask))
         after = flatten_statistics({name: buffers[name] for name in self.statistics}, self.before.device)
         trained.statistics[client] = after - self.before
 
+    def _mask(self, client: int) -> Tensor | None:
+        """What a client's steps are multiplied by; None where they are only taken."""
+        mask = self.recipe.mask
+        if mask is None:
+            return None if self.recipe.project is None else self.parameters.new_ones(1)
+        return (mask if mask.ndim == 1 else mask[client]).to(self.parameters)
+
     def _gradient(
-        self, network: FlatNetwork, tensors: dict[str, Tensor], features: Tensor, labels: Tensor
+        self, network: FlatNetwork, tensors: dict[str, Tensor], features: Tensor, labels: Tensor, update: Tensor
     ) -> tuple[Tensor, Tensor]:
         """One client's gradient, flat, and its mean loss; the buffers in ``tensors`` are changed in place."""
-        factor = example_factors(None, self.loss_reduction, batch_size=len(labels))
         parameters = [tensors[name] for name in network.trained]
 
-        def work(module: nn.Module) -> tuple[Sequence[Tensor], Tensor]:
+        def work(module: nn.Module) -> tuple[Sequence[Tensor], Tensor | None, Tensor]:
             scores = module(self.conduct.given(_channels_last(features)))
-            loss_gradient, losses = cross_entropy(scores.detach(), labels)
-            at_scores = (loss_gradient * factor).to(scores.dtype)
+            at_scores, at_update, losses = self.recipe.gradients(
+                scores.detach(), labels, None, update, self.loss_reduction
+            )
+            at_scores = at_scores.to(scores.dtype)
             # Here, where the network still has these tensors: activation checkpointing calls it once more.
             gradients = torch.autograd.grad(scores, parameters, at_scores, allow_unused=True, materialize_grads=True)
-            return gradients, losses
+            return gradients, at_update, losses
 
         with torch.enable_grad():
-            gradients, losses = network.work_with(tensors, work)
-        return torch.cat([gradient.to_dense().flatten() for gradient in gradients]), mean_loss(losses, None)
+            gradients, at_update, losses = network.work_with(tensors, work)
+        gradient = torch.cat([gradient.to_dense().flatten() for gradient in gradients])
+        return gradient if at_update is None else gradient + at_update, mean_loss(losses, None)
 
 
 def _leaves(network: FlatNetwork, parameters: Tensor) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from flt.clients.fastest import fastest, tell
 from flt.clients.flat_network import FlatNetwork
 from flt.clients.loss import LossReduction, cross_entropy, example_factors, mean_loss
 from flt.clients.one_by_one import LocalUpdates, OneByOne
+from flt.clients.recipe import USUAL, Recipe
 from flt.clients.vectorised import Vectorised, obstacle_to_vectorising
 
 # Numbers held at once per chunk (gradients or inputs, whichever is more), at most, when `clients_per_chunk` is "auto":
@@ -70,6 +71,28 @@ class LocalTraining:
         if all(self._fits_one_pass(batches) for batches in groups):
             return self._by_layers(groups, client_lr)
         return [self(batches, client_lr=client_lr) for batches in groups]
+
+    def by_recipe(self, batches: LocalBatches, recipe: Recipe, *, client_lr: float) -> LocalUpdates:
+        """Trains every client on its batches in another way than usual.
+
+        Nothing is measured: clients share passes on a GPU, or as many as ``clients_per_chunk`` says, where network,
+        loss and projection allow it.
+
+        Args:
+            batches: What they train on.
+            recipe: What is another.
+            client_lr: Their learning rate, of either sign.
+        """
+        if self.needs_one_by_one or not len(batches.labels):
+            return self._one_by_one(batches, client_lr=client_lr, recipe=recipe)
+        if recipe.is_usual and self._fits_one_pass(batches):
+            return self._by_layers([batches], client_lr)[0]
+        chunk = self.clients_per_chunk
+        if chunk == "auto":
+            chunk = self._largest_chunk(batches) if batches.features.is_cuda else 1
+        if chunk == 1 or not self._is_vectorisable(batches, recipe):
+            return self._one_by_one(batches, client_lr=client_lr, recipe=recipe)
+        return self._vectorised(batches, client_lr=client_lr, chunk=chunk, recipe=recipe)
 
     @cached_property
     def flat(self) -> FlatNetwork:
@@ -134,25 +157,26 @@ class LocalTraining:
         """
         return {}
 
-    def _is_vectorisable(self, batches: LocalBatches) -> bool:
+    def _is_vectorisable(self, batches: LocalBatches, recipe: Recipe = USUAL) -> bool:
         """Whether clients share a pass of `torch.func`; tried once, on a few examples, and remembered."""
-        key = f"network {self._fingerprint}, vectorised"
-        if key in self.chosen_chunks or self._has_passed:
+        key = f"network {self._fingerprint}, vectorised{recipe.names}"
+        if key in self.chosen_chunks or key in self._passed:
             return key not in self.chosen_chunks
         if not batches.sizes.any():
             return False  # there is nothing to try, or to train
-        obstacle = obstacle_to_vectorising(self._one_by_one, batches)
+        obstacle = obstacle_to_vectorising(self._one_by_one, batches, recipe)
         if obstacle is None:
-            self._has_passed.append(True)
+            self._passed.add(key)
             return True
         self.chosen_chunks[key] = 1
         effect = "" if self.clients_per_chunk == "auto" else "model.clients_per_chunk has no effect: "
-        tell(f"{effect}{type(self.network).__name__} {obstacle}: its clients are trained one after the other")
+        whose = f"{type(self.network).__name__}{recipe.names}"
+        tell(f"{effect}{whose} {obstacle}: its clients are trained one after the other")
         return False
 
     @cached_property
-    def _has_passed(self) -> list[bool]:
-        return []
+    def _passed(self) -> set[str]:
+        return set()
 
     def _key(self, batches: LocalBatches, choices: list[int]) -> str:
         device = batches.features.device

@@ -10,9 +10,10 @@ from torch.func import vjp, vmap
 from flt.clients.batches import LocalBatches
 from flt.clients.conduct import copied
 from flt.clients.flat_network import FlatNetwork
-from flt.clients.loss import LossReduction, cross_entropy, example_factors, mean_loss
+from flt.clients.loss import LossReduction, mean_loss
 from flt.clients.one_by_one import LocalUpdates, OneByOne
-from flt.errors import one_line
+from flt.clients.recipe import USUAL, Own, Recipe
+from flt.errors import InputError, one_line
 
 # By how much, relative to its length, a client's update may differ from that of training one by one. Rounding stays
 # below; padding that is taken for an example, or a gradient that gets lost, lie above.
@@ -33,33 +34,50 @@ class Vectorised:
     flat: FlatNetwork
     loss_reduction: LossReduction
 
-    def __call__(self, batches: LocalBatches, *, client_lr: float, chunk: int) -> LocalUpdates:
+    def __call__(self, batches: LocalBatches, *, client_lr: float, chunk: int, recipe: Recipe = USUAL) -> LocalUpdates:
         """Trains every client from the network's own parameters, ``chunk`` clients at a time."""
         weights = torch.ones_like(batches.labels, dtype=torch.float32) if batches.weights is None else batches.weights
-        train = vmap(partial(self._train, self.flat.flatten(), client_lr), chunk_size=chunk)
-        updates, losses = train(batches.features, batches.labels, weights)
+        parameters = self.flat.flatten()
+        own = () if recipe.is_usual and batches.steps is None else recipe.own(batches, parameters)
+        train = vmap(partial(self._train, parameters, client_lr, recipe), chunk_size=chunk)
+        updates, losses = train(batches.features, batches.labels, weights, *own)
         return LocalUpdates(updates, losses, updates.new_zeros(len(updates), 0))
 
     def _train(
-        self, parameters: Tensor, client_lr: float, features: Tensor, labels: Tensor, weights: Tensor
+        self,
+        parameters: Tensor,
+        client_lr: float,
+        recipe: Recipe,
+        features: Tensor,
+        labels: Tensor,
+        weights: Tensor,
+        *brought: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """One client's local steps, ``labels`` of shape ``[local_steps, batch_size]``; vectorised by the caller."""
+        own = Own(*brought) if brought else None
         # Summing the steps, rather than subtracting two parameter vectors, keeps the update's small digits.
-        update, loss = torch.zeros_like(parameters), torch.zeros((), device=parameters.device)
+        update, loss = own.start if own else torch.zeros_like(parameters), torch.zeros((), device=parameters.device)
         for step in range(labels.shape[0]):
             score = partial(self._flat_scores, features=features[step])
-            scores, pull_back, *_ = vjp(score, parameters + update if step else parameters)
-            gradient, losses = cross_entropy(scores, labels[step])
-            gradient = gradient * example_factors(weights[step], self.loss_reduction, batch_size=labels.shape[1])
-            update = update - client_lr * pull_back(gradient.to(scores.dtype))[0]
-            loss = mean_loss(losses, weights[step])
+            scores, pull_back, *_ = vjp(score, parameters + update if step or own else parameters)
+            at_scores, at_update, losses = recipe.gradients(
+                scores, labels[step], weights[step], update, self.loss_reduction
+            )
+            gradient = pull_back(at_scores.to(scores.dtype))[0]
+            now = mean_loss(losses, weights[step])
+            if own is None:
+                update, loss = update - client_lr * gradient, now
+                continue
+            gradient = gradient if at_update is None else gradient + at_update
+            after = recipe.moved(update, -client_lr * gradient, own.mask)
+            update, loss = (torch.where(step < own.steps, *pair) for pair in ((after, update), (now, loss)))
         return update, loss
 
     def _flat_scores(self, parameters: Tensor, features: Tensor) -> Tensor:
         return self.flat.scores(self.flat.unflatten(parameters), features)
 
 
-def obstacle_to_vectorising(one_by_one: OneByOne, batches: LocalBatches) -> str | None:
+def obstacle_to_vectorising(one_by_one: OneByOne, batches: LocalBatches, recipe: Recipe = USUAL) -> str | None:
     """Why clients cannot share a pass of `Vectorised`, in words; None if they can.
 
     Both ways of training are tried on a few examples and compared.
@@ -67,19 +85,21 @@ def obstacle_to_vectorising(one_by_one: OneByOne, batches: LocalBatches) -> str 
     Args:
         one_by_one: The other way, which every network can go.
         batches: The batches of some clients, one of whom has an example.
+        recipe: What they do in another way than usual; its loss and its projection are tried.
     """
+    recipe = Recipe(recipe.loss, project=recipe.project)
     network, conduct = one_by_one.network, one_by_one.conduct(batches)
     if conduct.state:
         return f"keeps a state ({', '.join('.'.join(filter(None, where)) for where in conduct.state)})"
     if conduct.changes_features:
         return "writes into its input"
     trial = _trial(batches)
-    expected = one_by_one(trial, client_lr=1.0).updates
+    expected = one_by_one(trial, client_lr=1.0, recipe=recipe).updates
     # On a copy, as a pass that fails half-way may leave something behind in the network.
     vectorised = Vectorised(FlatNetwork(copied(network)), one_by_one.loss_reduction)
     try:
-        updates = vectorised(trial, client_lr=1.0, chunk=2).updates
-    except torch.OutOfMemoryError:
+        updates = vectorised(trial, client_lr=1.0, chunk=2, recipe=recipe).updates
+    except (torch.OutOfMemoryError, InputError):
         raise
     except Exception as error:  # torch's, or that of a layer which cannot take such tensors
         return f"cannot be vectorised over clients ({one_line(error)})"

@@ -8,10 +8,9 @@ from dataclasses import replace
 from lightning.pytorch import Trainer
 
 from flt.errors import InputError
-from flt.federation.aggregation import Aggregation
+from flt.federation.aggregation import Aggregation, PartialAggregate
 from flt.federation.hooks import by_client, has_own
 from flt.federation.memory import NOTHING
-from flt.federation.partial import PartialAggregate
 from flt.federation.returned import check_aggregate, check_round
 from flt.federation.round import Aggregate, Federation, Round
 

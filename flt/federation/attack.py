@@ -5,10 +5,13 @@ from abc import ABC
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from flt.clients.one_by_one import LocalUpdates
 from flt.data.backdoor import Backdoor
 from flt.data.examples import ClientData
 from flt.errors import InputError, check_choice
 from flt.federation.hooks import FederatedCallback, by_client
+from flt.federation.local import LocalWork
+from flt.federation.memory import Memory
 from flt.federation.returned import check_crafted, check_poisoned
 from flt.federation.round import Federation, Round
 from flt.federation.schedule import ALWAYS, Schedule
@@ -16,7 +19,7 @@ from flt.functional.attacks.knowledge import Knowledge
 
 
 class Attack(FederatedCallback, ABC):
-    """Base class of the attacks: override `poison` to change local data, `craft` to change updates, or both.
+    """Base class of the attacks: override `poison` to change local data, `train` local training, `craft` updates.
 
     Args:
         fraction: Fraction of the clients that are malicious; ``round(fraction * num_clients)`` of them, drawn once by
@@ -81,6 +84,38 @@ class Attack(FederatedCallback, ABC):
     def poison(self, federation: Federation) -> ClientData | None:
         """The local data with what the clients of ``federation.malicious`` train on when they attack."""
 
+    def current_backdoor(self, default: Backdoor, memory: Memory) -> Backdoor | None:
+        """The backdoor whose success is measured after a round, where a trigger is learnt.
+
+        Args:
+            default: The data set's own.
+            memory: What the attack has kept by then; empty before the first round.
+        """
+        return self.backdoor(default)
+
+    def prepare(self, local: LocalWork) -> Memory | None:
+        """What all malicious clients of a round share, made before anyone trains, in every round and every process.
+
+        Args:
+            local: The work of those that attack in the round, of nobody where none does; they have not trained yet.
+
+        Returns:
+            The attack's memory from now on; None keeps what there is.
+        """
+
+    def train(self, local: LocalWork) -> LocalUpdates | None:
+        """Local training of malicious clients in their own way.
+
+        It is called after everyone has trained as usual, in each part of a round that has malicious clients, so that
+        benign clients' updates stay what they are.
+
+        Args:
+            local: The work of the part's malicious clients.
+
+        Returns:
+            Their updates, such as ``local.sgd(...)``; None keeps those of usual training.
+        """
+
     @by_client
     def craft(self, round: Round) -> Tensor | Round | None:
         """What the server receives, given every client's honest update.
@@ -101,7 +136,7 @@ class Attack(FederatedCallback, ABC):
         if poisoned is None:
             return None
         check_poisoned(f"{type(self).__name__}.poison", poisoned, federation)
-        return federation.replace(clients=poisoned)
+        return federation.replace(clients=poisoned, honest=federation.clients)
 
     @by_client
     def on_client_updates(self, round: Round) -> Round | None:

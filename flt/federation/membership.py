@@ -8,6 +8,7 @@ from flt.data.backdoor import Backdoor
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError
 from flt.federation.attack import Attack
+from flt.federation.memory import NOTHING, Memory
 from flt.federation.returned import check_backdoor
 from flt.federation.round import Federation
 from flt.federation.schedule import deal_out
@@ -83,15 +84,20 @@ def own_backdoor(data: FederatedDataModule) -> Backdoor:
     return Backdoor(data.trigger, data.target_class, shape=data.test.shape)
 
 
-def backdoor_of(attack: Attack | None, data: FederatedDataModule) -> Backdoor | None:
+def backdoor_of(attack: Attack | None, data: FederatedDataModule, memory: Memory = NOTHING) -> Backdoor | None:
     """The backdoor whose success is measured; None if there is no attack, or one without a backdoor.
+
+    Args:
+        attack: The attack.
+        data: The data, set up.
+        memory: What the attack has kept.
 
     Raises:
         InputError: If it does not fit the data.
     """
     if attack is None:
         return None
-    backdoor = attack.backdoor(own_backdoor(data))
+    backdoor = attack.current_backdoor(own_backdoor(data), memory)
     check_backdoor(f"{type(attack).__name__}.backdoor", backdoor, data.test.features[:2], data.num_classes)
     if backdoor is None or backdoor.examples is not None:
         return backdoor

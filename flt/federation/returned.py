@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from flt.clients.one_by_one import LocalUpdates
 from flt.data.backdoor import Backdoor
 from flt.data.examples import ClientData
 from flt.errors import InputError
@@ -71,6 +72,29 @@ def check_crafted(source: str, found: Any, round: Round) -> Tensor:
     if isinstance(found, Tensor) and found.ndim == 2 and len(found) == num_malicious < len(round):
         hint = f"all rows, not the {num_malicious} malicious ones alone (round.malicious says which those are)"
     raise InputError(f"{source} returned {described(found)} in round {round.number}: {_wanted(round.updates, hint)}")
+
+
+def check_trained(source: str, found: Any, usual: LocalUpdates, *, number: int) -> LocalUpdates:
+    """The updates that an attack has trained, if they are such.
+
+    Args:
+        source: Who returned them, such as ``"MyAttack.train"``.
+        found: What was returned.
+        usual: What usual training gave the same clients.
+        number: The round.
+
+    Raises:
+        InputError: If they are no updates like the usual ones.
+    """
+    if not isinstance(found, LocalUpdates):
+        raise InputError(
+            f"{source} returned {described(found)} in round {number}: return what local.sgd gives, or None"
+        )
+    for name, own, like in zip(LocalUpdates._fields, found, usual, strict=True):
+        if not is_like(own, like):
+            wanted = _wanted(like, "a row for each of the malicious clients of the part")
+            raise InputError(f"{source} returned {described(own)} as {name} in round {number}: {wanted}")
+    return found
 
 
 def check_poisoned(source: str, found: Any, federation: Federation) -> None:

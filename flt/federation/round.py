@@ -24,7 +24,7 @@ class Federation:
     """What stays the same for a whole run.
 
     Attributes:
-        clients: Local data of all clients.
+        clients: Local data of all clients, on which malicious ones train when they attack.
         num_examples: Examples each client was given, before any attack added to them, shape ``[num_clients]``.
         malicious: Which clients may ever attack, boolean, shape ``[num_clients]``.
         num_byzantine: Malicious clients that rules assume (f) unless told otherwise; not always as many as there are.
@@ -38,6 +38,8 @@ class Federation:
         layout: Name, shape and place of each parameter tensor in a flat update, in order.
         groups: The malicious clients by the attack that they make, with its schedule; none where all of ``malicious``
             attack in every round.
+        honest: Local data as they were before an attack changed them, on which malicious clients train when they do not
+            attack; None where ``clients`` are as they were.
         server_lr: Factor of the aggregate in the global model's step; 1 under a server optimizer, which has its own.
     """
 
@@ -53,6 +55,7 @@ class Federation:
     root_size: int | None = None
     layout: tuple[Piece, ...] = field(default=(), repr=False)
     groups: tuple[Group, ...] = ()
+    honest: ClientData | None = field(default=None, repr=False)
     server_lr: float = 1.0
 
     @property
@@ -77,6 +80,32 @@ class Federation:
         if all(group.schedule.is_constant for group in self.groups):
             return self.malicious
         return torch.stack([group.attackers(number) for group in self.groups]).any(dim=0)
+
+    @property
+    def local_data(self) -> tuple[ClientData, ...]:
+        """All local data that anyone trains on in some round: those of attacks, then the honest ones."""
+        own = [self.clients if group.clients is None else group.clients for group in self.groups] or [self.clients]
+        return tuple({id(each): each for each in (*own, self.honest or self.clients)}.values())
+
+    def trained_on(self, number: int) -> tuple[tuple[ClientData, Tensor], ...]:
+        """On which local data clients train in a round, and who does: boolean masks of shape ``[num_clients]``.
+
+        Where all malicious clients attack, theirs are the only ones: benign clients have theirs among them.
+
+        Args:
+            number: The round, counted from 0.
+        """
+        everyone = torch.ones_like(self.malicious)
+        if self.honest is None:
+            return ((self.clients, everyone),)
+        attackers = self.attackers(number)
+        if attackers.equal(self.malicious):
+            return ((self.clients, everyone),)
+        masks = {id(each): torch.zeros_like(everyone) for each in self.local_data}
+        for group in self.groups:
+            masks[id(self.clients if group.clients is None else group.clients)] |= group.attackers(number)
+        masks[id(self.honest)] |= ~attackers
+        return tuple((each, masks[id(each)]) for each in self.local_data if masks[id(each)].any())
 
     def describe_malicious(self) -> str:
         """How many clients are malicious, and when, for people."""

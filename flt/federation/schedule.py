@@ -1,11 +1,12 @@
 """Who attacks when: a function of the seed and the round alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from flt.data.examples import ClientData
 from flt.errors import InputError, check_count
 from flt.random import generator
 
@@ -98,6 +99,8 @@ class Group:
         schedule: When they attack.
         seed: The run's seed.
         first: How many of the candidates, in the order in which they are drawn, are malicious in groups before it.
+        clients: Local data on which they train when they attack, where those of ``federation.clients`` are not theirs:
+            groups whose clients are drawn anew each have their own.
     """
 
     candidates: Tensor
@@ -105,6 +108,7 @@ class Group:
     schedule: Schedule
     seed: int
     first: int = 0
+    clients: ClientData | None = field(default=None, repr=False)
 
     def attackers(self, number: int) -> Tensor:
         """Who attacks in a round, boolean of shape ``[num_clients]``."""

@@ -18,9 +18,15 @@ def column_blocks(updates: Tensor) -> tuple[Tensor, ...]:
     return torch.split(updates, NUM_COLUMNS, dim=1)
 
 
-def float64_blocks(updates: Tensor) -> Iterator[Tensor]:
-    """Copies of the `column_blocks` in float64, each good until the next one takes its memory."""
+def float64_blocks(updates: Tensor, rows: Tensor | None = None) -> Iterator[Tensor]:
+    """Copies of the `column_blocks` in float64, each good until the next one takes its memory.
+
+    Args:
+        updates: Shape ``[num_clients, num_params]``.
+        rows: Indices of the updates that are copied, shape ``[num_rows]``; None for all.
+    """
     blocks = column_blocks(updates)
-    buffer = torch.empty_like(blocks[0], dtype=torch.float64)
+    count = len(updates) if rows is None else len(rows)
+    buffer = blocks[0].new_empty(count, blocks[0].shape[1], dtype=torch.float64)
     for block in blocks:
-        yield buffer[:, : block.shape[1]].copy_(block)
+        yield buffer[:, : block.shape[1]].copy_(block if rows is None else block.index_select(0, rows))

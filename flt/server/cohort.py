@@ -7,11 +7,11 @@ from functools import cached_property
 from flt.clients.batches import LocalBatches, take_batches, whole
 from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule
-from flt.federation import Federation, Round
-from flt.server.draws import DrawnRound, RoundDraws
+from flt.federation import Federation, Memory, Round
+from flt.server.draws import DrawnRound, RoundDraws, as_seen
+from flt.server.local_work import Attackers, LocalRound, WorkOfClients
 from flt.server.processes import Processes
 from flt.server.root_data import RootData
-from flt.server.seen import as_seen
 
 # Numbers (updates or examples, whichever are more) in a part of a round: on a CPU 4 MiB, which the allocator keeps
 # and gives again to the next part; on a GPU 1 GiB.
@@ -40,7 +40,13 @@ class Cohort:
         return self.draws.federation
 
     def in_parts(
-        self, number: int, client_lr: float, *, clients_per_part: int, processes: Processes
+        self,
+        number: int,
+        client_lr: float,
+        *,
+        clients_per_part: int,
+        processes: Processes,
+        attackers: Attackers | None = None,
     ) -> Iterator[Round]:
         """The round's updates, for some of its clients at a time; together they do not depend on the parts.
 
@@ -49,12 +55,13 @@ class Cohort:
             client_lr: The clients' learning rate in it.
             clients_per_part: Clients in a part.
             processes: Who else trains parts of the round.
+            attackers: What lets malicious clients train in their own way; None where they train as everyone.
 
         Yields:
             This process's parts; at least one, which may have no clients.
         """
         federation, drawn = self.federation, self.draws(number)
-        attackers = federation.attackers(number)
+        attacking = federation.attackers(number)
         parameters = self.training.flat.flatten()
         server = None if self.root_data is None else self.root_data.of(number, client_lr, parameters)
         of_server, root = [self._root_batches(drawn)] if self.draws.needs_root else [], None
@@ -67,10 +74,13 @@ class Cohort:
             trained, *roots = self.training.together([batches, *of_server], client_lr=client_lr)
             root, of_server = roots[0] if roots else root, []
             ids = drawn.client_ids[some]
+            malicious = attacking[ids]
+            if attackers is not None:
+                trained = attackers.retrained(ids, malicious, trained)
             yield Round(
                 number=number,
                 client_ids=ids,
-                malicious=attackers[ids],
+                malicious=malicious,
                 num_examples=federation.num_examples[ids],
                 updates=trained.updates,
                 root_update=None if root is None else root.updates[0],
@@ -82,6 +92,13 @@ class Cohort:
                 server=server,
             )
             del batches, trained  # the next part takes their memory
+
+    def work_of_attackers(self, number: int, client_lr: float, memory: Memory) -> WorkOfClients:
+        """The local work of all malicious clients of a round; ``memory`` is what their attack has kept."""
+        parameters = self.training.flat.flatten()
+        round = LocalRound(self.training, self.draws, number, client_lr, parameters)
+        ids = round.drawn.client_ids
+        return WorkOfClients(round, ids[self.federation.attackers(number)[ids]], memory)
 
     @cached_property
     def clients_per_part(self) -> int:
@@ -97,9 +114,9 @@ class Cohort:
 
     def _client_batches(self, drawn: DrawnRound, some: slice) -> LocalBatches:
         """What some of the clients train on."""
-        clients = self.federation.clients
-        batches = take_batches(clients.features, clients.labels, drawn.rows[some])
-        return as_seen(self._data, batches, None if drawn.augmentation is None else drawn.augmentation[some])
+        return as_seen(
+            self._data, drawn.batches(some), None if drawn.augmentation is None else drawn.augmentation[some]
+        )
 
     def _root_batches(self, drawn: DrawnRound) -> LocalBatches:
         """What the server's own update g_0 is trained on."""

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback
 
 from flt.data.datamodule import FederatedDataModule
-from flt.federation import Aggregation, Attack, Federation
+from flt.federation import Aggregation, Attack, Federation, Memory
+from flt.federation.memory import NOTHING, restored
 from flt.runs.checkpoints import CHUNKS, FORGOTTEN, MEMORY
 from flt.runs.unsaved import Tensors, forgetful, own_tensors, warn_of_forgotten
 from flt.server.reception import Reception
@@ -72,3 +74,9 @@ def take_up(checkpoint: Mapping[str, Any], reception: Reception, callbacks: Sequ
     reception.cohort.training.chosen_chunks.update(checkpoint.get(CHUNKS, {}))
     reception.memories.load(checkpoint.get(MEMORY, {}))
     warn_of_forgotten(checkpoint.get(FORGOTTEN, []), callbacks)
+
+
+def memory_in(checkpoint: Mapping[str, Any], attack: Attack, device: torch.device) -> Memory:
+    """What an attack had kept by the time of a checkpoint, also for an evaluation, which has no rounds."""
+    memory: Memory = restored(checkpoint.get(MEMORY, {}).get(type(attack).__name__, NOTHING), device)
+    return memory

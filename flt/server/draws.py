@@ -1,13 +1,16 @@
 """All random numbers of a round, drawn at once: who takes part, and on which examples, seen how, everyone trains."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from flt.clients.draws import PairedRowDraws, RowDraws
+from flt.clients.batches import LocalBatches, take_batches, take_batches_of
+from flt.clients.draws import PairedRowDraws, RowDraws, widened
 from flt.data.datamodule import FederatedDataModule
+from flt.data.examples import ClientData
 from flt.federation import Federation
 from flt.random import generator, sample_clients
 
@@ -20,6 +23,8 @@ class DrawnRound:
         number: The round, counted from 0.
         client_ids: Who takes part, shape ``[num_clients]``.
         rows: Rows of their examples, -1 for padding, shape ``[num_clients, local_steps, batch_size]``.
+        sources: The local data that the rows are of.
+        source: Of which of ``sources`` a client's rows are, shape ``[num_clients]``; None where there is but one.
         augmentation: Random numbers for augmenting them, ``[num_clients, local_steps * batch_size, numbers]``; None
             where nothing is augmented.
         root_rows: Rows of the root dataset, shape ``[1, local_steps, root_batch_size]``; None for all of it, or where
@@ -33,6 +38,19 @@ class DrawnRound:
     augmentation: Tensor | None
     root_rows: Tensor | None
     root_augmentation: Tensor | None
+    sources: tuple[ClientData, ...]
+    source: Tensor | None = None
+
+    def batches(self, some: slice | Tensor) -> LocalBatches:
+        """What some of the clients train on, as the data set keeps it.
+
+        Args:
+            some: Their places among ``client_ids``.
+        """
+        blocks = [(each.features, each.labels) for each in self.sources]
+        if self.source is None:
+            return take_batches(*blocks[0], self.rows[some])
+        return take_batches_of(blocks, self.source[some], self.rows[some])
 
 
 @dataclass(frozen=True)
@@ -57,17 +75,22 @@ class RoundDraws:
         """Draws the round of this number."""
         federation, seed = self.federation, self.federation.seed
         ids = sample_clients(federation.num_clients, federation.clients_per_round, seed=seed, round_number=number)
-        row_draws = self._of_all if len(ids) == federation.num_clients else self._of(ids)
-        rows = row_draws(generator(seed, "batches", number))
-        augmentation = self.augmentation("augmentation", number, rows.shape, first=row_draws.batch_size)
-        if not self.needs_root:
-            return DrawnRound(number, ids, rows, augmentation, None, None)
-        root_rows = None
-        if self.root_batch_size is not None:
-            root_rows = self._of_root(generator(seed, "root batches", number))
-        shape = (1, self.local_steps, len(self.data.root)) if root_rows is None else root_rows.shape
+        held = [(data, mask[ids]) for data, mask in federation.trained_on(number)]
+        held = [(data, mask) for data, mask in held if mask.any()]
+        # A client draws from its data of this round what it would draw if everyone trained on data of that kind: the
+        # same as in rounds in which all malicious clients attack, or as without any attack.
+        draws = [self._draws_of(data, ids) for data, _ in held]
+        drawn = [each(generator(seed, "batches", number)) for each in draws]
+        rows, source = _merged(drawn, [mask for _, mask in held])
+        augmentation = self.augmentation("augmentation", number, rows.shape, first=draws[0].batch_size)
+        root_rows, root_augmentation = None, None
+        if self.needs_root:
+            if self.root_batch_size is not None:
+                root_rows = self._of_root(generator(seed, "root batches", number))
+            shape = (1, self.local_steps, len(self.data.root)) if root_rows is None else root_rows.shape
+            root_augmentation = self.augmentation("root augmentation", number, shape)
         return DrawnRound(
-            number, ids, rows, augmentation, root_rows, self.augmentation("root augmentation", number, shape)
+            number, ids, rows, augmentation, root_rows, root_augmentation, tuple(data for data, _ in held), source
         )
 
     def augmentation(
@@ -101,18 +124,16 @@ class RoundDraws:
     @property
     def smallest_batch(self) -> int:
         """Examples in the smallest batch that anyone trains on, 1 or more."""
-        sizes = self._sizes[self._sizes > 0].clamp(max=self.data.batch_size).tolist()
+        all_sizes = torch.cat([each.sizes.cpu() for each in self.federation.local_data])
+        sizes = all_sizes[all_sizes > 0].clamp(max=self.data.batch_size).tolist()
         return min([*sizes, self.root_batch_size or len(self.data.root)] if self.needs_root else sizes, default=1)
 
     # Kept on the CPU: the draws are made there, and reading a size back from a GPU would stall it every round.
 
     @cached_property
-    def _starts(self) -> Tensor:
-        return self.federation.clients.offsets[:-1].cpu()
-
-    @cached_property
-    def _sizes(self) -> Tensor:
-        return self.federation.clients.sizes.cpu()
+    def _places(self) -> dict[int, tuple[Tensor, Tensor]]:
+        """First rows and sizes of all clients, by the identity of the local data."""
+        return {id(each): (each.offsets[:-1].cpu(), each.sizes.cpu()) for each in self.federation.local_data}
 
     @cached_property
     def _sizes_before(self) -> Tensor:
@@ -120,13 +141,22 @@ class RoundDraws:
         return self.data.clients.sizes.cpu()
 
     @cached_property
-    def _of_all(self) -> PairedRowDraws:
-        return self._of(slice(None))
+    def _of_all(self) -> dict[int, PairedRowDraws]:
+        return {}
 
-    def _of(self, ids: Tensor | slice) -> PairedRowDraws:
+    def _draws_of(self, data: ClientData, ids: Tensor) -> PairedRowDraws:
+        """What draws rows of a block of local data for some clients; kept where it is for all of them."""
+        if len(ids) < self.federation.num_clients:
+            return self._of(data, ids)
+        if id(data) not in self._of_all:
+            self._of_all[id(data)] = self._of(data, slice(None))
+        return self._of_all[id(data)]
+
+    def _of(self, data: ClientData, ids: Tensor | slice) -> PairedRowDraws:
+        starts, sizes = self._places[id(data)]
         return PairedRowDraws(
-            self._starts[ids],
-            self._sizes[ids],
+            starts[ids],
+            sizes[ids],
             self._sizes_before[ids],
             local_steps=self.local_steps,
             batch_size=self.data.batch_size,
@@ -137,3 +167,38 @@ class RoundDraws:
         size = len(self.data.root)
         batch_size = self.root_batch_size or size
         return RowDraws(torch.tensor([0]), torch.tensor([size]), local_steps=self.local_steps, batch_size=batch_size)
+
+
+def _merged(drawn: Sequence[Tensor], masks: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """The rows of each client from where its mask is True, and from which that is; None where there is but one."""
+    if len(drawn) == 1:
+        return drawn[0], None
+    width = max(rows.shape[2] for rows in drawn)
+    source = torch.stack(list(masks)).long().argmax(dim=0)
+    return torch.stack([widened(rows, width) for rows in drawn])[source, torch.arange(len(source))], source
+
+
+def augmented(data: FederatedDataModule, batches: LocalBatches, augmentation: Tensor | None) -> LocalBatches:
+    """The batches augmented, in the data set's units.
+
+    Args:
+        data: Whose examples they are.
+        batches: Of some clients.
+        augmentation: Random numbers, shape ``[num_clients, local_steps * batch_size, numbers]``; None where nothing is
+            augmented.
+    """
+    if augmentation is None:
+        return batches
+    return batches._replace(features=data.inputs.augment(batches.features, augmentation.flatten(0, 1)))
+
+
+def normalized(data: FederatedDataModule, batches: LocalBatches) -> LocalBatches:
+    """The batches as the network sees them, once they have been augmented."""
+    if data.normalization is None:
+        return batches
+    return batches._replace(features=data.normalization(batches.features, channel_dim=3))
+
+
+def as_seen(data: FederatedDataModule, batches: LocalBatches, augmentation: Tensor | None) -> LocalBatches:
+    """The batches augmented, then normalised; arguments as for `augmented`."""
+    return normalized(data, augmented(data, batches, augmentation))

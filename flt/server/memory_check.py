@@ -23,7 +23,7 @@ def check_memory(federation: Federation, *, local_steps: int, batch_size: int) -
         batch_size: Examples in a batch.
     """
     features = federation.clients.features
-    largest = max(int(federation.clients.sizes.max()), 1)
+    largest = max(1, *(int(each.sizes.max()) for each in federation.local_data))
     batch = min(batch_size, largest)
     clients_per_draw = min(federation.clients_per_round, max(1, BLOCK // largest))
     rows = federation.clients_per_round * local_steps * batch * torch.long.itemsize

@@ -15,10 +15,12 @@ from flt.errors import InputError
 from flt.federation import Aggregate, Aggregation, Attack, PartialAggregate, Round
 from flt.federation.hooks import MARKED, has_own
 from flt.federation.memory import NOTHING
+from flt.federation.plugins import only_of
 from flt.federation.returned import check_aggregate, check_benign_kept, check_round, described
 from flt.functional import all_finite, finite_rows, median
 from flt.functional.rows import OfRows, Rows
 from flt.server.cohort import Cohort
+from flt.server.local_work import Attackers
 from flt.server.memories import Memories
 from flt.server.processes import Processes
 from flt.server.quiet import quiet
@@ -66,7 +68,9 @@ class Reception:
         is_whole = not self.takes_parts or (size == share and processes.world_size == 1)
         total: PartialAggregate | None = None
         received = []
-        for part in cohort.in_parts(number, client_lr, clients_per_part=size, processes=processes):
+        attackers = None if self._trainer is None else self._prepared(self._trainer, number, client_lr)
+        parts = cohort.in_parts(number, client_lr, clients_per_part=size, processes=processes, attackers=attackers)
+        for part in parts:
             with self._full_precision():  # and not while the next part is trained
                 arrived = self._receive(processes.joined(part) if is_whole else part)
                 folded = self.rule.fold(self._with_memory(arrived))
@@ -93,6 +97,21 @@ class Reception:
         """Whether rule and hooks can do with a part of a round at a time."""
         hooks = [getattr(callback, name, None) for callback in self.callbacks for name in MARKED]
         return self.rule.takes_parts and all(getattr(hook, "by_client", False) for hook in hooks if hook is not None)
+
+    @cached_property
+    def _trainer(self) -> Attack | None:
+        """The attack, if its malicious clients train in their own way."""
+        attack = only_of(self.callbacks, Attack)
+        has_any = attack is not None and any(has_own(attack, name, Attack) for name in ("prepare", "train"))
+        return attack if has_any and self.cohort.federation.num_malicious else None
+
+    def _prepared(self, attack: Attack, number: int, client_lr: float) -> Attackers:
+        """Lets an attack prepare the round, before anyone trains."""
+        work = self.cohort.work_of_attackers(number, client_lr, self.memories.of(attack))
+        kept = attack.prepare(work)
+        if kept is not None:
+            self.memories.keep(attack, kept)
+        return Attackers(attack, replace(work, memory=self.memories.of(attack)))
 
     def _full_precision(self) -> AbstractContextManager[Any]:
         device = self.cohort.federation.clients.features.device.type

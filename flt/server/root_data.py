@@ -14,8 +14,7 @@ from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule
 from flt.data.examples import ClientData, Examples
 from flt.random import generator
-from flt.server.draws import RoundDraws
-from flt.server.seen import as_seen
+from flt.server.draws import RoundDraws, as_seen
 
 Asked = tuple[ClientData, Tensor, Tensor | None]
 

@@ -361,6 +361,6 @@ def test_clients_know_nothing_of_each_other():
     training = LocalTraining(network)
     together = training(batches, client_lr=0.05)
     order = torch.tensor([4, 2, 0, 3, 1])
-    shuffled = training(LocalBatches(*(tensor[order] for tensor in batches)), client_lr=0.05)
+    shuffled = training(batches.of(order), client_lr=0.05)
     for result, expected in zip(shuffled, together, strict=True):
         assert torch.equal(result, expected[order])

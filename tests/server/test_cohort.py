@@ -1,5 +1,6 @@
 """Rounds that come in parts are the rounds that come as a whole."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -22,11 +23,13 @@ from flt.clients.training import LocalTraining
 from flt.data.inputs import InputPipeline
 from flt.errors import InputError
 from flt.federation import FederatedCallback, by_client
+from flt.federation.schedule import Schedule
 from flt.server import cohort
 from flt.server.processes import Processes
 
 STREAMING = [rule for rule in RULES if rule.make().takes_parts]
-BY_PART = [NoAttack, LabelFlippingAttack, ScalingAttack]  # attacks that take a round in parts
+# Attacks that take a round in parts.
+BY_PART = [NoAttack, LabelFlippingAttack, ScalingAttack, partial(ScalingAttack, 0.4, every=2, ramp=3, redraw=True)]
 PER_CLIENT = 96  # numbers in a client's batch of 8 examples of 12 features; its update has 83
 
 
@@ -101,6 +104,42 @@ def test_parts_give_the_same_run(tmp_path, in_parts, rule):
             assert torch.equal(getattr(one, name), getattr(other, name))
         torch.testing.assert_close((one.losses, one.root_update), (other.losses, other.root_update))
         assert (one.updates.shape, other.updates.shape) == ((9, 0), (9, 83))
+
+
+@pytest.mark.parametrize("clients_per_round", [10, 7])
+@pytest.mark.parametrize("attack", [LabelFlippingAttack, partial(ScalingAttack, scale=1.0)])
+@pytest.mark.parametrize("redraw", [False, True])
+def test_who_does_not_attack_trains_on_what_it_would_train_on_without_attack(
+    tmp_path, attack, redraw, clients_per_round
+):
+    """And who does on what it trains on under an attack of everyone at all times."""
+    inputs = InputPipeline(normalize=True, flip=True)
+    settings = {"local_steps": 2, "clients_per_round": clients_per_round, "rounds": 5}
+    attacks = [NoAttack(), attack(0.4), attack(0.4, start_round=1, every=2, ramp=4, redraw=redraw)]
+    attacks[1].schedule = Schedule(redraw=redraw)
+    without, always, own = (
+        fit(tmp_path, FedAvg(), each, data=TinyImages(inputs), network=linear(), **settings)._reception.cohort
+        for each in attacks
+    )
+    for number in range(6):
+        attackers = own.federation.attackers(number)[own.draws(number).client_ids]
+        batches = [each._client_batches(each.draws(number), slice(None)) for each in (without, always, own)]
+        for client, attacks_now in enumerate(attackers.tolist()):
+            expected, found = (examples_of(each, client) for each in (batches[attacks_now], batches[2]))
+            assert torch.equal(expected[0], found[0])
+            assert torch.equal(expected[1], found[1])
+            assert not attacks_now or not torch.equal(expected[1], examples_of(batches[0], client)[1])
+        assert attackers.any() == (number % 2)
+
+
+def linear():
+    return nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
+
+
+def examples_of(batches, client):
+    """Features and labels of a client's examples, without padding."""
+    size = int(batches.sizes[client])
+    return batches.features[client, :, :size], batches.labels[client, :, :size]
 
 
 @pytest.mark.parametrize("callbacks", [(Median(),), (FLTrust(), TrimAttack()), (FedAvg(), Recorder())])

@@ -1,6 +1,9 @@
 """Attacks that know the benign updates."""
 
 from callbacks.attacks.omniscient.alie import ALIE
+from callbacks.attacks.omniscient.byz_mean import ByzMean
 from callbacks.attacks.omniscient.ipm import IPM
+from callbacks.attacks.omniscient.min_max import MinMax
+from callbacks.attacks.omniscient.min_sum import MinSum
 
-__all__ = ["ALIE", "IPM"]
+__all__ = ["ALIE", "IPM", "ByzMean", "MinMax", "MinSum"]

@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from callbacks.attacks.omniscient.shift import check_shift, warn_of_shift
-from flt.errors import InputError, check_choice
+from callbacks.attacks.omniscient.shift import check_ddof, check_shift, warn_of_shift
+from flt.errors import check_choice
 from flt.federation import Attack, Federation, Round
 from flt.functional.attacks.omniscient.alie import Shift, Sign, alie
 
@@ -39,8 +39,7 @@ class ALIE(Attack):
         super().__init__(**settings)
         check_shift(z)
         check_choice("attack.sign", sign, Sign)
-        if ddof not in (0, 1):
-            raise InputError(f"attack.ddof={ddof} must be 0 or 1")
+        check_ddof(ddof)
         self.z, self.sign, self.ddof = z, sign, ddof
 
     def check(self, federation: Federation) -> None:

@@ -1,4 +1,4 @@
-"""The setting z of attacks that shift a mean by some standard deviations."""
+"""The settings of attacks that shift a mean by some standard deviations."""
 
 import math
 
@@ -15,6 +15,12 @@ def check_shift(z: Shift) -> None:
         check_not_negative("attack.z", z)
     elif z != "formula":
         raise InputError(f"attack.z={z!r} must be a number of 0 or more, or formula")
+
+
+def check_ddof(ddof: int) -> None:
+    """Raises an `InputError` unless ``attack.ddof`` is 0 or 1."""
+    if ddof not in (0, 1):
+        raise InputError(f"attack.ddof={ddof} must be 0 or 1")
 
 
 def warn_of_shift(z: Shift, federation: Federation) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import check_choice
-from flt.functional.blocks import column_blocks
+from flt.functional.blocks import float64_blocks
 
 Knowledge = Literal["full", "partial"]
 
@@ -47,11 +47,24 @@ def mean_and_deviation(updates: Tensor, rows: Tensor, *, ddof: int = 0) -> tuple
     """
     divisor = max(len(rows) - ddof, 1)
     means, deviations = [], []
-    for block in column_blocks(updates):  # a block in float64 fits into a processor's caches
-        values = block.index_select(0, rows).double()
+    for values in float64_blocks(updates, rows):
         means.append(values.mean(dim=0))
-        deviations.append((values - means[-1]).square_().sum(dim=0).div_(divisor).sqrt_())
+        deviations.append(values.sub_(means[-1]).square_().sum(dim=0).div_(divisor).sqrt_())
     return torch.cat(means), torch.cat(deviations)
+
+
+def mean_of(updates: Tensor, rows: Tensor) -> Tensor:
+    """Mean of some updates, in float64, shape ``[num_params]``.
+
+    Args:
+        updates: Shape ``[num_clients, num_params]``.
+        rows: Indices of one update or more, shape ``[num_known]``.
+
+    Example:
+        >>> mean_of(torch.tensor([[1.0], [3.0], [9.0]]), torch.tensor([0, 1]))
+        tensor([2.], dtype=torch.float64)
+    """
+    return torch.cat([values.mean(dim=0) for values in float64_blocks(updates, rows)])
 
 
 def sent(updates: Tensor, malicious: Tensor, crafted: Tensor) -> Tensor:

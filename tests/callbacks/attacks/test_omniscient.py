@@ -4,7 +4,7 @@ import hostile
 import pytest
 import torch
 
-from callbacks import ALIE, IPM
+from callbacks import ALIE, IPM, ByzMean, MinMax, MinSum
 from flt.errors import InputError
 
 
@@ -16,6 +16,13 @@ from flt.errors import InputError
         (ALIE, {"sign": "both"}, "attack.sign='both': choose one of minus, plus"),
         (ALIE, {"ddof": 2}, "attack.ddof=2 must be 0 or 1"),
         (IPM, {"epsilon": 0.0}, "attack.epsilon=0.0 must be a finite number greater than 0"),
+        (MinMax, {"perturbation": "mean"}, "attack.perturbation='mean': choose one of std, minus_std, sign, unit"),
+        (MinMax, {"search": "grid"}, "attack.search='grid': choose one of closed, bisection"),
+        (MinMax, {"gamma_init": 0.0}, "attack.gamma_init=0.0 must be a finite number greater than 0"),
+        (MinSum, {"gamma_init": -1.0}, "attack.gamma_init=-1.0 must be a finite number greater than 0"),
+        (MinSum, {"bound": "mean"}, "attack.bound='mean': choose one of max, min"),
+        (ByzMean, {"z": 0.0}, "attack.z=0.0 must be a finite number greater than 0"),
+        (ByzMean, {"ddof": -1}, "attack.ddof=-1 must be 0 or 1"),
     ],
     ids=str,
 )
@@ -45,3 +52,10 @@ def test_where_the_formula_for_z_has_no_answer(attack, num_clients, num_maliciou
         return
     with pytest.warns(UserWarning, match=message.replace(".", r"\.")):
         attack(z="formula").check(federation)
+
+
+@pytest.mark.parametrize("attack", [MinMax, MinSum])
+def test_a_first_step_that_nothing_starts_with(attack):
+    with pytest.warns(UserWarning, match=r"attack\.gamma_init=3\.0 has no effect with search=closed"):
+        attack(gamma_init=3.0)
+    assert attack(gamma_init=3.0, search="bisection").gamma_init == 3.0

@@ -61,3 +61,79 @@ def alie(updates, malicious, knowledge="full", z=1.5, sign="minus", ddof=0):
 def ipm(updates, malicious, knowledge="full", epsilon=0.1):
     rows = known(updates, malicious, knowledge)
     return updates.copy() if len(rows) == 0 else copies(updates, malicious, -epsilon * rows.mean(axis=0))
+
+
+def perturbation_of(rows, perturbation):
+    mean = rows.mean(axis=0)
+    if perturbation == "unit":
+        length = np.linalg.norm(mean)
+        return -mean / length if length > 0 else 0.0 * mean
+    return {"std": deviation_of(rows, 0), "minus_std": -deviation_of(rows, 0), "sign": -np.sign(mean)}[perturbation]
+
+
+def largest_stretch(is_hidden, direction):
+    """By doubling and halving, to the last digit; the feasible stretches are an interval from 0."""
+    if not direction.any():
+        return 0.0
+    low, high = 0.0, 1e-12
+    while is_hidden(high):
+        high *= 2
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_hidden(middle) else (low, middle)
+    return low
+
+
+def bisection(is_hidden, gamma_init):
+    gamma, step, succ = gamma_init, gamma_init / 2, 0.0
+    while abs(succ - gamma) > 1e-5:
+        if is_hidden(gamma):
+            succ, gamma = gamma, gamma + step
+        else:
+            gamma -= step
+        step /= 2
+    return succ
+
+
+def off_the_mean(updates, malicious, rows, perturbation, excess, search, gamma_init):
+    """``mean + gamma p`` with the largest gamma of which ``excess`` is not above 0."""
+    mean, direction = rows.mean(axis=0), perturbation_of(rows, perturbation)
+
+    def is_hidden(gamma):
+        return excess(mean + gamma * direction) <= 0
+
+    gamma = largest_stretch(is_hidden, direction) if search == "closed" else bisection(is_hidden, gamma_init)
+    return copies(updates, malicious, mean + gamma * direction)
+
+
+def square(vector):
+    return sum(float(x) ** 2 for x in vector)
+
+
+def min_max(updates, malicious, knowledge="full", perturbation="std", search="closed", gamma_init=10.0):
+    rows = known(updates, malicious, knowledge)
+    if len(rows) == 0:
+        return updates.copy()
+    bound = max(square(a - b) for a in rows for b in rows)
+    excess = lambda vector: max(square(vector - row) for row in rows) - bound  # noqa: E731
+    return off_the_mean(updates, malicious, rows, perturbation, excess, search, gamma_init)
+
+
+def min_sum(updates, malicious, knowledge="full", perturbation="std", bound="max", search="closed", gamma_init=10.0):
+    rows = known(updates, malicious, knowledge)
+    if len(rows) == 0:
+        return updates.copy()
+    limit = {"max": max, "min": min}[bound](sum(square(a - b) for b in rows) for a in rows)
+    excess = lambda vector: sum(square(vector - row) for row in rows) - limit  # noqa: E731
+    return off_the_mean(updates, malicious, rows, perturbation, excess, search, gamma_init)
+
+
+def byz_mean(updates, malicious, knowledge="full", z=0.5, ddof=0):
+    rows, n, m = known(updates, malicious, knowledge), len(updates), int(malicious.sum())
+    if len(rows) == 0:
+        return updates.copy()
+    first = rows.mean(axis=0) - z * deviation_of(rows, ddof)
+    m1 = m // 2
+    others = (n - m) * rows.mean(axis=0)  # the sum of the benign updates, or what the attackers take it to be
+    second = ((n - m1) * first - others) / (m - m1)
+    return sent(updates, malicious, [first] * m1 + [second] * (m - m1))

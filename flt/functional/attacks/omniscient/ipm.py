@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from flt.functional.attacks.knowledge import Knowledge, known, mean_and_deviation, sent
+from flt.functional.attacks.knowledge import Knowledge, known, mean_of, sent
 
 
 def ipm(
@@ -39,4 +39,4 @@ def ipm(
     rows = known(updates, malicious, knowledge)
     if not len(rows):
         return updates
-    return sent(updates, malicious, -epsilon * mean_and_deviation(updates, rows)[0])
+    return sent(updates, malicious, -epsilon * mean_of(updates, rows))

@@ -56,4 +56,43 @@ ATTACKS = [
         settings=[PARTIAL, {"epsilon": 10.0}],
         golden=[golden([-1.0, -1.0, -0.5], epsilon=0.5), golden([-0.2, -0.2, -0.1])],
     ),
+    _row(
+        callbacks.MinMax,
+        F.min_max,
+        reference.min_max,
+        settings=[PARTIAL, {"perturbation": "sign"}, {"perturbation": "unit"}],
+        golden=[
+            golden([-0.388384, -0.388384, -0.194192], perturbation="unit"),
+            golden([3.186141, 4.372281, 4.138233]),
+            golden([1.210863, 0.421726, -1.087860], perturbation="minus_std"),
+            golden([0.231125, 0.231125, -0.768875], perturbation="sign"),
+        ],
+    ),
+    _row(
+        callbacks.MinSum,
+        F.min_sum,
+        reference.min_sum,
+        settings=[PARTIAL, {"perturbation": "sign"}, {"perturbation": "unit", "bound": "min"}],
+        golden=[
+            golden([2.866025, 3.732051, 3.291288]),
+            golden([0.267949, 0.267949, -0.732051], perturbation="sign"),
+            golden([0.0, 0.0, 0.0], perturbation="unit"),
+            golden([2.408248, 2.816497, 2.080123], bound="min"),
+            golden([1.057191, 1.057191, 0.528595], perturbation="unit", bound="min"),
+        ],
+    ),
+    _row(
+        callbacks.ByzMean,
+        F.byz_mean,
+        reference.byz_mean,
+        settings=[PARTIAL, {"z": 2.0, "ddof": 1}],
+        golden=[
+            golden(
+                [1.591752, 1.183503, -0.080123],
+                [0.775255, -0.449490, -2.240370],
+                [0.775255, -0.449490, -2.240370],
+                ddof=1,
+            )
+        ],
+    ),
 ]

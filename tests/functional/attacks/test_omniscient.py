@@ -1,0 +1,107 @@
+"""What is particular to single attacks that know the benign updates."""
+
+import pytest
+import reference
+import torch
+from torch.testing import assert_close
+
+from flt import functional as F
+from flt.functional.attacks.omniscient.spread import PRECISE
+
+BENIGN = torch.tensor([[1.0, 2.0, 0.0], [3.0, 0.0, 1.0], [2.0, 4.0, -1.0], [2.0, 2.0, 4.0]], dtype=torch.float64)
+HONEST, MALICIOUS = torch.cat([BENIGN, torch.zeros(3, 3)]), torch.arange(7) >= 4
+
+
+def sample(seed, num_clients=9, num_malicious=3):
+    updates, _ = reference.sample_updates(num_clients, 6, seed)
+    return torch.tensor(updates), torch.arange(num_clients) < num_malicious
+
+
+@pytest.mark.parametrize(
+    ("num_clients", "num_malicious", "z"),
+    [
+        *[(50, 24, 1.426), (7, 3, 0.674), (100, 20, 0.286), (51, 12, 0.361), (50, 10, 0.253)],
+        *[(10, 2, 0.0), (6, 2, 0.0), (10, 1, 0.0), (2, 1, 0.0), (3, 3, 0.0), (10, 7, 0.431)],
+    ],
+)
+def test_shift_of_the_formula(num_clients, num_malicious, z):
+    assert F.alie_shift(num_clients, num_malicious) == pytest.approx(z, abs=5e-4)
+
+
+def test_the_median_of_benign_updates_and_copies_of_alie_is_alie():
+    sent = F.alie(HONEST, MALICIOUS, z="formula")
+    assert_close(F.median(sent), sent[-1])
+
+
+def direction(updates, malicious, perturbation):
+    benign = updates[~malicious]
+    deviation = benign.std(dim=0, correction=0)
+    return {"sign": benign.mean(dim=0).sign(), "unit": torch.ones(1)}.get(perturbation, deviation)
+
+
+@pytest.mark.parametrize("perturbation", ["std", "minus_std", "sign", "unit"])
+@pytest.mark.parametrize(
+    ("attack", "settings"), [(F.min_max, {}), (F.min_sum, {}), (F.min_sum, {"bound": "min"})], ids=str
+)
+def test_bisection_ends_just_below_the_closed_form_or_where_it_is_cut_off(attack, settings, perturbation):
+    for seed in range(5):
+        updates, malicious = sample(seed)
+        mean = updates[3:].mean(dim=0)
+
+        def gamma(sent, mean=mean):
+            return float((sent[0] - mean).norm())
+
+        exact = gamma(attack(updates, malicious, perturbation=perturbation, **settings))
+        unit = float(direction(updates, malicious, perturbation).norm())
+        found = attack(updates, malicious, perturbation=perturbation, search="bisection", **settings)
+        assert exact - 2 * PRECISE * unit <= gamma(found) <= exact * (1 + 1e-12)
+        cut = {"search": "bisection", "gamma_init": exact / unit / 8, **settings}
+        short = gamma(attack(updates, malicious, perturbation=perturbation, **cut))
+        assert short == pytest.approx(exact / 4, abs=2 * PRECISE * unit)
+
+
+def test_min_max_is_as_far_from_a_benign_update_as_two_of_those_are():
+    for seed in range(5):
+        updates, malicious = sample(seed)
+        sent, benign = F.min_max(updates, malicious)[0], updates[~malicious]
+        assert_close((benign - sent).norm(dim=1).max(), F.pairwise_squared_distances(benign).max().sqrt())
+
+
+def test_min_sum_is_as_far_from_the_benign_updates_as_the_one_that_is_furthest_from_the_others():
+    for bound in ("max", "min"):
+        updates, malicious = sample(1)
+        sent, benign = F.min_sum(updates, malicious, bound=bound)[0], updates[~malicious]
+        sums = F.pairwise_squared_distances(benign).sum(dim=1)
+        assert_close((benign - sent).square().sum(), getattr(sums, bound)())
+
+
+@pytest.mark.parametrize("num_malicious", [1, 2, 3, 6])
+def test_byz_mean_moves_the_plain_mean_to_what_the_first_half_sends(num_malicious):
+    updates, malicious = sample(0, num_malicious=num_malicious)
+    benign = updates[~malicious]
+    target = benign.mean(dim=0) - 0.7 * benign.std(dim=0, correction=0)
+    sent = F.byz_mean(updates, malicious, z=0.7)
+    assert_close(sent.mean(dim=0), target)
+    assert_close(sent[: num_malicious // 2], target.expand(num_malicious // 2, -1))
+
+
+@pytest.mark.parametrize("attack", [F.alie, F.min_max, F.min_sum, F.byz_mean])
+def test_equal_updates_leave_nothing_to_hide_in(attack):
+    updates = torch.tensor([[1.0, -2.0]]).repeat(5, 1)
+    assert_close(attack(updates, torch.arange(5) < 2), updates)
+
+
+@pytest.mark.parametrize(
+    ("attack", "setting", "value"),
+    [
+        (F.alie, "sign", "both"),
+        (F.min_max, "perturbation", "mean"),
+        (F.min_max, "search", "grid"),
+        (F.min_sum, "bound", "mean"),
+        (F.min_sum, "perturbation", "mean"),
+        (F.min_sum, "search", "grid"),
+    ],
+)
+def test_unknown_choices(attack, setting, value):
+    with pytest.raises(ValueError, match=f"{setting}='{value}': choose one of"):
+        attack(HONEST, MALICIOUS, **{setting: value})
