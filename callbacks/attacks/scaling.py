@@ -5,15 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from flt.data.backdoor import poisoned
-from flt.data.examples import ClientData
+from callbacks.attacks.backdoors.base import BackdoorAttack
 from flt.data.triggers import Trigger
-from flt.errors import InputError, check_positive
-from flt.federation import Attack, Backdoor, Federation, Round, by_client
-from flt.random import generator
+from flt.errors import check_positive
+from flt.federation import Round, by_client
 
 
-class ScalingAttack(Attack):
+class ScalingAttack(BackdoorAttack):
     """A backdoor: malicious clients train on triggered copies of their data as well and scale up what they send.
 
     Each malicious client copies a fraction of its examples, embeds the trigger in the copies, labels them with the
@@ -34,6 +32,9 @@ class ScalingAttack(Attack):
         Bagdasaryan et al., How To Backdoor Federated Learning, AISTATS 2020.
     """
 
+    stream = "scaling attack"
+
+    # In the order in which version 0.1 took them.
     def __init__(
         self,
         fraction: float = 0.2,
@@ -43,29 +44,10 @@ class ScalingAttack(Attack):
         target_class: int | None = None,
         **settings: Any,
     ) -> None:
-        super().__init__(fraction, **settings)
-        if not 0.0 < poison_fraction <= 1.0:
-            raise InputError(f"attack.poison_fraction={poison_fraction} must be above 0 and at most 1")
+        super().__init__(fraction, poison_fraction, trigger, target_class, **settings)
         if scale is not None:
             check_positive("attack.scale", scale)
-        self.poison_fraction = poison_fraction
         self.scale = scale
-        self.trigger = trigger
-        self.target_class = target_class
-
-    def backdoor(self, default: Backdoor) -> Backdoor:
-        """This attack's trigger and target class, the data set's own where none was given."""
-        return default.changed(self.trigger, self.target_class)
-
-    def poison(self, federation: Federation) -> ClientData:
-        """Adds the triggered copies to the malicious clients' data."""
-        return poisoned(
-            federation.clients,
-            federation.malicious,
-            self.backdoor(federation.backdoor),
-            fraction=self.poison_fraction,
-            generator=generator(federation.seed, "scaling attack"),
-        )
 
     @by_client
     def craft(self, round: Round) -> Tensor:
