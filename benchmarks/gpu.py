@@ -55,7 +55,7 @@ class Case:
 
 
 RULES = ("FedAvg", "Krum", "TrimmedMean", "Median")
-ATTACKS = ("LabelFlippingAttack", "KrumAttack", "TrimAttack", "ScalingAttack", "AdaptiveAttack")
+ATTACKS = ("LabelFlipping", "KrumAttack", "TrimAttack", "ScalingAttack", "AdaptiveAttack")
 CASES = {
     "HAR": Case("har_fltrust.yaml", 300, loop_rounds=30),
     "HAR, TrimAttack": Case("har_fltrust.yaml", 300, ("--attack=TrimAttack",)),

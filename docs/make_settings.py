@@ -76,6 +76,9 @@ def main() -> None:
         print(f"## `{title}`\n")
         for kind in classes(callbacks, lambda kind, base=base: issubclass(kind, base)):
             section(kind, title)
+    print("### `attack.trigger`\n")
+    for kind in classes(data_sets, lambda kind: issubclass(kind, data_sets.Trigger)):
+        section(kind, "attack.trigger")
     print("## `trainer.callbacks`\n")
     print(
         "`--trainer.callbacks+=ClientErrors` adds one. A run has the others anyway; naming one changes its settings.\n"
@@ -93,7 +96,7 @@ def main() -> None:
 def classes(module: Any, wanted: Any) -> list[type]:
     """The public classes of a module that may be chosen."""
     found = [value for name, value in vars(module).items() if inspect.isclass(value) and name in module.__all__]
-    return [kind for kind in found if not inspect.isabstract(kind) and wanted(kind)]
+    return [kind for kind in dict.fromkeys(found) if not inspect.isabstract(kind) and wanted(kind)]
 
 
 def section(kind: type, key: str, known: Parameters | None = None) -> None:

@@ -15,7 +15,7 @@ from callbacks import (
     FLTrust,
     FoolsGold,
     Krum,
-    LabelFlippingAttack,
+    LabelFlipping,
     NoAttack,
     ScalingAttack,
     SignGuard,
@@ -167,7 +167,7 @@ def test_sampled_clients(fit):
 @pytest.mark.parametrize(("fraction", "count"), [(0.04, 0), (0.35, 4), (0.85, 8)])
 def test_number_of_malicious_clients(fit, fraction, count):
     """``round(fraction * n)``; Python rounds 3.5 and 8.5 to the even neighbour."""
-    server = fit(FedAvg(), LabelFlippingAttack(fraction=fraction), rounds=1)
+    server = fit(FedAvg(), LabelFlipping(fraction=fraction), rounds=1)
     assert server.federation.num_malicious == count
     assert server.federation.num_byzantine == count
 

@@ -5,7 +5,7 @@ import torch
 from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, module, trainer
 from torch import nn
 
-from callbacks import FedAvg, LabelFlippingAttack, ScalingAttack
+from callbacks import FedAvg, LabelFlipping, ScalingAttack
 from flt.data import Examples, FeatureTrigger, SemanticTrigger
 from flt.federation import FederatedCallback
 
@@ -66,7 +66,7 @@ def test_rates_with_the_attacks_own_trigger_and_target(tmp_path):
     assert rates(run)["attack_success_rate"] == pytest.approx(3 / 4)
 
 
-@pytest.mark.parametrize("attack", [None, LabelFlippingAttack])
+@pytest.mark.parametrize("attack", [None, LabelFlipping])
 def test_no_success_rate_without_a_backdoor(tmp_path, attack):
     run = trainer(tmp_path, *([attack()] if attack else []))
     run.validate(module(Fixed()), datamodule=ByHand(), verbose=False)

@@ -8,7 +8,7 @@ import torch
 from tiny import IMAGE_SHAPE, NUM_CLASSES, TinyData, TinyImages, fit, module, trainer
 from torch import nn
 
-from callbacks import FedAvg, FLTrust, LabelFlippingAttack, ScalingAttack
+from callbacks import FedAvg, FLTrust, LabelFlipping, ScalingAttack
 from flt.clients.batches import whole
 from flt.data import Examples
 from flt.data.inputs import InputPipeline, Normalization
@@ -51,7 +51,7 @@ def test_training_and_evaluation_are_normalised_alike(tmp_path):
             return type(raw)(train, raw.owners, test, False, raw.num_clients)
 
     runs = [
-        fit(tmp_path, FLTrust(), LabelFlippingAttack(), data=data, network=Flat(), root_batch_size=9)
+        fit(tmp_path, FLTrust(), LabelFlipping(), data=data, network=Flat(), root_batch_size=9)
         for data in (TinyImages(InputPipeline(normalize=True)), Normalised(), TinyImages())
     ]
     weights = [run.network[1].weight for run in runs]

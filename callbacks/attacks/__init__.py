@@ -4,14 +4,22 @@ from callbacks.attacks import blind, omniscient, tailored
 from callbacks.attacks.adaptive import AdaptiveAttack
 from callbacks.attacks.blind import *  # noqa: F403
 from callbacks.attacks.krum import KrumAttack
-from callbacks.attacks.label_flipping import LabelFlippingAttack
+from callbacks.attacks.label_flipping import LabelFlipping, LabelFlippingAttack
 from callbacks.attacks.none import NoAttack
 from callbacks.attacks.omniscient import *  # noqa: F403
 from callbacks.attacks.scaling import ScalingAttack
 from callbacks.attacks.tailored import *  # noqa: F403
 from callbacks.attacks.trim import TrimAttack
 
-__all__ = ["AdaptiveAttack", "KrumAttack", "LabelFlippingAttack", "NoAttack", "ScalingAttack", "TrimAttack"]
+__all__ = [
+    "AdaptiveAttack",
+    "KrumAttack",
+    "LabelFlipping",
+    "LabelFlippingAttack",
+    "NoAttack",
+    "ScalingAttack",
+    "TrimAttack",
+]
 __all__ += omniscient.__all__
 __all__ += blind.__all__
 __all__ += tailored.__all__

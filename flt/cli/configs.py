@@ -14,6 +14,9 @@ OWN = Path(flt.__file__).parent / "configs"
 """The configurations that come with the program; in a clone a link to ``configs``."""
 
 ENDINGS = (".yaml", ".yml", ".json")
+EARLIER = {"LabelFlippingAttack": "LabelFlipping"}
+"""Names that classes had in version 0.1, and what they are called."""
+
 LARGEST = 1_000_000  # bytes of a file
 DEEPEST = 50  # collections within each other
 LONGEST = 1_000  # entries of a list; reading it takes jsonargparse a time that grows with their square
@@ -125,12 +128,18 @@ def own_config(name: str) -> Path | None:
     return found if found.is_file() else None
 
 
+def meant(name: str) -> str | None:
+    """What a name stands for: a configuration of this program, or a class by its name of today; None for itself."""
+    found = own_config(name)
+    return EARLIER.get(name) if found is None else str(found)
+
+
 def with_own_configs(text: str) -> str:
-    """A YAML text in which the names of this program's own configurations are full paths."""
+    """A YAML text in which the names of this program's own configurations are full paths, those of classes today's."""
     pieces, end = [], 0
     for word in words_of(text, "the settings"):
-        found = own_config(word.value)
+        found = meant(word.value)
         if found is not None:
-            pieces += [text[end : word.start_mark.index], json.dumps(str(found))]
+            pieces += [text[end : word.start_mark.index], json.dumps(found)]
             end = word.end_mark.index
     return "".join([*pieces, text[end:]])

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]  # in its documentation
 
-from flt.cli.configs import check_file, check_named, own_config, with_own_configs, words_of
+from flt.cli.configs import check_file, check_named, meant, with_own_configs, words_of
 from flt.cli.messages import explain
 from flt.errors import InputError, PluginError, one_line
 
@@ -68,7 +68,7 @@ def _checked(args: Sequence[str]) -> list[str]:
         is_option = word.startswith("--")
         option, is_joined, value = word.partition("=") if is_option else (before, "", word)
         if option.startswith("-") and (is_joined or not is_option):
-            value = str(own_config(value) or value)
+            value = meant(value) or value
             _check_value(value, option.lstrip("-"))
             word = f"{option}={value}" if is_joined else value
         checked.append(word)

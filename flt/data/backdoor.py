@@ -63,7 +63,8 @@ def poisoned(
     """
     trigger, target, device = backdoor.trigger, backdoor.target_class, clients.labels.device
     members = malicious.nonzero().flatten().tolist()
-    rows, owners = _choose(clients, members, trigger.chosen(clients, malicious, target), fraction, generator)
+    chosen = trigger.chosen(clients, malicious, target)
+    rows, owners = draw_rows(clients, malicious, chosen, fraction=fraction, generator=generator)
     brought = trigger.brought(clients)
     extra = [] if brought is None else [_brought(brought, members, fraction, generator)]
     if trigger.in_place:
@@ -76,13 +77,24 @@ def poisoned(
     return clients
 
 
-def _choose(
-    clients: ClientData, members: list[int], chosen: Tensor, fraction: float, generator: torch.Generator
+def draw_rows(
+    clients: ClientData, malicious: Tensor, chosen: Tensor, *, fraction: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Rows to use for the backdoor and their clients, each of shape ``[num_rows]``."""
+    """A fraction of each malicious client's chosen examples, at random.
+
+    Args:
+        clients: Local data of all clients.
+        malicious: Which clients are malicious, boolean, shape ``[num_clients]``.
+        chosen: Which examples are to be drawn from, boolean, shape ``[num_examples]``.
+        fraction: Fraction of them, from 0 to 1.
+        generator: Source of the draws, on the CPU.
+
+    Returns:
+        Rows of the examples and their clients, each of shape ``[num_drawn]``, on the CPU.
+    """
     offsets, chosen = clients.offsets.tolist(), chosen.cpu()
     rows, owners = [torch.zeros(0, dtype=torch.long)], [torch.zeros(0, dtype=torch.long)]
-    for client in members:
+    for client in malicious.nonzero().flatten().tolist():
         candidates = chosen[offsets[client] : offsets[client + 1]].nonzero().flatten()
         drawn = torch.randperm(len(candidates), generator=generator)[: round(fraction * len(candidates))]
         rows.append(candidates[drawn] + offsets[client])

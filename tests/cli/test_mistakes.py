@@ -177,6 +177,17 @@ har --attack NoAttack --attack.every 2 => NoAttack | 'every' is not accepted
 har --attack KrumAttack --attack.epsilon -1 => attack.epsilon=-1.0
 har --attack ScalingAttack --attack.poison_fraction 0 => attack.poison_fraction=0.0
 har --attack ScalingAttack --attack.scale 0 => attack.scale=0.0
+har --attack ScalingAttack --attack.trigger PixelTrigger --attack.trigger.positions '[[0, 0]]' => [561] | FeatureTrigger
+har --attack ScalingAttack --attack.trigger BlendedTrigger --attack.trigger.alpha 0 => alpha=0.0 | above 0
+har --attack ScalingAttack --attack.trigger BlendedTrigger --attack.trigger.pattern a.png => pattern='a.png' | no such
+har --attack ScalingAttack --attack.trigger SinusoidalTrigger --attack.trigger.amplitude 0 => amplitude=0
+har --attack ScalingAttack --attack.trigger CleanLabelTrigger => trigger | missing
+har --attack ScalingAttack --attack.trigger SemanticTrigger => source_class=None | give
+har --attack ScalingAttack --attack.trigger SemanticTrigger --attack.trigger.source_class 1 => source_class=1 | target
+har --attack LabelFlipping --attack.variant targeted => attack.variant=targeted | attack.source
+har --attack LabelFlipping --attack.variant targeted --attack.source 6 => attack.source | class 6 | 0 to 5
+har --attack LabelFlipping --attack.variant targeted --attack.mapping '{3: 9}' => attack.mapping | class 9
+har --attack LabelFlippingAttack --attack.flip_fraction 0 => attack.flip_fraction=0.0
 har --attack ScalingAttack --attack.target_class 6 => attack.target_class=6 | 5
 har --attack SignFlip --attack.variant half => attack | SignFlip | variant | half
 har --attack GaussianNoise --attack.scale 0 => attack.scale=0.0 and attack.mean=0.0 | ZeroUpdate

@@ -26,7 +26,7 @@ from callbacks import (
     FedAvg,
     FLTrust,
     Krum,
-    LabelFlippingAttack,
+    LabelFlipping,
     Median,
     MetricsLogger,
     ScalingAttack,
@@ -73,17 +73,17 @@ class Counting(Aggregation):
 
 
 CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
-    "fedavg": lambda: ([FedAvg(), LabelFlippingAttack(), EvaluationMetrics(), ClientErrors()], {"local_steps": 2}),
+    "fedavg": lambda: ([FedAvg(), LabelFlipping(), EvaluationMetrics(), ClientErrors()], {"local_steps": 2}),
     "fltrust": lambda: ([FLTrust(), ScalingAttack()], {"clients_per_round": 7, "root_batch_size": 6}),
     "few clients": lambda: ([FLTrust()], {"clients_per_round": 2}),
     "fltrust, trim": lambda: ([FLTrust(), TrimAttack()], {"clients_per_round": 9}),
-    "krum": lambda: ([Krum(), LabelFlippingAttack()], {"local_steps": 2}),
+    "krum": lambda: ([Krum(), LabelFlipping()], {"local_steps": 2}),
     "median": lambda: ([Median(), TrimAttack()], {"clients_per_round": 5}),
     "nan": lambda: ([FedAvg(), Sending(float("nan"), (0, 1, 4))], {"data": TinyData()}),
     "memory": lambda: ([Counting()], {}),
     "all nan": lambda: ([FLTrust(), Sending(float("nan"), tuple(range(10)))], {}),
-    "diversefl": lambda: ([DiverseFL(0.3), LabelFlippingAttack()], {"clients_per_round": 7}),
-    "images, lfr": lambda: ([LFR(), LabelFlippingAttack()], images()),
+    "diversefl": lambda: ([DiverseFL(0.3), LabelFlipping()], {"clients_per_round": 7}),
+    "images, lfr": lambda: ([LFR(), LabelFlipping()], images()),
     "images, fltrust": lambda: ([FLTrust(), ScalingAttack()], images()),
 }
 

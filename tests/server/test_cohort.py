@@ -12,7 +12,7 @@ from torch import nn
 from callbacks import (
     FedAvg,
     FLTrust,
-    LabelFlippingAttack,
+    LabelFlipping,
     Median,
     MetricsLogger,
     NoAttack,
@@ -29,7 +29,7 @@ from flt.server.processes import Processes
 
 STREAMING = [rule for rule in RULES if rule.make().takes_parts]
 # Attacks that take a round in parts.
-BY_PART = [NoAttack, LabelFlippingAttack, ScalingAttack, partial(ScalingAttack, 0.4, every=2, ramp=3, redraw=True)]
+BY_PART = [NoAttack, LabelFlipping, ScalingAttack, partial(ScalingAttack, 0.4, every=2, ramp=3, redraw=True)]
 PER_CLIENT = 96  # numbers in a client's batch of 8 examples of 12 features; its update has 83
 
 
@@ -107,7 +107,7 @@ def test_parts_give_the_same_run(tmp_path, in_parts, rule):
 
 
 @pytest.mark.parametrize("clients_per_round", [10, 7])
-@pytest.mark.parametrize("attack", [LabelFlippingAttack, partial(ScalingAttack, scale=1.0)])
+@pytest.mark.parametrize("attack", [LabelFlipping, partial(ScalingAttack, scale=1.0)])
 @pytest.mark.parametrize("redraw", [False, True])
 def test_who_does_not_attack_trains_on_what_it_would_train_on_without_attack(
     tmp_path, attack, redraw, clients_per_round
@@ -240,7 +240,7 @@ def test_a_lie_about_the_number_of_examples_changes_no_batch(batches_of):
 
 
 def test_what_a_class_says_of_its_hooks_is_not_said_of_derived_ones(tmp_path, in_parts):
-    class Colluding(LabelFlippingAttack):
+    class Colluding(LabelFlipping):
         def craft(self, round):
             self.size = len(round)
 

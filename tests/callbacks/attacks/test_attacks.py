@@ -14,7 +14,7 @@ from callbacks import (
     FedAvg,
     GaussianNoise,
     KrumAttack,
-    LabelFlippingAttack,
+    LabelFlipping,
     NoAttack,
     NonFinite,
     OptimizedALIE,
@@ -120,7 +120,7 @@ def test_rounds_of_one_client_who_is_malicious_or_not(fit, attack):
     [
         (NoAttack, {"fraction": 1.0}, "attack.fraction=1.0 must be at least 0 and less than 1"),
         (TrimAttack, {"fraction": -0.1}, "attack.fraction=-0.1 must be at least 0 and less than 1"),
-        (LabelFlippingAttack, {"fraction": float("nan")}, "attack.fraction=nan must be at least 0 and less than 1"),
+        (LabelFlipping, {"fraction": float("nan")}, "attack.fraction=nan must be at least 0 and less than 1"),
         (TrimAttack, {"stretch": 1.0}, "attack.stretch=1.0 must be a finite number greater than 1"),
         (TrimAttack, {"stretch": float("nan")}, "attack.stretch=nan must be a finite number greater than 1"),
         (TrimAttack, {"knowledge": "half"}, "attack.knowledge='half': choose one of full, partial"),

@@ -7,7 +7,7 @@ import torch
 from tiny import NUM_CLASSES, TinyData, mlp, trainer
 from torch.nn.functional import cross_entropy
 
-from callbacks import ClientErrors, EvaluationMetrics, FedAvg, LabelFlippingAttack, MetricsLogger, NoAttack
+from callbacks import ClientErrors, EvaluationMetrics, FedAvg, LabelFlipping, MetricsLogger, NoAttack
 from callbacks.reporting.evaluation import CLIENT_ERRORS, GroupErrors
 from flt.module import FederatedModule
 
@@ -69,7 +69,7 @@ def test_classes_are_named_and_one_without_examples_has_no_error(fit, data, name
 @pytest.mark.parametrize("num_malicious", [0, 3])
 def test_clients(fit, num_malicious):
     metrics, data = MetricsLogger(), TinyData(eval_batch_size=13, sizes=(24, 0, *range(10, 30)))
-    attack = LabelFlippingAttack(num_malicious / 22) if num_malicious else NoAttack()
+    attack = LabelFlipping(num_malicious / 22) if num_malicious else NoAttack()
     server = fit(FedAvg(), attack, ClientErrors(), metrics, data=data)
     errors = []
     for client in range(22):

@@ -8,7 +8,7 @@ from lightning.pytorch.loggers import CSVLogger, WandbLogger
 from tiny import SIZES, Recorder, TinyData
 
 import callbacks.reporting.wandb_report
-from callbacks import FedAvg, FLTrust, LabelFlippingAttack, Median, MetricsLogger, RunReport, ScalingAttack, WandbReport
+from callbacks import FedAvg, FLTrust, LabelFlipping, Median, MetricsLogger, RunReport, ScalingAttack, WandbReport
 from callbacks.reporting.distributions import ClientMeans, benign_and_malicious, by_client
 from flt.errors import InputError
 from flt.functional import cosine_similarity
@@ -76,7 +76,7 @@ def test_distributions_are_in_the_row_of_their_round(fit):
 
 def test_the_table_of_clients(fit):
     recorder = Recorder()
-    run = logged(fit, FLTrust(), LabelFlippingAttack(0.3), recorder, rounds=4, clients_per_round=6)
+    run = logged(fit, FLTrust(), LabelFlipping(0.3), recorder, rounds=4, clients_per_round=6)
     table = run.steps[-1]["clients"]
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.data]
     classes = ["class 0", "class 1", "class 2"]

@@ -224,7 +224,7 @@ def test_all_cells_fail(place: Path, here: Here) -> None:
     assert Path("out/table.csv").read_text() == ""
 
 
-ATTACK = {"LF": "LabelFlippingAttack"}
+ATTACK = {"LF": "LabelFlipping"}
 
 
 def test_drawn_where_the_configuration_says_so(place: Path) -> None:

@@ -77,7 +77,7 @@ def test_without_what_the_paper_knows_by_heart() -> None:
 def test_a_bias_as_a_number_is_found_and_null_is_not() -> None:
     """The level of the paper's first column has to be called 1/M."""
     biases = {"1/M": None, "0.2": 0.2, "1": 1.0}
-    grid = make_grid({"data.bias_probability": biases, "attack": {"LF attack": "LabelFlippingAttack"}})
+    grid = make_grid({"data.bias_probability": biases, "attack": {"LF attack": "LabelFlipping"}})
     fifth = published(Reference({"table": "V", "data": "MNIST-0.1"}), [axis.column for axis in grid.axes])
     assert [fifth.of(cell.labels)["testing_error_rate"] for cell in grid.cells] == [0.04, 0.04, 0.84]
     assert fifth.of({"bias_probability": "null", "attack": "LF attack"}) == {}

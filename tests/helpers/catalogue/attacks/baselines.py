@@ -58,7 +58,7 @@ def _zeroth_order(
 
 ATTACKS = [
     Attack("NoAttack", callbacks.NoAttack, blind=True),
-    Attack("LabelFlipping", callbacks.LabelFlippingAttack, labels=([0, 3, 7, 9], [9, 6, 2, 0]), blind=True),
+    Attack("LabelFlipping", callbacks.LabelFlipping, labels=([0, 3, 7, 9], [9, 6, 2, 0]), blind=True),
     _krum("full", name="Krum", needs_benign=True),
     _krum("partial", name="Krum-partial", blind=True),
     _trim("full", [{"stretch": 5.0}], name="Trim", needs_benign=True),
