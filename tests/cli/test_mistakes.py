@@ -190,6 +190,7 @@ har --attack LabelFlipping --attack.variant targeted --attack.mapping '{3: 9}' =
 har --attack LabelFlippingAttack --attack.flip_fraction 0 => attack.flip_fraction=0.0
 har --attack ScalingAttack --attack.target_class 6 => attack.target_class=6 | 5
 har --attack SignFlip --attack.variant half => attack | SignFlip | variant | half
+har --attack PoisonedFL --attack.shrink 1 => attack.shrink=1.0 | less than 1
 har --attack GaussianNoise --attack.scale 0 => attack.scale=0.0 and attack.mean=0.0 | ZeroUpdate
 har --aggregation TrimmedMean --attack TrimAttack --attack.fraction 0.5 => trim=15 | 14
 har --aggregation Krum --aggregation.num_byzantine 28 => num_byzantine=28 | 30 | 27

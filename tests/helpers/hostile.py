@@ -199,9 +199,9 @@ class Cohort:
         return self.case.clients_per_part
 
     def in_parts(
-        self, number: int, client_lr: float, *, clients_per_part: int, processes: Processes
+        self, number: int, client_lr: float, *, clients_per_part: int, processes: Processes, attackers: None = None
     ) -> Iterator[Round]:
-        """The case's round, as many clients at a time."""
+        """The case's round, as many clients at a time; nobody trains."""
         whole = self.case.round
         for start in range(0, len(whole), clients_per_part):
             part = torch.arange(start, min(start + clients_per_part, len(whole)))

@@ -10,8 +10,10 @@ from tiny import Recorder, TinyData
 from torch.testing import assert_close
 
 from callbacks import (
+    MPAF,
     AdaptiveAttack,
     FedAvg,
+    FreeRider,
     GaussianNoise,
     KrumAttack,
     LabelFlipping,
@@ -19,8 +21,10 @@ from callbacks import (
     NonFinite,
     OptimizedALIE,
     OptimizedIPM,
+    PoisonedFL,
     ScalingAttack,
     SignFlip,
+    SybilNoise,
     TrimAttack,
     UniformNoise,
 )
@@ -153,9 +157,39 @@ def test_rounds_of_one_client_who_is_malicious_or_not(fit, attack):
         (UniformNoise, {"mean": float("inf")}, "attack.mean=inf must be a finite number"),
         (UniformNoise, {"scale": 0.0}, "attack.scale=0.0 and attack.mean=0.0 leave no noise"),
         (NonFinite, {"value": "none"}, "attack.value='none': choose one of inf, nan"),
+        (
+            FreeRider,
+            {"variant": "busy"},
+            "attack.variant='busy': choose one of plain, disguised, delta, advanced, lazy",
+        ),
+        (FreeRider, {"sigma": 0.0}, "attack.sigma=0.0 must be a finite number greater than 0"),
+        (FreeRider, {"gamma": -1.0}, "attack.gamma=-1.0 must be a number from 0"),
+        (MPAF, {"scale": 0.0}, "attack.scale=0.0 must be a finite number greater than 0"),
+        (MPAF, {"target": "zero"}, "attack.target='zero': choose one of random, initial"),
+        (PoisonedFL, {"scale": -1.0}, "attack.scale=-1.0 must be a finite number greater than 0"),
+        (PoisonedFL, {"period": 0}, "attack.period=0 must be at least 1"),
+        (PoisonedFL, {"shrink": 1.0}, "attack.shrink=1.0 must be above 0 and less than 1"),
+        (PoisonedFL, {"confidence": 0.0}, "attack.confidence=0.0 must be above 0 and less than 1"),
+        (PoisonedFL, {"least_scale": 0.0}, "attack.least_scale=0.0 must be a finite number greater than 0"),
+        (PoisonedFL, {"max_norm": 0.0}, "attack.max_norm=0.0 must be a finite number greater than 0"),
+        (SybilNoise, {"scale": 0.0}, "attack.scale=0.0 must be a finite number greater than 0"),
     ],
     ids=str,
 )
 def test_arguments_out_of_range(attack, arguments, message):
     with pytest.raises(InputError, match=message.replace(".", r"\.")):
+        attack(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("attack", "arguments", "message"),
+    [
+        (SignFlip, {"knowledge": "partial"}, "attack.knowledge=partial has no effect"),
+        (FreeRider, {"variant": "delta", "sigma": 0.1}, "no effect with variant=delta"),
+        (FreeRider, {"variant": "lazy", "gamma": 0.5}, "no effect with variant=lazy"),
+    ],
+    ids=str,
+)
+def test_arguments_without_effect(attack, arguments, message):
+    with pytest.warns(UserWarning, match=message):
         attack(**arguments)

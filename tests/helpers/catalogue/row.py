@@ -131,6 +131,9 @@ class Draws:
     def normal(self, *shape: int) -> np.ndarray:
         return torch.randn(*shape, generator=self.generator, dtype=self.dtype).double().numpy()
 
+    def order(self, length: int) -> np.ndarray:
+        return torch.randperm(length, generator=self.generator).numpy()
+
 
 class Sent(NamedTuple):
     """What an attack is known to send, and all that it is made of.

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import reference.blind_attacks as blind
+import torch
 
 import callbacks
 from catalogue.row import Attack, Draws, Sent
@@ -12,6 +13,10 @@ from flt import functional as F
 
 BENIGN = [[1.0, 2.0, 0.0], [3.0, 0.0, 1.0], [2.0, 4.0, -1.0], [2.0, 2.0, 4.0]]
 """The updates of four benign clients for which the golden vectors are known."""
+
+
+def _t(*values: float) -> torch.Tensor:
+    return torch.tensor(values)
 
 
 def _shape(u: np.ndarray, m: np.ndarray, shared: bool) -> tuple[int, int]:
@@ -33,6 +38,19 @@ def _constant(value: float) -> Any:
 
 def _minus_parameters(given: Any, draws: Any) -> list[np.ndarray]:
     return [blind.constant(updates, malicious, 0.0) - np.outer(malicious, w) for updates, malicious, _, w in given]
+
+
+def _mpaf_random(given: Any, draws: Any, **settings: Any) -> list[np.ndarray]:
+    """Of `tiny.mlp`, whose tensors follow one another: 60 weights, 5 biases, 15 weights, 3 biases."""
+    start = given[0][3]
+    pieces = np.split(start, np.cumsum([5 * 12, 5, 3 * 5]))
+    shuffled = [piece[draws[0].order(len(piece))] for piece in pieces]
+    return blind.mpaf_rounds(given, np.concatenate(shuffled), **settings)
+
+
+def _sybil(u: np.ndarray, m: np.ndarray, root: Any, draws: Draws, **settings: Any) -> np.ndarray:
+    num_pairs = int(m.sum()) // 2
+    return blind.sybil_noise(u, m, draws.normal(min(num_pairs, u.shape[1]), u.shape[1]), **settings)
 
 
 NOISES = [
@@ -115,5 +133,84 @@ ATTACKS = [
             finite=False,
         )
         for value in ("inf", "nan")
+    ),
+    *(
+        Attack(
+            f"FreeRider-{variant}",
+            partial(callbacks.FreeRider, variant),
+            rounds=partial(blind.free_rider_rounds, variant=variant),
+            stream="FreeRider",
+            settings=settings,
+            golden=golden,
+            blind=True,
+        )
+        for variant, settings, golden in [
+            ("plain", [], []),
+            ("disguised", [{"sigma": 0.3, "gamma": 0.5}], []),
+            ("delta", [], [Sent([[1.0, 2.0]], [True], [[2.0, -3.0]], {}, [3.0, 1.0], {"parameters": _t(1.0, 4.0)})]),
+            ("advanced", [{"gamma": 0.0}], []),
+            ("lazy", [], []),
+        ]
+    ),
+    Attack(
+        "MPAF",
+        callbacks.MPAF,
+        rounds=_mpaf_random,
+        stream="MPAF",
+        settings=[{"scale": 2.0}],
+        golden=[
+            Sent(
+                [[0.0] * 3, [1.0] * 3],
+                [True, False],
+                [[-10.0, -10.0, -40.0], [1.0] * 3],
+                {"scale": 10.0},
+                [1.0, 2.0, 3.0],
+                {"target": _t(0.0, 1.0, -1.0)},
+            )
+        ],
+        blind=True,
+    ),
+    Attack(
+        "MPAF-initial",
+        partial(callbacks.MPAF, target="initial", scale=3.0),
+        rounds=lambda given, draws: blind.mpaf_rounds(given, given[0][3], scale=3.0),
+        blind=True,
+    ),
+    Attack(
+        "PoisonedFL",
+        partial(callbacks.PoisonedFL, scale=0.5),  # with 8 it drowns FedAvg, and what is left of the step is rounding
+        rounds=lambda given, draws, scale=0.5, **s: blind.poisoned_fl_rounds(given, draws, scale, **s),
+        stream="PoisonedFL",
+        settings=[
+            {"period": 2, "scale": 1.5, "shrink": 0.4},
+            {"period": 1, "scale": 1.0, "confidence": 0.1, "max_norm": 0.05},
+        ],
+        golden=[
+            Sent(
+                [[0.0] * 3, [1.0] * 3],
+                [True, False],
+                [[13.856406, -13.856406, 13.856406], [1.0] * 3],
+                parameters=[1.0, -2.0, 2.0],
+                memory={
+                    "signs": _t(1.0, -1.0, 1.0),
+                    "parameters": torch.zeros(3),
+                    "tested": torch.zeros(3),
+                    "sent": _t(2.0, 0.0, 0.0),
+                    "rounds": 0,
+                    "scale": 8.0,
+                },
+            )
+        ],
+        blind=True,
+    ),
+    Attack(
+        "SybilNoise",
+        callbacks.SybilNoise,
+        lambda u, m, root, g, **settings: F.sybil_noise(u, m, generator=g, **settings),
+        _sybil,
+        "SybilNoise",
+        [{"scale": 0.5}],
+        labels=([0, 3, 7, 9], [9, 6, 2, 0]),
+        blind=True,
     ),
 ]
