@@ -222,10 +222,18 @@ class Round:
         rows: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in BY_CLIENT}
         return replace(parts[0], **rows, num_dropped=sum(part.num_dropped for part in parts))
 
-    def keep(self, mask: Tensor) -> "Round":
-        """The round without the clients where ``mask``, boolean of shape ``[num_clients]``, is False."""
+    def keep(self, mask: Tensor, *, copy: bool = True) -> "Round":
+        """The round without the clients where ``mask``, boolean of shape ``[num_clients]``, is False.
+
+        Args:
+            mask: Who stays.
+            copy: Whether the updates that stay are copied; else they are picked out of this round's ``rows`` whenever
+                something is asked of them. Without a copy all updates must be finite, those left out as well.
+        """
         mask = mask.cpu()  # which picks rows on any device; client ids are on the CPU
-        rows: dict[str, Any] = {name: getattr(self, name)[mask] for name in BY_CLIENT}
+        rows: dict[str, Any] = {name: getattr(self, name)[mask] for name in BY_CLIENT if copy or name != "updates"}
+        if not copy:
+            rows["updates"] = self.rows.picked(mask.nonzero().flatten())
         return replace(self, **rows, num_dropped=self.num_dropped + int((~mask).sum()))
 
     def require_root_update(self) -> Tensor:

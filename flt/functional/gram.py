@@ -101,6 +101,14 @@ class Gram:
         centred = self.relative - products[:, None] - products[None, :] + shares @ products
         return (centred + centred.T) / 2.0
 
+    def picked(self, places: Tensor) -> Gram:
+        """The Gram matrix of some of the rows, by their indices; a row may be picked more than once."""
+
+        def among(values: Tensor) -> Tensor:
+            return values[places][:, places]
+
+        return Gram(among(self.relative), self.along[places], self.origin_square, among(self.squared_distances))
+
     def mixed(self, mixing: Tensor) -> Gram:
         """The Gram matrix of the rows ``mixing @ x``, for a mixing matrix of shape ``[num_rows, n]``."""
         mixing = mixing.to(self.relative)

@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from flt.functional.blocks import column_blocks, float64_blocks
+from flt.functional.blocks import column_blocks, copied_blocks, float64_blocks
 from flt.functional.distances import inner_products, norms
 from flt.functional.gram import Gram
 from flt.functional.weighted_sum import WeightedSum
@@ -54,12 +54,12 @@ class Rows:
     def _made_of(self, block: Tensor, chosen: Tensor | None = None) -> Tensor:
         """These rows, or some, in the columns of which ``block`` holds the updates, in its dtype."""
         if self.mixing is None:
-            return block if chosen is None else block[chosen]
+            return block if chosen is None else block.index_select(0, chosen)
         if self._scales is not None:
             rows = self._scales.to(block.dtype)[:, None] * block
             return rows if chosen is None else rows[chosen]
         if self._picked is not None:
-            return block[self._picked if chosen is None else self._picked[chosen]]
+            return block.index_select(0, self._picked if chosen is None else self._picked[chosen])
         mixing = self.mixing if chosen is None else self.mixing[chosen]
         return mixing.to(block.dtype) @ block
 
@@ -71,10 +71,7 @@ class Rows:
     @cached_property
     def _picked(self) -> Tensor | None:
         """Which update each row is, where every row is one as it was sent; else None."""
-        if self.mixing is None or not bool((self.mixing.count_nonzero(dim=1) == 1).all()):
-            return None
-        largest, places = self.mixing.max(dim=1)
-        return places if bool((largest == 1.0).all()) else None
+        return None if self.mixing is None else _places(self.mixing)
 
     @cached_property
     def gram(self) -> Gram:
@@ -82,7 +79,8 @@ class Rows:
         if self.unmixed is None:
             return Gram.of(self.updates) if self.known_gram is None else self.known_gram()
         rows, mixing = self.unmixed
-        return rows.gram.mixed(mixing)
+        picked = _places(mixing)
+        return rows.gram.mixed(mixing) if picked is None else rows.gram.picked(picked)
 
     @cached_property
     def norms(self) -> Tensor:
@@ -90,7 +88,9 @@ class Rows:
         if self.unmixed is None:
             return norms(self.updates)
         rows, mixing = self.unmixed
-        scales = _diagonal(mixing)  # of which no Gram matrix is needed
+        scales, picked = _diagonal(mixing), _places(mixing)  # of which no Gram matrix is needed
+        if picked is not None:
+            return rows.norms[picked]
         return self.gram.norms if scales is None else rows.norms * scales.abs()
 
     @cached_property
@@ -112,10 +112,17 @@ class Rows:
         mixing = mixing.double()
         return Rows(self.updates, mixing if self.mixing is None else mixing @ self.mixing, (self, mixing))
 
+    def picked(self, places: Tensor) -> Rows:
+        """Some of the rows as they are, by their indices, without a copy of them."""
+        mixing = torch.zeros(len(places), len(self), dtype=torch.float64, device=self.updates.device)
+        return self.mixed(mixing.scatter_(1, places.to(mixing.device)[:, None], 1.0))
+
     def row(self, index: int | slice | Tensor) -> Tensor:
         """A copy of one row, shape ``[num_params]``, or of some, shape ``[num_chosen, num_params]``."""
         if self.mixing is None:
             return self.updates[index].clone()
+        if self._picked is not None:
+            return self.updates[self._picked[index]].clone()
         return self.mixing[index].to(self.updates.dtype) @ self.updates
 
     def weighted_sum(self, factors: Tensor, weights: Tensor | None = None, *, exact: bool = False) -> WeightedSum:
@@ -188,7 +195,7 @@ class Rows:
         """
         if self.mixing is None and chosen is None:
             return function(self.updates)
-        return torch.cat([function(self._made_of(block, chosen)) for block in column_blocks(self.updates)])
+        return torch.cat([function(self._made_of(block, chosen)) for block in copied_blocks(self.updates)])
 
     def columns(self, indices: Tensor | slice) -> Tensor:
         """Some columns, shape ``[num_rows, num_columns]``; neighbouring ones of rows that are not mixed are a view."""
@@ -220,6 +227,14 @@ def as_shares(weights: Tensor) -> Tensor:
 def is_too_small(factors: Tensor) -> bool:
     """Whether one of the factors would lose its digits in float32, as one does that shortens a very long update."""
     return bool(((factors != 0) & (factors.abs() < SMALLEST_FACTOR)).any())
+
+
+def _places(mixing: Tensor) -> Tensor | None:
+    """Where each row of a matrix has its 1, if nothing else is in it; else None."""
+    if not bool((mixing.count_nonzero(dim=1) == 1).all()):
+        return None
+    largest, places = mixing.max(dim=1)
+    return places if bool((largest == 1.0).all()) else None
 
 
 def _diagonal(mixing: Tensor) -> Tensor | None:

@@ -89,16 +89,17 @@ def test_federation():
         whole.num_classes = 5
 
 
-def test_round_keep():
+@pytest.mark.parametrize("copy", [True, False])
+def test_round_keep(copy):
     before = a_round()
-    kept = before.keep(torch.tensor([True, False, True, False]))
+    kept = before.keep(torch.tensor([True, False, True, False]), copy=copy)
     assert kept.client_ids.tolist() == [0, 4]
     assert kept.malicious.tolist() == [True, False]
     assert kept.num_examples.tolist() == [10, 12]
     assert kept.updates.tolist() == [[0, 1, 2], [6, 7, 8]]
     assert kept.losses.tolist() == [0, 0.25]
     assert kept.num_dropped == 2
-    assert kept.keep(torch.tensor([False, True])).num_dropped == 3
+    assert kept.keep(torch.tensor([False, True]), copy=copy).num_dropped == 3
     assert len(before.client_ids) == 4
     assert before.num_dropped == 0
 

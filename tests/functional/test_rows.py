@@ -13,6 +13,8 @@ MIXINGS = {
     "means": [torch.eye(6).roll(1, 0) * 0.5 + torch.eye(6) * 0.5],
     "clipped": [torch.diag(torch.tensor([1.0, 0.5, 1e-3, 1.0, 0.2, 1.0]))],
     "fewer": [torch.ones(2, 6) / 6],
+    "picked": [torch.eye(6)[[0, 4, 4, 3]]],
+    "picked of fewer": [torch.ones(2, 6) / 6, torch.eye(2)[[1, 0, 1]]],
     "nested": [torch.diag(torch.tensor([0.5, 1.0, 1.0, 1.0, 0.1, 1.0])), torch.eye(6)[[1, 1, 3]], torch.ones(1, 3) / 3],
 }
 
@@ -55,6 +57,16 @@ def test_the_gram_matrix(pair):
     unit = exact / exact.norm(dim=1, keepdim=True)
     assert_close(gram.cosines, unit @ unit.T, rtol=0, atol=1e-9)
     assert_close(gram.distances_from(shares), (exact - shares @ exact).norm(dim=1), rtol=1e-9, atol=1e-5)
+
+
+def test_rows_are_picked_by_their_places(pair):
+    rows, exact = pair
+    places = torch.tensor([len(exact) - 1, 0])
+    found = rows.picked(places)
+    assert_close(found.tensor.double(), exact[places], **CLOSE)
+    assert_close(found.norms, exact[places].norm(dim=1), **CLOSE)
+    assert found.gram.squared_distances[0, 1] == rows.gram.squared_distances[-1, 0]
+    assert found.gram.relative.shape == (2, 2)
 
 
 def test_nobody_writes_a_mixture_down():

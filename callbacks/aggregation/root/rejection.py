@@ -56,11 +56,12 @@ class Rejection(RuleAround, ABC):
         kept, harm = everyone, None
         if f:
             places = torch.arange(len(round), device=round.device)
-            found = torch.stack([self._measured(round), *(self._measured(round.keep(places != i)) for i in places)])
+            without = (round.keep(places != i, copy=False) for i in places)
+            found = torch.stack([self._measured(round), *map(self._measured, without)])
             by_measure = [harms(values) for values in found.unbind(dim=1)]
             for harm in by_measure:
                 kept = kept & least_harmful(harm, num_byzantine=f)
-        answer = self.ask(round.keep(kept))
+        answer = self.ask(round.keep(kept, copy=False))
         return None if answer is None else replace(answer, judgement=_of_everyone(answer.judgement, kept, harm))
 
     def _measured(self, round: Round) -> Tensor:

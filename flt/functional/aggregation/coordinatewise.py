@@ -1,7 +1,6 @@
 """Rules that look at one coordinate at a time: trimmed mean, median, and mean around the median."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError
-from flt.functional.blocks import column_blocks
+from flt.functional.blocks import column_blocks, in_threads
 
 
 def trimmed_mean(updates: Tensor, *, trim: int) -> Tensor:
@@ -142,13 +141,7 @@ def _of_sorted(updates: Tensor, statistic: Callable[[Any], Any]) -> Tensor:
 
     updates = updates.detach()
     results = updates.new_empty(1, updates.shape[1])
-    blocks = column_blocks(results), column_blocks(updates)
-    num_threads = min(torch.get_num_threads(), len(blocks[0]))
-    if num_threads < 2:
-        list(map(fill, *blocks))
-    else:
-        with ThreadPoolExecutor(num_threads) as pool:
-            list(pool.map(fill, *blocks))
+    in_threads(fill, column_blocks(results), column_blocks(updates))
     return results[0]
 
 
