@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from flt.errors import InputError
-from flt.functional.aggregation.krum import check_num_byzantine, krum_scores_of, nearest_sums
+from flt.functional.aggregation.krum import check_num_byzantine, krum_scores_of
 from flt.functional.choice import equal_shares, smallest
 from flt.functional.gram import Gram
 from flt.functional.weighted_sum import WeightedSum
@@ -86,14 +87,19 @@ def one_by_one(squared_distances: Tensor, count: int, neighbours: Callable[[int]
         count: How many to select.
         neighbours: Nearest others whose distances count, as a function of the number of updates left.
     """
-    left, chosen = torch.arange(len(squared_distances), device=squared_distances.device), []
+    left, chosen = np.arange(len(squared_distances)), []
+    # Put in order once: an update that goes leaves each row one entry shorter, and in order. As NumPy's arrays, since
+    # what takes a hundred small steps is several times as fast there.
+    ordered, owners = (found.numpy(force=True) for found in squared_distances.sort(dim=1))
     for _ in range(count):
         num_neighbours = max(0, min(neighbours(len(left)), len(left) - 1))
-        best = nearest_sums(squared_distances, num_neighbours=num_neighbours).argmin()
-        chosen.append(left[best])
-        keep = torch.arange(len(left), device=left.device) != best
-        left, squared_distances = left[keep], squared_distances[keep][:, keep]
-    return torch.stack(chosen)
+        best = int(torch.from_numpy(ordered[:, : num_neighbours + 1]).sum(dim=1).argmin())  # with the row's own zero
+        chosen.append(int(left[best]))
+        stays = left != chosen[-1]
+        left, ordered, owners = left[stays], ordered[stays], owners[stays]
+        remain, shape = owners != chosen[-1], (len(left), len(left))
+        ordered, owners = ordered[remain].reshape(shape), owners[remain].reshape(shape)
+    return torch.tensor(chosen, device=squared_distances.device)
 
 
 def check_num_selected(num_selected: int, num_clients: int) -> None:
