@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError
+from flt.functional.blocks import column_blocks
 from flt.runs.states import ROWS
 
 Memory = Mapping[str, Any]
@@ -54,13 +55,39 @@ class ClientMemory:
         return cls(rows, torch.zeros(num_clients, dtype=torch.bool, device=like.device))
 
     def of(self, client_ids: Tensor) -> Tensor:
-        """The rows of some clients, in the order of their ids, shape ``[len(client_ids), *shape]``."""
-        return self.rows[client_ids.to(self.rows.device)]
+        """The rows of some clients, in the order of their ids, shape ``[len(client_ids), *shape]``; no copy of all."""
+        return self.rows if self._are_all(client_ids) else self.rows[client_ids.to(self.rows.device)]
 
     def updated(self, client_ids: Tensor, rows: Tensor) -> ClientMemory:
         """A memory with other rows for some clients."""
         ids = client_ids.to(self.rows.device)
         return ClientMemory(self.rows.index_copy(0, ids, rows), self.is_known.index_fill(0, ids, True))
+
+    def added(self, client_ids: Tensor, blocks: Iterable[Tensor]) -> ClientMemory:
+        """A memory in which something is added to the rows of some clients, a vector each.
+
+        Args:
+            client_ids: The clients.
+            blocks: What is added, as `flt.functional.blocks.column_blocks` divides the columns.
+
+        Example:
+            >>> memory = ClientMemory.empty(3, torch.zeros(1, 2)).added(torch.tensor([2, 1]), [torch.eye(2)])
+            >>> memory.added(torch.arange(3), [torch.ones(3, 2)]).rows
+            tensor([[1., 1.],
+                    [1., 2.],
+                    [2., 1.]])
+        """
+        ids, rows = client_ids.to(self.rows.device), self.rows.clone()
+        for kept, block in zip(column_blocks(rows), blocks, strict=True):
+            if self._are_all(client_ids):
+                kept += block
+            else:
+                kept.index_add_(0, ids, block)
+        return ClientMemory(rows, self.is_known.index_fill(0, ids, True))
+
+    def _are_all(self, client_ids: Tensor) -> bool:
+        """Whether these are the ids of all clients in their order."""
+        return len(client_ids) == len(self.rows) and bool((client_ids.diff() == 1).all())
 
 
 def mapped(memory: Any, change: Callable[[Tensor], Tensor]) -> Any:

@@ -2,7 +2,7 @@
 
 from flt.errors import check_positive
 from flt.federation import Aggregate, Aggregation, ClientMemory, Federation, Round, check_fewest
-from flt.functional.aggregation.detection.foolsgold import foolsgold_scales, foolsgold_weights, unit_updates
+from flt.functional.aggregation.detection.foolsgold import foolsgold_scales, foolsgold_weights, unit_blocks
 from flt.functional.gram import Gram
 
 
@@ -43,10 +43,9 @@ class FoolsGold(Aggregation):
 
     def aggregate(self, round: Round) -> Aggregate:
         """Adds to the histories, and weighs clients by them; see `flt.functional.foolsgold`."""
-        units, ids = unit_updates(round.rows), round.client_ids
-        kept = round.memory.get("history") or ClientMemory.empty(round.federation.num_clients, units)
-        history = kept.of(ids) + units
-        weights = foolsgold_weights(Gram.of(history), confidence=self.confidence)
-        scales = foolsgold_scales(round.rows, weights, normalize=self.normalize, rescale=self.rescale)
-        memory = {"history": kept.updated(ids, history)}
-        return Aggregate.mean_of(round, weights, scales=scales, memory=memory)
+        rows, ids = round.rows, round.client_ids
+        kept = round.memory.get("history") or ClientMemory.empty(round.federation.num_clients, rows.updates)
+        history = kept.added(ids, unit_blocks(rows))
+        weights = foolsgold_weights(Gram.of(history.of(ids)), confidence=self.confidence)
+        scales = foolsgold_scales(rows, weights, normalize=self.normalize, rescale=self.rescale)
+        return Aggregate.mean_of(round, weights, scales=scales, memory={"history": history})

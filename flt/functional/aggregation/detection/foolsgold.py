@@ -1,5 +1,7 @@
 """FoolsGold: clients whose updates of all rounds point the same way count less."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -48,11 +50,16 @@ def foolsgold(
 
 def unit_updates(rows: Rows) -> Tensor:
     """The updates, those longer than 1 brought to length 1, shape ``[num_clients, num_params]``."""
-    scales = shortening(rows.norms, 1.0)
-    updates = rows.tensor
-    if bool((scales < SMALLEST).any()):
-        return (updates * scales[:, None]).to(updates.dtype)  # in float64: float32 holds no such factor
-    return updates * scales.to(updates.dtype)[:, None]
+    return torch.cat(list(unit_blocks(rows)), dim=1)
+
+
+def unit_blocks(rows: Rows) -> Iterator[Tensor]:
+    """The `unit_updates` some columns at a time, each block of shape ``[num_clients, num_columns]``."""
+    scales = shortening(rows.norms, 1.0)[:, None]
+    if bool((scales >= SMALLEST).all()):
+        scales = scales.to(rows.updates.dtype)
+    for block in rows.blocks():
+        yield (block * scales).to(block.dtype)  # a factor that float32 does not hold is taken in float64
 
 
 def foolsgold_weights(histories: Gram, *, confidence: float = 1.0) -> Tensor:
