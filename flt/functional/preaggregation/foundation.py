@@ -1,9 +1,12 @@
 """FoundationFL: copies of the update farthest from the extremes join the updates before a rule sees them."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
 from flt.errors import InputError
+from flt.functional.distances import norms
 from flt.functional.rows import Rows
 
 
@@ -46,9 +49,13 @@ def foundation_mixing(rows: Rows, *, num_synthetic: int) -> Tensor:
 
 def distances_from_extremes(rows: Rows) -> Tensor:
     """Each row's distance from the largest or the smallest values, whichever is nearer, float64, ``[num_rows]``."""
-    squares = torch.zeros(2, len(rows), dtype=torch.float64, device=rows.updates.device)
-    for block in rows.blocks():
-        wide = block.double()
-        for extreme, sums in zip((block.amax(dim=0), block.amin(dim=0)), squares, strict=True):
-            sums += (wide - extreme).square_().sum(dim=1)
+    squares = _squares_from_extremes(rows.blocks())
+    if not bool(squares.isfinite().all()):  # float32 does not hold the difference of its two largest numbers
+        squares = _squares_from_extremes(block.double() for block in rows.blocks())
     return squares.amin(dim=0).sqrt()
+
+
+def _squares_from_extremes(blocks: Iterable[Tensor]) -> Tensor:
+    """Squared distances of each row from the largest and from the smallest values, float64, ``[2, num_rows]``."""
+    found = [[norms(block - extreme) for extreme in (block.amax(dim=0), block.amin(dim=0))] for block in blocks]
+    return torch.stack([torch.stack(lengths) for lengths in found]).square_().sum(dim=0)

@@ -15,6 +15,7 @@ from flt import functional as F
 from flt.functional.aggregation.selection.dnc import dnc_scores
 from flt.functional.aggregation.selection.mda import mda_select, mda_weights
 from flt.functional.aggregation.selection.smea import smea_select
+from flt.functional.preaggregation.foundation import distances_from_extremes
 from flt.functional.rows import Rows
 
 
@@ -120,3 +121,10 @@ def test_the_least_variance_along_any_direction(num_params):
         others = np.delete(rows, left_out, axis=0)
         if np.var(others, axis=0).max() < variance:
             assert selection.along_top_direction(others, np.ones(11))[1] >= variance * (1 - 1e-9)
+
+
+def test_distances_from_extremes_that_float32_does_not_hold():
+    updates = torch.tensor([[3e38, 0.0], [-3e38, 1.0], [2e38, 5.0], [2e38, 5.0]])
+    wide = updates.double()
+    farthest = torch.stack([(wide - each).norm(dim=1) for each in (wide.amax(dim=0), wide.amin(dim=0))]).amin(dim=0)
+    torch.testing.assert_close(distances_from_extremes(Rows(updates)), farthest)

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError, check_choice, check_not_negative
-from flt.functional.blocks import column_blocks
+from flt.functional.aggregation.bounding.signs import sign_counts
+from flt.functional.blocks import column_blocks, in_threads
 from flt.functional.distances import norms, shortening
 from flt.functional.layout import Piece
 
 Average = Literal["sparse", "dense"]
 TIE = 1e-9  # in standard deviations: of two clients each is exactly one of them from the median
-MANY = 2**22  # numbers that are ordered at once
+MANY = 2**22  # numbers that a GPU puts in order at once
 
 
 class Layered(NamedTuple):
@@ -118,10 +119,17 @@ def _least_of_weights(updates: Tensor, pieces: Sequence[Piece], sparsity: float)
     if not sparsity or not count:
         return None
     rank = count - max(1, math.floor((1.0 - sparsity) * count + 1e-9)) + 1  # from the smallest
-    weights = (
-        torch.cat([some[:, place] for place in places], dim=1) for some in torch.split(updates, max(1, MANY // count))
-    )
-    return torch.cat([some.abs().kthvalue(rank, dim=1).values for some in weights])
+
+    def least(some: Tensor) -> Tensor:
+        weights = torch.cat([some[:, place] for place in places], dim=1).abs()
+        if weights.device.type != "cpu":
+            return weights.kthvalue(rank, dim=1).values
+        array = weights.numpy()
+        array.partition(rank - 1, axis=1)  # several times as fast as torch's
+        return weights[:, rank - 1].clone()
+
+    at_once = 1 if updates.device.type == "cpu" else max(1, MANY // count)
+    return torch.cat(in_threads(least, torch.split(updates.detach(), at_once)))
 
 
 def _blocks(updates: Tensor, piece: Piece, least: Tensor | None) -> Iterator[Tensor]:
@@ -133,13 +141,11 @@ def _blocks(updates: Tensor, piece: Piece, least: Tensor | None) -> Iterator[Ten
 def _measures(updates: Tensor, piece: Piece, least: Tensor | None, sparsity: float) -> tuple[Tensor, Tensor]:
     """Length and share of positive signs of each update in a tensor, both float64 of shape ``[num_clients]``."""
     squares = updates.new_zeros(len(updates), dtype=torch.float64)
-    signs, counts = torch.zeros_like(squares), torch.zeros_like(squares)
+    counts = squares.new_zeros(2, len(updates))
     for block in _blocks(updates, piece, least):
-        sign = block.sign()
         squares += block.double().square().sum(dim=1)
-        signs += sign.sum(dim=1)
-        counts += sign.abs().sum(dim=1)
-    return squares.sqrt(), 0.5 * (1.0 + (1.0 - sparsity) * signs / counts.clamp(min=1.0))
+        counts += sign_counts([block])
+    return squares.sqrt(), 0.5 * (1.0 + (1.0 - sparsity) * counts[0] / counts[1].clamp(min=1.0))
 
 
 def _deviations(values: Tensor) -> Tensor:

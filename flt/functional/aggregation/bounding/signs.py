@@ -1,5 +1,8 @@
 """Rules that count signs: the majority's sign, and learning rates turned around where there is no majority."""
 
+from collections.abc import Iterable
+
+import torch
 from torch import Tensor
 
 from flt.errors import InputError, check_positive
@@ -23,7 +26,6 @@ def sign_sgd(updates: Tensor, *, step: float) -> Tensor:
         Bernstein et al., signSGD with Majority Vote is Communication Efficient and Fault Tolerant, ICLR 2019.
 
     Example:
-        >>> import torch
         >>> sign_sgd(torch.tensor([[3.0, 4.0], [-9.0, 1.0], [1.0, 0.0]]), step=0.5)
         tensor([0.5000, 0.5000])
     """
@@ -51,7 +53,6 @@ def robust_learning_rate(updates: Tensor, aggregate: Tensor, *, threshold: int) 
         AAAI 2021.
 
     Example:
-        >>> import torch
         >>> updates = torch.tensor([[3.0, 4.0], [-9.0, 1.0], [1.0, 2.0]])
         >>> robust_learning_rate(updates, updates.mean(dim=0), threshold=3)
         tensor([1.6667, 2.3333])
@@ -64,6 +65,21 @@ def robust_learning_rate(updates: Tensor, aggregate: Tensor, *, threshold: int) 
 def turned_around(aggregate: Tensor, sign_sums: Tensor, *, threshold: int) -> Tensor:
     """The aggregate, negative along each coordinate with a sum of signs shorter than ``threshold``."""
     return aggregate.where(sign_sums.abs() >= threshold, -aggregate)
+
+
+def sign_counts(blocks: Iterable[Tensor]) -> Tensor:
+    """For each row, positive entries less negative ones, then both together; float64 of shape ``[2, num_clients]``.
+
+    Args:
+        blocks: Updates some columns at a time, each block of shape ``[num_clients, num_columns]``.
+
+    Example:
+        >>> sign_counts([torch.tensor([[3.0, -4.0], [0.0, 9.0]]), torch.tensor([[2.0], [1.0]])])
+        tensor([[1., 2.],
+                [3., 2.]], dtype=torch.float64)
+    """
+    counts = [torch.stack([signs.sum(dim=1), signs.abs().sum(dim=1)]) for signs in (block.sign() for block in blocks)]
+    return torch.stack(counts).sum(dim=0, dtype=torch.float64)
 
 
 def sign_sums(updates: Tensor) -> Tensor:

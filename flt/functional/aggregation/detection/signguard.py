@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError, check_choice
+from flt.functional.aggregation.bounding.signs import sign_counts
 from flt.functional.aggregation.detection.mean_shift import largest_cluster
+from flt.functional.blocks import column_blocks
 from flt.functional.distances import shortening
 from flt.functional.rows import Rows
 
@@ -94,8 +96,9 @@ def signguard_filter(rows: Rows, block: slice, last: Tensor | None, *, feature: 
 
 def sign_shares(updates: Tensor) -> Tensor:
     """Each update's shares of positive, zero and negative entries, float64 of shape ``[num_clients, 3]``."""
-    kinds = [(updates > 0).sum(dim=1), (updates == 0).sum(dim=1), (updates < 0).sum(dim=1)]
-    return torch.stack(kinds, dim=1).double() / updates.shape[1]
+    balance, signed = sign_counts(column_blocks(updates)).unbind()
+    kinds = [(signed + balance) / 2, updates.shape[1] - signed, (signed - balance) / 2]
+    return torch.stack(kinds, dim=1) / updates.shape[1]
 
 
 def _relative(rows: Rows, last: Tensor, feature: Feature) -> Tensor:
