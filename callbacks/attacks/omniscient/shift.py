@@ -31,6 +31,6 @@ def warn_of_shift(z: Shift, federation: Federation) -> None:
         return
     found, counts = alie_shift(num_clients, num_malicious), f"{num_malicious} malicious of {num_clients} clients"
     if found == 0.0:
-        rank_zero_warn(f"attack.z=formula is 0 with {counts}, who send the mean as it is: set a number, such as 1.5")
+        rank_zero_warn(f"attack.z=formula is 0 with {counts}, so that nothing is shifted: set a number, such as 1.5")
     elif num_malicious > num_clients // 2:
         rank_zero_warn(f"attack.z=formula is undefined with {counts}, a majority: z={found:.3g} is used in its place")

@@ -91,6 +91,41 @@ def test_equal_updates_leave_nothing_to_hide_in(attack):
     assert_close(attack(updates, torch.arange(5) < 2), updates)
 
 
+def test_mimic_worked_by_hand():
+    start = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)
+    sent, learnt = F.mimic(HONEST, MALICIOUS, torch.arange(10, 17), start=start)
+    assert_close(learnt.direction, torch.tensor([2.0, -2.0, 1.0], dtype=torch.float64) / 3)
+    assert_close(BENIGN @ learnt.direction, torch.tensor([-2.0, 7.0, -5.0, 4.0], dtype=torch.float64) / 3)
+    assert torch.equal(sent[4:], BENIGN[1].expand(3, -1))
+    assert learnt.client == 11
+    other, kept = F.mimic(HONEST.flip(0), MALICIOUS.flip(0), torch.arange(10, 17), learnt=learnt)  # 11 is malicious
+    assert torch.equal(other[:3], BENIGN[1].expand(3, -1))
+    assert kept.client == 11
+
+
+def test_rop_is_at_a_right_angle_to_where_clients_go():
+    last = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+    reference = 0.9 * last + 0.1 * BENIGN.mean(dim=0)
+    move = F.rop(HONEST, MALICIOUS, last, z=2.0)[-1] - last
+    assert float(move @ reference) == pytest.approx(0.0, abs=1e-12)
+    assert float(move.norm()) == pytest.approx(2.0)
+    assert move.sum() > 0
+
+
+def test_rop_beside_the_vector_of_ones_and_without_a_direction():
+    updates = torch.ones(3, 4, dtype=torch.float64)
+    malicious, zero = torch.tensor([False, False, True]), torch.zeros(4, dtype=torch.float64)
+    moves = [
+        F.rop(updates, malicious, zero, z=1.0, generator=torch.Generator().manual_seed(seed))[2] for seed in (0, 0, 1)
+    ]
+    for move in moves:
+        assert float(move.sum()) == pytest.approx(0.0, abs=1e-12)
+        assert float(move.norm()) == pytest.approx(1.0)
+    assert torch.equal(moves[0], moves[1])
+    assert not torch.equal(moves[0], moves[2])
+    assert_close(F.rop(0 * updates, malicious, zero, z=1.0)[2], torch.full_like(zero, 0.5))
+
+
 @pytest.mark.parametrize(
     ("attack", "setting", "value"),
     [

@@ -137,3 +137,58 @@ def byz_mean(updates, malicious, knowledge="full", z=0.5, ddof=0):
     others = (n - m) * rows.mean(axis=0)  # the sum of the benign updates, or what the attackers take it to be
     second = ((n - m1) * first - others) / (m - m1)
     return sent(updates, malicious, [first] * m1 + [second] * (m - m1))
+
+
+def unit(vector):
+    length = math.sqrt(square(vector))
+    return vector / length if length > 0 else vector
+
+
+def mimic(given, draws, warmup_rounds=1, pick="largest"):
+    """What is sent in rounds that follow one another, each given as (updates, malicious, client ids, parameters)."""
+    mean, z, client, t, result = None, None, None, 0, []
+    for (updates, malicious, client_ids, _), draw in zip(given, draws, strict=True):
+        rows, ids = known(updates, malicious, "full"), client_ids[~malicious].tolist()
+        if len(rows) == 0:
+            result.append(updates.copy())
+            continue
+        is_learning = t < warmup_rounds
+        if is_learning:
+            z = draw.normal(updates.shape[1]) if t == 0 else z
+            mean = rows.mean(axis=0) if t == 0 else t / (1 + t) * mean + rows.mean(axis=0) / (1 + t)
+            c = unit(sum(np.dot(row - mean, z) * (row - mean) for row in rows))
+            z = c if t == 0 else unit(t / (1 + t) * z + c / (1 + t))
+            t += 1
+        scores = [np.dot(row, z) * (1 if pick == "largest" else -1) for row in rows]
+        best = ids[int(np.argmax(scores))]
+        client = best if is_learning else client
+        copied = client if client in ids else best
+        result.append(copies(updates, malicious, rows[ids.index(copied)]))
+    return result
+
+
+def beside(vector, direction):
+    left = vector - np.dot(vector, direction) * direction
+    return unit(left) if np.linalg.norm(left) > 1e-6 * np.linalg.norm(vector) else 0 * vector
+
+
+def rop(given, draws, knowledge="full", z="formula", angle=90.0, location_share=1.0, reference_share=0.9):
+    """What is sent in rounds that follow one another; the server's learning rate is 1."""
+    before, result = None, []
+    for (updates, malicious, _, parameters), draw in zip(given, draws, strict=True):
+        a = parameters - before if before is not None else 0 * parameters
+        before, rows = parameters, known(updates, malicious, knowledge)
+        if len(rows) == 0:
+            result.append(updates.copy())
+            continue
+        mu, ones = rows.mean(axis=0), np.ones(updates.shape[1])
+        length = alie_shift(len(updates), int(malicious.sum())) if z == "formula" else z
+        ref = unit(reference_share * a + (1 - reference_share) * mu)
+        q = beside(ones, ref)
+        if not q.any():
+            q = beside(draw.normal(len(ones)), ref)
+        direction = q * math.sin(math.radians(angle)) + ref * math.cos(math.radians(angle))
+        direction = direction if ref.any() else unit(ones)
+        location = location_share * a + (1 - location_share) * mu
+        result.append(copies(updates, malicious, location + length * direction))
+    return result

@@ -1,10 +1,12 @@
 """Attacks that know the benign updates."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import reference.omniscient_attacks as reference
+import torch
 
 import callbacks
 from catalogue.row import Attack, Sent
@@ -40,6 +42,13 @@ ALIE_GOLDEN = [
     golden([2 - 0.816497, 2 - 1.632993, 1 - 2.160247], z=1.0, ddof=1),
     golden([0.939340, -0.121320, -1.806243]),
 ]
+LEARNT = {
+    "mean": torch.zeros(3).double(),
+    "direction": torch.tensor([2.0, -2.0, 1.0]).double() / 3,
+    "num_rounds": 1,
+    "client": 5,
+}
+MOVED: dict[str, Any] = {"parameters": [1.0, 0.0, 0.0], "memory": {"parameters": torch.zeros(3)}}
 
 ATTACKS = [
     _row(
@@ -94,5 +103,30 @@ ATTACKS = [
                 ddof=1,
             )
         ],
+    ),
+    Attack(
+        "Mimic",
+        callbacks.Mimic,
+        rounds=reference.mimic,
+        stream="Mimic",
+        settings=[{"warmup_rounds": 3}, {"pick": "smallest", "warmup_rounds": 2}],
+        golden=[  # client 5 is malicious, and so another client is chosen
+            golden([3.0, 0.0, 1.0])._replace(memory=LEARNT),
+            golden([2.0, 4.0, -1.0], pick="smallest")._replace(memory=LEARNT),
+            golden([2.0, 2.0, 4.0])._replace(memory=LEARNT | {"client": 3}),
+        ],
+        needs_benign=True,
+    ),
+    Attack(
+        "ROP",
+        partial(callbacks.ROP, z=0.5),  # for which so few clients are no reason to warn
+        rounds=lambda given, draws, **s: reference.rop(given, draws, **{"z": 0.5} | s),
+        stream="ROP",
+        settings=[PARTIAL, {"z": "formula"}, {"z": 0.7, "angle": 250.0, "location_share": 0.4, "reference_share": 0.2}],
+        golden=[
+            golden([0.815100, 0.647150, 0.739600], z=1.0)._replace(**MOVED),
+            golden([1.184900, -0.647150, -0.739600], z=1.0, angle=270.0)._replace(**MOVED),
+        ],
+        needs_benign=True,
     ),
 ]
