@@ -38,6 +38,10 @@ def command_named(name: str) -> Callable[[Sequence[str]], int | None]:
     from flt.cli.training import train_or_evaluate
 
     set_up_messages()  # anew, as Lightning has been imported
+    if name == "fit":
+        from flt.grid.worst import run_worst
+
+        return partial(train_or_evaluate, name, instead=run_worst)
     return data if name == "data" else partial(train_or_evaluate, name)
 
 

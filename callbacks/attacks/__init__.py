@@ -10,6 +10,7 @@ from callbacks.attacks.omniscient import *  # noqa: F403
 from callbacks.attacks.scaling import ScalingAttack
 from callbacks.attacks.tailored import *  # noqa: F403
 from callbacks.attacks.trim import TrimAttack
+from callbacks.attacks.worst import Worst
 
 __all__ = [
     "AdaptiveAttack",
@@ -19,6 +20,7 @@ __all__ = [
     "NoAttack",
     "ScalingAttack",
     "TrimAttack",
+    "Worst",
 ]
 __all__ += omniscient.__all__
 __all__ += blind.__all__

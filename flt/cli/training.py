@@ -35,14 +35,28 @@ class Run(NamedTuple):
     checkpoint: dict[str, Any]
 
 
-def train_or_evaluate(command: str, args: Sequence[str], *, replaces: bool = False) -> None:
+def train_or_evaluate(
+    command: str,
+    args: Sequence[str],
+    *,
+    replaces: bool = False,
+    instead: Callable[[Request], int | None] = lambda request: None,
+) -> int | None:
     """Runs ``flt fit``, ``validate``, ``test`` or ``predict``; raises a `Stopped` where it ends before its end.
 
-    A run ``replaces`` one in its folder where a grid begins it anew.
+    Args:
+        command: The command.
+        args: Its arguments.
+        replaces: Whether a run takes the place of one in its folder, as where a grid begins it anew.
+        instead: What happens in place of a run, and gives its exit status; None where the run is to happen.
     """
     run = None
     try:
-        run = assemble(command, args, replaces=replaces)
+        request = read(command, args)
+        status = instead(request)
+        if status is not None:
+            return status
+        run = assemble(command, args, replaces=replaces, request=request)
         perform(run)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         stopped = _stopped(error, run)
@@ -50,11 +64,12 @@ def train_or_evaluate(command: str, args: Sequence[str], *, replaces: bool = Fal
             raise
         raise stopped from error
     leave()
+    return None
 
 
-def assemble(command: str, args: Sequence[str], *, replaces: bool = False) -> Run:
-    """Makes model, data and trainer; nothing is trained yet."""
-    request = read(command, args)
+def assemble(command: str, args: Sequence[str], *, replaces: bool = False, request: Request | None = None) -> Run:
+    """Makes model, data and trainer; nothing is trained yet. ``request`` is what the arguments ask for, once read."""
+    request = request or read(command, args)
     if command == "fit" and not replaces:
         keep_apart(request, args)
     seed_everything(request.settings.seed_everything, workers=True)

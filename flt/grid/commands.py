@@ -92,10 +92,15 @@ def table(args: Sequence[str]) -> int:
         results = run_grid(grid, out, jobs=jobs, launcher=launcher)
     except KeyboardInterrupt as interrupt:
         raise ending(interrupt, "; the same command goes on from here") or interrupt from interrupt
-    console = Console()
-    for panel in as_rich(grid.outline, results.rows):
+    return report(results, out)
+
+
+def report(results: Results, out: Path) -> int:
+    """Prints the tables of a grid and what failed; 1 if anything did, else 0."""
+    console, outline = Console(), results.outline
+    for panel in as_rich(outline, results.rows):
         console.print(panel)
-    console.print(explanation(grid.outline, results.rows, below=True), markup=False, highlight=False)
+    console.print(explanation(outline, results.rows, below=True), markup=False, highlight=False)
     for name, error in results.failures.items():
         console.print(f"failed: {name}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
     Console(markup=False).print(f"Results in {out}", highlight=False, soft_wrap=True)

@@ -45,7 +45,7 @@ class EarlierRun(NamedTuple):
         return cls(folder, checkpoint, read_checkpoint(checkpoint, source, REMOVE) if checkpoint else {})
 
     def check(self, given: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-        """Checks that the given settings continue this run and that rounds are left; says so if it begins anew.
+        """Checks that the given settings continue this run and that rounds are left.
 
         Args:
             given: The settings, by nested names.
@@ -69,12 +69,12 @@ class EarlierRun(NamedTuple):
             raise Stopped(f"{done}; ask for more with --trainer.max_steps", 0)
         if self.checkpoint is None and (self.folder / "summary.json").is_file():
             raise InputError(f"--resume {self.folder}: the run kept no checkpoint to go on from; start a new one")
+
+    def going_on(self, settings: Namespace) -> Namespace:
+        """Settings with this run's checkpoint, its folder, and its ids on W&B; says so if it begins anew."""
         if self.checkpoint is None:
             say = rank_zero_only(logging.getLogger("flt").info)
             say(f"the run in {self.folder} stopped before its first checkpoint and begins anew")
-
-    def going_on(self, settings: Namespace) -> Namespace:
-        """Settings with this run's checkpoint, its folder, and its ids on W&B."""
         settings = settings.clone()
         settings.ckpt_path = str(self.checkpoint) if self.checkpoint else settings.ckpt_path
         given = settings.trainer.logger

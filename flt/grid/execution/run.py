@@ -117,12 +117,15 @@ def _jobs_of(grid: Grid, folder: Path) -> dict[Job, Cell]:
 
 
 def _settings(parser: FederatedArgumentParser, grid: Grid, cell: Cell) -> Namespace:
+    from callbacks.attacks.worst import is_worst
     from flt.cli.settings import read
 
     try:
         settings = read("fit", arguments_of(grid, cell), parser).settings
     except InputError as error:
         raise InputError(f"{cell.describe()}: {error}") from error
+    if is_worst(settings.attack.class_path):
+        raise InputError(f"{cell.describe()}: attack=Worst is several attacks: give them an axis, attack: [Worst]")
     if settings.ckpt_path is not None:
         raise InputError(
             f"{cell.describe()}: ckpt_path={settings.ckpt_path}: the runs of a grid start from the beginning"

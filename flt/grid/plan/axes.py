@@ -72,10 +72,27 @@ def _axis(name: str, levels: Any, folder: Path) -> Axis:
     given = [(value, value) for value in levels] if isinstance(levels, list) else []
     if isinstance(levels, dict):
         given = list(levels.items())
-    made = {label_of(label): _settings_of(name, value, folder) for label, value in given}
-    if not made or len(made) < len(given):
+    made = [
+        (own, settings)
+        for label, value in given
+        for own, settings in _members(label_of(label), _settings_of(name, value, folder)).items()
+    ]
+    levels = dict(made)
+    if not levels or len(levels) < len(made):
         raise InputError(f"axes: {name} needs a list of different values, or a mapping from labels to settings")
-    return Axis(column_of(name), made)
+    return Axis(column_of(name), levels)
+
+
+def _members(label: str, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The settings of a level by its label; the attack `callbacks.Worst` makes a level of each member of its set."""
+    if "Worst" not in str(settings.get("attack")):
+        return {label: settings}
+    from callbacks.attacks.worst import members_of  # here, as it needs torch
+
+    others = {name: value for name, value in settings.items() if name != "attack" and not name.startswith("attack.")}
+    dotted = {name.removeprefix("attack."): value for name, value in settings.items() if name.startswith("attack.")}
+    members = members_of(settings["attack"], dotted)
+    return {name: {"attack": own, **others} for name, own in members.items()} if members else {label: settings}
 
 
 def _settings_of(name: str, value: Any, folder: Path) -> dict[str, Any]:

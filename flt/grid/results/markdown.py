@@ -108,8 +108,8 @@ def explanation(outline: Outline, rows: Sequence[Row], *, below: bool = False) -
         mark = "*" if below else "Bold"
         text += f"; in brackets {outline.source} value. {mark}: further from it than {outline.limits}"
     if outline.worst is not None:
-        rest = ", and whose it is" if len(outline.shown) == 1 else " of each, and whose it is"
-        text += f". Worst: over {readable(outline.worst)} the largest mean{rest}; then the runner-up"
+        each = " of each" if others else ""
+        text += f". Worst: over {readable(outline.worst)} the largest mean{each}, and whose it is; then the runner-up"
     return f"{text}."
 
 
