@@ -72,10 +72,14 @@ def main() -> None:
         for kind in [base, *base.__subclasses__()]:
             if not inspect.isabstract(kind):
                 section(kind, key)
-    for title, base in (("aggregation", Aggregation), ("attack", Attack)):
-        print(f"## `{title}`\n")
-        for kind in classes(callbacks, lambda kind, base=base: issubclass(kind, base)):
-            section(kind, title)
+    print("## `aggregation`\n")
+    for kind in classes(callbacks, lambda kind: issubclass(kind, Aggregation)):
+        section(kind, "aggregation")
+    print("## `attack`\n")
+    print("All attacks have these, but for `NoAttack`. Below stands what else an attack has.\n")
+    known = table("attack", Attack)
+    for kind in classes(callbacks, lambda kind: issubclass(kind, Attack)):
+        section(kind, "attack", known)
     print("### `attack.trigger`\n")
     for kind in classes(data_sets, lambda kind: issubclass(kind, data_sets.Trigger)):
         section(kind, "attack.trigger")

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from callbacks.attacks.adaptive import AdaptiveAttack
 from callbacks.attacks.krum import KrumAttack
-from callbacks.attacks.label_flipping import LabelFlippingAttack
+from callbacks.attacks.label_flipping import LabelFlipping
 from callbacks.attacks.scaling import ScalingAttack
 from callbacks.attacks.trim import TrimAttack
 from flt.errors import InputError, check_choice, check_count
@@ -24,7 +24,7 @@ class Member(NamedTuple):
 
 SETS: dict[Family, dict[str, Member]] = {
     "updates": {
-        "Label flipping": Member(LabelFlippingAttack, {}, "honest training on wrong labels: nothing to be seen"),
+        "Label flipping": Member(LabelFlipping, {}, "honest training on wrong labels: nothing to be seen"),
         "Trim attack": Member(TrimAttack, {}, "against rules that go coordinate by coordinate"),
         "Krum attack": Member(KrumAttack, {}, "against rules that look for what is close to most"),
         "Adaptive attack": Member(AdaptiveAttack, {"solver": "exact"}, "against rules that trust a root dataset"),
@@ -63,13 +63,13 @@ class Worst(Attack):
         check_count("attack.jobs", jobs)
         self.family: Family = family
         self.jobs = jobs
-        self.members = {label: member.kind(**own_settings(member, settings)) for label, member in SETS[family].items()}
+        self.attacks = {label: member.kind(**own_settings(member, settings)) for label, member in SETS[family].items()}
 
     def on_federation(self, federation: Federation) -> Federation | None:
         """Refuses a single run."""
         raise InputError(
-            f"attack=Worst stands for {len(self.members)} attacks, each with a run of its own: use flt fit --attack"
-            " Worst, an axis {attack: Worst} of flt table or run_grid, or one of Worst().members.values()"
+            f"attack=Worst stands for {len(self.attacks)} attacks, each with a run of its own: use flt fit --attack"
+            " Worst, an axis {attack: Worst} of flt table or run_grid, or one of Worst().attacks.values()"
         )
 
 

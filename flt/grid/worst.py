@@ -52,7 +52,7 @@ def run_worst(request: Request) -> int | None:
     write_atomically(folder / CONFIG, request.parser.dump(settings, skip_none=False))
     try:
         grid = Grid(
-            title=f"{settings.aggregation.class_path.rpartition('.')[2]} under {len(worst.members)} attacks",
+            title=f"{settings.aggregation.class_path.rpartition('.')[2]} under {len(worst.attacks)} attacks",
             base=folder / CONFIG,
             axes={"attack": {"Worst": {"attack": {"class_path": "callbacks.Worst", "init_args": given}}}},
             seeds=[settings.seed_everything],

@@ -27,7 +27,7 @@ def test_each_member_is_run_and_the_worst_is_shown(place: Path, here: Here) -> N
     ended = run(*FIT, "--attack.fraction", "0.4", "--attack.knowledge", "partial")
     assert (ended.status, ended.errors) == (0, "")
     rates = {}
-    for label, kind in {"Label flipping": "LabelFlippingAttack", "Trim attack": "TrimAttack"}.items():
+    for label, kind in {"Label flipping": "LabelFlipping", "Trim attack": "TrimAttack"}.items():
         cell = FOLDER / "cells" / label.lower().replace(" ", "_") / "seed_0"
         summary = summary_of(cell)
         assert (summary["attack"], summary["num_malicious"], summary["rounds"]) == (kind, 12, 2)
@@ -134,7 +134,7 @@ def test_an_axis_has_a_level_for_each_member(levels: Any, two: list[str]) -> Non
     grid = make_grid({"attack": levels}, worst="attack")
     assert grid.outline.axes["attack"] == ["NoAttack", *two]
     paths = [cell.settings["attack"] for cell in grid.cells[1:]]
-    assert [path["class_path"] for path in paths] == ["callbacks.LabelFlippingAttack", "callbacks.TrimAttack"]
+    assert [path["class_path"] for path in paths] == ["callbacks.LabelFlipping", "callbacks.TrimAttack"]
 
 
 def test_settings_of_a_level_hold_for_each_member(two: list[str]) -> None:
