@@ -1,8 +1,11 @@
-"""ByzFL's rules beside ours, wherever both read a paper the same way.
+"""ByzFL's rules and attacks beside ours, wherever both read a paper the same way.
 
-What is left out, and why: its Krum scores by one neighbour more than the paper, so ours is asked for as many; its
-geometric median starts at zero with a smoothing of 0.1, and so does ours here; CAF and SMEA take one power step from a
-random vector for the top eigenvector; its bucketing permutes by itself.
+Rules that are left out, and why: its Krum scores by one neighbour more than the paper, so ours is asked for as many;
+its geometric median starts at zero with a smoothing of 0.1, and so does ours here; CAF and SMEA take one power step
+from a random vector for the top eigenvector; its bucketing permutes by itself.
+
+Attacks that are left out: its Gaussian noise is one draw that all malicious clients send, and its label flipping hands
+on the mean of whatever it is given. Its FedAvg mode gives attacks weights in the place of gradients.
 
 Reference:
     González et al., ByzFL: Research Framework for Robust Federated Learning, 2025.
@@ -15,6 +18,7 @@ import torch
 from torch import Tensor
 
 from flt import functional as F
+from flt.functional.attacks.tailored.line_search import LineSearch
 
 
 class Peer(NamedTuple):
@@ -81,5 +85,59 @@ PEERS = [
         lambda byzfl, f: byzfl.ARC(f),
         lambda u, f: F.adaptive_robust_clipping(u, num_byzantine=f) @ u,
         inner="Average",
+    ),
+]
+
+
+class AttackPeer(NamedTuple):
+    """One of ByzFL's attacks, which are on gradients; ours are on updates, which go the other way.
+
+    Attributes:
+        name: Our name of it.
+        theirs: Makes the attack, given the module ``byzfl``, updates and who is malicious.
+        ours: The same by `flt.functional`, given updates and who is malicious.
+        rule: The rule that the attack asks; what then is to be the same is how far its aggregate is off the mean.
+    """
+
+    name: str
+    theirs: Callable[[Any, Tensor, Tensor], Callable[[Tensor], Tensor]]
+    ours: Callable[[Tensor, Tensor], Tensor]
+    rule: Callable[[Tensor], Tensor] | None = None
+
+
+def _copied(updates: Tensor, malicious: Tensor) -> int:
+    """The place among the benign clients of the one that Mimic copies, of which ByzFL has to be told."""
+    _, learnt = F.mimic(updates, malicious, torch.arange(len(updates)), start=updates[0])
+    assert learnt is not None
+    return int((~malicious)[: learnt.client].sum())
+
+
+def _mimic(updates: Tensor, malicious: Tensor) -> Tensor:
+    return F.mimic(updates, malicious, torch.arange(len(updates)), start=updates[0])[0]
+
+
+THEIR_SEARCH = LineSearch("byzfl", cap=1e9)  # which it has not: where attackers are many it gets to 5 million
+
+ATTACK_PEERS = [
+    AttackPeer("SignFlip", lambda byzfl, u, m: byzfl.SignFlipping(), lambda u, m: F.sign_flip(u, m, variant="mean")),
+    AttackPeer(
+        "IPM", lambda byzfl, u, m: byzfl.InnerProductManipulation(tau=2.0), lambda u, m: F.ipm(u, m, epsilon=2.0)
+    ),
+    AttackPeer("ALIE", lambda byzfl, u, m: byzfl.ALittleIsEnough(tau=1.5), lambda u, m: F.alie(u, m, z=1.5, ddof=1)),
+    AttackPeer("Mimic", lambda byzfl, u, m: byzfl.Mimic(epsilon=_copied(u, m)), _mimic),
+    AttackPeer(
+        "NonFinite", lambda byzfl, u, m: byzfl.Inf(), lambda u, m: torch.where(m[:, None], -F.non_finite(u, m), u)
+    ),
+    AttackPeer(
+        "OptimizedIPM",
+        lambda byzfl, u, m: byzfl.Optimal_InnerProductManipulation(agg=byzfl.Median(), pre_agg_list=[], f=int(m.sum())),
+        lambda u, m: F.optimized_ipm(u, m, F.median, search=THEIR_SEARCH),
+        rule=F.median,
+    ),
+    AttackPeer(
+        "OptimizedALIE",
+        lambda byzfl, u, m: byzfl.Optimal_ALittleIsEnough(agg=byzfl.Median(), pre_agg_list=[], f=int(m.sum())),
+        lambda u, m: F.optimized_alie(u, m, F.median, sign="minus", ddof=1, search=THEIR_SEARCH),
+        rule=F.median,
     ),
 ]

@@ -1,0 +1,90 @@
+"""What FLTrust, which judges by direction and takes no length from a client, makes of attacks by construction."""
+
+from functools import partial
+
+import pytest
+import torch
+from hostile import Case, federation_of, receive, round_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from callbacks import FLTrust, NonFinite, ZeroUpdate
+from flt import functional as F
+
+SEEDS = st.integers(0, 2**32 - 1)
+few = settings(settings.get_profile("short"), max_examples=50)
+
+
+def honest_round(seed):
+    """Updates, who is malicious, and a root update to which the benign mean is at less than a right angle."""
+    draw = torch.Generator().manual_seed(seed)
+    num_clients = int(torch.randint(4, 12, (), generator=draw))
+    updates, root = (torch.randn(*shape, 6, generator=draw, dtype=torch.float64) for shape in ((num_clients,), ()))
+    malicious = torch.arange(num_clients) < torch.randint(1, num_clients - 2, (), generator=draw)
+    mean = updates[~malicious].mean(dim=0)
+    return updates, malicious, root if mean @ root > 0 else -root
+
+
+def against(function, seed, **settings):
+    """What is sent in such a round, its benign mean, the root update, and the malicious clients' trust scores."""
+    updates, malicious, root = honest_round(seed)
+    sent = function(updates, malicious, **settings)
+    return sent, malicious, updates[~malicious].mean(dim=0), root, F.trust_scores(sent, root)[malicious]
+
+
+@given(seed=SEEDS, factor=st.floats(1e-3, 1e6))
+@few
+def test_the_length_of_updates_makes_no_difference(seed, factor):
+    updates, malicious, root = honest_round(seed)
+    scaled = updates.where(~malicious[:, None], factor * updates)
+    assert_close(F.fltrust(scaled, root), F.fltrust(updates, root))
+
+
+@pytest.mark.parametrize("attack", [partial(F.sign_flip, variant="mean"), partial(F.ipm, epsilon=10.0), F.ipm])
+@given(seed=SEEDS)
+@few
+def test_a_mean_turned_around_is_dropped(attack, seed):
+    sent, malicious, _, root, trust = against(attack, seed)
+    assert not trust.any()
+    assert_close(F.fltrust(sent, root), F.fltrust(sent[~malicious], root))
+
+
+@pytest.mark.parametrize("attack", [F.min_max, F.min_sum, partial(F.min_sum, bound="min")])
+@given(seed=SEEDS)
+@few
+def test_the_unit_vector_leaves_the_direction_of_the_mean_or_is_dropped(attack, seed):
+    sent, malicious, mean, root, trust = against(attack, seed, perturbation="unit")
+    length = root.norm() / mean.norm()
+    if trust.any():
+        along_mean = sent.where(~malicious[:, None], length * mean)
+        assert_close(F.fltrust(sent, root), F.fltrust(along_mean, root))
+    else:
+        assert_close(F.fltrust(sent, root), F.fltrust(sent[~malicious], root))
+
+
+@given(seed=SEEDS)
+@few
+def test_other_perturbations_are_not_as_harmless(seed):
+    sent, malicious, mean, _, _ = against(F.min_max, seed, perturbation="std")
+    assert F.cosine_similarity(sent, mean)[malicious].max() < 1 - 1e-9
+
+
+@given(seed=SEEDS)
+@few
+def test_a_search_along_the_mean_finds_nothing_worse_than_being_dropped(seed):
+    updates, malicious, root = honest_round(seed)
+    sent = F.optimized_ipm(updates, malicious, partial(F.fltrust, root_update=root))
+    assert not F.trust_scores(sent, root)[malicious].any()
+
+
+@pytest.mark.parametrize("attack", [ZeroUpdate(), NonFinite(), NonFinite(value="nan")], ids=["zero", "inf", "nan"])
+@given(seed=SEEDS)
+@few
+def test_what_has_no_direction_has_no_trust(attack, seed):
+    updates, malicious, root = (each.float() for each in honest_round(seed))
+    malicious = malicious.bool()
+    federation = federation_of(num_examples=torch.ones(len(updates)), malicious=malicious)
+    received, aggregate = receive(Case(round_of(federation, updates, root), len(updates)), FLTrust(), attack)
+    assert not aggregate.trust_scores[received.malicious].any()
+    assert_close(aggregate.update, F.fltrust(updates[~malicious], root))
