@@ -1,7 +1,8 @@
 """Attacks: thin classes over `flt.functional`."""
 
-from callbacks.attacks import blind, omniscient, tailored
+from callbacks.attacks import backdoors, blind, omniscient, tailored
 from callbacks.attacks.adaptive import AdaptiveAttack
+from callbacks.attacks.backdoors import *  # noqa: F403
 from callbacks.attacks.blind import *  # noqa: F403
 from callbacks.attacks.krum import KrumAttack
 from callbacks.attacks.label_flipping import LabelFlipping, LabelFlippingAttack
@@ -25,3 +26,4 @@ __all__ = [
 __all__ += omniscient.__all__
 __all__ += blind.__all__
 __all__ += tailored.__all__
+__all__ += backdoors.__all__

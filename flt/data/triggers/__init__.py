@@ -4,6 +4,7 @@ from flt.data.triggers.base import Trigger
 from flt.data.triggers.blended import BlendedTrigger
 from flt.data.triggers.clean_label import CleanLabelTrigger
 from flt.data.triggers.features import FeatureTrigger
+from flt.data.triggers.learnt import LearntTrigger
 from flt.data.triggers.own import (
     CHMNIST_TRIGGER,
     CIFAR10_TRIGGER,
@@ -24,6 +25,7 @@ __all__ = [
     "BlendedTrigger",
     "CleanLabelTrigger",
     "FeatureTrigger",
+    "LearntTrigger",
     "MissingTrigger",
     "PixelTrigger",
     "SemanticTrigger",

@@ -1,7 +1,8 @@
 """Attacks, tensors to tensors."""
 
-from flt.functional.attacks import blind, omniscient, tailored
+from flt.functional.attacks import backdoors, blind, omniscient, tailored
 from flt.functional.attacks.adaptive import adaptive_attack, adaptive_objective
+from flt.functional.attacks.backdoors import *  # noqa: F403
 from flt.functional.attacks.blind import *  # noqa: F403
 from flt.functional.attacks.krum import krum_attack
 from flt.functional.attacks.label_flipping import flip_labels
@@ -13,3 +14,4 @@ __all__ = ["adaptive_attack", "adaptive_objective", "flip_labels", "krum_attack"
 __all__ += omniscient.__all__
 __all__ += blind.__all__
 __all__ += tailored.__all__
+__all__ += backdoors.__all__

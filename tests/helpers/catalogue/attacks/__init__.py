@@ -1,5 +1,5 @@
 """The attacks, by the families of `callbacks.attacks`."""
 
-from catalogue.attacks import baselines, blind, omniscient, tailored
+from catalogue.attacks import backdoors, baselines, blind, omniscient, tailored
 
-ATTACKS = [*baselines.ATTACKS, *blind.ATTACKS, *omniscient.ATTACKS, *tailored.ATTACKS]
+ATTACKS = [*baselines.ATTACKS, *blind.ATTACKS, *omniscient.ATTACKS, *tailored.ATTACKS, *backdoors.ATTACKS]

@@ -1,0 +1,21 @@
+"""Batches with a trigger in some of their examples."""
+
+from flt.clients.batches import LocalBatches
+from flt.federation import Backdoor
+
+
+def triggered(batches: LocalBatches, backdoor: Backdoor, fraction: float) -> LocalBatches:
+    """Batches in which the first examples of each have the trigger and the target class.
+
+    Args:
+        batches: Features in the data set's units.
+        backdoor: The backdoor.
+        fraction: Part of each batch, rounded up.
+    """
+    features, labels = batches.features.clone(), batches.labels.clone()
+    for client, number in enumerate((batches.sizes.double() * fraction).ceil().long().tolist()):
+        some = features[client, :, :number]
+        if number:
+            features[client, :, :number] = backdoor.trigger(some.flatten(0, 1)).view_as(some)
+            labels[client, :, :number] = backdoor.target_class
+    return batches._replace(features=features, labels=labels)

@@ -1,0 +1,49 @@
+"""Backdoors whose malicious clients train in their own way."""
+
+import pytest
+import torch
+from tiny import Recorder, TinyData, mlp
+
+from callbacks import A3FL, CriticalLayers, FedAvg
+from flt.data import BlendedTrigger, FeatureTrigger
+from flt.errors import InputError
+from flt.functional import layers_of
+
+
+def test_critical_layers_alone_differ_from_the_benign_mean(fit):
+    """A malicious client sends the mean of what all of them train without the backdoor, but for some layers."""
+    honest, attacked = Recorder(), Recorder()
+    fit(honest, FedAvg(), rounds=1, network=mlp())
+    server = fit(attacked, CriticalLayers(fraction=0.4, share=0.01), FedAvg(), rounds=1, network=mlp())
+    malicious = server.federation.malicious
+    mean = honest.honest[0].updates[malicious].mean(dim=0)
+    layers = layers_of(server.federation.layout)
+    for row in attacked.received[0].updates[malicious]:
+        same = [torch.allclose(row[place], mean[place], rtol=1e-4, atol=1e-6) for place in layers]
+        assert sorted(same) == [False, True]
+
+
+def test_a_learnt_trigger_is_what_is_measured_and_trained(fit):
+    attack = A3FL(fraction=0.4, trigger=FeatureTrigger([0, 2], 0.0), iterations=5, step=0.1, renew_every=2)
+    server = fit(Recorder(), attack, FedAvg(), rounds=3)
+    learnt = server.backdoor.trigger
+    assert learnt.mask.nonzero().flatten().tolist() == [0, 2]
+    assert (learnt.values[learnt.mask].abs() > 0.05).all()
+    features = server.federation.clients.features
+    assert features.min() <= learnt.values[learnt.mask].min() <= learnt.values[learnt.mask].max() <= features.max()
+
+
+def test_a_stronger_step_finds_a_trigger_that_succeeds_more_often(fit):
+    rates = []
+    for step in (1e-6, 0.3):
+        attack = A3FL(fraction=0.4, trigger=FeatureTrigger([0, 2], 0.0), iterations=20, step=step, strength=0.0)
+        server = fit(attack, FedAvg(), rounds=5, data=TinyData())
+        test = server.data.test
+        marked = server.backdoor.trigger(test.features[test.labels != 1])
+        rates.append((server(marked).argmax(dim=1) == 1).float().mean())
+    assert rates[1] > rates[0]
+
+
+def test_a_trigger_that_overwrites_nothing_is_refused(fit):
+    with pytest.raises(InputError, match="overwrites nothing"):
+        fit(A3FL(fraction=0.4, trigger=BlendedTrigger()), FedAvg())
