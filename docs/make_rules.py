@@ -1,18 +1,14 @@
 """Makes rules.md from the classes and the benchmark: ``python docs/make_rules.py > docs/rules.md``."""
 
 import inspect
-import json
-import re
+import sys
 from pathlib import Path
 from typing import Any
 
-import docstring_parser
-
-import callbacks
 from flt.federation import Aggregation, PreAggregation
 
-HERE = Path(__file__).parent
-COSTS = HERE.parent / "benchmarks" / "results" / "rules.json"
+sys.path.append(str(Path(__file__).parent))
+from pages import classes, measured, name_of, paper, summary, table, told
 
 HEAD = """# Rules
 
@@ -54,43 +50,23 @@ thresholds tuned to the run."""
 
 
 def main() -> None:
-    measured = json.loads(COSTS.read_text())
-    print(HEAD.format(**measured))
-    rules = [kind for kind in classes() if not issubclass(kind, PreAggregation)]
-    around = [kind for kind in classes() if issubclass(kind, PreAggregation)]
-    for title, kinds in (("Rules", rules), ("Pre-aggregations", around)):
-        print(f"## {title}\n")
-        print("| rule | what it computes | needs | time, ms | paper |")
-        print("|---|---|---|---|---|")
-        for kind in kinds:
-            print(row(kind, measured))
-        print()
-    print("## What each refuses, and how we read it\n")
-    for kind in [*rules, *around]:
-        told = [(name, section(kind, name)) for name in ("Raises", "Reading")]
-        if any(text for _, text in told):
-            print(f"**`{kind.__name__}`**\n")
-            for name, text in told:
-                if text:
-                    print(f"- {name}: {plain(text).removeprefix('InputError: ')}")
-            print()
+    costs = measured("rules")
+    print(HEAD.format(**costs))
+    columns = {
+        "rule": name_of,
+        "what it computes": summary,
+        "needs": needs,
+        "time, ms": lambda kind: time_of(kind, costs),
+        "paper": paper,
+    }
+    rules = [kind for kind in classes(Aggregation) if not issubclass(kind, PreAggregation)]
+    table("Rules", rules, columns)
+    table("Pre-aggregations", classes(PreAggregation), columns)
+    told([*rules, *classes(PreAggregation)])
     print(TAIL)
 
 
-def classes() -> list[type[Aggregation]]:
-    """Every rule and pre-aggregation that may be chosen by its name."""
-    found = [value for name, value in vars(callbacks).items() if inspect.isclass(value) and name in callbacks.__all__]
-    return sorted({kind for kind in found if issubclass(kind, Aggregation)}, key=lambda kind: kind.__name__.lower())
-
-
-def row(kind: type[Aggregation], measured: dict[str, Any]) -> str:
-    """A class's row of the table."""
-    summary = docstring_parser.parse(inspect.getdoc(kind) or "").short_description or ""
-    cells = (f"`{kind.__name__}`", plain(summary), ", ".join(needs(kind)), time_of(kind, measured))
-    return f"| {' | '.join((*cells, plain(section(kind, 'Reference'))))} |"
-
-
-def needs(kind: type[Aggregation]) -> list[str]:
+def needs(kind: type[Aggregation]) -> str:
     """What a rule takes besides the updates."""
     takes = inspect.signature(kind).parameters
     required = [
@@ -102,24 +78,13 @@ def needs(kind: type[Aggregation]) -> list[str]:
         "the root update": kind.needs_root_update is True,
         "the root dataset": getattr(kind, "needs_root_data", False) is True,
     }
-    return [*(name for name, does in given.items() if does), *(f"`{name}`" for name in required)]
+    return ", ".join([*(name for name, does in given.items() if does), *(f"`{name}`" for name in required)])
 
 
-def time_of(kind: type[Aggregation], measured: dict[str, Any]) -> str:
+def time_of(kind: type[Aggregation], costs: dict[str, Any]) -> str:
     """Milliseconds of the rule, or of the pre-aggregation with the rule in its row of the tests' table."""
-    names = [name for name in measured["costs"] if name == kind.__name__ or name.startswith(f"{kind.__name__}(")]
-    return f"{1000 * measured['costs'][names[0]]['seconds']:.1f}" if names else ""
-
-
-def section(kind: type, title: str) -> str:
-    """The text of a docstring's section, its lines joined."""
-    found = re.search(rf"^{title}:\n((?:    .*\n?|\n)+)", inspect.getdoc(kind) or "", re.MULTILINE)
-    return " ".join(found.group(1).split()) if found else ""
-
-
-def plain(text: str) -> str:
-    """A docstring's text in a cell of a Markdown table."""
-    return re.sub(r"``(.+?)``", r"`\1`", " ".join(text.split())).replace("|", "\\|")
+    names = [name for name in costs["costs"] if name == kind.__name__ or name.startswith(f"{kind.__name__}(")]
+    return f"{1000 * costs['costs'][names[0]]['seconds']:.1f}" if names else ""
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def test_the_tutorial_leads_from_one_command_to_the_next() -> None:
     assert Path("figure.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("page", ["settings", "rules"])
+@pytest.mark.parametrize("page", ["settings", "rules", "attacks"])
 def test_a_page_is_what_the_classes_say(capsys: pytest.CaptureFixture[str], page: str) -> None:
     runpy.run_path(str(ROOT / "docs" / f"make_{page}.py"), run_name="__main__")
     made = capsys.readouterr().out

@@ -15,8 +15,8 @@ class ZeroUpdate(Attack):
     Args:
         zero_model: Whether they send minus the global model instead, much more than nothing.
 
-    Reference:
-        Reading: programs call both "zero" (FedML sets the weights to zero); an update of zero is the default.
+    Reading:
+        Programs call both "zero" (FedML sets the weights to zero); an update of zero is the default.
     """
 
     def __init__(self, zero_model: bool = False, **settings: Any) -> None:
@@ -40,7 +40,9 @@ class NonFinite(Attack):
 
     Reference:
         Guerraoui et al., ByzFL: Research Framework for Robust Federated Learning, 2025.
-        Reading: the server of ``flt`` drops such updates before any rule (column num_dropped), so what is left of the
+
+    Reading:
+        The server of ``flt`` drops such updates before any rule (column num_dropped), so what is left of the
         attack is the clients that are missing.
     """
 

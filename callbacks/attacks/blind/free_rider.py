@@ -29,7 +29,9 @@ class FreeRider(Attack):
     Reference:
         Lin, Du, Liu, Free-riders in Federated Learning: Attacks and Defenses, 2019 (delta, advanced); Fraboni, Vidal,
         Lorenzi, Free-rider Attacks on Model Aggregation in Federated Learning, AISTATS 2021 (plain, disguised).
-        Reading: sigma is measured once, as noise fades away on its own; "advanced" takes the same noise. Before the
+
+    Reading:
+        Sigma is measured once, as noise fades away on its own; "advanced" takes the same noise. Before the
         global model has taken a step there is nothing to copy or to measure, and zero is sent.
     """
 

@@ -22,7 +22,9 @@ class MPAF(Attack):
 
     Reference:
         Cao, Gong, MPAF: Model Poisoning Attacks to Federated Learning based on Fake Clients, CVPR Workshops 2022.
-        Reading: the other initialisation is the first global model with the weights of each tensor in another order,
+
+    Reading:
+        The other initialisation is the first global model with the weights of each tensor in another order,
         which is as good a draw whatever the network's initialisation; fake clients take the place of a ``fraction`` of
         the federation's, and are not added to it.
     """

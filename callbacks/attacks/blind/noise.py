@@ -70,7 +70,9 @@ class GaussianNoise(Noise):
 
     Reference:
         Blanchard et al., Machine Learning with Adversaries: Byzantine Tolerant Gradient Descent, NIPS 2017.
-        Reading: the paper's standard deviation of 200 is one of gradients; of updates it is 200 times the client's
+
+    Reading:
+        The paper's standard deviation of 200 is one of gradients; of updates it is 200 times the client's
         learning rate. The default, 1, is that of today's libraries.
     """
 

@@ -23,7 +23,9 @@ class PoisonedFL(Attack):
 
     Reference:
         Xie, Fang, Gong, Model Poisoning Attacks to Federated Learning via Multi-Round Consistency, CVPR 2025.
-        Reading: the quantile of the test is computed for any network; it is the authors' number for their four. Before
+
+    Reading:
+        The quantile of the test is computed for any network; it is the authors' number for their four. Before
         anything has been sent there is no test.
     """
 

@@ -23,7 +23,9 @@ class SignFlip(Attack):
     Reference:
         Li et al., RSA: Byzantine-Robust Stochastic Aggregation Methods, AAAI 2019 (own); Allen-Zhu et al.,
         Byzantine-Resilient Non-Convex Stochastic Gradient Descent, ICLR 2021 (mean).
-        Reading: the name stands for both in the literature; "own", which takes no knowledge, is the default.
+
+    Reading:
+        The name stands for both in the literature; "own", which takes no knowledge, is the default.
     """
 
     def __init__(self, variant: Variant = "own", scale: float = 1.0, **settings: Any) -> None:

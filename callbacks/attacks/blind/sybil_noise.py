@@ -23,7 +23,9 @@ class SybilNoise(Attack):
     Reference:
         Fung, Yoon, Beschastnikh, The Limitations of Federated Learning in Sybil Settings, RAID 2020, section on
         intelligent perturbations.
-        Reading: directions are drawn anew each round and are orthogonal to one another; noise is as long as the updates
+
+    Reading:
+        Directions are drawn anew each round and are orthogonal to one another; noise is as long as the updates
         themselves, so that two equal ones leave as orthogonal ones.
     """
 
