@@ -97,14 +97,14 @@ def check_positive(name: str, value: float, *, above: float = 0.0) -> None:
         raise InputError(f"{name}={value} is out of the range of float32, {SMALLEST:.1e} to {LARGEST:.1e}")
 
 
-def check_count(name: str, value: int | None) -> None:
-    """Raises an `InputError` unless ``value`` is 1 or more, or None where a setting may be left out.
+def check_count(name: str, value: int | None, *, least: int = 1) -> None:
+    """Raises an `InputError` unless ``value`` is ``least`` or more, or None where a setting may be left out.
 
     Example:
         >>> check_count("size", 3)
     """
-    if value is not None and value < 1:
-        raise InputError(f"{name}={value} must be at least 1")
+    if value is not None and value < least:
+        raise InputError(f"{name}={value} must be at least {least}")
 
 
 def check_not_negative(name: str, value: float) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from callbacks.aggregation import FedAvg
-from flt.errors import InputError, check_choice
+from flt.errors import check_choice, check_count
 from flt.federation import Aggregation, Federation, PreAggregation, Round
 from flt.functional import bucketing, resampling
 
@@ -33,8 +33,7 @@ class Bucketing(PreAggregation):
 
     def __init__(self, rule: Aggregation | None = None, size: int = 2, mode: Mode = "buckets") -> None:
         super().__init__(FedAvg() if rule is None else rule)
-        if size < 1:
-            raise InputError(f"aggregation.size={size}: a bucket holds 1 client or more")
+        check_count("aggregation.size", size)
         check_choice("aggregation.mode", mode, Mode)
         self.size, self.mode = size, mode
 

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from callbacks.aggregation import Median
-from flt.errors import InputError
+from flt.errors import check_count
 from flt.federation import Aggregation, Federation, PreAggregation, Round
 from flt.functional.preaggregation.foundation import foundation_mixing
 
@@ -29,8 +29,7 @@ class FoundationFL(PreAggregation):
 
     def __init__(self, rule: Aggregation | None = None, num_synthetic: int = 2) -> None:
         super().__init__(Median() if rule is None else rule)
-        if num_synthetic < 1:
-            raise InputError(f"aggregation.num_synthetic={num_synthetic}: set it to 1 or more")
+        check_count("aggregation.num_synthetic", num_synthetic)
         self.num_synthetic = num_synthetic
 
     def num_rows(self, num_clients: int) -> int:

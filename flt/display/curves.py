@@ -1,7 +1,8 @@
 """The curves of a run: error, attack success, trust scores and who is kept, over the rounds."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -9,33 +10,62 @@ from matplotlib.figure import Figure
 
 from flt.display.style import BENIGN, ERROR, MALICIOUS, SUCCESS
 
-PANELS = {
-    "rate on the test set": {
-        "testing_error_rate": ("testing error rate", ERROR),
-        "attack_success_rate": ("attack success rate", SUCCESS),
-    },
-    "mean trust score": {
-        "trust_score_benign": ("benign clients", BENIGN),
-        "trust_score_malicious": ("malicious clients", MALICIOUS),
-    },
-    "mean weight": {
-        "weight_benign": ("benign clients", BENIGN),
-        "weight_malicious": ("malicious clients", MALICIOUS),
-    },
-    "share of clients kept": {
-        "kept_benign": ("benign clients", BENIGN),
-        "kept_malicious": ("malicious clients", MALICIOUS),
-    },
-}
+Rows = Sequence[Mapping[str, float]]
+"""Metrics by name, a row for each round."""
 
 
-def has_curves(rows: Sequence[Mapping[str, float]]) -> bool:
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes.
+
+    Attributes:
+        label: What the vertical axis shows.
+        curves: Name in the legend and colour of each metric.
+        has_news: Whether rows that hold one of the metrics say something by them.
+    """
+
+    label: str
+    curves: Mapping[str, tuple[str, str]]
+    has_news: Callable[[Rows], bool] = lambda rows: True
+
+    def is_drawn(self, rows: Rows) -> bool:
+        """Whether there is something to show."""
+        return any(key in row for row in rows for key in self.curves) and self.has_news(rows)
+
+
+def _of_both(metric: str) -> dict[str, tuple[str, str]]:
+    return {f"{metric}_benign": ("benign clients", BENIGN), f"{metric}_malicious": ("malicious clients", MALICIOUS)}
+
+
+def _weights_differ(rows: Rows) -> bool:
+    """Whether malicious clients count more or less than benign ones, in a run of a rule without trust scores."""
+    if any("trust_score_benign" in row for row in rows):  # which weights follow
+        return False
+    return any(row["weight_malicious"] != row.get("weight_benign", 0.0) for row in rows if "weight_malicious" in row)
+
+
+def _anybody_is_left_out(rows: Rows) -> bool:
+    return any(row.get(key, 1.0) < 1.0 for row in rows for key in _of_both("kept"))
+
+
+PANELS = (
+    Panel(
+        "rate on the test set",
+        {"testing_error_rate": ("testing error rate", ERROR), "attack_success_rate": ("attack success rate", SUCCESS)},
+    ),
+    Panel("mean trust score", _of_both("trust_score")),
+    Panel("mean weight", _of_both("weight"), _weights_differ),
+    Panel("share of clients kept", _of_both("kept"), _anybody_is_left_out),
+)
+
+
+def has_curves(rows: Rows) -> bool:
     """Whether `draw_curves` would draw anything of these rows."""
     return bool(_panels(rows))
 
 
 @rc_context({"text.parse_math": False})  # the name of a data set may hold a $
-def draw_curves(rows: Sequence[Mapping[str, float]], title: str) -> bytes:
+def draw_curves(rows: Rows, title: str) -> bytes:
     """Draws error, attack success, trust scores, weights and who is kept over the rounds of one run.
 
     Weights and shares that say nothing are left out: of rules with trust scores, without malicious clients, or where
@@ -52,10 +82,10 @@ def draw_curves(rows: Sequence[Mapping[str, float]], title: str) -> bytes:
     figure = Figure(figsize=(7.5, 0.8 + 2.7 * max(1, len(panels))), layout="constrained")
     figure.suptitle(title, fontsize=11)
     axes = figure.subplots(max(1, len(panels)), 1, sharex=True, squeeze=False)[:, 0]
-    for axis, (label, curves) in zip(axes, panels, strict=False):
-        for key, (name, colour) in curves.items():
+    for axis, panel in zip(axes, panels, strict=False):
+        for key, (name, colour) in panel.curves.items():
             _draw(axis, rows, key, name, colour)
-        axis.set_ylabel(label)
+        axis.set_ylabel(panel.label)
         axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
@@ -66,22 +96,12 @@ def draw_curves(rows: Sequence[Mapping[str, float]], title: str) -> bytes:
     return content.getvalue()
 
 
-def _panels(rows: Sequence[Mapping[str, float]]) -> list[tuple[str, dict[str, tuple[str, str]]]]:
-    """Returns the panels that have something to show."""
-    return [(label, curves) for label, curves in PANELS.items() if _says_something(rows, label, curves)]
+def _panels(rows: Rows) -> list[Panel]:
+    """The panels that have something to show."""
+    return [panel for panel in PANELS if panel.is_drawn(rows)]
 
 
-def _says_something(rows: Sequence[Mapping[str, float]], label: str, curves: Mapping[str, object]) -> bool:
-    values = [row[key] for row in rows for key in curves if key in row]
-    if label == "mean weight":  # of rules with trust scores these tell the same again
-        unequal = [row for row in rows if row.get("weight_malicious", 0.0) != row.get("weight_benign", 0.0)]
-        return any("weight_malicious" in row for row in unequal) and not any(
-            "trust_score_benign" in row for row in rows
-        )
-    return min(values) < 1.0 if label.startswith("share") and values else bool(values)
-
-
-def _draw(axis: Axes, rows: Sequence[Mapping[str, float]], key: str, label: str, colour: str) -> None:
+def _draw(axis: Axes, rows: Rows, key: str, label: str, colour: str) -> None:
     points = [(row["round"], row[key]) for row in rows if key in row]
     if points:
         x, y = zip(*points, strict=True)

@@ -129,7 +129,7 @@ def test_the_inner_rule_is_held_against_the_rows_it_gets(fit):
         received(fit, Bucketing(Bucketing(TrimmedMean(trim=2))))
     with pytest.raises(InputError, match=re.escape("aggregation.num_byzantine=5 does not fit NNM of 10 updates")):
         received(fit, NNM(Median(), num_byzantine=5))
-    with pytest.raises(InputError, match=re.escape("aggregation.size=0: a bucket holds 1 client or more")):
+    with pytest.raises(InputError, match=re.escape("aggregation.size=0 must be at least 1")):
         Bucketing(size=0)
     with pytest.raises(InputError, match=re.escape("aggregation.rule=3 is no aggregation rule")):
         NNM(3)

@@ -199,13 +199,13 @@ har --aggregation TrimmedMean --attack TrimAttack --attack.fraction 0.5 => trim=
 har --aggregation Krum --aggregation.num_byzantine 28 => num_byzantine=28 | 30 | 27
 har --aggregation NormClipping => aggregation.max_norm is missing | --aggregation.help NormClipping
 har --aggregation NormClipping --aggregation.max_norm 1 --aggregation.noise_std -1 => noise_std=-1.0 | from 0
-har --aggregation RFA --aggregation.num_steps 0 => aggregation.num_steps=0 | 1 or more
+har --aggregation RFA --aggregation.num_steps 0 => aggregation.num_steps=0 | at least 1
 har --aggregation GeometricMedian --aggregation.smoothing 0 => aggregation.smoothing=0.0 | greater
 har --aggregation CenteredClipping --aggregation.momentum 1 => aggregation.momentum=1.0 | less
 har --aggregation ARC --aggregation.num_byzantine 31 => aggregation.num_byzantine=31 | at most 30
 har --aggregation Clipping --aggregation.max_norm 0 => aggregation.max_norm=0.0 | greater
 har --aggregation AFA --model.clients_per_round 2 => AFA needs 3 | clients_per_round
-har --aggregation AFA --aggregation.prior 0 => aggregation.prior=0 | 1 or more
+har --aggregation AFA --aggregation.prior 0 => aggregation.prior=0 | at least 1
 har --aggregation LASA --aggregation.sparsity 1 => aggregation.sparsity=1.0 | less
 har --aggregation CRFL --aggregation.start 0 => aggregation.start=0.0 | greater
 har --aggregation RLR --aggregation.threshold 31 => threshold=31 | RLR of 30 updates
@@ -226,10 +226,10 @@ har --aggregation MoNNA --aggregation.num_byzantine 15 => aggregation.num_byzant
 har --aggregation CAF --aggregation.num_byzantine 15 => num_byzantine=15 | at most 14
 har --aggregation DnC --aggregation.num_byzantine 15 --aggregation.filter_fraction 2 => num_byzantine=15 | at most 14
 har --aggregation DnC --aggregation.filter_fraction 0 => filter_fraction=0.0 | above 0
-har --aggregation DnC --aggregation.num_coordinates 0 => num_coordinates=0 | 1 or more
-har --aggregation GAS --aggregation.num_chunks 0 => aggregation.num_chunks=0 | 1 or more
+har --aggregation DnC --aggregation.num_coordinates 0 => num_coordinates=0 | at least 1
+har --aggregation GAS --aggregation.num_chunks 0 => aggregation.num_chunks=0 | at least 1
 har --aggregation GAS --aggregation.rule Bulyan --aggregation.rule.num_byzantine 7 => rule.num_byzantine=7 | at most 6
-har --aggregation FoundationFL --aggregation.num_synthetic 0 => num_synthetic=0 | 1 or more
+har --aggregation FoundationFL --aggregation.num_synthetic 0 => num_synthetic=0 | at least 1
 har --aggregation MDA --aggregation.num_byzantine 15 => num_byzantine=15 | at most 14
 har --aggregation MDA --aggregation.num_byzantine 9 --aggregation.max_trials 30 => 37 trials | at most 8 | max_trials=30
 har --aggregation SMEA --aggregation.num_byzantine 7 => num_byzantine=7 | 2,035,800 subsets | at most 6 | max_subsets

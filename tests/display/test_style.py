@@ -3,7 +3,7 @@ import io
 import pytest
 from PIL import Image
 
-from flt.display.curves import draw_curves
+from flt.display.curves import draw_curves, has_curves
 
 
 def row(number, **values):
@@ -35,6 +35,30 @@ def test_a_png_of_sensible_size(name):
     assert (800 < image.height < 1200) if name in TWO_PANELS else (400 < image.height < 700)
     colours = image.convert("RGB").getcolors(maxcolors=2**24)
     assert len(colours) > 10  # not blank
+
+
+TRUST, WEIGHTS, KEPT = (
+    {f"{metric}_benign": benign, f"{metric}_malicious": malicious}
+    for metric, benign, malicious in (("trust_score", 0.2, 0.0), ("weight", 0.1, 0.0), ("kept", 1.0, 0.5))
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, False),
+        (WEIGHTS, True),
+        ({"weight_benign": 0.1, "weight_malicious": 0.1}, False),
+        ({"weight_benign": 0.1}, False),
+        (KEPT, True),
+        ({"kept_benign": 1.0, "kept_malicious": 1.0}, False),
+    ],
+)
+def test_what_says_nothing_is_left_out(values, expected):
+    assert has_curves([row(1, **values)]) == expected
+    # Weights follow trust scores, which tell the same.
+    height = Image.open(io.BytesIO(draw_curves([row(1, **TRUST, **values)], ""))).height
+    assert (height > 800) == (expected and "kept_benign" in values)
 
 
 def colours_of(rows):

@@ -1,8 +1,8 @@
 """Centred clipping as a callback."""
 
-from flt.errors import InputError, check_positive
+from flt.errors import InputError, check_count, check_positive
 from flt.federation import Aggregate, Aggregation, Federation, Judgement, Round
-from flt.functional.aggregation.bounding.centered_clipping import check_steps, clipped_around
+from flt.functional.aggregation.bounding.centered_clipping import clipped_around
 
 
 class CenteredClipping(Aggregation):
@@ -32,7 +32,7 @@ class CenteredClipping(Aggregation):
         self, max_norm: float = 100.0, relative: bool = False, num_steps: int = 1, momentum: float = 0.0
     ) -> None:
         check_positive("aggregation.max_norm", max_norm)
-        check_steps("aggregation.num_steps", num_steps)
+        check_count("aggregation.num_steps", num_steps)
         if not 0 <= momentum < 1:
             raise InputError(f"aggregation.momentum={momentum} must be at least 0 and less than 1")
         self.max_norm, self.relative, self.num_steps = max_norm / (1.0 - momentum), relative, num_steps

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from callbacks.aggregation.fedavg import FedAvg
-from flt.errors import InputError, check_not_negative, check_positive
+from flt.errors import check_count, check_not_negative, check_positive
 from flt.federation import Aggregate, Aggregation, Federation, Round, RuleAround
 from flt.functional.aggregation.bounding.crfl import crfl
 
@@ -50,8 +50,7 @@ class CRFL(RuleAround):
         check_not_negative("aggregation.growth", growth)
         if largest is not None:
             check_positive("aggregation.largest", largest)
-        if num_rounds is not None and num_rounds < 1:
-            raise InputError(f"aggregation.num_rounds={num_rounds} must be 1 or more")
+        check_count("aggregation.num_rounds", num_rounds)
         self.noise_std, self.start, self.growth, self.num_rounds = noise_std, start, growth, num_rounds
         self.largest = float("inf") if largest is None else largest
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from flt.errors import InputError
+from flt.errors import check_count
 from flt.federation import Aggregate, Aggregation, ClientMemory, Federation, Memory, Round, check_fewest
 from flt.functional import all_finite
 from flt.functional.aggregation.detection.fldetector import curvature_times, prediction_errors
@@ -35,9 +35,8 @@ class FLDetector(Aggregation):
     """
 
     def __init__(self, window: int = 10, warmup_rounds: int = 20) -> None:
-        for name, value, least in (("window", window, 1), ("warmup_rounds", warmup_rounds, 2)):
-            if value < least:
-                raise InputError(f"aggregation.{name}={value} must be {least} or more")
+        check_count("aggregation.window", window)
+        check_count("aggregation.warmup_rounds", warmup_rounds, least=2)
         self.window, self.warmup_rounds = window, warmup_rounds
 
     def check(self, federation: Federation) -> None:

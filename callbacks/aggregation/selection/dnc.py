@@ -4,7 +4,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from flt.errors import InputError
+from flt.errors import InputError, check_count
 from flt.federation import Aggregate, Aggregation, Byzantine, Federation, Round
 from flt.functional.aggregation.selection.dnc import dnc_scores, dnc_weights, dropped_of
 
@@ -40,9 +40,8 @@ class DnC(Aggregation):
     ) -> None:
         if not 0.0 < filter_fraction < float("inf"):
             raise InputError(f"aggregation.filter_fraction={filter_fraction}: set it above 0, such as 1.0")
-        for name, value in (("num_coordinates", num_coordinates), ("num_repetitions", num_repetitions)):
-            if value < 1:
-                raise InputError(f"aggregation.{name}={value}: set it to 1 or more")
+        check_count("aggregation.num_coordinates", num_coordinates)
+        check_count("aggregation.num_repetitions", num_repetitions)
         self.filter_fraction = filter_fraction
         self.num_coordinates = num_coordinates
         self.num_repetitions = num_repetitions

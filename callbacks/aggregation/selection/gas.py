@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from callbacks.aggregation.median import Median
-from flt.errors import InputError
+from flt.errors import check_count
 from flt.federation import Aggregate, Aggregation, Byzantine, Coordinatewise, Federation, Round, RuleAround
 from flt.federation.memory import NOTHING
 from flt.functional import all_finite
@@ -38,8 +38,7 @@ class GAS(RuleAround):
         self, rule: Aggregation | None = None, num_byzantine: int | None = None, num_chunks: int = 1000
     ) -> None:
         super().__init__(Median() if rule is None else rule)
-        if num_chunks < 1:
-            raise InputError(f"aggregation.num_chunks={num_chunks}: set it to 1 or more")
+        check_count("aggregation.num_chunks", num_chunks)
         self.num_chunks = num_chunks
         self.byzantine = Byzantine(num_byzantine, lambda f: 2 * f + 1, "2 * num_byzantine + 1 updates or more")
 

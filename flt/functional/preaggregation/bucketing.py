@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from flt.errors import InputError
+from flt.errors import check_count
 
 
 def bucketing(num_clients: int, *, size: int, order: Tensor) -> Tensor:
@@ -28,8 +28,7 @@ def bucketing(num_clients: int, *, size: int, order: Tensor) -> Tensor:
         tensor([[0.5000, 0.0000, 0.5000],
                 [0.0000, 1.0000, 0.0000]])
     """
-    if size < 1:
-        raise InputError(f"size={size}: a bucket holds 1 client or more")
+    check_count("size", size)
     bucket_of = torch.arange(num_clients, device=order.device) // size
     mixing = torch.zeros(-(-num_clients // size), num_clients, device=order.device)
     mixing[bucket_of, order] = 1.0
@@ -62,8 +61,7 @@ def resampling(num_clients: int, *, size: int, order: Tensor) -> Tensor:
                 [0.0000, 0.5000, 0.5000],
                 [0.0000, 0.5000, 0.5000]])
     """
-    if size < 1:
-        raise InputError(f"size={size}: a row holds 1 draw or more")
+    check_count("size", size)
     rows = torch.arange(num_clients * size, device=order.device) // size
     mixing = torch.zeros(num_clients, num_clients, device=order.device)
     return mixing.index_put_((rows, order % num_clients), torch.ones_like(order, dtype=mixing.dtype), True) / size

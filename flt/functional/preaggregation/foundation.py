@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from flt.errors import InputError
+from flt.errors import check_count
 from flt.functional.distances import norms
 from flt.functional.rows import Rows
 
@@ -40,8 +40,7 @@ def foundation(updates: Tensor, *, num_synthetic: int) -> Tensor:
 
 def foundation_mixing(rows: Rows, *, num_synthetic: int) -> Tensor:
     """The matrix of `foundation`, for rows."""
-    if num_synthetic < 0:
-        raise InputError(f"num_synthetic={num_synthetic}: set it to 0 or more")
+    check_count("num_synthetic", num_synthetic, least=0)
     mixing = torch.eye(len(rows), dtype=torch.float64, device=rows.updates.device)
     chosen = distances_from_extremes(rows).argmax()
     return torch.cat([mixing, mixing[chosen].expand(num_synthetic, -1)])

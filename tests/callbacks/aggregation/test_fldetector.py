@@ -109,5 +109,5 @@ def test_clients_that_nobody_can_predict_are_left_out(fit, clients_per_round):
 
 @pytest.mark.parametrize("name", ["window", "warmup_rounds"])
 def test_arguments_out_of_range(name):
-    with pytest.raises(InputError, match=rf"aggregation\.{name}=0 must be [12] or more"):
+    with pytest.raises(InputError, match=rf"aggregation\.{name}=0 must be at least [12]"):
         FLDetector(**{name: 0})

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from flt.errors import InputError, check_positive
+from flt.errors import check_count, check_positive
 from flt.functional.distances import shortening
 from flt.functional.rows import Rows
 
@@ -55,7 +55,7 @@ def centered_clipping(
         tensor([0.3000, 0.9000])
     """
     check_positive("max_norm", max_norm)
-    check_steps("num_steps", num_steps)
+    check_count("num_steps", num_steps)
     return clipped_around(Rows(updates), center, max_norm=max_norm, relative=relative, num_steps=num_steps).center
 
 
@@ -68,9 +68,3 @@ def clipped_around(rows: Rows, center: Tensor | None, *, max_norm: float, relati
         moved = rows.scaled_sum(torch.full_like(factors, 1.0 / len(rows)), factors).values
         center = (center.double() * (1.0 - factors.mean()) + moved).to(center.dtype)
     return Clipped(center, factors)
-
-
-def check_steps(name: str, num_steps: int) -> None:
-    """Raises an `InputError` unless there is a step."""
-    if num_steps < 1:
-        raise InputError(f"{name}={num_steps} must be 1 or more")

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from flt.errors import InputError, check_choice, check_positive
+from flt.errors import InputError, check_choice, check_count, check_positive
 from flt.functional.gram import Gram
 from flt.functional.weighted_sum import WeightedSum
 
@@ -71,8 +71,7 @@ class Weiszfeld:
 
     def check(self, prefix: str = "") -> None:
         """Raises an `InputError` if a setting is out of range; ``prefix`` comes before its name."""
-        if self.num_steps < 1:
-            raise InputError(f"{prefix}num_steps={self.num_steps} must be 1 or more")
+        check_count(f"{prefix}num_steps", self.num_steps)
         check_positive(f"{prefix}smoothing", self.smoothing)
         if not 0 <= self.tolerance < 1:
             raise InputError(f"{prefix}tolerance={self.tolerance} must be at least 0 and less than 1")
