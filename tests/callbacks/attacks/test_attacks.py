@@ -173,6 +173,7 @@ def test_rounds_of_one_client_who_is_malicious_or_not(fit, attack):
         (PoisonedFL, {"least_scale": 0.0}, "attack.least_scale=0.0 must be a finite number greater than 0"),
         (PoisonedFL, {"max_norm": 0.0}, "attack.max_norm=0.0 must be a finite number greater than 0"),
         (SybilNoise, {"scale": 0.0}, "attack.scale=0.0 must be a finite number greater than 0"),
+        (SybilNoise, {"max_cosine": 1.0}, "attack.max_cosine=1.0 must be at least -1 and less than 1, or null"),
     ],
     ids=str,
 )

@@ -95,13 +95,36 @@ def poisoned_fl_rounds(given, draws, scale=8.0, period=50, shrink=0.7, least_sca
 
 def sybil_noise(updates, malicious, draws, scale=1.0):
     """``draws`` are random vectors, of which the method of Gram and Schmidt makes orthonormal ones."""
-    sent, directions, rows = updates.copy(), [], np.flatnonzero(malicious)
+    return updates + zetas(updates, malicious, draws, scale)
+
+
+def zetas(updates, malicious, draws, scale):
+    noise, directions, rows = np.zeros_like(updates), [], np.flatnonzero(malicious)
     for vector in draws:
         rest = vector - sum(np.dot(vector, each) * each for each in directions)
         directions.append(rest / np.linalg.norm(rest))
     for pair in range(len(rows) // 2):
         first, second = rows[2 * pair], rows[2 * pair + 1]
         length = (np.linalg.norm(updates[first]) + np.linalg.norm(updates[second])) / 2
-        zeta = scale * length * directions[pair % len(directions)]
-        sent[first], sent[second] = updates[first] + zeta, updates[second] - zeta
-    return sent
+        noise[first] = scale * length * directions[pair % len(directions)]
+        noise[second] = -noise[first]
+    return noise
+
+
+def sybil_turns_rounds(given, draws, max_cosine, scale=1.0):
+    result, histories = [], {}
+    for t, (updates, malicious, ids, _) in enumerate(given):
+        sent, rows = updates.copy(), np.flatnonzero(malicious)
+        after = {i: histories.get(ids[i], 0.0) + updates[i] for i in rows}
+        if len(rows) > 1:
+            num_draws = min(len(rows) // 2, updates.shape[1])
+            noise = zetas(updates, malicious, draws[t].normal(num_draws, updates.shape[1]), scale)
+            for i in rows:
+                norms = [np.linalg.norm(after[i]) * np.linalg.norm(after[j]) for j in rows if j != i]
+                products = [after[i] @ after[j] for j in rows if j != i]
+                if max(p / n if n else 0.0 for p, n in zip(products, norms, strict=True)) > max_cosine:
+                    sent[i] = noise[i]
+        for i in rows:
+            histories[ids[i]] = histories.get(ids[i], 0.0) + sent[i]
+        result.append(sent)
+    return result

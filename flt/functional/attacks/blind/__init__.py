@@ -6,7 +6,7 @@ from flt.functional.attacks.blind.mpaf import mpaf, other_initialization
 from flt.functional.attacks.blind.noise import gaussian_noise, uniform_noise
 from flt.functional.attacks.blind.poisoned_fl import binomial_quantile, poisoned_fl
 from flt.functional.attacks.blind.sign_flip import sign_flip
-from flt.functional.attacks.blind.sybil_noise import sybil_noise
+from flt.functional.attacks.blind.sybil_noise import sybil_noise, sybil_turns
 
 __all__ = [
     "binomial_quantile",
@@ -19,6 +19,7 @@ __all__ = [
     "poisoned_fl",
     "sign_flip",
     "sybil_noise",
+    "sybil_turns",
     "uniform_noise",
     "zero_update",
 ]

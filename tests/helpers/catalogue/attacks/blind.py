@@ -213,4 +213,13 @@ ATTACKS = [
         labels=([0, 3, 7, 9], [9, 6, 2, 0]),
         blind=True,
     ),
+    Attack(
+        "SybilNoise-turns",
+        partial(callbacks.SybilNoise, max_cosine=0.1),
+        rounds=lambda given, draws, max_cosine=0.1, **s: blind.sybil_turns_rounds(given, draws, max_cosine, **s),
+        stream="SybilNoise",
+        settings=[{"scale": 0.5, "max_cosine": 0.6}],
+        labels=([0, 3, 7, 9], [9, 6, 2, 0]),
+        blind=True,
+    ),
 ]
