@@ -21,9 +21,11 @@ from flt.data.triggers import (
     BlendedTrigger,
     CleanLabelTrigger,
     FeatureTrigger,
+    OutsideTrigger,
     PixelTrigger,
     SemanticTrigger,
     SinusoidalTrigger,
+    TailTrigger,
     Trigger,
 )
 
@@ -50,6 +52,7 @@ __all__ = [
     "GroupPartition",
     "IIDPartition",
     "ImageFolder",
+    "OutsideTrigger",
     "Partition",
     "PixelTrigger",
     "RawData",
@@ -57,6 +60,7 @@ __all__ = [
     "SemanticTrigger",
     "ShardPartition",
     "SinusoidalTrigger",
+    "TailTrigger",
     "Trigger",
     "sample_root",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from flt.data.examples import Examples
 from flt.data.readers.image_files import MODES, class_folders, image_files, read_images
@@ -33,12 +34,13 @@ def read_root(path: Path, like: Examples, class_names: Sequence[str]) -> Example
     return examples
 
 
-def _are_images(examples: Examples) -> bool:
+def are_images(examples: Examples) -> bool:
+    """Whether examples are images of a number of channels that image files have."""
     return len(examples.shape) == 3 and examples.shape[0] in MODES and not examples.are_integers
 
 
 def _from_folder(path: Path, like: Examples, class_names: Sequence[str]) -> Examples:
-    if not _are_images(like):
+    if not are_images(like):
         raise InputError(
             f"data.root_path={str(path)!r} is a folder of images, but the data set has"
             f" {like.describe()}: give an .npz file with the arrays x and y"
@@ -62,16 +64,34 @@ def _class_of(folder: str, path: Path, class_names: Sequence[str]) -> int:
 
 
 def _from_file(path: Path, like: Examples) -> Examples:
-    array, labels = read_array(path, "x"), read_labels(path, "y")
-    if len(array) != len(labels):
-        raise InputError(f"{path}: x has {len(array)} examples, y {len(labels)}: store one label for each")
+    features, labels = features_like(path, "x", like), read_labels(path, "y")
+    if len(features) != len(labels):
+        raise InputError(f"{path}: x has {len(features)} examples, y {len(labels)}: store one label for each")
+    return Examples(features, labels)
+
+
+def features_like(path: Path, name: str, like: Examples) -> Tensor:
+    """Features from one array of an .npz file, of the shape and type that a data set's own examples have.
+
+    Args:
+        path: The file.
+        name: The array; images may have their channels first or last.
+        like: The data set's own examples.
+
+    Raises:
+        InputError: If the array cannot be read or does not fit the data set.
+    """
+    array = read_array(path, name)
     order: ChannelOrder = "none"
-    if _are_images(like):
+    if are_images(like):
         is_last = array.ndim == 4 and (array.shape[3], *array.shape[1:3]) == like.shape != array.shape[1:]
         order = "last" if is_last else "first"
     if array.ndim == 4 and order == "first" and array.shape[1:] != like.shape:
-        raise InputError(f"{path}: x has the shape {list(array.shape)}, the data set's examples {list(like.shape)}")
-    examples = Examples(as_examples(array, order, f"{path}: x"), labels)
-    if examples.shape != like.shape or examples.are_integers != like.are_integers:
-        raise InputError(f"{path}: x has {examples.describe()}, the data set {like.describe()}: store them alike")
-    return examples
+        raise InputError(
+            f"{path}: {name} has the shape {list(array.shape)}, the data set's examples {list(like.shape)}"
+        )
+    features = as_examples(array, order, f"{path}: {name}")
+    found = Examples(features, torch.zeros(len(features), dtype=torch.int64))
+    if found.shape != like.shape or found.are_integers != like.are_integers:
+        raise InputError(f"{path}: {name} has {found.describe()}, the data set {like.describe()}: store them alike")
+    return features

@@ -16,6 +16,7 @@ from flt.data.triggers.own import (
 from flt.data.triggers.pixels import PixelTrigger
 from flt.data.triggers.semantic import SemanticTrigger
 from flt.data.triggers.sinusoidal import SinusoidalTrigger
+from flt.data.triggers.tail import OutsideTrigger, TailTrigger
 
 __all__ = [
     "CHMNIST_TRIGGER",
@@ -27,9 +28,11 @@ __all__ = [
     "FeatureTrigger",
     "LearntTrigger",
     "MissingTrigger",
+    "OutsideTrigger",
     "PixelTrigger",
     "SemanticTrigger",
     "SinusoidalTrigger",
+    "TailTrigger",
     "Trigger",
     "default_trigger",
 ]
