@@ -49,7 +49,8 @@ def poisoned(
     Args:
         clients: Local data of all clients.
         malicious: Which clients are malicious, boolean, shape ``[num_clients]``.
-        backdoor: The backdoor; the k-th malicious client embeds its k-th part, and so on from the first one.
+        backdoor: The backdoor; of its parts the k-th malicious client embeds the k-th, and so on. A single
+            malicious client embeds the whole trigger.
         fraction: Fraction of the examples, from 0 to 1.
         generator: Source of the draws, on the CPU.
 
@@ -114,7 +115,7 @@ def _brought(
 
 def _embedded(backdoor: Backdoor, features: Tensor, owners: Tensor, members: list[int]) -> Tensor:
     """Examples with what their clients embed of the trigger."""
-    if not backdoor.parts:
+    if not backdoor.parts or len(members) == 1:
         return backdoor.trigger(features)
     marked, rank = features.clone(), torch.searchsorted(torch.tensor(members), owners)
     for number, part in enumerate(backdoor.parts):

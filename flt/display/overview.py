@@ -23,6 +23,9 @@ class TriggerExamples:
         after: The same with the trigger.
         target_class: The class the backdoor aims at.
         origin: Name of the attack or data set that the trigger belongs to.
+        parts: The first example with each of the parts that single clients embed, shape ``[num_parts, *shape]``; None
+            where each embeds the whole trigger.
+        has_pattern: Whether there is a pattern; else the examples themselves are the trigger.
     """
 
     labels: tuple[int, ...]
@@ -30,6 +33,8 @@ class TriggerExamples:
     after: Tensor
     target_class: int
     origin: str
+    parts: Tensor | None = None
+    has_pattern: bool = True
 
     @property
     def are_images(self) -> bool:
@@ -147,8 +152,15 @@ def _trigger_examples(data: FederatedDataModule, attack: Attack | None) -> Trigg
     except InputError:  # of a data set without a trigger, which the run does not need
         return None
     unused = f"{data.dataset_name}, which {attack.label if attack else 'this run'} does not use"
-    origin = attack.label if attack and attacks else unused
-    return TriggerExamples(tuple(tested.labels[chosen].tolist()), before, after, backdoor.target_class, origin)
+    return TriggerExamples(
+        labels=tuple(tested.labels[chosen].tolist()),
+        before=before,
+        after=after,
+        target_class=backdoor.target_class,
+        origin=attack.label if attack and attacks else unused,
+        parts=torch.cat([part(before[:1]) for part in backdoor.parts]) if backdoor.parts else None,
+        has_pattern=not backdoor.trigger.in_place,
+    )
 
 
 def _first_examples(labels: Tensor, backdoor: Backdoor) -> list[int]:

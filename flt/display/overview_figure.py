@@ -13,7 +13,7 @@ from torch import Tensor
 
 from flt.display.overview import DataOverview
 from flt.display.style import BENIGN, ERROR, MALICIOUS
-from flt.display.trigger_figure import draw_trigger, shorten
+from flt.display.trigger_figure import draw_trigger, height_of, shorten
 
 COUNTS = "Blues"  # light is few, dark is many, also for the colour-blind and in print
 WIDTH = 11.0
@@ -25,9 +25,7 @@ MOST_COLUMNS = 800
 def draw_overview(overview: DataOverview) -> Figure:
     """Draws the clients' data beside the root dataset, above a few examples with the backdoor's trigger."""
     top = 2.6 + min(3.5, 0.2 * max(4, overview.num_classes))
-    bottom = 0.0
-    if overview.trigger is not None:
-        bottom = 2.5 if overview.trigger.are_images else 2.8
+    bottom = 0.0 if overview.trigger is None else height_of(overview.trigger)
     figure = Figure(figsize=(WIDTH, top + bottom), layout="constrained")
     if overview.trigger is None:
         draw_counts(figure, overview)

@@ -10,7 +10,7 @@ from command_line import FLTRUST, Finished, expected_warnings, files_in, run, tr
 from PIL import Image
 
 import callbacks
-from flt.data import HAR
+from flt.data import HAR, TailTrigger
 from flt.display.overview import overview_of
 
 pytestmark = [*expected_warnings, pytest.mark.usefixtures("workdir")]
@@ -153,6 +153,16 @@ def test_whose_trigger_it_is(attack: callbacks.TrimAttack | None, origin: str, t
     assert torch.equal(trigger.after, data.trigger(trigger.before))
     for label, example in zip(trigger.labels, trigger.before, strict=True):
         assert torch.equal(example, data.test.features[data.test.labels == label][0])
+
+
+def test_examples_that_are_the_trigger_themselves() -> None:
+    data, attack = HAR(stand_in="always"), callbacks.ScalingAttack(trigger=TailTrigger(3, tail=0.05))
+    trigger = overview_of(data, attack).trigger
+    assert trigger is not None
+    assert (trigger.labels, trigger.has_pattern) == ((3, 3), False)
+    assert torch.equal(trigger.before, trigger.after)
+    tested = attack.trigger.tested(data.test, 1)
+    assert torch.equal(trigger.before, tested.features[:2])
 
 
 # Help

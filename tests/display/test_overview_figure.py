@@ -1,5 +1,6 @@
 """The figure of ``flt data``: what its axes hold, from one client to thousands and from two classes to many."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,11 +12,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
-from flt.data.triggers import FeatureTrigger, PixelTrigger, Trigger
+from flt.data.triggers import BlendedTrigger, FeatureTrigger, PixelTrigger, SemanticTrigger, Trigger
 from flt.display.overview import DataOverview, TriggerExamples
 from flt.display.overview_figure import MOST_COLUMNS, draw_counts, draw_overview, spread
 from flt.display.style import BENIGN, MALICIOUS, SUCCESS, as_file, check_figure_path
-from flt.display.trigger_figure import draw_trigger
+from flt.display.trigger_figure import draw_trigger, height_of
 from flt.errors import InputError
 
 
@@ -153,7 +154,7 @@ def test_clients_without_examples() -> None:
 
 
 def panels(trigger: TriggerExamples) -> tuple[Figure, list[list[Axes]]]:
-    figure = Figure(layout="constrained")
+    figure = Figure((11, height_of(trigger)), layout="constrained")
     draw_trigger(figure, trigger, ["cat", "dog", "bird"])
     figure.draw_without_rendering()
     return figure, [panel.axes for panel in figure.subfigs]
@@ -192,6 +193,47 @@ def test_vectors_with_a_trigger() -> None:
         assert np.asarray(changed.get_xdata()).tolist() == [2, 5]
         assert np.asarray(changed.get_ydata()).tolist() == [3.0, 3.0]
         assert changed.get_label() == "trigger: 2 features changed"
+
+
+def test_parts_of_a_trigger() -> None:
+    """Below images, and in colours of their own among an example's features."""
+    whole = PixelTrigger([(0, 0), (0, 1), (3, 3), (3, 4), (4, 0)])
+    images = examples(whole, 1, 5, 6)
+    images = replace(images, parts=torch.cat([part(images.before[:1]) for part in whole.parts(2)]))
+    figure, _ = panels(images)
+    assert figure.get_suptitle().startswith("Backdoor trigger of ScalingAttack")
+    above, below = figure.subfigs
+    assert [axis.get_title() for axis in below.axes] == ["part 1: 2 pixels", "part 2: 3 pixels"]
+    assert [len(panel.axes) for panel in above.subfigs] == [3, 3]
+    assert height_of(images) > height_of(examples(whole, 1, 5, 6))
+    vectors = examples(FeatureTrigger(range(5), 3.0), 9)
+    parts = torch.cat([part(vectors.before[:1]) for part in FeatureTrigger(range(5), 3.0).parts(3)])
+    _, ((first,), (second,)) = panels(replace(vectors, parts=parts))
+    assert [line.get_label() for line in first.get_lines()[1:]] == [
+        *("part 1: 2 features", "part 2: 2 features", "part 3: 1 features")
+    ]
+    assert len({line.get_color() for line in first.get_lines()}) == 4
+    assert [line.get_label() for line in second.get_lines()[1:]] == ["trigger: 5 features changed"]
+
+
+def test_a_pattern_all_over_an_image_is_drawn_by_its_strength() -> None:
+    trigger = examples(BlendedTrigger(0.5), 3, 5, 6)
+    _, ((_, _, third), _) = panels(trigger)
+    by = (trigger.after[0] - trigger.before[0]).abs().amax(0)
+    assert third.get_title() == f"difference: up to {float(by.max()):.2g}"
+    drawn = np.asarray(third.images[0].get_array())
+    assert to_hex(drawn[tuple((by == by.max()).nonzero()[0])]).upper() == SUCCESS
+    assert drawn[..., 2].argmin() == by.argmax()
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 6), (9,)])
+def test_examples_without_a_pattern(shape: tuple[int, ...]) -> None:
+    semantic = replace(examples(SemanticTrigger(0), *shape), has_pattern=False)
+    figure, drawn = panels(semantic)
+    assert figure.get_suptitle() == (
+        "Backdoor of ScalingAttack without a pattern: examples like these are to be taken for class dog"
+    )
+    assert [len(axes) for axes in drawn] == [1, 1]
 
 
 def test_one_example_and_a_trigger_that_changes_nothing() -> None:

@@ -8,10 +8,13 @@ from flt.data.triggers.learnt import LearntTrigger
 from flt.data.triggers.own import (
     CHMNIST_TRIGGER,
     CIFAR10_TRIGGER,
+    DBA_CIFAR10_TRIGGER,
+    DBA_MNIST_TRIGGER,
     HAR_TRIGGER,
     MNIST_TRIGGER,
     MissingTrigger,
     default_trigger,
+    distributed_trigger,
 )
 from flt.data.triggers.pixels import PixelTrigger
 from flt.data.triggers.semantic import SemanticTrigger
@@ -21,6 +24,8 @@ from flt.data.triggers.tail import OutsideTrigger, TailTrigger
 __all__ = [
     "CHMNIST_TRIGGER",
     "CIFAR10_TRIGGER",
+    "DBA_CIFAR10_TRIGGER",
+    "DBA_MNIST_TRIGGER",
     "HAR_TRIGGER",
     "MNIST_TRIGGER",
     "BlendedTrigger",
@@ -35,4 +40,5 @@ __all__ = [
     "TailTrigger",
     "Trigger",
     "default_trigger",
+    "distributed_trigger",
 ]

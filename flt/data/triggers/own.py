@@ -38,6 +38,28 @@ CIFAR10_TRIGGER = PixelTrigger(
 )
 """A figure of nine white pixels near the top right of a 32x32 image."""
 
+DBA_MNIST_TRIGGER = PixelTrigger([(row, start + step) for row in (0, 3) for start in (0, 6) for step in range(4)])
+"""DBA's four bars of four white pixels at the top left of 28x28 images, bar by bar."""
+
+DBA_CIFAR10_TRIGGER = PixelTrigger([(row, start + step) for row in (0, 4) for start in (0, 9) for step in range(6)])
+"""DBA's four bars of six white pixels at the top left of 32x32 images, bar by bar."""
+
+
+def distributed_trigger(shape: Sequence[int], own: Trigger) -> Trigger:
+    """The pattern of DBA's authors for images of this shape; that of the data set for all other examples.
+
+    Args:
+        shape: Shape of an example.
+        own: The data set's own trigger.
+
+    Example:
+        >>> distributed_trigger((1, 28, 28), HAR_TRIGGER) is DBA_MNIST_TRIGGER
+        True
+    """
+    if len(shape) != 3:
+        return own
+    return {(28, 28): DBA_MNIST_TRIGGER, (32, 32): DBA_CIFAR10_TRIGGER}.get((shape[1], shape[2]), own)
+
 
 def default_trigger(shape: Sequence[int]) -> Trigger:
     """The paper's pattern for a user's own images of this shape; a `MissingTrigger` for examples that are no images.
