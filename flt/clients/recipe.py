@@ -62,7 +62,7 @@ class Recipe:
     @property
     def names(self) -> str:
         """Loss and projection in words, by which training remembers whether they can be vectorised."""
-        functions = [each for each in (self.loss, self.project) if each is not None]
+        functions = [getattr(each, "func", each) for each in (self.loss, self.project) if each is not None]
         found = [getattr(each, "__qualname__", type(each).__qualname__) for each in functions]
         return f" with {' and '.join(found)}" if found else ""
 

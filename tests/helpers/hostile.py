@@ -13,9 +13,10 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from flt.clients.batches import LocalBatches
 from flt.clients.one_by_one import LocalUpdates
 from flt.data import ClientData, Examples, FeatureTrigger
-from flt.federation import Aggregate, Aggregation, Backdoor, FederatedCallback, Federation, Round
+from flt.federation import Aggregate, Aggregation, Backdoor, FederatedCallback, Federation, Memory, Round
 from flt.federation.round import BY_CLIENT
 from flt.functional import median
 from flt.server.processes import Processes
@@ -181,6 +182,31 @@ class Near:
 
 
 @dataclass(frozen=True)
+class Work:
+    """The local work of a round's attackers, who find what they send in a case however they train."""
+
+    round: Round
+    memory: Memory
+
+    @property
+    def client_ids(self) -> Tensor:
+        return self.round.client_ids[self.round.malicious]
+
+    @property
+    def parameters(self) -> Tensor:
+        return self.round.parameters
+
+    @property
+    def honest(self) -> LocalBatches:
+        """Of clients that have no example."""
+        count, no_label = len(self.client_ids), torch.zeros(len(self.client_ids), 1, 0, dtype=torch.long)
+        return LocalBatches(torch.zeros(count, 1, 0, 1), no_label, None, torch.zeros(count, dtype=torch.long))
+
+    def sgd(self, batches: LocalBatches, **settings: object) -> LocalUpdates:
+        return LocalUpdates(*(getattr(self.round, name)[self.round.malicious] for name in LocalUpdates._fields))
+
+
+@dataclass(frozen=True)
 class Cohort:
     """Clients that have sent a case's updates."""
 
@@ -197,6 +223,9 @@ class Cohort:
     @property
     def clients_per_part(self) -> int:
         return self.case.clients_per_part
+
+    def work_of_attackers(self, number: int, client_lr: float, memory: Memory) -> Work:
+        return Work(self.case.round, memory)
 
     def in_parts(
         self, number: int, client_lr: float, *, clients_per_part: int, processes: Processes, attackers: None = None

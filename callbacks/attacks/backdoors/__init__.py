@@ -1,6 +1,10 @@
-"""Backdoors: attacks on data and training that have triggered examples taken for a class of the attacker's."""
+"""Attacks by data and training of malicious clients' own; most have triggered examples taken for a class of theirs."""
 
 from callbacks.attacks.backdoors.a3fl import A3FL
 from callbacks.attacks.backdoors.critical_layers import CriticalLayers
+from callbacks.attacks.backdoors.model_replacement import ModelReplacement
+from callbacks.attacks.backdoors.neurotoxin import Neurotoxin
+from callbacks.attacks.backdoors.pga import PGA
+from callbacks.attacks.backdoors.projected_backdoor import ProjectedBackdoor
 
-__all__ = ["A3FL", "CriticalLayers"]
+__all__ = ["A3FL", "PGA", "CriticalLayers", "ModelReplacement", "Neurotoxin", "ProjectedBackdoor"]

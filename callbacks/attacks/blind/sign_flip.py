@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from flt.errors import check_choice, check_positive
-from flt.federation import Attack, Round
+from flt.federation import Attack, LocalUpdates, LocalWork, Round
 from flt.functional.attacks.blind.sign_flip import Variant, sign_flip
 
 
@@ -13,8 +13,8 @@ class SignFlip(Attack):
     """Malicious clients send the opposite of what they have learnt, or of what the others have.
 
     Args:
-        variant: What is turned around: each malicious client's "own" update, or the "mean" of the updates that
-            ``knowledge`` lets them know.
+        variant: What is turned around: each malicious client's "own" update, the "mean" of the updates that
+            ``knowledge`` lets them know, or each gradient of a malicious client's local training ("ascent").
         scale: How much longer the turned update is (s).
 
     Raises:
@@ -25,7 +25,8 @@ class SignFlip(Attack):
         Byzantine-Resilient Non-Convex Stochastic Gradient Descent, ICLR 2021 (mean).
 
     Reading:
-        The name stands for both in the literature; "own", which takes no knowledge, is the default.
+        The name stands for all three in the literature; "own", which takes no knowledge, is the default. With one local
+        step "ascent" is the same as "own".
     """
 
     def __init__(self, variant: Variant = "own", scale: float = 1.0, **settings: Any) -> None:
@@ -35,6 +36,10 @@ class SignFlip(Attack):
         super().__init__(**settings)
         self.variant: Variant = variant
         self.scale = scale
+
+    def train(self, local: LocalWork) -> LocalUpdates | None:
+        """Climbs the loss, for the variant that does."""
+        return local.sgd(local.batches, lr=-local.client_lr) if self.variant == "ascent" else None
 
     def craft(self, round: Round) -> Tensor:
         """Applies `flt.functional.sign_flip`."""

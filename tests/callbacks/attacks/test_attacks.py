@@ -150,7 +150,7 @@ def test_rounds_of_one_client_who_is_malicious_or_not(fit, attack):
         (OptimizedALIE, {"evaluations": 0}, "attack.evaluations=0 must be at least 1"),
         (OptimizedIPM, {"search": "random"}, "attack.search='random': choose one of two_sided, byzfl"),
         (AdaptiveAttack, {"solver": "fast"}, "attack.solver='fast': choose one of zeroth_order, exact"),
-        (SignFlip, {"variant": "half"}, "attack.variant='half': choose one of own, mean"),
+        (SignFlip, {"variant": "half"}, "attack.variant='half': choose one of own, mean, ascent"),
         (SignFlip, {"scale": 0.0}, "attack.scale=0.0 must be a finite number greater than 0"),
         (GaussianNoise, {"placement": "over"}, "attack.placement='over': choose one of replace, add"),
         (GaussianNoise, {"scale": -1.0}, "attack.scale=-1.0 must be a number from 0"),

@@ -13,7 +13,8 @@ def sign_flip(updates, malicious, variant="own", scale=1.0, knowledge="full"):
     if variant == "mean" and (not known or not malicious.any()):
         return sent
     for i in np.flatnonzero(malicious):
-        sent[i] = -scale * (updates[i] if variant == "own" else sum(known) / len(known))
+        turned = {"own": -updates[i], "ascent": updates[i], "mean": -sum(known) / max(len(known), 1)}
+        sent[i] = scale * turned[variant]
     return sent
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from flt.errors import check_choice
 from flt.functional.attacks.knowledge import Knowledge, known, mean_and_deviation, sent
 
-Variant = Literal["own", "mean"]
+Variant = Literal["own", "mean", "ascent"]
 
 
 def sign_flip(
@@ -20,13 +20,14 @@ def sign_flip(
 ) -> Tensor:
     """Updates of all clients with those of the malicious ones turned around.
 
-    ``-scale g_i`` of each malicious client's own update ("own"), or ``-scale mean_k g_k`` of the known updates from
-    all of them ("mean").
+    ``-scale g_i`` of each malicious client's own update ("own"), ``-scale mean_k g_k`` of the known updates from all of
+    them ("mean"), or ``scale g_i`` of updates that are turned around already, as they come of gradient ascent
+    ("ascent").
 
     Args:
         updates: Honest updates of all clients, shape ``[num_clients, num_params]``.
         malicious: Boolean mask, shape ``[num_clients]``.
-        variant: "own" or "mean".
+        variant: "own", "mean" or "ascent".
         scale: How much longer the turned update is (s).
         knowledge: Whose mean "mean" turns: "full" (all benign updates) or "partial" (the malicious clients' own).
 
@@ -46,9 +47,9 @@ def sign_flip(
         [[-3.0], [2.0], [4.0]]
     """
     check_choice("variant", variant, Variant)
-    rows = known(updates, malicious, "partial" if variant == "own" else knowledge)
+    rows = known(updates, malicious, knowledge if variant == "mean" else "partial")
     if not len(rows):
         return updates
     mean = variant == "mean"
     turned = mean_and_deviation(updates, rows)[0] if mean else updates.index_select(0, rows).double()
-    return sent(updates, malicious, -scale * turned)
+    return sent(updates, malicious, scale * turned if variant == "ascent" else -scale * turned)

@@ -69,6 +69,14 @@ ATTACKS = [
         golden=[Sent([*BENIGN, [1.0, -1.0, 3.0]], [False] * 4 + [True], [*BENIGN, [-2.0, 2.0, -6.0]], {"scale": 2.0})],
         blind=True,
     ),
+    Attack(
+        "SignFlip-ascent",  # of what gradient ascent gave
+        partial(callbacks.SignFlip, "ascent", scale=2.0),
+        lambda u, m, root, g, scale=2.0: F.sign_flip(u, m, variant="ascent", scale=scale),
+        lambda u, m, root, draws, scale=2.0: blind.sign_flip(u, m, "ascent", scale=scale),
+        settings=[{"scale": 0.5}],
+        blind=True,
+    ),
     *(
         Attack(
             name,
