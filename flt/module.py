@@ -19,7 +19,6 @@ from flt.data.datamodule import FederatedDataModule, data_of
 from flt.data.inputs import Normalization
 from flt.errors import InputError, check_choice, check_count, check_positive
 from flt.federation import Aggregate, Attack, Backdoor, Memory
-from flt.federation.hooks import has_own
 from flt.federation.membership import backdoor_of
 from flt.federation.memory import NOTHING
 from flt.federation.plugins import callbacks_of, in_order, only, take_in_nested
@@ -153,7 +152,7 @@ class FederatedModule(RowMetrics):
             self._kept_by_attack = NOTHING
         attack = only(self.trainer, Attack)
         self.backdoor = backdoor_of(attack, data, self._kept_by_attack)
-        self._learner = attack if attack is not None and has_own(attack, "current_backdoor", Attack) else None
+        self._learner = attack if attack is not None and attack.overrides("current_backdoor") else None
         check_token_ids(self.network, data, self.backdoor)
         check_monitors(callbacks_of(self.trainer), has_backdoor=self.backdoor is not None)
         self._conduct = check_network(self.network, data)

@@ -4,6 +4,7 @@ from callbacks.attacks import backdoors, blind, omniscient, tailored
 from callbacks.attacks.adaptive import AdaptiveAttack
 from callbacks.attacks.backdoors import *  # noqa: F403
 from callbacks.attacks.blind import *  # noqa: F403
+from callbacks.attacks.groups import AttackGroups
 from callbacks.attacks.krum import KrumAttack
 from callbacks.attacks.label_flipping import LabelFlipping, LabelFlippingAttack
 from callbacks.attacks.none import NoAttack
@@ -15,6 +16,7 @@ from callbacks.attacks.worst import Worst
 
 __all__ = [
     "AdaptiveAttack",
+    "AttackGroups",
     "KrumAttack",
     "LabelFlipping",
     "LabelFlippingAttack",

@@ -9,7 +9,7 @@ from flt.clients.one_by_one import LocalUpdates
 from flt.data.backdoor import Backdoor
 from flt.data.examples import ClientData
 from flt.errors import InputError, check_choice
-from flt.federation.hooks import FederatedCallback, by_client
+from flt.federation.hooks import FederatedCallback, by_client, has_own
 from flt.federation.local import LocalWork
 from flt.federation.memory import Memory
 from flt.federation.returned import check_crafted, check_poisoned
@@ -69,6 +69,10 @@ class Attack(FederatedCallback, ABC):
     def members(self) -> tuple["Attack", ...]:
         """The attacks that it is made of, each with its own malicious clients; itself where it is one alone."""
         return (self,)
+
+    def overrides(self, name: str) -> bool:
+        """Whether it, or an attack that it is made of, has a hook of its own where `Attack` does nothing."""
+        return any(has_own(member, name, Attack) for member in self.members)
 
     def check(self, federation: Federation) -> None:
         """Raises an `InputError`, or warns, where the settings do not fit the federation; called before a run's start.

@@ -121,5 +121,8 @@ class LocalWork(Protocol):
         Those of a client do not depend on who else is in its part of the round.
         """
 
-    def of(self, some: Tensor, memory: Memory) -> LocalWork:
-        """The work of some of the clients, a boolean mask or indices, with another memory."""
+    def of(self, some: Tensor, *, federation: Federation, memory: Memory) -> LocalWork:
+        """The work of some of the clients, a boolean mask or indices, with another federation and another memory.
+
+        Random numbers are drawn by the seed of that federation.
+        """

@@ -20,20 +20,24 @@ def callbacks_of(trainer: Trainer) -> list[Callback]:
 
 
 def nested_in(callback: Callback) -> list[Callback]:
-    """The rules inside a rule around a rule, from the outermost; none of any other callback."""
-    rule = callback.rule if isinstance(callback, RuleAround) else None
-    return [] if rule is None else [rule, *nested_in(rule)]
+    """The rules inside a rule around a rule, from the outermost, and the attacks that one is made of; else none."""
+    inner: list[Callback] = []
+    if isinstance(callback, RuleAround) and callback.rule is not None:
+        inner = [callback.rule]
+    elif isinstance(callback, Attack):
+        inner = [member for member in callback.members if member is not callback]
+    return [each for one in inner for each in (one, *nested_in(one))]
 
 
 def outermost(callbacks: Iterable[Callback]) -> list[Callback]:
-    """The callbacks without the rules that are inside others."""
+    """The callbacks without the rules and attacks that are inside others."""
     callbacks = list(callbacks)
-    inner = {id(rule) for callback in callbacks for rule in nested_in(callback)}
+    inner = {id(each) for callback in callbacks for each in nested_in(callback)}
     return [callback for callback in callbacks if id(callback) not in inner]
 
 
 def take_in_nested(trainer: Trainer) -> None:
-    """Makes callbacks of the trainer of the rules inside others, so that Lightning calls their hooks, too."""
+    """Makes callbacks of the trainer of the rules and attacks inside others, so that Lightning calls their hooks."""
     callbacks = outermost(callbacks_of(trainer))
     trainer.callbacks[:] = [each for outer in callbacks for each in (outer, *nested_in(outer))]  # type: ignore[attr-defined]
 

@@ -97,6 +97,15 @@ def check_trained(source: str, found: Any, usual: LocalUpdates, *, number: int) 
     return found
 
 
+def check_asked(updates: Tensor, round: Round) -> None:
+    """Raises an `InputError` unless ``round.rule`` is asked with a row for each client of the round."""
+    if updates.shape != round.updates.shape:
+        raise InputError(
+            f"round.rule was given {described(updates)} in round {round.number}: give it a row for each client, of"
+            f" shape {list(round.updates.shape)}"
+        )
+
+
 def check_poisoned(source: str, found: Any, federation: Federation) -> None:
     """Raises an `InputError` unless what an attack has made of the local data is local data of the same clients."""
     if not isinstance(found, ClientData):

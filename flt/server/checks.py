@@ -129,11 +129,12 @@ def check_malicious(
         )
     if attack is None:
         return
-    if attack.active and federation.num_malicious == 0:
-        rank_zero_warn(
-            f"attack.fraction={attack.fraction:g} makes none of {federation.num_clients} clients malicious:"
-            f" {attack.label} has no effect"
-        )
+    for member, group in zip(attack.members, federation.groups, strict=True):
+        if member.active and group.num_malicious == 0:
+            rank_zero_warn(
+                f"attack.fraction={member.fraction:g} makes none of {federation.num_clients} clients malicious:"
+                f" {member.label} has no effect"
+            )
     if attack.active or attack.fraction == 0:
         return
     if asks and num_byzantine is None:

@@ -98,7 +98,7 @@ class Cohort:
         parameters = self.training.flat.flatten()
         round = LocalRound(self.training, self.draws, number, client_lr, parameters)
         ids = round.drawn.client_ids
-        return WorkOfClients(round, ids[self.federation.attackers(number)[ids]], memory)
+        return WorkOfClients(round, ids[self.federation.attackers(number)[ids]], memory, self.federation)
 
     @cached_property
     def clients_per_part(self) -> int:

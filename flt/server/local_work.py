@@ -71,12 +71,14 @@ class WorkOfClients:
         round: The round.
         client_ids: Who they are.
         memory: What the attack has kept.
+        federation: What stays the same for a whole run, as the attack sees it.
         usual: What usual training gave them; None before.
     """
 
     round: LocalRound
     client_ids: Tensor
     memory: Memory
+    federation: Federation
     usual: LocalUpdates | None = None
 
     @property
@@ -93,11 +95,6 @@ class WorkOfClients:
     def client_lr(self) -> float:
         """The clients' learning rate in the round."""
         return self.round.client_lr
-
-    @property
-    def federation(self) -> Federation:
-        """What stays the same for a whole run."""
-        return self.round.draws.federation
 
     @property
     def trained(self) -> LocalUpdates:
@@ -204,10 +201,10 @@ class WorkOfClients:
         whose = "" if client is None else f"/{client}"
         return generator(self.federation.seed, f"local/{stream}{whose}", self.number)
 
-    def of(self, some: Tensor, memory: Memory) -> "WorkOfClients":
+    def of(self, some: Tensor, *, federation: Federation, memory: Memory) -> "WorkOfClients":
         """The work of some of the clients."""
         usual = None if self.usual is None else LocalUpdates(*(rows[some] for rows in self.usual))
-        return WorkOfClients(self.round, self.client_ids[some], memory, usual)
+        return WorkOfClients(self.round, self.client_ids[some], memory, federation, usual)
 
     def _places(self, drawn: DrawnRound) -> Tensor:
         """Where the clients are among those of the round, who are in the order of their ids."""

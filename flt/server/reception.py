@@ -16,7 +16,7 @@ from flt.federation import Aggregate, Aggregation, Attack, PartialAggregate, Rou
 from flt.federation.hooks import MARKED, has_own
 from flt.federation.memory import NOTHING
 from flt.federation.plugins import only_of
-from flt.federation.returned import check_aggregate, check_benign_kept, check_round, described
+from flt.federation.returned import check_aggregate, check_asked, check_benign_kept, check_round
 from flt.functional import all_finite, finite_rows, median
 from flt.functional.rows import OfRows, Rows
 from flt.server.cohort import Cohort
@@ -102,8 +102,9 @@ class Reception:
     def _trainer(self) -> Attack | None:
         """The attack, if its malicious clients train in their own way."""
         attack = only_of(self.callbacks, Attack)
-        has_any = attack is not None and any(has_own(attack, name, Attack) for name in ("prepare", "train"))
-        return attack if has_any and self.cohort.federation.num_malicious else None
+        if attack is None or not self.cohort.federation.num_malicious:
+            return None
+        return attack if attack.overrides("prepare") or attack.overrides("train") else None
 
     def _prepared(self, attack: Attack, number: int, client_lr: float) -> Attackers:
         """Lets an attack prepare the round, before anyone trains."""
@@ -164,11 +165,7 @@ class Reception:
 
     def _asked(self, round: Round, rows: Rows) -> Tensor:
         """The aggregate of other updates than a round's: what an attack is told when it asks the rule."""
-        if rows.updates.shape != round.updates.shape:
-            raise InputError(
-                f"round.rule was given {described(rows.updates)} in round {round.number}: give it a row for each"
-                f" client, of shape {list(round.updates.shape)}"
-            )
+        check_asked(rows.updates, round)
         with quiet():
             imagined = self._with_memory(self._received(round.replace(updates=rows), keeping=False))
             aggregate = self.rule.finish(self.rule.fold(imagined), imagined)
