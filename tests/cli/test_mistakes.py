@@ -173,6 +173,9 @@ har --attack TrimAttack --attack.start_round -1 => attack.start_round=-1 | 0 or 
 har --attack TrimAttack --attack.start_round 1000 => attack.start_round=1000 | trainer.max_steps
 har --attack TrimAttack --attack.start_round 9 --attack.end_round 9 => attack.end_round=9 | attack.start_round=9
 har --attack TrimAttack --attack.every 0 => attack.every=0 | at least 1
+har --attack AttackGroups => attack.attacks is missing | --attack.help AttackGroups
+har --attack AttackGroups --attack.attacks+=TrimAttack --attack.attacks.fraction 2 => attack.fraction=2.0
+har --attack AttackGroups --attack.attacks+=TrimAttac => TrimAttac
 har --attack NoAttack --attack.every 2 => NoAttack | 'every' is not accepted
 har --attack KrumAttack --attack.epsilon -1 => attack.epsilon=-1.0
 har --attack ScalingAttack --attack.poison_fraction 0 => attack.poison_fraction=0.0

@@ -20,6 +20,7 @@ from torch import nn
 
 from callbacks import (
     LFR,
+    AttackGroups,
     ClientErrors,
     DiverseFL,
     EvaluationMetrics,
@@ -83,6 +84,8 @@ CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "memory": lambda: ([Counting()], {}),
     "all nan": lambda: ([FLTrust(), Sending(float("nan"), tuple(range(10)))], {}),
     "diversefl": lambda: ([DiverseFL(0.3), LabelFlipping()], {"clients_per_round": 7}),
+    "schedule": lambda: ([FedAvg(), ScalingAttack(0.4, ramp=3, redraw=True)], {"clients_per_round": 9}),
+    "groups": lambda: ([FLTrust(), AttackGroups([ScalingAttack(0.2), TrimAttack(0.1, every=2)])], {}),
     "images, lfr": lambda: ([LFR(), LabelFlipping()], images()),
     "images, fltrust": lambda: ([FLTrust(), ScalingAttack()], images()),
 }

@@ -181,6 +181,7 @@ class Saving(Callback):
             trainer.save_checkpoint(self.path)
 
 
+@pytest.mark.filterwarnings("ignore")  # about what comes out
 def test_every_rule_and_attack(fit, tmp_path, pair):
     """About half of them with all settings that a run of any rule may have."""
     (rule, attack), path = pair, tmp_path / "second.ckpt"

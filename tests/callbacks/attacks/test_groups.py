@@ -13,7 +13,7 @@ from callbacks import (
     FedAvg,
     FLTrust,
     KrumAttack,
-    LabelFlippingAttack,
+    LabelFlipping,
     Median,
     NoAttack,
     ScalingAttack,
@@ -37,7 +37,7 @@ def groups_of(server, number):
         partial(TrimAttack, 0.3, knowledge="partial", ramp=2),
         partial(ScalingAttack, 0.3, redraw=True),
         partial(AdaptiveAttack, 0.3, sweeps=1, steps=2),
-        partial(LabelFlippingAttack, 0.3, every=2),
+        partial(LabelFlipping, 0.3, every=2),
     ],
     ids=lambda make: make.func.__name__,
 )
@@ -147,8 +147,8 @@ class Short(Longer):
 def test_each_group_trains_on_data_of_its_own(tmp_path):
     """Also where a client is in another group in another round."""
     always = {"rounds": 1, "clients_per_round": 9}
-    makes = [partial(LabelFlippingAttack, 0.2, redraw=True), partial(ScalingAttack, 0.3, redraw=True)]
-    makes += [partial(ScalingAttack, 0.1, poison_fraction=0.5), partial(LabelFlippingAttack, 0.1, every=2)]
+    makes = [partial(LabelFlipping, 0.2, redraw=True), partial(ScalingAttack, 0.3, redraw=True)]
+    makes += [partial(ScalingAttack, 0.1, poison_fraction=0.5), partial(LabelFlipping, 0.1, every=2)]
     own = tiny_fit(tmp_path, FedAvg(), AttackGroups([make() for make in makes]), **always)._reception.cohort
     honest = own.federation.honest
     counts = torch.zeros(5, dtype=torch.long)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from catalogue import attacks, baselines, bounding, detection, root, selection
+from catalogue.attacks import scheduled
 from catalogue.row import EXAMPLE, EXAMPLE_ROOT, Attack, Draws, Golden, Rule, Sent
 
 __all__ = [
@@ -52,4 +53,4 @@ def partner(name: str, others: Sequence[Second]) -> Second:
     return others[zlib.crc32(name.encode()) % len(others)]
 
 
-PAIRS = cover(RULES, ATTACKS)
+PAIRS = cover(RULES, [*ATTACKS, *scheduled.ATTACKS])
