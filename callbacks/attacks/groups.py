@@ -128,7 +128,7 @@ class AttackGroups(Attack):
         for member, federation, memory in zip(self.members, federations, memories, strict=True):
             (group,) = federation.groups
             own = group.attackers(local.number)[local.client_ids]
-            yield member, own, local.of(own, federation=federation, memory=memory)
+            yield member, own, local.of(own, memory, federation)
 
     def craft(self, round: Round) -> Round | None:
         """Lets each attack craft the updates of its group."""

@@ -121,8 +121,11 @@ class LocalWork(Protocol):
         Those of a client do not depend on who else is in its part of the round.
         """
 
-    def of(self, some: Tensor, *, federation: Federation, memory: Memory) -> LocalWork:
-        """The work of some of the clients, a boolean mask or indices, with another federation and another memory.
+    def of(self, some: Tensor, memory: Memory, federation: Federation | None = None) -> LocalWork:
+        """The work of some of the clients, a boolean mask or indices, with another memory.
 
-        Random numbers are drawn by the seed of that federation.
+        Args:
+            some: Which clients.
+            memory: What their attack has kept.
+            federation: As their attack sees it, with the seed of its random numbers; None for the same.
         """

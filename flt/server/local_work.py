@@ -201,10 +201,10 @@ class WorkOfClients:
         whose = "" if client is None else f"/{client}"
         return generator(self.federation.seed, f"local/{stream}{whose}", self.number)
 
-    def of(self, some: Tensor, *, federation: Federation, memory: Memory) -> "WorkOfClients":
+    def of(self, some: Tensor, memory: Memory, federation: Federation | None = None) -> "WorkOfClients":
         """The work of some of the clients."""
         usual = None if self.usual is None else LocalUpdates(*(rows[some] for rows in self.usual))
-        return WorkOfClients(self.round, self.client_ids[some], memory, federation, usual)
+        return WorkOfClients(self.round, self.client_ids[some], memory, federation or self.federation, usual)
 
     def _places(self, drawn: DrawnRound) -> Tensor:
         """Where the clients are among those of the round, who are in the order of their ids."""

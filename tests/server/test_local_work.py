@@ -166,7 +166,7 @@ class Learning(Attack):
     def train(self, local):
         assert torch.equal(local.memory["last"], local.parameters)
         self.seen.append((local.number, local.memory["value"]))
-        alone = local.of(torch.tensor([0]), federation=local.federation, memory={})
+        alone = local.of(torch.tensor([0]), {})
         assert len(alone.sgd(alone.batches).updates) == len(alone.trained.updates) == 1
         return local.sgd(local.batches, lr=-0.01)
 
