@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from callbacks import NoAttack, Worst
+from callbacks import AttackGroups, NoAttack, Worst
 from callbacks.attacks.worst import SETS
 from flt.federation import Attack
 
@@ -52,6 +52,9 @@ FAMILIES = {
 
 TAIL = """## Several attacks
 
+`AttackGroups` makes several of them in one run, each with malicious clients and a schedule of its own
+([Extending](extending.md#an-attack)).
+
 `--attack Worst` is a fixed set of attacks without parameters, a run for each of them: the worst counts, as in
 AutoAttack for adversarial examples. One table has the worst and the runner-up; `--attack.family backdoors` is the other
 set. In a grid `attack: [Worst]` is a level for each, and `worst: attack` a column with the worst.
@@ -75,7 +78,7 @@ def main() -> None:
         print(COSTS.format(**costs))
         columns["time, ms"] = lambda kind: time_of(kind, costs)
     print()
-    shown = [kind for kind in classes(Attack) if kind not in (NoAttack, Worst)]
+    shown = [kind for kind in classes(Attack) if kind not in (AttackGroups, NoAttack, Worst)]
     for family, title in FAMILIES.items():
         kinds = [kind for kind in shown if family_of(kind) == family]
         if kinds:
