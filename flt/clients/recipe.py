@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.func import grad
+from torch.func import grad_and_value
 
 from flt.clients.batches import LocalBatches
 from flt.clients.loss import LossReduction, cross_entropy, example_factors
@@ -46,6 +46,7 @@ class Recipe:
         start: Updates from which the clients go on, shape ``[num_clients, num_params]``.
         start_statistics: The statistics of batch normalisation that come with them, shape
             ``[num_clients, num_statistics]``.
+        before: Name of a layer whose input the loss is given in place of the scores; needs a loss.
     """
 
     loss: Loss | None = None
@@ -53,6 +54,7 @@ class Recipe:
     project: Projection | None = None
     start: Tensor | None = None
     start_statistics: Tensor | None = None
+    before: str | None = None
 
     @property
     def is_usual(self) -> bool:
@@ -64,7 +66,8 @@ class Recipe:
         """Loss and projection in words, by which training remembers whether they can be vectorised."""
         functions = [getattr(each, "func", each) for each in (self.loss, self.project) if each is not None]
         found = [getattr(each, "__qualname__", type(each).__qualname__) for each in functions]
-        return f" with {' and '.join(found)}" if found else ""
+        place = "" if self.before is None else f" before {self.before}"
+        return f" with {' and '.join(found)}{place}" if found else ""
 
     def own(self, batches: LocalBatches, parameters: Tensor) -> Own:
         """What each client of these batches brings along, a row for each.
@@ -94,13 +97,15 @@ class Recipe:
 
         Returns:
             The gradient at the scores; the gradient at the update, but for what comes by way of the scores, None for
-            none; the usual loss of each example.
+            none; the usual loss of each example, or the client's own for each where scores are none.
         """
-        usual, losses = cross_entropy(scores, labels)
         if self.loss is None:
+            usual, losses = cross_entropy(scores, labels)
             return usual * example_factors(weights, reduction, batch_size=len(labels)), None, losses
-        weights = torch.ones_like(losses) if weights is None else weights
-        at_scores, at_update = grad(self._number, argnums=(0, 3))(scores.float(), labels, weights, update)
+        weights = torch.ones_like(labels, dtype=torch.float32) if weights is None else weights
+        own = grad_and_value(self._number, argnums=(0, 3))
+        (at_scores, at_update), number = own(scores.float(), labels, weights, update)
+        losses = cross_entropy(scores, labels)[1] if self.before is None else number.float().expand(len(labels))
         return at_scores, at_update, losses
 
     def moved(self, update: Tensor, step: Tensor, mask: Tensor) -> Tensor:

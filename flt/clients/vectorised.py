@@ -87,7 +87,7 @@ def obstacle_to_vectorising(one_by_one: OneByOne, batches: LocalBatches, recipe:
         batches: The batches of some clients, one of whom has an example.
         recipe: What they do in another way than usual; its loss and its projection are tried.
     """
-    recipe = Recipe(recipe.loss, project=recipe.project)
+    recipe = Recipe(recipe.loss, project=recipe.project, before=recipe.before)
     network, conduct = one_by_one.network, one_by_one.conduct(batches)
     if conduct.state:
         return f"keeps a state ({', '.join('.'.join(filter(None, where)) for where in conduct.state)})"

@@ -80,6 +80,7 @@ class LocalWork(Protocol):
         mask: Tensor | None = None,
         project: Projection | None = None,
         start: LocalUpdates | None = None,
+        before: str | None = None,
     ) -> LocalUpdates:
         """Local training from the global model, one step a batch; with nothing set it is the usual one.
 
@@ -93,6 +94,8 @@ class LocalWork(Protocol):
                 ``[num_clients, num_params]`` of each client.
             project: What becomes of a client's update ``[num_params]`` after each step.
             start: From where the clients go on, what an earlier call gave.
+            before: Name of a layer, as ``federation.layout`` has it; the loss is given what this layer is given,
+                ``[batch_size, width]``, in place of the scores.
         """
 
     def usual_loss(self, scores: Tensor, labels: Tensor, weights: Tensor, update: Tensor | None = None) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from flt.clients.batch_norm import statistics_of
 from flt.clients.batches import LocalBatches
+from flt.clients.encoder import Encoder
 from flt.clients.evaluation import Evaluation
 from flt.clients.loss import batch_loss
 from flt.clients.one_by_one import LocalUpdates
@@ -61,6 +62,12 @@ class LocalRound:
     def evaluation(self) -> Evaluation:
         """What evaluates other models than the global one."""
         return Evaluation(self.training.flat)
+
+    def training_before(self, layer: str | None) -> LocalTraining:
+        """Local training of the global model, with what a layer is given in place of the scores; None for scores."""
+        if layer is None:
+            return self.training
+        return replace(self.training, network=Encoder(self.training.network, layer))
 
 
 @dataclass(frozen=True)
@@ -162,8 +169,11 @@ class WorkOfClients:
         mask: Tensor | None = None,
         project: Projection | None = None,
         start: LocalUpdates | None = None,
+        before: str | None = None,
     ) -> LocalUpdates:
         """Local training from the global model."""
+        if before is not None and loss is None:
+            raise InputError(f"sgd was given before={before!r} without a loss: give the loss of what comes before it")
         lr = self.client_lr if lr is None else lr
         if not abs(lr) <= LARGEST:
             raise InputError(f"sgd was given lr={lr} in round {self.number}: give a finite number")
@@ -172,12 +182,11 @@ class WorkOfClients:
             self._check_rows("mask", mask, len(self.parameters))
         if start is not None:
             self._check_rows("start", start.updates, len(self.parameters))
-        recipe = Recipe(
-            loss, mask, project, None if start is None else start.updates, None if start is None else start.statistics
-        )
+        updates, statistics = (None, None) if start is None else (start.updates, start.statistics)
+        recipe = Recipe(loss, mask, project, updates, statistics, before)
         seen = normalized(self.round.draws.data, batches)
         with torch.enable_grad():
-            return self.round.training.by_recipe(seen, recipe, client_lr=lr)
+            return self.round.training_before(before).by_recipe(seen, recipe, client_lr=lr)
 
     def usual_loss(self, scores: Tensor, labels: Tensor, weights: Tensor, update: Tensor | None = None) -> Tensor:
         """The loss that clients usually minimise."""

@@ -196,6 +196,8 @@ har --attack SignFlip --attack.variant half => attack | SignFlip | variant | hal
 har --attack PoisonedFL --attack.shrink 1 => attack.shrink=1.0 | less than 1
 har --attack GaussianNoise --attack.scale 0 => attack.scale=0.0 and attack.mean=0.0 | ZeroUpdate
 har --attack CriticalLayers --attack.share 0 => attack.share=0.0 | above 0
+har --attack Chameleon => attack=Chameleon | ModelReplacement
+har --attack Chameleon --attack.temperature 0 => attack.temperature=0.0
 har --attack A3FL --attack.iterations 0 => attack.iterations=0 | at least 1
 har --attack A3FL --attack.trigger BlendedTrigger => attack.trigger=BlendedTrigger | overwrites nothing
 har --aggregation TrimmedMean --attack TrimAttack --attack.fraction 0.5 => trim=15 | 14

@@ -10,11 +10,13 @@ from tiny import NUM_CLASSES, NUM_FEATURES, draw_batches, mlp
 from torch import nn
 from torch.nn import functional
 
+from flt.clients.encoder import Encoder
 from flt.clients.flat_network import FlatNetwork
 from flt.clients.loss import batch_loss
 from flt.clients.one_by_one import LocalUpdates
 from flt.clients.recipe import USUAL, Recipe
 from flt.clients.training import LocalTraining
+from flt.errors import InputError
 
 SIZES = [9, 3, 0, 20, 8]
 CHUNKS = [1, 3]
@@ -140,3 +142,32 @@ def test_functions_that_cannot_be_vectorised_are_used_one_by_one(caplog):
     network, batches = mlp(), sample()
     alike(*(LocalTraining(network, "sum", k).by_recipe(batches, Recipe(loss=choosy), client_lr=0.1) for k in (3, 1)))
     assert ["choosy" in record.message for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_a_loss_of_what_a_layer_is_given(chunk):
+    """The layers from there on stay; those before take the step that autograd finds."""
+    network, batches = made(mlp), sample(local_steps=1)
+
+    def spread(given, labels, weights, update):
+        return (weights[:, None] * given).square().sum() + update.sum()
+
+    encoder = LocalTraining(Encoder(network, "2"), clients_per_chunk=chunk)
+    found = encoder.by_recipe(batches, Recipe(spread, before="2"), client_lr=0.1)
+    for client in range(2):
+        features = batches.features[client, 0, : int(batches.sizes[client])]
+        loss = network[:2](features).square().sum()
+        parts = torch.autograd.grad(loss, list(network[:2].parameters()))
+        before = torch.cat([part.flatten() for part in parts])
+        expected = -0.1 * (torch.cat([before, torch.zeros(len(found.updates[0]) - len(before))]) + 1)
+        torch.testing.assert_close(found.updates[client], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_that_is_not_there_or_never_called_is_refused():
+    with pytest.raises(InputError, match="before='9'"):
+        Encoder(mlp(), "9")
+    network = nn.Sequential(nn.Linear(2, 2))
+    network.add_module("idle", nn.Identity())
+    network.forward = lambda features: network[0](features)
+    with pytest.raises(InputError, match="does not call"):
+        Encoder(network, "idle")(torch.zeros(1, 2))

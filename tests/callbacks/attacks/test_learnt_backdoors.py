@@ -3,8 +3,11 @@
 import pytest
 import torch
 from tiny import Recorder, TinyData, mlp
+from torch import nn
+from torch.nn.functional import cosine_similarity
 
-from callbacks import A3FL, CriticalLayers, FedAvg
+from callbacks import A3FL, Chameleon, CriticalLayers, FedAvg
+from flt.clients.encoder import Encoder
 from flt.data import BlendedTrigger, FeatureTrigger
 from flt.errors import InputError
 from flt.functional import layers_of
@@ -47,3 +50,22 @@ def test_a_stronger_step_finds_a_trigger_that_succeeds_more_often(fit):
 def test_a_trigger_that_overwrites_nothing_is_refused(fit):
     with pytest.raises(InputError, match="overwrites nothing"):
         fit(A3FL(fraction=0.4, trigger=BlendedTrigger()), FedAvg())
+
+
+def test_chameleon_brings_triggered_examples_near_the_target_class(fit):
+    """Before the last layer; how near is the mean cosine of triggered examples with the others of that class."""
+    nearness = {}
+    for name, lr in (("weak", 1e-6), ("strong", 0.1)):
+        attack = Chameleon(fraction=0.4, encoder_epochs=4, encoder_lr=lr, head_lr=0.1)
+        server = fit(attack, Recorder(), FedAvg(), rounds=3, network=mlp())
+        encoder = Encoder(server.network, "2")
+        test, backdoor = server.data.test, server.backdoor
+        target = encoder(test.features[test.labels == backdoor.target_class])
+        marked = encoder(backdoor.trigger(test.features[test.labels != backdoor.target_class]))
+        nearness[name] = cosine_similarity(marked[:, None], target[None], dim=2).mean()
+    assert nearness["strong"] > nearness["weak"] + 0.1
+
+
+def test_chameleon_needs_layers_before_the_last(fit):
+    with pytest.raises(InputError, match="one layer alone"):
+        fit(Chameleon(fraction=0.4), FedAvg(), network=nn.Sequential(nn.Linear(12, 3)))

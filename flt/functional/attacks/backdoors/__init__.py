@@ -2,6 +2,7 @@
 
 from flt.functional.attacks.backdoors.a3fl import agreement_of_layers, trigger_loss, trigger_step
 from flt.functional.attacks.backdoors.ascent import gradient_ascent
+from flt.functional.attacks.backdoors.chameleon import supervised_contrastive_loss
 from flt.functional.attacks.backdoors.critical_layers import critical_layers, layers_of, with_critical_layers
 from flt.functional.attacks.backdoors.least_moved import least_moved
 from flt.functional.attacks.backdoors.projection import project
@@ -15,6 +16,7 @@ __all__ = [
     "least_moved",
     "model_replacement",
     "project",
+    "supervised_contrastive_loss",
     "trigger_loss",
     "trigger_step",
     "with_critical_layers",

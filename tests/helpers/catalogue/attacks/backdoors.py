@@ -57,4 +57,5 @@ ATTACKS = [
         golden=[Sent(THREE, [True, False, True], [FOUND, [3.0, 4.0], FOUND])],
         needs_benign=True,
     ),
+    Attack("Chameleon", partial(callbacks.Chameleon, encoder_epochs=2, head_epochs=1), blind=True),
 ]
