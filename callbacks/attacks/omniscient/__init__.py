@@ -7,5 +7,6 @@ from callbacks.attacks.omniscient.mimic import Mimic
 from callbacks.attacks.omniscient.min_max import MinMax
 from callbacks.attacks.omniscient.min_sum import MinSum
 from callbacks.attacks.omniscient.rop import ROP
+from callbacks.attacks.omniscient.trapsetter import Trapsetter
 
-__all__ = ["ALIE", "IPM", "ROP", "ByzMean", "Mimic", "MinMax", "MinSum"]
+__all__ = ["ALIE", "IPM", "ROP", "ByzMean", "Mimic", "MinMax", "MinSum", "Trapsetter"]

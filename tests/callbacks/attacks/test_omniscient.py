@@ -1,10 +1,15 @@
 """What attacks that know the benign updates refuse, and what they say before the first round."""
 
+from types import SimpleNamespace
+
 import hostile
 import pytest
 import torch
+from tiny import Recorder, TinyData, module, parameters_of, trainer
 
-from callbacks import ALIE, IPM, ROP, ByzMean, Mimic, MinMax, MinSum
+from callbacks import ALIE, IPM, ROP, ByzMean, FedAvg, Mimic, MinMax, MinSum, Trapsetter
+from callbacks.attacks.omniscient.trapsetter import accuracy_of
+from flt.clients.batches import LocalBatches
 from flt.errors import InputError
 
 
@@ -26,6 +31,9 @@ from flt.errors import InputError
         (Mimic, {"warmup_rounds": 0}, "attack.warmup_rounds=0 must be at least 1"),
         (Mimic, {"pick": "first"}, "attack.pick='first': choose one of largest, smallest"),
         (Mimic, {"knowledge": "partial"}, "attack.knowledge=partial: Mimic copies a benign update"),
+        (Trapsetter, {"scale": 0.0}, "attack.scale=0.0 must be a finite number greater than 0"),
+        (Trapsetter, {"radius": -1.0}, "attack.radius=-1.0 must be a finite number greater than 0"),
+        (Trapsetter, {"interval": 0}, "attack.interval=0 must be at least 1"),
         (ROP, {"z": -1.0}, "attack.z=-1.0 must be a number from 0"),
         (ROP, {"angle": float("nan")}, "attack.angle=nan must be a number of degrees from -360 to 360"),
         (ROP, {"location_share": 1.5}, "attack.location_share=1.5 must be from 0 to 1"),
@@ -76,3 +84,56 @@ def test_the_last_aggregate_is_the_last_step_by_the_learning_rate_of_the_server(
     assert torch.equal(first.updates, round.updates)  # nobody attacks, and yet the model is kept
     sent = ROP(z=1.0).craft(round.replace(parameters=torch.tensor([0.5, 0.0]), memory=first.memory)).updates
     torch.testing.assert_close(sent[2], torch.tensor([1.0, 0.0]) + torch.tensor([-0.1, 1.0]) / 1.01**0.5)
+
+
+class Noting(Trapsetter):
+    """Notes how good the models are that it tries, and what it keeps."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.kept, self.accuracies = [], []
+
+    def prepare(self, local):
+        found = super().prepare(local)
+        if found is not None:
+            batches = local.batches
+            scores = local.logits(found["target"] - local.parameters, batches.features.flatten(0, 2))
+            self.accuracies.append(float((scores.argmax(dim=1) == batches.labels.flatten()).float().mean()))
+        self.kept.append(found)
+        return found
+
+
+def test_the_global_model_is_replaced_by_a_bad_one(fit):
+    attack, recorder = Noting(fraction=0.3, interval=2), Recorder()
+    fit(attack, FedAvg(), recorder, rounds=4, data=TinyData(sizes=(16,) * 10))  # whose mean is plain
+    assert [found is None for found in attack.kept] == [False, True, False, True]
+    assert max(attack.accuracies) < 0.4
+    for number, parameters in enumerate(recorder.parameters):
+        torch.testing.assert_close(parameters, attack.kept[number - number % 2]["target"], rtol=1e-4, atol=1e-5)
+
+
+def test_a_bad_model_is_kept_when_a_run_goes_on(tmp_path):
+    whole, first, resumed = (module() for _ in range(3))
+    run = trainer(tmp_path, Trapsetter(interval=3), FedAvg(), rounds=4)
+    run.fit(whole, datamodule=TinyData())
+    run = trainer(tmp_path, Trapsetter(interval=3), FedAvg(), rounds=2)
+    run.fit(first, datamodule=TinyData())
+    run.save_checkpoint(tmp_path / "two.ckpt")
+    run = trainer(tmp_path, Trapsetter(interval=3), FedAvg(), rounds=4)
+    run.fit(resumed, datamodule=TinyData(), ckpt_path=tmp_path / "two.ckpt", weights_only=True)
+    assert torch.equal(parameters_of(resumed), parameters_of(whole))
+
+
+def test_padding_counts_for_no_accuracy():
+    labels, weights = torch.tensor([[[1, 0, 0]], [[1, 1, 0]]]), torch.tensor([[[1.0, 1.0, 0.0]], [[1.0, 0.0, 0.0]]])
+    batches = LocalBatches(torch.zeros(2, 1, 3, 4), labels, weights, torch.tensor([2, 1]))
+    always_0 = SimpleNamespace(logits=lambda step, features: torch.tensor([1.0, 0.0]).expand(len(features), 2))
+    assert accuracy_of(always_0, batches, torch.zeros(5)) == pytest.approx(1 / 3)
+    assert accuracy_of(always_0, batches._replace(weights=None), torch.zeros(5)) == pytest.approx(1 / 2)
+    assert accuracy_of(always_0, batches._replace(weights=0 * weights), torch.zeros(5)) == 0.0
+
+
+def test_nothing_is_sent_before_anyone_has_looked_for_a_bad_model():
+    malicious = torch.tensor([False, True])
+    federation = hostile.federation_of(num_examples=torch.ones(2), malicious=malicious)
+    assert Trapsetter().craft(hostile.round_of(federation, torch.ones(2, 2), torch.ones(2))) is None

@@ -7,6 +7,8 @@ from torch.testing import assert_close
 
 from flt import functional as F
 from flt.functional.attacks.omniscient.spread import PRECISE
+from flt.functional.attacks.omniscient.trapsetter import lowest_step
+from flt.functional.layout import layout_of
 
 BENIGN = torch.tensor([[1.0, 2.0, 0.0], [3.0, 0.0, 1.0], [2.0, 4.0, -1.0], [2.0, 2.0, 4.0]], dtype=torch.float64)
 HONEST, MALICIOUS = torch.cat([BENIGN, torch.zeros(3, 3)]), torch.arange(7) >= 4
@@ -124,6 +126,29 @@ def test_rop_beside_the_vector_of_ones_and_without_a_direction():
     assert torch.equal(moves[0], moves[1])
     assert not torch.equal(moves[0], moves[2])
     assert_close(F.rop(0 * updates, malicious, zero, z=1.0)[2], torch.full_like(zero, 0.5))
+
+
+def test_trapsetter_moves_the_plain_mean_to_its_step():
+    updates, malicious = sample(0)
+    step = torch.arange(6.0).double()
+    assert_close(F.trapsetter(updates, malicious, step, scale=0.5).mean(dim=0), 0.5 * step)
+
+
+def test_models_among_which_trapsetter_looks_for_the_worst():
+    model, directions = torch.tensor([3.0, 4.0, 0.0, -2.0]), torch.tensor([[1.0, 1.0, 5.0, 1.0], [0.0, 2.0, 1.0, 3.0]])
+    layout, tried = layout_of({"weight": (2,), "bias": (1,), "scale": (1,)}), []
+
+    def accuracy(step):
+        tried.append(step)
+        return 0.25 if len(tried) in (8, 20) else 0.5
+
+    found = lowest_step(model, directions, layout, accuracy, radius=2.0)
+    assert len(tried) == 25
+    assert torch.equal(found, tried[7])  # the first of the two
+    first, second = tried[7] - tried[2], tried[7] - tried[6]
+    assert_close(tried[0], -2.5 * (first + second))
+    assert_close(first, torch.tensor([2.0**0.5, 2.0**0.5, 0.0, 0.8]))  # 2 / 5 of the norms 5, 0 and 2
+    assert_close(second, torch.tensor([0.0, 2.0, 0.0, 0.8]))
 
 
 @pytest.mark.parametrize(

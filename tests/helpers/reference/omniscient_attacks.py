@@ -192,3 +192,16 @@ def rop(given, draws, knowledge="full", z="formula", angle=90.0, location_share=
         location = location_share * a + (1 - location_share) * mu
         result.append(copies(updates, malicious, location + length * direction))
     return result
+
+
+def trapsetter(given, draws, target, knowledge="full", scale=1.0):
+    """What is sent in rounds that follow one another, on the way to a model of which every parameter is ``target``."""
+    result = []
+    for updates, malicious, _, parameters in given:
+        rows, n, m = known(updates, malicious, knowledge), len(updates), int(malicious.sum())
+        if len(rows) == 0:
+            result.append(updates.copy())
+            continue
+        vector = scale * n / m * (target - parameters) - (n - m) / m * rows.mean(axis=0)
+        result.append(copies(updates, malicious, vector))
+    return result

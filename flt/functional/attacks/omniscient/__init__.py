@@ -7,5 +7,6 @@ from flt.functional.attacks.omniscient.mimic import mimic
 from flt.functional.attacks.omniscient.min_max import min_max
 from flt.functional.attacks.omniscient.min_sum import min_sum
 from flt.functional.attacks.omniscient.rop import rop
+from flt.functional.attacks.omniscient.trapsetter import trapsetter
 
-__all__ = ["alie", "alie_shift", "byz_mean", "ipm", "mimic", "min_max", "min_sum", "rop"]
+__all__ = ["alie", "alie_shift", "byz_mean", "ipm", "mimic", "min_max", "min_sum", "rop", "trapsetter"]

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import reference.omniscient_attacks as reference
 import torch
+from torch import Tensor
 
 import callbacks
 from catalogue.row import Attack, Sent
 from flt import functional as F
 from flt.federation import Attack as Plugin
+from flt.federation import LocalWork, Round
 
 BENIGN = [[1.0, 2.0, 0.0], [3.0, 0.0, 1.0], [2.0, 4.0, -1.0], [2.0, 2.0, 4.0]]
 HONEST, MALICIOUS = [*BENIGN, *[[9.0, -9.0, 9.0]] * 3], [False] * 4 + [True] * 3
@@ -33,6 +35,17 @@ def _row(
         needs_benign=True,
         **row,
     )
+
+
+class Planted(callbacks.Trapsetter):
+    """The attack with a bad model that nobody has to look for; tests/callbacks/attacks has the search."""
+
+    def prepare(self, local: LocalWork) -> None:
+        """Keeps nothing."""
+
+    def craft(self, round: Round) -> Tensor | None:
+        planted = {"target": torch.full_like(round.parameters, 0.3)}
+        return super().craft(round.replace(memory=round.memory or planted))
 
 
 PARTIAL = {"knowledge": "partial"}
@@ -127,6 +140,14 @@ ATTACKS = [
             golden([0.815100, 0.647150, 0.739600], z=1.0)._replace(**MOVED),
             golden([1.184900, -0.647150, -0.739600], z=1.0, angle=270.0)._replace(**MOVED),
         ],
+        needs_benign=True,
+    ),
+    Attack(
+        "Trapsetter",
+        Planted,
+        rounds=partial(reference.trapsetter, target=0.3),
+        settings=[PARTIAL, {"scale": 2.0}],
+        golden=[golden([-1 / 3, -1 / 3, 1.0])._replace(memory={"target": torch.ones(3)})],
         needs_benign=True,
     ),
 ]
