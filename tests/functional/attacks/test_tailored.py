@@ -112,7 +112,22 @@ def test_how_often_the_rule_is_asked(attack, times):
         asked.clear()
         attack(normal(7, 3), MALICIOUS, lambda updates: asked.append(1) or F.median(updates), search=search)
         assert len(asked) == times * each
+    asked.clear()
+
+    def told(updates):
+        asked.append(1)
+        return updates[0] if len(asked) == 1 else updates.mean(dim=0)
+
+    F.tailored_attack(normal(7, 3), MALICIOUS, told)
+    assert len(asked) == 21
+    asked.clear()
+    F.tailored_attack(normal(7, 3), MALICIOUS, told, objective="deviation", evaluations=4)
+    assert len(asked) == 4
+    asked.clear()
+    F.cosine_attack(normal(7, 3), MALICIOUS, torch.ones(3), told, perturbation="std")
+    assert len(asked) == 20
     asked.clear()  # nothing to search for
+    F.cosine_attack(normal(7, 3), MALICIOUS, torch.ones(3), asked.append, cosines=[0.3])
     attack(torch.zeros(7, 3), MALICIOUS, asked.append)
     attack(normal(7, 3), torch.zeros(7, dtype=torch.bool), asked.append)
     assert not asked
@@ -132,3 +147,50 @@ def test_the_search_does_at_least_the_harm_of_what_it_tries():
     assert both == max(minus, plus)
     assert minus != plus
     assert harm(F.optimized_ipm(updates, malicious, F.median)) > harm(updates)
+
+
+def test_the_harm_of_an_attack_on_the_trimmed_mean_ends_where_it_is_trimmed():
+    """The example of the catalogue: four benign updates and a malicious one, one of each side trimmed."""
+    benign = torch.tensor([[1.0, 2.0, 0.0], [3.0, 0.0, 1.0], [2.0, 4.0, -1.0], [2.0, 2.0, 4.0]], dtype=torch.float64)
+    updates, malicious = torch.cat([benign, benign[:1]]), torch.arange(5) == 4
+    sent = F.tailored_attack(updates, malicious, lambda rows: F.trimmed_mean(rows, trim=1), perturbation="unit")
+    aggregate = F.trimmed_mean(sent, trim=1)
+    assert_close(aggregate, torch.tensor([5 / 3, 4 / 3, 0.0], dtype=torch.float64))
+    assert float((aggregate - benign.mean(dim=0)).norm()) == pytest.approx(1.247219, abs=1e-6)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@quickly
+def test_krum_picks_what_is_tailored_to_it_and_nothing_further(seed):
+    """Or it is where Min-Max ends; the mean itself where Krum picks nothing on the way."""
+    updates, malicious = normal(9, 5, seed=seed), torch.arange(9) < 2
+    mean = updates[2:].mean(dim=0)
+
+    def rule(rows):
+        return F.krum(rows, num_byzantine=2)
+
+    def is_picked(crafted):
+        sent = updates.clone()
+        sent[malicious] = crafted
+        return torch.equal(rule(sent), crafted)
+
+    crafted, allowed = F.tailored_attack(updates, malicious, rule)[0], F.min_max(updates, malicious)[0]
+    stretch = float((crafted - mean).norm() / (allowed - mean).norm())
+    assert 0.0 <= stretch < 1.0
+    assert is_picked(crafted) or stretch == 0.0
+    assert stretch > 1 - 1e-5 or not is_picked(crafted + 1e-5 * (allowed - mean))
+
+
+def test_cosines_and_lengths():
+    updates, root = normal(7, 9), normal(9, seed=3)
+    for perturbation in ("sign", "std"):
+        for cosine in (0.05, 0.5, 1.0):
+            settings = {"perturbation": perturbation, "cosines": [cosine]}
+            sent = F.cosine_attack(updates, MALICIOUS, root, F.median, **settings)[0]
+            assert float(sent.norm()) == pytest.approx(float(root.norm()))
+            assert float(F.cosine_similarity(sent[None], root)) == pytest.approx(cosine)
+    # Nothing of the sign is orthogonal to the root update, nor of the deviation: of a coordinate something is.
+    same = torch.ones(7, 4, dtype=torch.float64)
+    sent = F.cosine_attack(same, MALICIOUS, same[0], F.median, cosines=[0.5])[0]
+    assert float(F.cosine_similarity(sent[None], same[0])) == pytest.approx(0.5)
+    assert torch.equal(F.cosine_attack(updates, MALICIOUS, 0 * root, F.median), updates)

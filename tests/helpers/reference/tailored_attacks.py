@@ -108,3 +108,84 @@ def optimized_alie(updates, malicious, rule, sign="both", ddof=0, **settings):
 def optimized_ipm(updates, malicious, rule, **settings):
     line = lambda rows: (np.zeros(rows.shape[1]), -rows.mean(axis=0))  # noqa: E731
     return optimized(updates, malicious, rule, [line], **settings)
+
+
+def unit(vector):
+    length = np.linalg.norm(vector)
+    return vector / length if length > 0 else np.zeros(len(vector))
+
+
+def min_max_gamma(rows, direction):
+    """The largest gamma at which ``mean + gamma direction`` is within the largest distance of every row, by halving."""
+    mean, bound = sum(rows) / len(rows), max(np.sum((a - b) ** 2) for a in rows for b in rows)
+    if not direction.any() or bound == 0:
+        return 0.0
+    low, high = 0.0, 2 * math.sqrt(bound) / np.linalg.norm(direction)
+    for _ in range(200):
+        middle = (low + high) / 2
+        fits = max(np.sum((mean + middle * direction - row) ** 2) for row in rows) <= bound
+        low, high = (middle, high) if fits else (low, middle)
+    return low
+
+
+def tailored_attack(
+    updates, malicious, rule, knowledge="full", perturbation="std", objective="auto", gamma_init=None, evaluations=20
+):
+    rows = known(updates, malicious, knowledge)
+    if len(rows) == 0:
+        return updates.copy()
+    mean, deviation = sum(rows) / len(rows), deviation_of(rows, 0)
+    directions = {"std": deviation, "minus_std": -deviation, "sign": -np.sign(mean), "unit": -unit(mean)}
+    direction = directions[perturbation]
+    first = min_max_gamma(rows, direction) / 2 if gamma_init is None else gamma_init
+    if first == 0 or not direction.any():
+        return copies(updates, malicious, mean)
+
+    def answer(gamma):
+        return asked(rule, updates, malicious, knowledge, mean + gamma * direction)
+
+    stand_ins = np.array([update for update, bad in zip(updates, malicious, strict=True) if bad])
+    honest, places = updates.copy(), np.cumsum(malicious) - 1
+    for i, bad in enumerate(malicious):
+        if knowledge == "partial" and not bad:
+            honest[i] = stand_ins[(i - places[i] - 1) % len(stand_ins)]
+    answered = rule(honest)
+    if objective == "auto" and any((row == answered).all() for row in honest):
+        gamma, step, best = first, first / 2, 0.0
+        for _ in range(evaluations):
+            if (answer(gamma) == mean + gamma * direction).all():
+                best, gamma = gamma, gamma + step
+            else:
+                gamma -= step
+            step /= 2
+    else:
+        best, _ = two_sided(
+            lambda gamma: np.linalg.norm(answer(gamma) - mean), evaluations, delta=first, cap=1e3 * first
+        )
+    return copies(updates, malicious, mean + best * direction)
+
+
+def orthogonal(vectors, direction):
+    for vector in vectors:
+        rest = vector - np.dot(vector, direction) * direction
+        if np.linalg.norm(rest) > 1e-9 * np.linalg.norm(vector):
+            return unit(rest - np.dot(rest, direction) * direction)
+    return np.zeros(len(direction))
+
+
+def cosine_attack(updates, malicious, root, rule, knowledge="full", perturbation="sign", cosines=None):
+    rows = known(updates, malicious, knowledge)
+    if len(rows) == 0 or not root.any():
+        return updates.copy()
+    mean, deviation, length = sum(rows) / len(rows), deviation_of(rows, 0), np.linalg.norm(root)
+    small = (np.arange(len(root)) == np.argmin(np.abs(root))).astype(float)
+    leaning = {"sign": [-np.sign(mean), deviation, small], "std": [deviation, -np.sign(mean), small]}
+    across = orthogonal(leaning[perturbation], unit(root))
+    worst, best = -math.inf, None
+    for side in {"sign": [1], "std": [1, -1]}[perturbation]:
+        for c in [0.05 + 0.1 * k for k in range(10)] if cosines is None else cosines:
+            vector = length * (c * unit(root) + side * math.sqrt(1 - c**2) * across)
+            harm = np.linalg.norm(asked(rule, updates, malicious, knowledge, vector) - mean)
+            if harm > worst * (1 + 1e-6):
+                worst, best = harm, vector
+    return copies(updates, malicious, best)

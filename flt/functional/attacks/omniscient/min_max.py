@@ -54,13 +54,13 @@ def min_max(
         return updates
     spread = Spread.of(updates, rows, perturbation)
     if search == "closed":
-        return sent(updates, malicious, spread.reached(_furthest(spread)))
+        return sent(updates, malicious, spread.reached(largest_stretch(spread)))
     gamma = bisection(lambda tried: bool(spread.distances(tried).max() <= spread.largest_distance), gamma_init)
     return sent(updates, malicious, spread.reached(gamma))
 
 
-def _furthest(spread: Spread) -> Tensor:
-    """The largest gamma in closed form; 0 without a direction."""
+def largest_stretch(spread: Spread) -> Tensor:
+    """The largest gamma of `min_max`, a scalar, in closed form; 0 without a direction."""
     left = (spread.largest_distance - spread.squares).clamp(min=0.0)
     reach = (spread.along.square() + spread.square * left).sqrt() - spread.along
     return torch.where(spread.square > 0, reach.min().clamp(min=0.0) / spread.square, 0.0)

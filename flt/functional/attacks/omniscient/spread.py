@@ -83,7 +83,7 @@ class Spread:
         return self.squares + 2.0 * stretch * self.along + stretch**2 * self.square
 
 
-def bisection(is_hidden: Callable[[float], bool], start: float) -> float:
+def bisection(is_hidden: Callable[[float], bool], start: float, *, precision: float = PRECISE) -> float:
     """A large stretch at which an update is hidden, found by halving steps as in Shejwalkar and Houmansadr's notebooks.
 
     It is never above ``2 start``, and 0 where nothing was found.
@@ -91,13 +91,14 @@ def bisection(is_hidden: Callable[[float], bool], start: float) -> float:
     Args:
         is_hidden: Whether the update is hidden at a stretch.
         start: The first stretch that is tried; the first step is half of it.
+        precision: The step after which it ends.
 
     Example:
         >>> round(bisection(lambda stretch: stretch <= 3.0, 10.0), 4)
         3.0
     """
     found, tried, step = 0.0, start, start / 2.0
-    while abs(found - tried) > PRECISE:
+    while abs(found - tried) > precision:
         if is_hidden(tried):
             found, tried = tried, tried + step
         else:

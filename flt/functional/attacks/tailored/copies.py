@@ -46,7 +46,18 @@ class Copies:
         if knowledge == "partial":
             own = self.places[torch.arange(len(self.others), device=updates.device) % len(self.places)]
             self.imagined[self.others] = updates[own]
+        self.honest = updates[self.places]
         self.is_finite = all_finite(self.imagined) and all_finite(axes)
+
+    def is_picked(self, *factors: float) -> bool:
+        """Whether the rule's answer to ``vector(*factors)`` is that vector as the malicious clients send it."""
+        answer = self.answer(*factors)
+        return torch.equal(answer, self.imagined[self.places[0]])
+
+    def rule_picks(self) -> bool:
+        """Whether the rule answers with one of the updates as it is, where malicious clients send honest ones."""
+        self.imagined[self.places] = self.honest
+        return bool((self.imagined == self.rule(self.imagined)).all(dim=1).any())
 
     def vector(self, *factors: float) -> Tensor:
         """The combination of the axes with these factors, float64, shape ``[num_params]``."""

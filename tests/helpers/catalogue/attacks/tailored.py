@@ -42,6 +42,31 @@ def _row(make: Callable[..., Plugin], function: Callable[..., Tensor], expected:
     )
 
 
+def _krum(u: Tensor) -> Tensor:
+    """Krum with two neighbours, and the first of fewer updates than three."""
+    return F.krum(u, num_byzantine=0, num_neighbours=2) if len(u) > 2 else u[0].clone()
+
+
+def _krum_reference(u: np.ndarray) -> np.ndarray:
+    return reference.krum(u, 0, 2) if len(u) > 2 else u[0]
+
+
+def _tailored(name: str, rule: Callable[..., Tensor], expected: Callable[..., np.ndarray], **row: Any) -> Attack:
+    return Attack(
+        name,
+        callbacks.TailoredAttack,
+        lambda u, m, root, g, rule=rule, **s: F.tailored_attack(u, m, rule, generator=g, **s),
+        lambda u, m, root, draws, **s: tailored.tailored_attack(u, m, expected, **s),
+        rule=rule,
+        needs_benign=True,
+        **row,
+    )
+
+
+def _cosine(u: Tensor, m: Tensor, root: Tensor, g: Any, rule: Any = F.median, **settings: Any) -> Tensor:
+    return F.cosine_attack(u, m, root, rule, generator=g, **settings)
+
+
 BYZFL, FEW = {"search": "byzfl"}, {"evaluations": 5, "delta": 0.3, "ratio": 0.5, "cap": 0.8}
 
 ATTACKS = [
@@ -61,5 +86,48 @@ ATTACKS = [
         tailored.optimized_ipm,
         settings=[{"knowledge": "partial"}, BYZFL, FEW],
         golden=[_golden([-20.0, -20.0, -10.0], **BYZFL), _golden([-2.0, -2.0, -1.0])],
+    ),
+    _tailored(
+        "TailoredAttack",
+        F.median,
+        reference.median,
+        settings=[
+            {"knowledge": "partial"},
+            {"perturbation": "sign", "gamma_init": 0.1},
+            {"perturbation": "unit", "evaluations": 4, "objective": "deviation"},
+        ],
+    ),
+    _tailored(
+        "TailoredAttack-Krum",
+        _krum,
+        _krum_reference,
+        settings=[
+            {"knowledge": "partial"},
+            {"perturbation": "sign", "evaluations": 8},
+            {"perturbation": "unit", "gamma_init": 0.3},
+            {"objective": "deviation"},
+        ],
+        golden=[
+            Sent(HONEST[:5], MALICIOUS[:5], [*BENIGN, [0.754322, 0.754322, 0.377161]], {"perturbation": "unit"}),
+            _golden([-11.333321, -11.333321, -5.666660], perturbation="unit", gamma_init=10.0),  # gamma is 19.99998
+        ],
+    ),
+    Attack(
+        "CosineAttack",
+        callbacks.CosineAttack,
+        _cosine,
+        lambda u, m, root, draws, **s: tailored.cosine_attack(u, m, root, reference.median, **s),
+        settings=[{"knowledge": "partial"}, {"perturbation": "std"}, {"cosines": (0.7,)}],
+        golden=[
+            Sent(
+                HONEST,
+                MALICIOUS,
+                [*BENIGN, *[[1.612372, 1.612372, -1.949490]] * 3],
+                {"cosines": (0.5,)},
+                root=[2.0, 2.0, 1.0],
+            )
+        ],
+        rule=F.median,
+        needs_benign=True,
     ),
 ]
