@@ -30,6 +30,8 @@ from callbacks import (
     LabelFlipping,
     Median,
     MetricsLogger,
+    Neurotoxin,
+    ProjectedBackdoor,
     ScalingAttack,
     TrimAttack,
 )
@@ -87,6 +89,8 @@ CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "schedule": lambda: ([FedAvg(), ScalingAttack(0.4, ramp=3, redraw=True)], {"clients_per_round": 9}),
     "groups": lambda: ([FLTrust(), AttackGroups([ScalingAttack(0.2), TrimAttack(0.1, every=2)])], {}),
     "images, lfr": lambda: ([LFR(), LabelFlipping()], images()),
+    "projected": lambda: ([FedAvg(), ProjectedBackdoor(epochs=2)], {"clients_per_round": 7}),
+    "images, neurotoxin": lambda: ([FLTrust(), Neurotoxin()], images()),
     "images, fltrust": lambda: ([FLTrust(), ScalingAttack()], images()),
 }
 

@@ -168,6 +168,10 @@ class Learning(Attack):
         self.seen.append((local.number, local.memory["value"]))
         alone = local.of(torch.tensor([0]), {})
         assert len(alone.sgd(alone.batches).updates) == len(alone.trained.updates) == 1
+        other = local.of(local.client_ids >= 0, {}, local.federation.replace(seed=1))
+        assert torch.equal(other.client_ids, local.client_ids)
+        draws = [torch.rand(1, generator=each.generator("own")) for each in (local, alone, other)]
+        assert [bool(draw == draws[0]) for draw in draws] == [True, True, False]
         return local.sgd(local.batches, lr=-0.01)
 
 
