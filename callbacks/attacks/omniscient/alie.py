@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
+from callbacks.attacks.omniscient.known import warn_of_one_known
 from callbacks.attacks.omniscient.shift import check_ddof, check_shift, warn_of_shift
 from flt.errors import check_choice
 from flt.federation import Attack, Federation, Round
@@ -43,8 +44,9 @@ class ALIE(Attack):
         self.z, self.sign, self.ddof = z, sign, ddof
 
     def check(self, federation: Federation) -> None:
-        """Warns where the formula for z has no answer."""
+        """Warns where the formula for z has no answer, or too little is known."""
         warn_of_shift(self.z, federation)
+        warn_of_one_known(self, federation)
 
     def craft(self, round: Round) -> Tensor:
         """Applies `flt.functional.attacks.omniscient.alie`."""

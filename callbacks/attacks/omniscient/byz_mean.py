@@ -4,9 +4,10 @@ from typing import Any
 
 from torch import Tensor
 
+from callbacks.attacks.omniscient.known import warn_of_one_known
 from callbacks.attacks.omniscient.shift import check_ddof
 from flt.errors import check_positive
-from flt.federation import Attack, Round
+from flt.federation import Attack, Federation, Round
 from flt.functional.attacks.omniscient.byz_mean import byz_mean
 
 
@@ -37,6 +38,10 @@ class ByzMean(Attack):
         check_positive("attack.z", z)
         check_ddof(ddof)
         self.z, self.ddof = z, ddof
+
+    def check(self, federation: Federation) -> None:
+        """Warns where too little is known."""
+        warn_of_one_known(self, federation)
 
     def craft(self, round: Round) -> Tensor:
         """Applies `flt.functional.attacks.omniscient.byz_mean`."""

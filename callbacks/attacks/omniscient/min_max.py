@@ -5,7 +5,8 @@ from typing import Any
 from torch import Tensor
 
 from callbacks.attacks.omniscient.hidden import GAMMA_INIT, check_hidden
-from flt.federation import Attack, Round
+from callbacks.attacks.omniscient.known import warn_of_one_known
+from flt.federation import Attack, Federation, Round
 from flt.functional.attacks.omniscient.min_max import min_max
 from flt.functional.attacks.omniscient.spread import Perturbation, Search
 
@@ -46,6 +47,10 @@ class MinMax(Attack):
         super().__init__(**settings)
         check_hidden(perturbation, search, gamma_init)
         self.perturbation, self.search, self.gamma_init = perturbation, search, gamma_init
+
+    def check(self, federation: Federation) -> None:
+        """Warns where too little is known."""
+        warn_of_one_known(self, federation)
 
     def craft(self, round: Round) -> Tensor:
         """Applies `flt.functional.attacks.omniscient.min_max`."""

@@ -5,8 +5,9 @@ from typing import Any
 from torch import Tensor
 
 from callbacks.attacks.omniscient.hidden import GAMMA_INIT, check_hidden
+from callbacks.attacks.omniscient.known import warn_of_one_known
 from flt.errors import check_choice
-from flt.federation import Attack, Round
+from flt.federation import Attack, Federation, Round
 from flt.functional.attacks.omniscient.min_sum import Bound, min_sum
 from flt.functional.attacks.omniscient.spread import Perturbation, Search
 
@@ -50,6 +51,10 @@ class MinSum(Attack):
         check_hidden(perturbation, search, gamma_init)
         check_choice("attack.bound", bound, Bound)
         self.perturbation, self.bound, self.search, self.gamma_init = perturbation, bound, search, gamma_init
+
+    def check(self, federation: Federation) -> None:
+        """Warns where too little is known."""
+        warn_of_one_known(self, federation)
 
     def craft(self, round: Round) -> Tensor:
         """Applies `flt.functional.attacks.omniscient.min_sum`."""

@@ -1,9 +1,8 @@
 """The settings of attacks that shift a mean by some standard deviations."""
 
-import math
-
 from lightning.pytorch.utilities import rank_zero_warn
 
+from callbacks.attacks.omniscient.known import counts
 from flt.errors import InputError, check_not_negative
 from flt.federation import Federation
 from flt.functional.attacks.omniscient.alie import Shift, alie_shift
@@ -25,12 +24,11 @@ def check_ddof(ddof: int) -> None:
 
 def warn_of_shift(z: Shift, federation: Federation) -> None:
     """Warns where ``attack.z=formula`` has no answer, or 0, for the clients of a round."""
-    num_clients = federation.clients_per_round
-    num_malicious = math.ceil(federation.num_malicious * num_clients / federation.num_clients)
+    num_clients, num_malicious = counts(federation)
     if z != "formula" or not 0 < num_malicious < num_clients:
         return
-    found, counts = alie_shift(num_clients, num_malicious), f"{num_malicious} malicious of {num_clients} clients"
+    found, given = alie_shift(num_clients, num_malicious), f"{num_malicious} malicious of {num_clients} clients"
     if found == 0.0:
-        rank_zero_warn(f"attack.z=formula is 0 with {counts}, so that nothing is shifted: set a number, such as 1.5")
+        rank_zero_warn(f"attack.z=formula is 0 with {given}, so that nothing is shifted: set a number, such as 1.5")
     elif num_malicious > num_clients // 2:
-        rank_zero_warn(f"attack.z=formula is undefined with {counts}, a majority: z={found:.3g} is used in its place")
+        rank_zero_warn(f"attack.z=formula is undefined with {given}, a majority: z={found:.3g} is used in its place")

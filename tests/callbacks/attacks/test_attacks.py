@@ -37,6 +37,7 @@ from flt.federation import Round
 from flt.functional import finite_rows
 
 pytestmark = [
+    pytest.mark.filterwarnings("ignore:.* sends the one (benign|malicious) update that it knows"),  # of few clients
     pytest.mark.filterwarnings("ignore:attack.fraction=0.5 has no effect"),  # of NoAttack
     pytest.mark.filterwarnings("ignore:(updates with a NaN|a round had no usable aggregate)"),  # of what sends such
 ]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import Recorder, TinyData, module, parameters_of, trainer
 
-from callbacks import ALIE, IPM, ROP, ByzMean, FedAvg, Mimic, MinMax, MinSum, Trapsetter
+from callbacks import ALIE, IPM, ROP, ByzMean, FedAvg, Mimic, MinMax, MinSum, Trapsetter, TrimmedMean
 from callbacks.attacks.omniscient.trapsetter import accuracy_of
 from flt.clients.batches import LocalBatches
 from flt.errors import InputError
@@ -69,6 +69,26 @@ def test_where_the_formula_for_z_has_no_answer(attack, num_clients, num_maliciou
         attack(z="formula").check(federation)
 
 
+@pytest.mark.parametrize("attack", [ALIE, ByzMean, MinMax, MinSum])
+@pytest.mark.parametrize(
+    ("knowledge", "num_malicious", "message"),
+    [
+        ("full", 4, "sends the one benign update that it knows, with 4 malicious of 5 clients in a round"),
+        ("partial", 1, "sends the one malicious update that it knows, with 1 malicious of 5 clients in a round"),
+        ("full", 1, None),
+        ("partial", 4, None),
+        ("partial", 0, None),
+    ],
+)
+def test_a_single_update_to_hide_in(attack, knowledge, num_malicious, message):
+    federation = hostile.federation_of(num_examples=torch.ones(5), malicious=torch.arange(5) < num_malicious)
+    if message is None:
+        attack(knowledge=knowledge).check(federation)
+        return
+    with pytest.warns(UserWarning, match=f"{attack.__name__} {message} and knowledge={knowledge}"):
+        attack(knowledge=knowledge).check(federation)
+
+
 @pytest.mark.parametrize("attack", [MinMax, MinSum])
 def test_a_first_step_that_nothing_starts_with(attack):
     with pytest.warns(UserWarning, match=r"attack\.gamma_init=3\.0 has no effect with search=closed"):
@@ -96,16 +116,14 @@ class Noting(Trapsetter):
     def prepare(self, local):
         found = super().prepare(local)
         if found is not None:
-            batches = local.batches
-            scores = local.logits(found["target"] - local.parameters, batches.features.flatten(0, 2))
-            self.accuracies.append(float((scores.argmax(dim=1) == batches.labels.flatten()).float().mean()))
+            self.accuracies.append(accuracy_of(local, local.batches, found["target"] - local.parameters))
         self.kept.append(found)
         return found
 
 
 def test_the_global_model_is_replaced_by_a_bad_one(fit):
     attack, recorder = Noting(fraction=0.3, interval=2), Recorder()
-    fit(attack, FedAvg(), recorder, rounds=4, data=TinyData(sizes=(16,) * 10))  # whose mean is plain
+    fit(attack, TrimmedMean(0), recorder, rounds=4)  # the plain mean, whatever a client's number of examples
     assert [found is None for found in attack.kept] == [False, True, False, True]
     assert max(attack.accuracies) < 0.4
     for number, parameters in enumerate(recorder.parameters):
