@@ -9,7 +9,7 @@ from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule
 from flt.federation import Federation, Memory, Round
 from flt.server.draws import DrawnRound, RoundDraws, as_seen
-from flt.server.local_work import Attackers, LocalRound, WorkOfClients
+from flt.server.local_work import Attackers, LocalData, LocalRound, WorkOfClients
 from flt.server.processes import Processes
 from flt.server.root_data import RootData
 
@@ -60,7 +60,7 @@ class Cohort:
         Yields:
             This process's parts; at least one, which may have no clients.
         """
-        federation, drawn = self.federation, self.draws(number)
+        federation, drawn = self.federation, self.draws(number) if attackers is None else attackers.work.round.drawn
         attacking = federation.attackers(number)
         parameters = self.training.flat.flatten()
         server = None if self.root_data is None else self.root_data.of(number, client_lr, parameters)
@@ -95,10 +95,12 @@ class Cohort:
 
     def work_of_attackers(self, number: int, client_lr: float, memory: Memory) -> WorkOfClients:
         """The local work of all malicious clients of a round; ``memory`` is what their attack has kept."""
-        parameters = self.training.flat.flatten()
-        round = LocalRound(self.training, self.draws, number, client_lr, parameters)
-        ids = round.drawn.client_ids
-        return WorkOfClients(round, ids[self.federation.attackers(number)[ids]], memory, self.federation)
+        parameters, drawn = self.training.flat.flatten(), self.draws(number)
+        return LocalRound(self._local_data, number, client_lr, parameters, drawn).work(memory)
+
+    @cached_property
+    def _local_data(self) -> LocalData:
+        return LocalData(self.training, self.draws)
 
     @cached_property
     def clients_per_part(self) -> int:

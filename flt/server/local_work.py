@@ -24,27 +24,16 @@ from flt.server.draws import DrawnRound, RoundDraws, augmented, normalized
 
 
 @dataclass(frozen=True)
-class LocalRound:
-    """What the malicious clients of a round share.
+class LocalData:
+    """What malicious clients train with, for a whole run.
 
     Args:
         training: Local training of the global model.
         draws: What draws the rounds.
-        number: The round, counted from 0.
-        client_lr: The clients' learning rate in it.
-        parameters: The global model's at its start.
     """
 
     training: LocalTraining
     draws: RoundDraws
-    number: int
-    client_lr: float
-    parameters: Tensor
-
-    @cached_property
-    def drawn(self) -> DrawnRound:
-        """The round as it was drawn."""
-        return self.draws(self.number)
 
     @cached_property
     def honest_draws(self) -> RoundDraws:
@@ -52,11 +41,6 @@ class LocalRound:
         federation = self.draws.federation
         federation = federation.replace(clients=federation.honest or federation.clients, honest=None, groups=())
         return replace(self.draws, federation=federation, needs_root=False)
-
-    @cached_property
-    def honest_drawn(self) -> DrawnRound:
-        """The round as it was drawn without the attack."""
-        return self.honest_draws(self.number)
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -68,6 +52,35 @@ class LocalRound:
         if layer is None:
             return self.training
         return replace(self.training, network=Encoder(self.training.network, layer))
+
+
+@dataclass(frozen=True)
+class LocalRound:
+    """What the malicious clients of a round share.
+
+    Args:
+        run: What stays the same.
+        number: The round, counted from 0.
+        client_lr: The clients' learning rate in it.
+        parameters: The global model's at its start.
+        drawn: The round as it was drawn.
+    """
+
+    run: LocalData
+    number: int
+    client_lr: float
+    parameters: Tensor
+    drawn: DrawnRound
+
+    @cached_property
+    def honest_drawn(self) -> DrawnRound:
+        """The round as it was drawn without the attack."""
+        return self.run.honest_draws(self.number)
+
+    def work(self, memory: Memory) -> "WorkOfClients":
+        """The local work of all malicious clients of the round; ``memory`` is what their attack has kept."""
+        federation, ids = self.run.draws.federation, self.drawn.client_ids
+        return WorkOfClients(self, ids[federation.attackers(self.number)[ids]], memory, federation)
 
 
 @dataclass(frozen=True)
@@ -140,12 +153,12 @@ class WorkOfClients:
             row[: each.shape[0], : each.shape[1]] = each
         batches = replace(drawn, rows=padded, source=source).batches(slice(None))
         batches = batches._replace(steps=taken if len(set(taken.tolist())) > 1 else None)
-        return augmented(self.round.draws.data, batches, self._augmentation(padded, kind))
+        return augmented(self.round.run.draws.data, batches, self._augmentation(padded, kind))
 
     def _passes(self, held: ClientData, client: int, epochs: int, steps: int | None, stream: str) -> Tensor:
         """Rows of one client's batches, shape ``[num_steps, batch_size]``."""
         start, size = int(held.offsets[client]), int(held.sizes[client])
-        width = min(self.round.draws.data.batch_size, size)
+        width = min(self.round.run.draws.data.batch_size, size)
         if not size:
             return torch.zeros(0, 0, dtype=torch.long)
         num_steps = -(-epochs * size // width) if steps is None else steps
@@ -154,7 +167,7 @@ class WorkOfClients:
         return torch.cat(passes)[: num_steps * width].view(num_steps, width) + start
 
     def _augmentation(self, rows: Tensor, stream: str) -> Tensor | None:
-        inputs = self.round.draws.data.inputs
+        inputs = self.round.run.draws.data.inputs
         if not inputs.augments or not len(rows):
             return None
         sources = [self.generator(f"{stream}, augmentation", client) for client in self.client_ids.tolist()]
@@ -184,26 +197,26 @@ class WorkOfClients:
             self._check_rows("start", start.updates, len(self.parameters))
         updates, statistics = (None, None) if start is None else (start.updates, start.statistics)
         recipe = Recipe(loss, mask, project, updates, statistics, before)
-        seen = normalized(self.round.draws.data, batches)
+        seen = normalized(self.round.run.draws.data, batches)
         with torch.enable_grad():
-            return self.round.training_before(before).by_recipe(seen, recipe, client_lr=lr)
+            return self.round.run.training_before(before).by_recipe(seen, recipe, client_lr=lr)
 
     def usual_loss(self, scores: Tensor, labels: Tensor, weights: Tensor, update: Tensor | None = None) -> Tensor:
         """The loss that clients usually minimise."""
-        return batch_loss(scores, labels, weights, self.round.training.loss_reduction)
+        return batch_loss(scores, labels, weights, self.round.run.training.loss_reduction)
 
     def logits(self, updates: Tensor, features: Tensor, statistics: Tensor | None = None) -> Tensor:
         """Class scores of ``w + updates``."""
         if updates.ndim == 1:
             return self.logits(updates[None], features, None if statistics is None else statistics[None])[0]
-        training, data = self.round.training, self.round.draws.data
+        training, data = self.round.run.training, self.round.run.draws.data
         if features.ndim > data.root.features.ndim:  # of each update its own
             changes = [None] * len(updates) if statistics is None else list(statistics)
             each = zip(updates, features, changes, strict=True)
             return torch.stack([self.logits(*one) for one in each])
         seen = features if data.normalization is None else data.normalization(features)
         own = statistics_of(training.network)
-        return self.round.evaluation(self.parameters + updates, seen, own, statistics)
+        return self.round.run.evaluation(self.parameters + updates, seen, own, statistics)
 
     def generator(self, stream: str, client: int | None = None) -> torch.Generator:
         """Fresh random numbers."""
@@ -222,7 +235,7 @@ class WorkOfClients:
     def _taken(self, drawn: DrawnRound) -> LocalBatches:
         places = self._places(drawn)
         augmentation = None if drawn.augmentation is None else drawn.augmentation[places]
-        return augmented(self.round.draws.data, drawn.batches(places), augmentation)
+        return augmented(self.round.run.draws.data, drawn.batches(places), augmentation)
 
     def _check_rows(self, name: str, given: Tensor, width: int | None = None) -> None:
         expected = (len(self.client_ids), *given.shape[1:]) if width is None else (len(self.client_ids), width)

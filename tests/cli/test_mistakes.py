@@ -191,6 +191,12 @@ har --attack LabelFlipping --attack.variant targeted => attack.variant=targeted 
 har --attack LabelFlipping --attack.variant targeted --attack.source 6 => attack.source | class 6 | 0 to 5
 har --attack LabelFlipping --attack.variant targeted --attack.mapping '{3: 9}' => attack.mapping | class 9
 har --attack LabelFlippingAttack --attack.flip_fraction 0 => attack.flip_fraction=0.0
+har --attack ModelReplacement --attack.alpha 0 => attack.alpha=0.0
+har --attack ModelReplacement --attack.scale 3 --attack.max_norm 1 => attack.scale=3.0 | max_norm=1.0 | leave out one
+har --attack ModelReplacement --attack.epochs 0 => attack.epochs=0
+har --attack ProjectedBackdoor --attack.bound 0 => attack.bound=0.0
+har --attack Neurotoxin --attack.ratio 1 => attack.ratio=1.0 | below 1
+har --attack PGA --attack.ascent_lr -1 => attack.ascent_lr=-1.0
 har --attack ScalingAttack --attack.target_class 6 => attack.target_class=6 | 5
 har --attack SignFlip --attack.variant half => attack | SignFlip | variant | half
 har --attack PoisonedFL --attack.shrink 1 => attack.shrink=1.0 | less than 1
