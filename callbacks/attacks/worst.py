@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from callbacks.attacks.adaptive import AdaptiveAttack
-from callbacks.attacks.krum import KrumAttack
+from callbacks.attacks.backdoors import CriticalLayers, Neurotoxin, ProjectedBackdoor
+from callbacks.attacks.blind import SignFlip
 from callbacks.attacks.label_flipping import LabelFlipping
+from callbacks.attacks.omniscient import ALIE, IPM, MinMax
 from callbacks.attacks.scaling import ScalingAttack
+from callbacks.attacks.tailored import OptimizedIPM, TailoredAttack
 from callbacks.attacks.trim import TrimAttack
 from flt.errors import InputError, check_choice, check_count
 from flt.federation import Attack, Federation
@@ -24,13 +27,21 @@ class Member(NamedTuple):
 
 SETS: dict[Family, dict[str, Member]] = {
     "updates": {
-        "Label flipping": Member(LabelFlipping, {}, "honest training on wrong labels: nothing to be seen"),
-        "Trim attack": Member(TrimAttack, {}, "against rules that go coordinate by coordinate"),
-        "Krum attack": Member(KrumAttack, {}, "against rules that look for what is close to most"),
-        "Adaptive attack": Member(AdaptiveAttack, {"solver": "exact"}, "against rules that trust a root dataset"),
+        "Label flipping": Member(LabelFlipping, {}, "honest training on wrong labels, with nothing to be seen"),
+        "Sign flip": Member(SignFlip, {}, "the plain opposite, for which nothing needs to be known"),
+        "ALIE": Member(ALIE, {}, "a shift that hides within the spread of the benign updates"),
+        "IPM": Member(IPM, {}, "a short step back, against rules that keep what is near the middle"),
+        "Min-Max": Member(MinMax, {}, "as far off as rules that look at distances have to let pass"),
+        "Trim attack": Member(TrimAttack, {}, "the wrong end of every coordinate, against rules that look at each"),
+        "Optimised IPM": Member(OptimizedIPM, {}, "backwards by as much as the rule in force takes worst"),
+        "Tailored attack": Member(TailoredAttack, {}, "off the mean by as much as the rule in force takes worst"),
+        "Adaptive, exact": Member(AdaptiveAttack, {"solver": "exact"}, "against rules that trust a root dataset"),
     },
     "backdoors": {
-        "Scaling attack": Member(ScalingAttack, {}, "an update as large as it takes to replace the model"),
+        "Scaling attack": Member(ScalingAttack, {}, "an update as long as it takes to replace the model"),
+        "Projected backdoor": Member(ProjectedBackdoor, {}, "an update that is no longer than honest ones"),
+        "Neurotoxin": Member(Neurotoxin, {}, "coordinates that benign clients hardly move"),
+        "Critical layers": Member(CriticalLayers, {}, "honest training in all layers but those that count"),
     },
 }
 """The members of each set by their labels; each stands for a mechanism that no other one has."""
