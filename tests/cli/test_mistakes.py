@@ -177,6 +177,9 @@ har --attack AttackGroups => attack.attacks is missing | --attack.help AttackGro
 har --attack AttackGroups --attack.attacks+=TrimAttack --attack.attacks.fraction 2 => attack.fraction=2.0
 har --attack AttackGroups --attack.attacks+=TrimAttac => TrimAttac
 har --attack NoAttack --attack.every 2 => NoAttack | 'every' is not accepted
+har --attack ALIE --attack.z many => attack.z='many' | formula
+har --attack Mimic --attack.knowledge partial => attack.knowledge=partial | use full
+har --attack MinMax --attack.perturbation mean => perturbation | mean
 har --attack KrumAttack --attack.epsilon -1 => attack.epsilon=-1.0
 har --attack ScalingAttack --attack.poison_fraction 0 => attack.poison_fraction=0.0
 har --attack ScalingAttack --attack.scale 0 => attack.scale=0.0

@@ -5,10 +5,10 @@ from typing import Any
 from torch import Tensor
 
 from callbacks.attacks.omniscient.known import warn_of_one_known
-from callbacks.attacks.omniscient.shift import check_ddof, check_shift, warn_of_shift
+from callbacks.attacks.omniscient.shift import check_ddof, checked_shift, warn_of_shift
 from flt.errors import check_choice
 from flt.federation import Attack, Federation, Round
-from flt.functional.attacks.omniscient.alie import Shift, Sign, alie
+from flt.functional.attacks.omniscient.alie import Sign, alie
 
 
 class ALIE(Attack):
@@ -36,12 +36,11 @@ class ALIE(Attack):
 
     uses_knowledge = True
 
-    def __init__(self, z: Shift = 1.5, sign: Sign = "minus", ddof: int = 0, **settings: Any) -> None:
+    def __init__(self, z: float | str = 1.5, sign: Sign = "minus", ddof: int = 0, **settings: Any) -> None:
         super().__init__(**settings)
-        check_shift(z)
         check_choice("attack.sign", sign, Sign)
         check_ddof(ddof)
-        self.z, self.sign, self.ddof = z, sign, ddof
+        self.z, self.sign, self.ddof = checked_shift(z), sign, ddof
 
     def check(self, federation: Federation) -> None:
         """Warns where the formula for z has no answer, or too little is known."""

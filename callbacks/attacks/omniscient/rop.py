@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from callbacks.attacks.omniscient.shift import check_shift, warn_of_shift
+from callbacks.attacks.omniscient.shift import checked_shift, warn_of_shift
 from flt.errors import InputError
 from flt.federation import Attack, Federation, Round
-from flt.functional.attacks.omniscient.alie import Shift
 from flt.functional.attacks.omniscient.rop import rop
 
 
@@ -36,20 +35,19 @@ class ROP(Attack):
 
     def __init__(
         self,
-        z: Shift = "formula",
+        z: float | str = "formula",
         angle: float = 90.0,
         location_share: float = 1.0,
         reference_share: float = 0.9,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
-        check_shift(z)
         if not -360.0 <= angle <= 360.0:
             raise InputError(f"attack.angle={angle} must be a number of degrees from -360 to 360")
         for name, value in {"location_share": location_share, "reference_share": reference_share}.items():
             if not 0.0 <= value <= 1.0:
                 raise InputError(f"attack.{name}={value} must be from 0 to 1")
-        self.z, self.angle = z, angle
+        self.z, self.angle = checked_shift(z), angle
         self.location_share, self.reference_share = location_share, reference_share
 
     def check(self, federation: Federation) -> None:

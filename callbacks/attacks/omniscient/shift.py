@@ -8,12 +8,14 @@ from flt.federation import Federation
 from flt.functional.attacks.omniscient.alie import Shift, alie_shift
 
 
-def check_shift(z: Shift) -> None:
-    """Raises an `InputError` unless ``attack.z`` is a number of 0 or more, or the word "formula"."""
+def checked_shift(z: float | str) -> Shift:
+    """``attack.z``, which is a number of 0 or more, or the word "formula"; an `InputError` is raised for any other."""
     if not isinstance(z, str):
         check_not_negative("attack.z", z)
-    elif z != "formula":
+        return z
+    if z != "formula":
         raise InputError(f"attack.z={z!r} must be a number of 0 or more, or formula")
+    return "formula"
 
 
 def check_ddof(ddof: int) -> None:

@@ -155,6 +155,7 @@ def test_models_among_which_trapsetter_looks_for_the_worst():
     ("attack", "setting", "value"),
     [
         (F.alie, "sign", "both"),
+        (F.alie, "z", "paper"),
         (F.min_max, "perturbation", "mean"),
         (F.min_max, "search", "grid"),
         (F.min_sum, "bound", "mean"),

@@ -10,7 +10,8 @@ from flt.errors import check_choice
 from flt.functional.attacks.knowledge import Knowledge, known, mean_and_deviation, sent
 
 Sign = Literal["minus", "plus"]
-Shift = float | Literal["formula"]
+Formula = Literal["formula"]
+Shift = float | Formula
 
 
 def alie(
@@ -51,7 +52,7 @@ def alie(
     rows = known(updates, malicious, knowledge)
     if not len(rows):
         return updates
-    shift = alie_shift(len(updates), int(malicious.sum())) if isinstance(z, str) else z
+    shift = shift_of(z, malicious)
     mean, deviation = mean_and_deviation(updates, rows, ddof=ddof)
     return sent(updates, malicious, mean + (-shift if sign == "minus" else shift) * deviation)
 
@@ -75,3 +76,20 @@ def alie_shift(num_clients: int, num_malicious: int) -> float:
     supporters = max(num_clients // 2 + 1 - num_malicious, 1)
     share = (num_benign - supporters) / num_benign if num_benign else 0.0
     return NormalDist().inv_cdf(share) if share > 0.5 else 0.0
+
+
+def shift_of(z: Shift, malicious: Tensor) -> float:
+    """A given number of standard deviations, or that of the formula for these clients.
+
+    Args:
+        z: The number, or "formula".
+        malicious: Boolean mask, shape ``[num_clients]``.
+
+    Example:
+        >>> shift_of(1.5, torch.arange(50) < 24), round(shift_of("formula", torch.arange(50) < 24), 3)
+        (1.5, 1.426)
+    """
+    if not isinstance(z, str):
+        return z
+    check_choice("z", z, Formula)
+    return alie_shift(len(malicious), int(malicious.sum()))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from flt.functional.attacks.knowledge import Knowledge, known, mean_of, sent
-from flt.functional.attacks.omniscient.alie import Shift, alie_shift
+from flt.functional.attacks.omniscient.alie import Shift, shift_of
 
 PARALLEL = 1e-6  # of the length of a vector: below it, what is left beside a direction is rounding
 
@@ -56,11 +56,10 @@ def rop(
     if not len(rows):
         return updates
     mean, last = mean_of(updates, rows), last.double()
-    length = alie_shift(len(updates), int(malicious.sum())) if isinstance(z, str) else z
     location = location_share * last + (1.0 - location_share) * mean
     reference = reference_share * last + (1.0 - reference_share) * mean
     direction = _perturbation(reference, math.radians(angle), updates.dtype, generator)
-    return sent(updates, malicious, location + length * direction)
+    return sent(updates, malicious, location + shift_of(z, malicious) * direction)
 
 
 def _perturbation(reference: Tensor, angle: float, dtype: torch.dtype, generator: torch.Generator | None) -> Tensor:
