@@ -1,11 +1,9 @@
-"""What each aggregation rule and attack costs beside a round of MNIST.
+"""What each aggregation rule costs beside a round of MNIST.
 
     python benchmarks/rules.py
 
-Times each rule and each attack of the tests' tables on the updates of 100 clients of the CNN's 139,960 parameters, and
-a round of configs/mnist_fltrust.yaml in the same run; where ByzFL is installed, its rules, too. The adaptive attack
-draws 2,000 normal vectors of that length, 10 x 10 for each of 20 malicious clients; what the draws cost alone is a line
-of its own.
+Times each rule of the tests' table on the updates of 100 clients of the CNN's 139,960 parameters, and a round of
+configs/mnist_fltrust.yaml in the same run; where ByzFL is installed, its rules, too.
 
     python benchmarks/rules.py --memory
 
@@ -14,7 +12,6 @@ Measures how much memory each rule takes on top of the updates of 1,000 clients,
 
 import argparse
 import importlib.util
-import statistics
 import sys
 import time
 import warnings
@@ -24,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from beside_a_round import SIZES, example, parser, time_beside_a_round
 from measure import (
-    RESULTS,
     describe_machine,
     in_fresh_processes,
     median_seconds,
@@ -35,59 +32,30 @@ from measure import (
     save,
     say,
 )
-from runs import CONFIGS, fit
 from torch import Tensor
 
 from flt.errors import InputError
 from flt.federation import Aggregation
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))  # no package, and nothing that users import
-from catalogue import ATTACKS, RULES
+from catalogue import RULES
 from hostile import federation_of, round_of
 from peers import PEERS, Peer
 
-AIMS = {"FLTrust": 0.03, "Median": 0.15, "TrimmedMean": 0.15, "Krum": 0.15, "Trim attack": 0.20}
-SWEEPS, STEPS = 10, 10
-SIZES = ("clients", "malicious", "parameters", "repeats")
+AIMS = {"FLTrust": 0.03, "Median": 0.15, "TrimmedMean": 0.15, "Krum": 0.15}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clients", type=int, default=100, help="clients that send an update (%(default)s)")
-    parser.add_argument("--malicious", type=int, default=20, help="malicious ones among them (%(default)s)")
-    parser.add_argument("--parameters", type=int, default=139_960, help="length of an update (%(default)s)")
-    parser.add_argument("--repeats", type=int, default=7, help="calls of each, after as many to warm up (%(default)s)")
-    parser.add_argument(
-        "--config", type=Path, default=CONFIGS / "mnist_fltrust.yaml", help="whose round to compare with"
-    )
-    parser.add_argument("--rounds", type=int, default=12, help="rounds of a run of it (%(default)s)")
-    parser.add_argument("--stand-in", action="store_true", help="synthetic data even where the real ones are there")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results (%(default)s)")
-    parser.add_argument("--memory", action="store_true", help="measure memory instead, with ten times the clients")
-    options = parser.parse_args()
-    say(describe_machine())
+    arguments = parser(__doc__)
+    arguments.add_argument("--memory", action="store_true", help="measure memory instead, with ten times the clients")
+    options = arguments.parse_args()
     if options.memory:
+        say(describe_machine())
         options.clients, options.malicious = 10 * options.clients, 10 * options.malicious
         return measure_memory(options)
-    settings = ["--trainer.accelerator=cpu", *(["--data.stand_in=always"] if options.stand_in else [])]
-    runs = [fit(options.config.resolve(), options.rounds, settings) for _ in range(4)][1:]  # the first is a warm-up
-    data, round_seconds = runs[0][0].data.display_name, statistics.median(total for _, total in runs) / options.rounds
-    say(f"a round of {data}: {1000 * round_seconds:.1f} ms")
-    say(f"[{options.clients}, {options.parameters:,}] updates, {options.malicious} malicious, {options.repeats} calls")
-    costs = {}
-    for name, function in cases(options.clients, options.malicious, options.parameters).items():
-        try:
-            seconds = median_seconds(function, options.repeats)
-        except InputError as error:  # a search that so many clients would make too long
-            say(f"  {name:<34}refused: {error}")
-            continue
-        costs[name] = {"seconds": seconds, "share_of_round": seconds / round_seconds, "aim": AIMS.get(name)}
-        aim = f"  (aim: under {100 * AIMS[name]:.0f} %)" if name in AIMS else ""
-        say(f"  {name:<34}{1000 * seconds:9.2f} ms{100 * seconds / round_seconds:8.1f} % of a round{aim}")
+    found = time_beside_a_round(options, cases(options.clients, options.malicious, options.parameters), AIMS)
     theirs = time_peers(options.clients, options.malicious, options.parameters, options.repeats)
-    sizes = {name: getattr(options, name) for name in SIZES}
-    results = {"data": data, "round_seconds": round_seconds, **sizes, "costs": costs, "byzfl": theirs}
-    save(options.out, "rules", results)
+    save(options.out, "rules", found | {"byzfl": theirs})
 
 
 def time_peers(num_clients: int, num_malicious: int, num_params: int, repeats: int) -> dict[str, dict[str, float]]:
@@ -146,14 +114,6 @@ def copies_of_updates(number: int, num_clients: int, num_malicious: int, num_par
     return (peak_memory() - before) / (4 * updates.numel()), time.perf_counter() - started
 
 
-def example(num_clients: int, num_params: int) -> tuple[Tensor, Tensor]:
-    """Updates and a root update that have something in common."""
-    draws = torch.Generator().manual_seed(0)
-    root_update = torch.randn(num_params, generator=draws)
-    updates = torch.randn(num_clients, num_params, generator=draws)
-    return updates.add_(root_update).mul_(0.01), root_update
-
-
 def call(rule: Aggregation, updates: Tensor, root_update: Tensor, num_malicious: int) -> None:
     """One round of a rule, which has not seen these updates before."""
     malicious = torch.arange(len(updates)) < num_malicious
@@ -166,25 +126,9 @@ def call(rule: Aggregation, updates: Tensor, root_update: Tensor, num_malicious:
 
 
 def cases(num_clients: int, num_malicious: int, num_params: int) -> dict[str, Callable[[], object]]:
-    """Every rule and attack as a call, by its name."""
+    """Every rule as a call, by its name."""
     updates, root_update = example(num_clients, num_params)
-    malicious = torch.arange(num_clients) < num_malicious
-
-    def attack(function: Callable[..., Tensor], **settings: int) -> Callable[[], object]:
-        return lambda: function(updates, malicious, root_update, torch.Generator().manual_seed(1), **settings)
-
-    def noise() -> None:
-        generator = torch.Generator().manual_seed(1)
-        for _ in range(SWEEPS):
-            torch.randn(num_malicious, STEPS, num_params, generator=generator)
-
-    crafting = {f"{row.name} attack": row.function for row in ATTACKS if row.function is not None}
-    return {
-        **{rule.name: partial(call, rule.make(), updates, root_update, num_malicious) for rule in RULES},
-        **{name: attack(function) for name, function in crafting.items()},
-        f"{SWEEPS * STEPS * num_malicious:,} draws by themselves": noise,
-        "Adaptive attack": attack(crafting["Adaptive attack"], sweeps=SWEEPS, steps=STEPS),
-    }
+    return {rule.name: partial(call, rule.make(), updates, root_update, num_malicious) for rule in RULES}
 
 
 if __name__ == "__main__":

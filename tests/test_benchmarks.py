@@ -28,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             return fresh(function, *calls) if len(calls) > 1 else [function(*calls[0])]
 
         monkeypatch.setattr(measure, "in_fresh_processes", in_few_processes)
-        for module in ("runs", "rounds"):  # which take it from there when they are read
+        for module in ("runs", "rounds", "beside_a_round"):  # which take it from there when they are read
             monkeypatch.delitem(sys.modules, module, raising=False)
         yield
 
@@ -74,12 +74,16 @@ def test_rounds(tmp_path: Path) -> None:
     assert result["shares"]["attack"] > 0
 
 
-def test_rules(tmp_path: Path) -> None:
+RULES = {"FLTrust", "Median", "TrimmedMean", "Krum"}
+ATTACKS = {"TrimAttack", "AdaptiveAttack", "ALIE", "PoisonedFL", "OptimizedALIE(Krum)", "200 draws by themselves"}
+
+
+@pytest.mark.parametrize(("name", "some"), [("rules", RULES), ("attacks", {*ATTACKS, "TailoredAttack(FLTrust)"})])
+def test_costs_beside_a_round(tmp_path: Path, name: str, some: set[str]) -> None:
     sizes = ("--clients", "12", "--malicious", "2", "--parameters", "300", "--config", FLTRUST)
-    results = results_of("rules.py", *sizes, *TINY, folder=tmp_path, name="rules")
+    results = results_of(f"{name}.py", *sizes, *TINY, folder=tmp_path, name=name)
     assert results["round_seconds"] > 0
-    names = {"FLTrust", "Median", "TrimmedMean", "Krum", "Trim attack", "Adaptive attack", "200 draws by themselves"}
-    assert names <= results["costs"].keys()
+    assert some <= results["costs"].keys()
     for cost in results["costs"].values():
         assert cost["share_of_round"] == pytest.approx(cost["seconds"] / results["round_seconds"], rel=1e-3)
 
