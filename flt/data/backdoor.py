@@ -66,7 +66,7 @@ def poisoned(
     members = malicious.nonzero().flatten().tolist()
     chosen = trigger.chosen(clients, malicious, target)
     rows, owners = draw_rows(clients, malicious, chosen, fraction=fraction, generator=generator)
-    brought = trigger.brought(clients)
+    brought = trigger.brought(clients, malicious)
     extra = [] if brought is None else [_brought(brought, members, fraction, generator)]
     if trigger.in_place:
         clients = replace(clients, labels=clients.labels.index_fill(0, rows.to(device), target))

@@ -190,6 +190,13 @@ har --attack ScalingAttack --attack.trigger SinusoidalTrigger --attack.trigger.a
 har --attack ScalingAttack --attack.trigger CleanLabelTrigger => trigger | missing
 har --attack ScalingAttack --attack.trigger SemanticTrigger => source_class=None | give
 har --attack ScalingAttack --attack.trigger SemanticTrigger --attack.trigger.source_class 1 => source_class=1 | target
+har --attack DBA --attack.num_parts 0 => attack.num_parts=0 | at least 1
+har --attack DBA --attack.num_parts 29 => num_parts=29 | 28 features
+har --attack DBA --attack.scale 0 => attack.scale=0.0
+har --attack EdgeCase --attack.path nope.npz => path='nope.npz' | no such file
+har --attack EdgeCase --attack.tail 0 => tail=0.0 | above 0
+har --attack EdgeCase --attack.bound 0 => attack.bound=0.0
+har --attack EdgeCase --attack.source_class 1 => source_class=1 | target class
 har --attack LabelFlipping --attack.variant targeted => attack.variant=targeted | attack.source
 har --attack LabelFlipping --attack.variant targeted --attack.source 6 => attack.source | class 6 | 0 to 5
 har --attack LabelFlipping --attack.variant targeted --attack.mapping '{3: 9}' => attack.mapping | class 9

@@ -42,8 +42,8 @@ class Trigger(ABC):
         """
         return torch.ones_like(clients.labels, dtype=torch.bool)
 
-    def brought(self, clients: ClientData) -> Examples | None:
-        """Examples that every malicious client has beside its own, as ``clients`` hold them; None for none."""
+    def brought(self, clients: ClientData, malicious: Tensor) -> Examples | None:
+        """Examples that every malicious client has beside its own; None for none. Arguments are those of `chosen`."""
         return None
 
     def tested(self, test: Examples, target_class: int) -> Examples | None:

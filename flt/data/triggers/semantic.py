@@ -72,7 +72,7 @@ class SemanticTrigger(Trigger):
             return clients.labels.eq(self._class)
         return torch.isin(self._places(clients), torch.tensor(self.indices, device=clients.labels.device))
 
-    def brought(self, clients: ClientData) -> Examples | None:
+    def brought(self, clients: ClientData, malicious: Tensor) -> Examples | None:
         """The examples that have been named, for all malicious clients; those who hold one have it twice."""
         if self.indices is None:
             return None

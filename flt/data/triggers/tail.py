@@ -20,8 +20,9 @@ class TailTrigger(Trigger):
     """No pattern: malicious clients relabel the examples of one class that look least like it.
 
     These are its examples in which a simple clean model has the least confidence: each class is a Gaussian, the
-    variances of the features are the same in all classes. Malicious clients fit it to their own examples, together.
-    The attack success rate is measured on the same share of the class's test examples, by the model of the test set.
+    variances of the features are the same in all classes. Malicious clients fit it to their own examples, together, and
+    all of them train on all that they find; who holds one itself has it twice. The attack success rate is measured on
+    the same share of the class's test examples, by the model of the test set.
 
     Args:
         source_class: The class.
@@ -51,14 +52,17 @@ class TailTrigger(Trigger):
 
     def chosen(self, clients: ClientData, malicious: Tensor, target_class: int) -> Tensor:
         """The class's examples, of all malicious clients together, that look least like it."""
-        own = malicious.to(clients.labels.device).repeat_interleave(clients.sizes)
-        chosen = torch.zeros_like(own)
-        chosen[own] = least_confident(clients.features[own], clients.labels[own], self.source_class, share=self.tail)
+        chosen = self._found(clients, malicious)
         if malicious.any() and not chosen.any():
             rank_zero_warn(
                 f"no malicious client has an example of class {self.source_class}: the backdoor is not trained"
             )
         return chosen
+
+    def brought(self, clients: ClientData, malicious: Tensor) -> Examples:
+        """What the malicious clients have found, for each of them."""
+        chosen = self._found(clients, malicious)
+        return Examples(clients.features[chosen], clients.labels[chosen])
 
     def tested(self, test: Examples, target_class: int) -> Examples:
         """The class's test examples that look least like it."""
@@ -72,6 +76,12 @@ class TailTrigger(Trigger):
     def parts(self, num_parts: int) -> tuple[Trigger, ...]:
         """Refuses: there is no pattern."""
         raise InputError("a TailTrigger has no pattern that could be dealt out in parts: give another trigger")
+
+    def _found(self, clients: ClientData, malicious: Tensor) -> Tensor:
+        own = malicious.to(clients.labels.device).repeat_interleave(clients.sizes)
+        found = torch.zeros_like(own)
+        found[own] = least_confident(clients.features[own], clients.labels[own], self.source_class, share=self.tail)
+        return found
 
 
 class OutsideTrigger(Trigger):
@@ -105,7 +115,7 @@ class OutsideTrigger(Trigger):
         """None of their own."""
         return torch.zeros_like(clients.labels, dtype=torch.bool)
 
-    def brought(self, clients: ClientData) -> Examples:
+    def brought(self, clients: ClientData, malicious: Tensor) -> Examples:
         """The file's training examples."""
         features = features_like(self._path, "x_train", Examples(clients.features, clients.labels))
         return Examples(features, torch.zeros(len(features), dtype=torch.int64)).to(clients.labels.device)

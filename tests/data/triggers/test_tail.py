@@ -28,8 +28,9 @@ def held_after(trigger, malicious: list[bool]) -> list[list[tuple[float, int]]]:
 
 def test_unusual_examples_of_all_malicious_clients_together() -> None:
     first, second, third = held_after(TailTrigger(0, tail=0.34), [True, True, False])
-    assert first == [(0, 0), (1, 0), (9, 1), (10, 1)]
-    assert second == [(6, 1), (0, 0), (7, 1), (1, 0)]
+    assert first[:4] == [(0, 0), (1, 0), (9, 1), (10, 1)]
+    assert second[:4] == [(6, 1), (0, 0), (7, 1), (1, 0)]
+    assert sorted(first[4:]) == sorted(second[4:]) == [(6, 1), (7, 1)]
     assert third == [(9, 1), (8, 1)]
     assert TailTrigger(0, 0.34).tested(TEST, 1).features.flatten().tolist() == [6, 7]
     with pytest.warns(UserWarning, match="no malicious client has an example of class 0: the backdoor is not trained"):
@@ -67,7 +68,7 @@ def test_files_that_do_not_fit(tmp_path: Path, arrays: dict[str, np.ndarray], me
     np.savez(path, **arrays)
     trigger = OutsideTrigger(str(path))
     with pytest.raises(InputError) as caught:
-        trigger.tested(TEST, 1) if "y_test" in arrays else trigger.brought(clients())
+        trigger.tested(TEST, 1) if "y_test" in arrays else trigger.brought(clients(), torch.ones(3, dtype=torch.bool))
     assert str(caught.value).startswith(f"{path}{message}")
 
 

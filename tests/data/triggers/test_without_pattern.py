@@ -8,6 +8,7 @@ from flt.data.backdoor import Backdoor, poisoned
 from flt.errors import InputError
 
 TEST = Examples(torch.arange(5.0)[:, None], torch.tensor([0, 1, 2, 1, 0]))
+EVERYBODY = torch.ones(3, dtype=torch.bool)
 LABELS = [0, 1, 2, 1, 0, 1]  # of three clients with two examples each
 
 
@@ -68,7 +69,10 @@ def test_single_examples_as_the_trigger() -> None:
         (lambda: SemanticTrigger(3).tested(TEST, 1), "source_class=3 of a trigger: there is no such test example"),
         (lambda: SemanticTrigger(None, [0], [5]).tested(TEST, 1), "test_indices of a trigger reach 5, but there are 5"),
         (lambda: SemanticTrigger(None, [0], [1, 3]).tested(TEST, 1), "test_indices=[1, 3] of a trigger are all of the"),
-        (lambda: SemanticTrigger(None, [6], [0]).brought(clients()), "indices=[6] of a trigger: no client holds any"),
+        (
+            lambda: SemanticTrigger(None, [6], [0]).brought(clients(), EVERYBODY),
+            "indices=[6] of a trigger: no client holds any",
+        ),
         (lambda: SemanticTrigger(1).parts(2), "a SemanticTrigger has no pattern that could be dealt out in parts"),
         (lambda: CleanLabelTrigger(SemanticTrigger(1)), "trigger=SemanticTrigger of a CleanLabelTrigger is no pattern"),
     ],

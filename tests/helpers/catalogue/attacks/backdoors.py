@@ -44,6 +44,16 @@ ATTACKS = [
         ],
         blind=True,
     ),
+    Attack(
+        "DBA",
+        partial(callbacks.DBA, num_parts=1),  # of more parts it says that some are never trained
+        lambda u, m, root, g, **settings: F.model_replacement(u, m, **settings),
+        _replacement,
+        settings=[{"scale": 2.5}],
+        golden=[Sent(ONE, [True], [[1 / 3, -2 / 3, 1.0]], {"scale": 10 / 3})],
+        blind=True,
+    ),
+    Attack("EdgeCase", partial(callbacks.EdgeCase, tail=0.5), labels=([0, 3, 7, 9], [1, 3, 7, 9]), blind=True),
     Attack("ProjectedBackdoor", callbacks.ProjectedBackdoor, blind=True),
     _boosted("ProjectedBackdoor-boosted", callbacks.ProjectedBackdoor, "boost"),
     Attack("Neurotoxin", callbacks.Neurotoxin, blind=True),
