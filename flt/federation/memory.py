@@ -51,7 +51,7 @@ class ClientMemory:
             tensor([[0., 0.],
                     [1., 1.]])
         """
-        rows = like.new_zeros(num_clients, *like.shape[1:])
+        rows = like.new_zeros(1, *like.shape[1:]).expand(num_clients, *like.shape[1:])  # which takes no memory
         return cls(rows, torch.zeros(num_clients, dtype=torch.bool, device=like.device))
 
     def of(self, client_ids: Tensor) -> Tensor:
@@ -77,12 +77,13 @@ class ClientMemory:
                     [1., 2.],
                     [2., 1.]])
         """
-        ids, rows = client_ids.to(self.rows.device), self.rows.clone()
-        for kept, block in zip(column_blocks(rows), blocks, strict=True):
-            if self._are_all(client_ids):
-                kept += block
+        ids, are_all = client_ids.to(self.rows.device), self._are_all(client_ids)
+        rows = self.rows.new_empty(self.rows.shape)
+        for new, kept, block in zip(column_blocks(rows), column_blocks(self.rows), blocks, strict=True):
+            if are_all:
+                torch.add(kept, block, out=new)
             else:
-                kept.index_add_(0, ids, block)
+                new.copy_(kept).index_add_(0, ids, block)
         return ClientMemory(rows, self.is_known.index_fill(0, ids, True))
 
     def _are_all(self, client_ids: Tensor) -> bool:

@@ -1,6 +1,6 @@
 """Updates a few thousand parameters at a time, so that what is made of them stays in a processor's cache."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -29,6 +29,19 @@ def copied_blocks(updates: Tensor) -> tuple[Tensor, ...]:
         return (updates,)
     # Were the rows of a copy a power of two apart, a column of it would fall on a few places of a cache.
     return torch.split(updates, max(2, torch.get_num_threads()) * NUM_COLUMNS - LINE, dim=1)
+
+
+def joined(pieces: Iterable[Tensor], length: int) -> Tensor:
+    """Pieces that follow one another, shape ``[length]``, each written down as soon as it comes.
+
+    Small pieces that stay, between blocks that come and go, would keep an allocator from using the same memory again.
+    """
+    found, start = torch.empty(0), 0
+    for piece in pieces:
+        found = piece.new_empty(length) if start == 0 else found
+        found[start : start + len(piece)] = piece
+        start += len(piece)
+    return found
 
 
 def in_threads(function: Callable[..., Found], *blocks: Sequence[Tensor]) -> list[Found]:

@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from flt.functional.blocks import column_blocks, copied_blocks, float64_blocks
+from flt.functional.blocks import column_blocks, copied_blocks, float64_blocks, joined
 from flt.functional.distances import inner_products, norms
 from flt.functional.gram import Gram
 from flt.functional.weighted_sum import WeightedSum
@@ -195,7 +195,8 @@ class Rows:
         """
         if self.mixing is None and chosen is None:
             return function(self.updates)
-        return torch.cat([function(self._made_of(block, chosen)) for block in copied_blocks(self.updates)])
+        pieces = (function(self._made_of(block, chosen)) for block in copied_blocks(self.updates))
+        return joined(pieces, self.num_params)
 
     def columns(self, indices: Tensor | slice) -> Tensor:
         """Some columns, shape ``[num_rows, num_columns]``; neighbouring ones of rows that are not mixed are a view."""

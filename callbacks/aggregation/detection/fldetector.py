@@ -71,11 +71,11 @@ class FLDetector(Aggregation):
         correction = curvature_times(
             round.memory["steps"], round.memory["changes"], round.parameters - round.memory["parameters"]
         )
-        ids = round.client_ids[before.is_known[round.client_ids.to(round.device)].cpu()]
-        if not len(ids) or not all_finite(correction):
+        is_known, updates = before.is_known[round.client_ids.to(round.device)], round.rows.tensor
+        if not bool(is_known.any()) or not all_finite(correction):
             return kept
-        rows = torch.isin(round.client_ids, ids).to(round.device)
-        new = prediction_errors(round.rows.tensor[rows], before.of(ids), correction)
+        ids = round.client_ids[is_known.cpu()]
+        new = prediction_errors(updates if bool(is_known.all()) else updates[is_known], before.of(ids), correction)
         return kept.updated(ids, torch.cat([new[:, None], kept.of(ids)[:, :-1]], dim=1))
 
     def _flagged(self, round: Round, scores: Tensor) -> Tensor:

@@ -56,10 +56,11 @@ class Rejection(RuleAround, ABC):
         kept, harm = everyone, None
         if f:
             places = torch.arange(len(round), device=round.device)
-            without = (round.keep(places != i, copy=False) for i in places)
-            found = torch.stack([self._measured(round), *map(self._measured, without)])
-            by_measure = [harms(values) for values in found.unbind(dim=1)]
-            for harm in by_measure:
+            found = torch.empty(len(round) + 1, len(self.measures), dtype=torch.float64, device=round.device)
+            found[0] = self._measured(round)
+            for i in range(len(round)):
+                found[i + 1] = self._measured(round.keep(places != i, copy=False))
+            for harm in map(harms, found.unbind(dim=1)):
                 kept = kept & least_harmful(harm, num_byzantine=f)
         answer = self.ask(round.keep(kept, copy=False))
         return None if answer is None else replace(answer, judgement=_of_everyone(answer.judgement, kept, harm))

@@ -4,12 +4,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from flt.errors import InputError, check_choice, check_not_negative
 from flt.functional.aggregation.bounding.signs import sign_counts
-from flt.functional.blocks import column_blocks, in_threads
+from flt.functional.blocks import column_blocks, in_threads, joined
 from flt.functional.distances import norms, shortening
 from flt.functional.layout import Piece
 
@@ -93,7 +94,8 @@ def lasa_layers(
         chosen = chosen if chosen.any() else torch.ones_like(chosen)
         shares = chosen.double() / chosen.sum() * scales
         blocks = _blocks(updates, piece, None if average == "dense" else cut)
-        aggregate += [(shares @ block.double()).to(block.dtype) for block in blocks]
+        means = ((shares @ block.double()).to(block.dtype) for block in blocks)
+        aggregate.append(joined(means, piece.place.stop - piece.place.start))
         kept.append(chosen)
     return Layered(torch.cat(aggregate), torch.stack(kept, dim=1))
 
@@ -120,16 +122,18 @@ def _least_of_weights(updates: Tensor, pieces: Sequence[Piece], sparsity: float)
         return None
     rank = count - max(1, math.floor((1.0 - sparsity) * count + 1e-9)) + 1  # from the smallest
 
-    def least(some: Tensor) -> Tensor:
-        weights = torch.cat([some[:, place] for place in places], dim=1).abs()
-        if weights.device.type != "cpu":
-            return weights.kthvalue(rank, dim=1).values
-        array = weights.numpy()
-        array.partition(rank - 1, axis=1)  # several times as fast as torch's
-        return weights[:, rank - 1].clone()
+    def fill(found: Tensor, some: Tensor) -> None:
+        if some.device.type != "cpu":
+            found.copy_(torch.cat([some[:, place] for place in places], dim=1).abs().kthvalue(rank, dim=1).values)
+            return
+        weights = np.concatenate([some[:, place].numpy() for place in places], axis=1)
+        np.abs(weights, out=weights).partition(rank - 1, axis=1)  # several times as fast as torch's
+        found.numpy()[:] = weights[:, rank - 1]
 
     at_once = 1 if updates.device.type == "cpu" else max(1, MANY // count)
-    return torch.cat(in_threads(least, torch.split(updates.detach(), at_once)))
+    least = updates.new_empty(len(updates))
+    in_threads(fill, torch.split(least, at_once), torch.split(updates.detach(), at_once))
+    return least
 
 
 def _blocks(updates: Tensor, piece: Piece, least: Tensor | None) -> Iterator[Tensor]:

@@ -54,6 +54,6 @@ def prediction_errors(updates: Tensor, previous: Tensor, correction: Tensor) -> 
         >>> prediction_errors(torch.tensor([[1.0], [4.0]]), torch.tensor([[0.0], [1.0]]), torch.tensor([0.0]))
         tensor([0.2500, 0.7500], dtype=torch.float64)
     """
-    distances = norms(previous + correction - updates)
+    distances = norms((previous + correction).sub_(updates))
     total = distances.sum()
     return distances / torch.where(total > 0, total, 1.0)

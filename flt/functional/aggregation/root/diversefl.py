@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError
+from flt.functional.blocks import float64_blocks
 from flt.functional.distances import norms
 from flt.functional.rows import Rows
 
@@ -40,9 +41,11 @@ def accepted_by_guides(
     """Which updates `diversefl` accepts, boolean; their cosines with the guides and ratios of lengths, float64."""
     check_ratios(min_ratio, max_ratio)
     lengths, others = norms(updates), norms(guides)
-    # Directions first: a product of two long updates would overflow.
-    units = (guides.double() / others.clamp(min=torch.finfo(torch.float64).tiny)[:, None]).to(updates.dtype)
-    along = torch.einsum("ij,ij->i", updates.double(), units.double())
+    shortest = others.clamp(min=torch.finfo(torch.float64).tiny)[:, None]
+    along = torch.zeros_like(lengths)
+    for block, guide in zip(float64_blocks(updates), float64_blocks(guides), strict=True):
+        # Directions first: a product of two long updates would overflow.
+        along += torch.linalg.vecdot(block, guide.div_(shortest).to(updates.dtype).double())
     cosines = torch.where((lengths > 0) & (others > 0), along / lengths, 0.0).clamp(-1.0, 1.0).nan_to_num(0.0)
     ratios = torch.where(others > 0, lengths / others, torch.where(lengths > 0, torch.inf, 0.0))
     accepted = (cosines > 0) & (min_ratio < ratios) & (ratios < max_ratio)
