@@ -20,7 +20,9 @@ class IPM(Attack):
         InputError: If an argument is out of range.
 
     Reading:
-        Under partial knowledge it is the mean of the malicious clients' own honest updates.
+        Under partial knowledge it is the mean of the malicious clients' own honest updates. FLTrust drops what they
+        send while the mean is at less than a right angle to the root update, and trusts it in other rounds, whatever
+        ``epsilon`` is.
 
     Reference:
         Xie, Koyejo and Gupta, Fall of Empires: Breaking Byzantine-tolerant SGD by Inner Product Manipulation, UAI 2019.

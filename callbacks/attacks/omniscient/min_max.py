@@ -27,8 +27,8 @@ class MinMax(Attack):
     Reading:
         "std" is the paper's, minus the deviation of gradients, which is plus that of updates; "minus_std" goes to the
         other side, as some code does. The bisection moves by the full step, as the authors' notebooks do: the
-        algorithm as printed may run forever. FLTrust gives an update along the mean the same direction as the mean, so
-        "unit" cannot harm it.
+        algorithm as printed may run forever. FLTrust takes "unit" for the mean or drops it while the mean is at less
+        than a right angle to the root update; beyond that it trusts "unit" where it is the opposite of the mean.
 
     Reference:
         Shejwalkar and Houmansadr, Manipulating the Byzantine: Optimizing Model Poisoning Attacks and Defenses for

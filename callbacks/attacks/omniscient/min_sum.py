@@ -29,8 +29,8 @@ class MinSum(Attack):
 
     Reading:
         "max" is the paper's, "min" its authors' code. "std" is the paper's, minus the deviation of gradients, which is
-        plus that of updates; "minus_std" goes to the other side. FLTrust gives an update along the mean the same
-        direction as the mean, so "unit" cannot harm it.
+        plus that of updates; "minus_std" goes to the other side. FLTrust takes "unit" for the mean or drops it while
+        the mean is at less than a right angle to the root update.
 
     Reference:
         Shejwalkar and Houmansadr, Manipulating the Byzantine: Optimizing Model Poisoning Attacks and Defenses for

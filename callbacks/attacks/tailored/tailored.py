@@ -32,8 +32,8 @@ class TailoredAttack(Attack):
         clients: that it picks one update shows, that it averages several (equation 4, for Multi-Krum) does not, and
         equation 2 is used. Where so many copies support each other that Krum picks them however far they go
         (``m - 1 >= n - m - 2``), the end is that of Min-Max. Under partial knowledge the malicious clients' own honest
-        updates, repeated, take the places of the benign ones where the rule is asked. FLTrust gives an update along the
-        mean the same direction as the mean, so "unit" cannot harm it.
+        updates, repeated, take the places of the benign ones where the rule is asked. FLTrust takes "unit" for the mean
+        or drops it while the mean is at less than a right angle to the root update.
 
     Reference:
         Shejwalkar and Houmansadr, Manipulating the Byzantine: Optimizing Model Poisoning Attacks and Defenses for

@@ -50,6 +50,14 @@ def test_a_mean_turned_around_is_dropped(attack, seed):
     assert_close(F.fltrust(sent, root), F.fltrust(sent[~malicious], root))
 
 
+@given(seed=SEEDS)
+@few
+def test_it_is_trusted_where_the_mean_points_away_from_the_root_update(seed):
+    """As it does in a third of the rounds of HAR: dropping is no property of the attack."""
+    updates, malicious, root = honest_round(seed)
+    assert F.trust_scores(F.ipm(updates, malicious), -root)[malicious].all()
+
+
 @pytest.mark.parametrize("attack", [F.min_max, F.min_sum, partial(F.min_sum, bound="min")])
 @given(seed=SEEDS)
 @few
