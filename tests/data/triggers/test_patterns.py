@@ -89,7 +89,6 @@ def test_parts_of_lists() -> None:
         (lambda: BlendedTrigger().parts(8)[0](VECTORS), "num_parts=8 of a trigger: examples of 7 columns"),
         (lambda: MissingTrigger().parts(2)[1](VECTORS), "this data set has no backdoor trigger of its own"),
     ],
-    ids=str,
 )
 def test_mistakes(act, message: str) -> None:
     with pytest.raises(InputError) as caught:

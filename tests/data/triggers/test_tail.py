@@ -61,7 +61,6 @@ def test_examples_from_outside(tmp_path: Path) -> None:
         ({"x_test": np.zeros((1, 1)), "y_test": np.array([2])}, ": y_test has class 2, but the data set's classes go"),
         ({"x_test": np.zeros((1, 1)), "y_test": np.array([1])}, ": all of y_test are of the target class 1: store"),
     ],
-    ids=str,
 )
 def test_files_that_do_not_fit(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
     path = tmp_path / "outside.npz"
@@ -83,7 +82,6 @@ def test_files_that_do_not_fit(tmp_path: Path, arrays: dict[str, np.ndarray], me
         (lambda: TailTrigger(0).parts(2), "a TailTrigger has no pattern that could be dealt out in parts"),
         (lambda: OutsideTrigger("nope.npz"), "path='nope.npz' of a trigger: there is no such file"),
     ],
-    ids=str,
 )
 def test_mistakes(act, message: str) -> None:
     with pytest.raises(InputError) as caught:

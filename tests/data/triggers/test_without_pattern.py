@@ -76,7 +76,6 @@ def test_single_examples_as_the_trigger() -> None:
         (lambda: SemanticTrigger(1).parts(2), "a SemanticTrigger has no pattern that could be dealt out in parts"),
         (lambda: CleanLabelTrigger(SemanticTrigger(1)), "trigger=SemanticTrigger of a CleanLabelTrigger is no pattern"),
     ],
-    ids=str,
 )
 def test_mistakes(act, message: str) -> None:
     with pytest.raises(InputError) as caught:

@@ -42,9 +42,7 @@ def direction(updates, malicious, perturbation):
 
 
 @pytest.mark.parametrize("perturbation", ["std", "minus_std", "sign", "unit"])
-@pytest.mark.parametrize(
-    ("attack", "settings"), [(F.min_max, {}), (F.min_sum, {}), (F.min_sum, {"bound": "min"})], ids=str
-)
+@pytest.mark.parametrize(("attack", "settings"), [(F.min_max, {}), (F.min_sum, {}), (F.min_sum, {"bound": "min"})])
 def test_bisection_ends_just_below_the_closed_form_or_where_it_is_cut_off(attack, settings, perturbation):
     for seed in range(5):
         updates, malicious = sample(seed)
