@@ -10,12 +10,12 @@ from lightning.pytorch.utilities import rank_zero_warn
 from flt.data.backdoor import draw_rows
 from flt.data.examples import ClientData
 from flt.errors import InputError, check_choice
-from flt.federation import Attack, Federation
+from flt.federation import Attack, Federation, LocalUpdates, LocalWork
 from flt.functional import flip_labels
 from flt.functional.attacks.label_flipping import both_ways
 from flt.random import generator
 
-Variant = Literal["static", "targeted", "pairwise", "cyclic", "random", "all_to_one"]
+Variant = Literal["static", "targeted", "pairwise", "cyclic", "random", "all_to_one", "dynamic"]
 TAKES = {
     "targeted": {"mapping", "source", "target"},
     "pairwise": {"mapping", "source", "target"},
@@ -34,8 +34,9 @@ class LabelFlipping(Attack):
         variant: What becomes of label l of M classes. "static" is ``M - 1 - l``; "targeted" gives source classes
             another one; "pairwise" swaps classes (without further settings 0 and 1, 2 and 3, and so on); "cyclic" is
             the next class, and 0 for the last; "random" is any other class, drawn once for each example; "all_to_one"
-            is the target class.
-        flip_fraction: Fraction of a malicious client's examples in question that get the wrong label.
+            is the target class; "dynamic" is the class that the global model of the round takes an example for least.
+        flip_fraction: Fraction of a malicious client's examples in question that get the wrong label; with "dynamic"
+            each example of a batch does with this probability.
         mapping: New class of each source class, such as {3: 7}, for "targeted" and "pairwise".
         source: In its place, the class or classes that become ``target``.
         target: The class that they become; null is the data set's own target of backdoors.
@@ -45,7 +46,11 @@ class LabelFlipping(Attack):
 
     Reference:
         Cao et al., FLTrust, NDSS 2021, section VI-A (static); Tolpegin et al., Data Poisoning Attacks Against Federated
-        Learning Systems, ESORICS 2020 (targeted).
+        Learning Systems, ESORICS 2020 (targeted); Shejwalkar et al., Back to the Drawing Board, S&P 2022 (dynamic).
+
+    Reading:
+        "random" never draws the right label. Shejwalkar et al. train a model of their own for "dynamic"; here it is the
+        global model.
     """
 
     def __init__(
@@ -90,8 +95,14 @@ class LabelFlipping(Attack):
         if self.variant == "pairwise":
             both_ways(mapping)
 
-    def poison(self, federation: Federation) -> ClientData:
+    def overrides(self, hook: str) -> bool:
+        """Whether it has a hook of its own; only "dynamic" trains in its own way."""
+        return super().overrides(hook) and (hook != "train" or self.variant == "dynamic")
+
+    def poison(self, federation: Federation) -> ClientData | None:
         """Flips labels of the malicious clients."""
+        if self.variant == "dynamic":
+            return None
         clients, source = federation.clients, generator(federation.seed, "label flipping")
         flipped = flip_labels(
             clients.labels,
@@ -106,6 +117,19 @@ class LabelFlipping(Attack):
         )
         chosen = torch.zeros_like(clients.labels, dtype=torch.bool).index_fill_(0, rows.to(clients.labels.device), True)
         return replace(clients, labels=torch.where(chosen, flipped, clients.labels))
+
+    def train(self, local: LocalWork) -> LocalUpdates | None:
+        """Trains on the labels that the global model finds least likely."""
+        if self.variant != "dynamic":
+            return None
+        batches, ids = local.batches, local.client_ids.tolist()
+        scores = local.logits(torch.zeros_like(local.parameters), batches.features.flatten(0, 2))
+        labels = scores.argmin(dim=1).view_as(batches.labels)
+        if self.flip_fraction < 1:
+            sources = [local.generator("label flipping", client) for client in ids]
+            draws = torch.stack([torch.rand(batches.labels.shape[1:], generator=source) for source in sources])
+            labels = torch.where((draws < self.flip_fraction).to(labels.device), labels, batches.labels)
+        return local.sgd(batches._replace(labels=labels))
 
     def _mapping(self, federation: Federation) -> dict[int, int]:
         """The new class of each class that has been named."""

@@ -42,7 +42,7 @@ class SybilNoise(Attack):
         """What each client has sent so far, where that matters."""
         return 0 if self.max_cosine is None else federation.num_clients * num_params
 
-    def poison(self, federation: Federation) -> ClientData:
+    def poison(self, federation: Federation) -> ClientData | None:
         """Flips the labels of the malicious clients."""
         return LabelFlippingAttack(self.fraction).poison(federation)
 

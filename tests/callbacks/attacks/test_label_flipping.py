@@ -73,6 +73,37 @@ def test_a_client_without_the_classes_in_question_stays_honest(fit):
     assert (without & recorder.received[0].malicious).any()
 
 
+@pytest.mark.parametrize("flip_fraction", [1.0, 0.4])
+def test_dynamic_labels_are_those_the_global_model_finds_least_likely(fit, flip_fraction):
+    """In each round, worked out by hand from the batches that everyone draws."""
+    expected, share = [], []
+
+    class Watched(LabelFlipping):
+        def train(self, local):
+            assert torch.equal(local.batches.labels, local.honest.labels)
+            scores = local.logits(torch.zeros_like(local.parameters), local.batches.features.flatten(0, 2))
+            least = scores.argmin(dim=1).view_as(local.batches.labels)
+            sources = [local.generator("label flipping", client) for client in local.client_ids.tolist()]
+            draws = torch.stack([torch.rand(least.shape[1:], generator=source) for source in sources])
+            labels = torch.where(draws < flip_fraction, least, local.batches.labels)
+            share.append(float((labels == least).float().mean()))
+            expected.append(local.sgd(local.batches._replace(labels=labels)).updates)
+            trained = super().train(local)
+            assert not torch.equal(trained.updates, local.trained.updates)
+            return trained
+
+    recorder = Recorder()
+    fit(recorder, FedAvg(), Watched(0.4, "dynamic", flip_fraction), rounds=3)
+    for received, updates in zip(recorder.received, expected, strict=True):
+        torch.testing.assert_close(received.updates[received.malicious], updates)
+    assert (min(share) == 1) == (flip_fraction == 1)
+
+
+def test_variants_but_the_dynamic_one_train_as_usual():
+    assert [LabelFlipping(variant=each).overrides("train") for each in ("static", "dynamic")] == [False, True]
+    assert LabelFlipping().overrides("poison")
+
+
 def test_its_earlier_name():
     assert callbacks.LabelFlippingAttack is LabelFlipping
 
