@@ -35,8 +35,9 @@ class MetricsLogger(FederatedCallback):
     loss, mean trust scores and weights of benign and malicious clients and the share of either that the rule kept, the
     length of aggregate and root update, how many updates were dropped, and what callbacks or the module log with
     ``self.log`` in the round or the evaluation after it. Of a rule that looks for attackers, ``1 - kept_malicious`` is
-    the rate of true positives, ``1 - kept_benign`` that of false ones. The rows travel in checkpoints, so the log of a
-    resumed run is complete.
+    the rate of true positives, ``1 - kept_benign`` that of false ones. Where an attack has a schedule, clients are
+    malicious in rounds in which they attack, and others have no values of malicious clients. The rows travel in
+    checkpoints, so the log of a resumed run is complete.
     """
 
     def __init__(self) -> None:

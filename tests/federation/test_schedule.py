@@ -4,9 +4,14 @@ import itertools
 
 import pytest
 import torch
-from tiny import Recorder
+from tiny import Recorder, TinyData
 
-from callbacks import FedAvg, TrimAttack
+from callbacks import ClientErrors, FedAvg, FLTrust, MetricsLogger, TrimAttack
+from callbacks.reporting.distributions import ClientMeans
+from callbacks.reporting.evaluation import errors_by_client
+from callbacks.reporting.wandb_report import clients_table
+from flt.display.overview import overview_of
+from flt.display.overview_table import describe
 from flt.federation.schedule import Schedule, deal_out
 
 NEVER, SOME, ALL = 0, 3, 6
@@ -82,3 +87,17 @@ def test_those_who_do_not_attack_send_their_honest_updates(fit, clients_per_roun
         changed = (received.updates != honest.updates).any(dim=1)
         assert torch.equal(changed, attackers)
     assert [int(federation.attackers(number).sum()) for number in range(6)] == [0, 1, 0, 3, 0, 4]
+
+
+def test_what_is_reported_of_a_schedule(fit):
+    """Malicious clients have values in rounds that they attack; those drawn anew are nobody's mark, and count alike."""
+    metrics = MetricsLogger()
+    server = fit(FLTrust(), TrimAttack(0.4, every=2, redraw=True), metrics, ClientErrors(), rounds=4)
+    assert ["trust_score_malicious" in row for row in metrics.rows] == [True, False, True, False]
+    errors = errors_by_client(server).compute()
+    assert metrics.rows[-1]["client_error_mean"] == pytest.approx(float(errors.mean()))
+    _, rows = clients_table(server, ClientMeans(10))
+    assert [row[-3] for row in rows] == [False] * 10
+    overview = overview_of(TinyData(), TrimAttack(0.4, every=2, redraw=True))
+    assert describe(overview)["attack"].endswith("4 of 10 clients malicious, in one of 2 rounds, drawn anew in each")
+    assert overview.num_malicious == 0
