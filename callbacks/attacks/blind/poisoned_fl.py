@@ -16,7 +16,6 @@ class PoisonedFL(Attack):
         shrink: Factor of c where it has not.
         least_scale: What c never falls below.
         confidence: Probability with which a model that moves at random has not moved along the signs.
-        max_norm: Length to which the server is known to shorten updates; null for a server that does not.
 
     Raises:
         InputError: If an argument is out of range.
@@ -26,7 +25,8 @@ class PoisonedFL(Attack):
 
     Reading:
         The quantile of the test is computed for any network; it is the authors' number for their four. Before
-        anything has been sent there is no test.
+        anything has been sent there is no test. A server that shortens updates changes nothing: of what was sent last
+        the direction alone is used.
     """
 
     def __init__(
@@ -36,7 +36,6 @@ class PoisonedFL(Attack):
         shrink: float = 0.7,
         least_scale: float = 0.5,
         confidence: float = 0.99,
-        max_norm: float | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
@@ -46,11 +45,8 @@ class PoisonedFL(Attack):
         for name, value in {"shrink": shrink, "confidence": confidence}.items():
             if not 0 < value < 1:
                 raise InputError(f"attack.{name}={value} must be above 0 and less than 1")
-        if max_norm is not None:
-            check_positive("attack.max_norm", max_norm)
         self.scale, self.least_scale = scale, least_scale
         self.period, self.shrink, self.confidence = period, shrink, confidence
-        self.max_norm = max_norm
 
     def numbers_kept(self, federation: Federation, num_params: int) -> int:
         """The signs, two global models, and what was sent last."""
@@ -68,7 +64,6 @@ class PoisonedFL(Attack):
             shrink=self.shrink,
             least_scale=self.least_scale,
             confidence=self.confidence,
-            max_norm=self.max_norm,
             generator=round.generator("PoisonedFL"),
         )
         return round.replace(updates=updates, memory=memory)

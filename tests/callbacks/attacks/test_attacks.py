@@ -183,7 +183,6 @@ def test_rounds_of_one_client_who_is_malicious_or_not(fit, attack):
         (PoisonedFL, {"shrink": 1.0}, "attack.shrink=1.0 must be above 0 and less than 1"),
         (PoisonedFL, {"confidence": 0.0}, "attack.confidence=0.0 must be above 0 and less than 1"),
         (PoisonedFL, {"least_scale": 0.0}, "attack.least_scale=0.0 must be a finite number greater than 0"),
-        (PoisonedFL, {"max_norm": 0.0}, "attack.max_norm=0.0 must be a finite number greater than 0"),
         (SybilNoise, {"scale": 0.0}, "attack.scale=0.0 must be a finite number greater than 0"),
         (SybilNoise, {"max_cosine": 1.0}, "attack.max_cosine=1.0 must be at least -1 and less than 1, or null"),
     ],

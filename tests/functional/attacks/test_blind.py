@@ -42,6 +42,15 @@ def test_poisonedfl_shrinks_where_the_model_does_not_follow():
     assert poisoned([-step * signs for step in range(9)], 2, malicious=(False, False))[1]["scale"] == 8.0
 
 
+@pytest.mark.parametrize(("num_along", "scale"), [(27, 8.0), (26, 8.0 * 0.7)])
+def test_poisonedfl_counts_entries_that_have_moved_along(num_along, scale):
+    """27 of 40 are enough, and an entry that has not moved counts by its sign."""
+    signs = poisoned([torch.zeros(40)], 2)[1]["signs"]
+    start = signs * torch.where(torch.arange(40) < num_along, 1.0, -1.0)
+    moving = signs * torch.where(torch.arange(40) < num_along - 5, 1.0, 0.0)
+    assert poisoned([start + step * moving for step in range(4)], 3)[1]["scale"] == pytest.approx(scale)
+
+
 def test_poisonedfl_sends_the_signs_that_it_has_drawn():
     sent, state = poisoned([torch.full((40,), float(step)) for step in range(3)], 50)
     assert not sent[0].any()

@@ -70,7 +70,7 @@ def heads_quantile(num_trials, probability):
     return q
 
 
-def poisoned_fl_rounds(given, draws, scale=8.0, period=50, shrink=0.7, least_scale=0.5, confidence=0.99, max_norm=None):
+def poisoned_fl_rounds(given, draws, scale=8.0, period=50, shrink=0.7, least_scale=0.5, confidence=0.99):
     result, d = [], len(given[0][3])
     signs = np.where(draws[0].uniform(d) < 0.5, -1.0, 1.0)
     c, k, long_ago = scale, np.zeros(d), given[0][3]
@@ -88,8 +88,7 @@ def poisoned_fl_rounds(given, draws, scale=8.0, period=50, shrink=0.7, least_sca
             if v.any():
                 crafted = c * np.linalg.norm(h) * v / np.linalg.norm(v) * signs
         if malicious.any():
-            length = np.linalg.norm(crafted)
-            k = crafted if max_norm is None or length <= max_norm else crafted * max_norm / length
+            k = crafted
         result.append(replace_rows(updates, malicious, crafted))
     return result
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from flt.functional.attacks.knowledge import sent
-from flt.functional.distances import norms, shortening
 
 NEVER_ZERO = 1e-9  # what is added to the length of the last sent vector, as the authors do
 
@@ -25,7 +24,6 @@ def poisoned_fl(
     shrink: float = 0.7,
     least_scale: float = 0.5,
     confidence: float = 0.99,
-    max_norm: float | None = None,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, dict[str, Any]]:
     """Updates of all clients with those of the malicious ones replaced by PoisonedFL's, and its state.
@@ -50,8 +48,6 @@ def poisoned_fl(
         shrink: Factor of c after a test that failed.
         least_scale: What c never falls below.
         confidence: Probability with which a model that moves at random fails the test.
-        max_norm: Length to which the server is known to shorten updates: the k of the next round is as long as that at
-            most; None for a server that does not.
         generator: Source of the signs, ``[num_params]`` in the first round.
 
     Returns:
@@ -77,8 +73,7 @@ def poisoned_fl(
     received = sent(updates, malicious, _crafted(parameters, now))
     now["parameters"] = parameters
     if malicious.any():
-        last = received[malicious][0]
-        now["sent"] = last if max_norm is None else last * shortening(norms(last[None]), max_norm).to(last)
+        now["sent"] = received[malicious][0]
     return received, now
 
 

@@ -191,7 +191,8 @@ ATTACKS = [
         stream="PoisonedFL",
         settings=[
             {"period": 2, "scale": 1.5, "shrink": 0.4},
-            {"period": 1, "scale": 1.0, "confidence": 0.1, "max_norm": 0.05},
+            {"period": 1, "scale": 1.0, "confidence": 0.1},
+            {"period": 1, "shrink": 0.9, "least_scale": 0.4, "confidence": 0.999999},
         ],
         golden=[
             Sent(
