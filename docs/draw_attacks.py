@@ -13,6 +13,7 @@ from flt.federation import Round
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tests" / "helpers")]
 from catalogue import ATTACKS, Attack
+from catalogue.attacks import backdoors
 from drawing import (
     DOTS,
     HIGH,
@@ -75,7 +76,8 @@ def draw_attack(axes: Axes, attack: Attack, round: Round) -> None:
 
 
 def main() -> None:
-    shown = [attack for attack in ATTACKS if attack.changes_updates]
+    others = [attack for attack in ATTACKS if attack not in backdoors.ATTACKS and attack.name != "SignFlip-ascent"]
+    shown = [attack for attack in others if attack.changes_updates]  # but those that need a network to train
     figure, places = panels([attack.name for attack in shown], COLUMNS)
     for axes, attack in zip(places, shown, strict=True):
         draw_attack(axes, attack, example())

@@ -22,7 +22,8 @@ says what it takes, as [settings](settings.md) does for all of them. This page i
 
 The same sixteen benign updates with two parameters, and what four malicious clients send in place of their honest
 updates (hollow). An arrow at the border is an update beyond it. Attacks that ask the rule are told the median. Attacks
-that keep something are seen in the fourth round. Only attacks that change updates are here.
+that keep something are seen in the fourth round. Attacks by data or training, for which it takes a network, are not
+here.
 
 What all of them share:
 
@@ -39,7 +40,8 @@ What all of them share:
 - Random numbers depend on the seed and the round alone. What an attack remembers is kept in checkpoints."""
 
 COSTS = """- The time is that of crafting alone, for {malicious} malicious clients among {clients} with {parameters:,}
-  parameters, on the machine of [`benchmarks/results/attacks.json`](../benchmarks/results/attacks.json)."""
+  parameters, on the machine of [`benchmarks/results/attacks.json`](../benchmarks/results/attacks.json). Those that ask
+  the rule ask Krum."""
 
 FAMILIES = {
     "attacks": "The paper's attacks",
