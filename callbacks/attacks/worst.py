@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from callbacks.attacks.adaptive import AdaptiveAttack
-from callbacks.attacks.backdoors import CriticalLayers, Neurotoxin, ProjectedBackdoor
+from callbacks.attacks.backdoors import DBA, CriticalLayers, EdgeCase, Neurotoxin, ProjectedBackdoor
 from callbacks.attacks.blind import SignFlip
 from callbacks.attacks.label_flipping import LabelFlipping
 from callbacks.attacks.omniscient import ALIE, IPM, MinMax
@@ -40,6 +40,8 @@ SETS: dict[Family, dict[str, Member]] = {
     "backdoors": {
         "Scaling attack": Member(ScalingAttack, {}, "an update as long as it takes to replace the model"),
         "Projected backdoor": Member(ProjectedBackdoor, {}, "an update that is no longer than honest ones"),
+        "Distributed backdoor": Member(DBA, {}, "a trigger of which every client holds a part alone"),
+        "Edge cases": Member(EdgeCase, {}, "rare examples as they are, with no pattern to be found"),
         "Neurotoxin": Member(Neurotoxin, {}, "coordinates that benign clients hardly move"),
         "Critical layers": Member(CriticalLayers, {}, "honest training in all layers but those that count"),
     },
