@@ -25,9 +25,11 @@ class FLDetector(Aggregation):
         InputError: If an argument is out of range, or there are fewer than 3 updates; before the first round.
 
     Reading:
-        A client is left out of the rounds in which its score is in the upper of two clusters; training is not begun
-        anew, and nobody is banned. Where clients are sampled, the last update may be older than a round. Clusters of
-        scores, which are numbers, are the best there are, rather than those of k-means from random starts.
+        A client is left out of the rounds in which its score is in the upper of two clusters, and nobody is banned.
+        Training is not begun anew, nor does the authors' code do so: a rule answers with an update, which goes through
+        the server's learning rate and momentum and cannot set the model back. Where clients are sampled, the last
+        update may be older than a round. Clusters of scores, which are numbers, are the best there are, rather than
+        those of k-means from random starts.
 
     Reference:
         Zhang et al., FLDetector: Defending Federated Learning Against Model Poisoning Attacks via Detecting Malicious

@@ -61,7 +61,8 @@ class HierarchicalFLTrust(RuleAround):
         present = sorted(set(groups.tolist()))
         masks = [groups == number for number in present]
         roots = [trained.updates[number].nan_to_num(0.0, 0.0, 0.0) for number in present]
-        sums = [group_sum(round.updates[mask], root) for mask, root in zip(masks, roots, strict=True)]
+        members = (round.updates if bool(mask.all()) else round.updates[mask] for mask in masks)
+        sums = [group_sum(updates, root) for updates, root in zip(members, roots, strict=True)]
         answer = self.ask(_of_groups(round, masks, sums))
         return None if answer is None else replace(answer, judgement=_of_clients(answer.judgement, masks, sums))
 
