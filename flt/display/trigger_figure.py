@@ -95,10 +95,12 @@ def _draw_vectors(panel: SubFigure, name: str, before: Tensor, after: Tensor, pa
     old, new = before.flatten().numpy(), after.flatten().numpy()
     axis.plot(old, color=PLAIN, linewidth=0.7)
     if parts is None:
-        _draw_changes(axis, old, new, "trigger", SUCCESS)
+        changed = int((old != new).sum())
+        _draw_changes(axis, old, new, f"trigger: {changed} features changed", SUCCESS)
     else:
         for number, part in enumerate(parts.flatten(1).numpy()):
-            _draw_changes(axis, old, part, f"part {number + 1}", COLOURS[(number + 1) % len(COLOURS)])
+            changed = int((old != part).sum())
+            _draw_changes(axis, old, part, f"part {number + 1} ({changed})", COLOURS[(number + 1) % len(COLOURS)])
     axis.set_title(name, fontsize=10, loc="left")
     axis.set_xlabel("feature")
     axis.set_ylabel("value")
@@ -107,17 +109,16 @@ def _draw_vectors(panel: SubFigure, name: str, before: Tensor, after: Tensor, pa
     if axis.get_legend_handles_labels()[0]:
         columns = 1 if parts is None else min(len(parts), 4)
         where: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0}
-        axis.legend(frameon=False, ncols=columns, handletextpad=0.3, columnspacing=1.0, **where)
+        axis.legend(frameon=False, ncols=columns, fontsize=9, handletextpad=0.0, columnspacing=0.6, **where)
 
 
 def _draw_changes(axis: Axes, old: np.ndarray, new: np.ndarray, name: str, color: str) -> None:
     (changed,) = np.nonzero(old != new)
     if not len(changed):
         return
-    number = f"{len(changed)} features" if name != "trigger" else f"{len(changed)} features changed"
     axis.vlines(changed, old[changed], new[changed], color=color, linewidth=1.0)
     size = 3.5 if len(changed) <= len(old) // 4 else 1.0
-    axis.plot(changed, new[changed], "o", color=color, markersize=size, label=f"{name}: {number}")
+    axis.plot(changed, new[changed], "o", color=color, markersize=size, label=name)
 
 
 def shorten(name: str, most: int = 18) -> str:

@@ -209,9 +209,7 @@ def test_parts_of_a_trigger() -> None:
     vectors = examples(FeatureTrigger(range(5), 3.0), 9)
     parts = torch.cat([part(vectors.before[:1]) for part in FeatureTrigger(range(5), 3.0).parts(3)])
     _, ((first,), (second,)) = panels(replace(vectors, parts=parts))
-    assert [line.get_label() for line in first.get_lines()[1:]] == [
-        *("part 1: 2 features", "part 2: 2 features", "part 3: 1 features")
-    ]
+    assert [line.get_label() for line in first.get_lines()[1:]] == [*("part 1 (2)", "part 2 (2)", "part 3 (1)")]
     assert len({line.get_color() for line in first.get_lines()}) == 4
     assert [line.get_label() for line in second.get_lines()[1:]] == ["trigger: 5 features changed"]
 
