@@ -8,6 +8,7 @@ from tiny import TinyData
 import callbacks
 from callbacks import FedAvg, LabelFlipping, MinMax, ScalingAttack, TrimAttack, Worst
 from callbacks.attacks.worst import SETS, is_worst, members_of
+from flt.data import FeatureTrigger
 from flt.errors import InputError
 from flt.federation import Backdoor
 
@@ -21,7 +22,7 @@ def test_members_have_no_parameters_and_stand_for_something_of_their_own(family)
         assert getattr(callbacks, member.kind.__name__) is member.kind
         needed = [own for own in inspect.signature(member.kind).parameters.values() if own.default is own.empty]
         assert [own for own in needed if own.kind is not own.VAR_KEYWORD] == []
-        backdoor = member.kind(**member.settings).backdoor(Backdoor(trigger=lambda features: features, target_class=0))
+        backdoor = member.kind(**member.settings).backdoor(Backdoor(FeatureTrigger(range(4)), target_class=0))
         assert (backdoor is not None) == (family == "backdoors")
 
 
