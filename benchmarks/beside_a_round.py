@@ -3,6 +3,7 @@
 import argparse
 import os
 import statistics
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,11 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     found.add_argument("--rounds", type=int, default=12, help="rounds of a run of it (%(default)s)")
     found.add_argument("--stand-in", action="store_true", help="synthetic data even where the real ones are there")
     found.add_argument("--out", type=Path, default=RESULTS, help="folder of the results (%(default)s)")
+    found.add_argument(
+        "--processor-time",
+        action="store_true",
+        help="one thread's seconds on the processor, for a machine that is busy",
+    )
     return found
 
 
@@ -51,16 +57,20 @@ def time_beside_a_round(
         cases: What to time.
         aims: The share of a round that a case is to stay under, for those that have one.
     """
+    now = time.process_time if options.processor_time else time.perf_counter
+    if options.processor_time:
+        torch.set_num_threads(1)
     say(f"{describe_machine()}; load {os.getloadavg()[0]:.1f}")
     settings = ["--trainer.accelerator=cpu", *(["--data.stand_in=always"] if options.stand_in else [])]
-    runs = [fit(options.config.resolve(), options.rounds, settings) for _ in range(4)][1:]  # the first is a warm-up
+    # The first is a warm-up.
+    runs = [fit(options.config.resolve(), options.rounds, settings, now=now) for _ in range(4)][1:]
     data, round_seconds = runs[0][0].data.display_name, statistics.median(total for _, total in runs) / options.rounds
     say(f"a round of {data}: {1000 * round_seconds:.1f} ms")
     say(f"[{options.clients}, {options.parameters:,}] updates, {options.malicious} malicious, {options.repeats} calls")
     costs = {}
     for name, function in cases.items():
         try:
-            seconds = median_seconds(function, options.repeats)
+            seconds = median_seconds(function, options.repeats, now)
         except InputError as error:  # a search that so many clients would make too long
             say(f"  {name:<34}refused: {error}")
             continue
@@ -68,4 +78,11 @@ def time_beside_a_round(
         aim = f"  (aim: under {100 * aims[name]:.0f} %)" if name in aims else ""
         say(f"  {name:<34}{1000 * seconds:9.2f} ms{100 * seconds / round_seconds:8.1f} % of a round{aim}")
     sizes = {name: getattr(options, name) for name in SIZES}
-    return {"data": data, "load": os.getloadavg()[0], "round_seconds": round_seconds, **sizes, "costs": costs}
+    return {
+        "data": data,
+        "load": os.getloadavg()[0],
+        "clock": now.__name__,
+        "round_seconds": round_seconds,
+        **sizes,
+        "costs": costs,
+    }

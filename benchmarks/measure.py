@@ -90,13 +90,15 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def median_seconds(function: Callable[[], object], repeats: int) -> float:
+def median_seconds(
+    function: Callable[[], object], repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> float:
     """Median over ``repeats`` calls, after as many in which the allocator learns what is asked of it."""
     seconds = []
     for _ in range(2 * repeats):
-        start = time.perf_counter()
+        start = clock()
         function()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(clock() - start)
     return statistics.median(seconds[repeats:])
 
 

@@ -45,7 +45,11 @@ HOOKS = (
 
 
 def fit(
-    config: Path, rounds: int, settings: Sequence[str] = (), prepare: Callable[[Run], None] | None = None
+    config: Path,
+    rounds: int,
+    settings: Sequence[str] = (),
+    prepare: Callable[[Run], None] | None = None,
+    now: Callable[[], float] = time.perf_counter,
 ) -> tuple[FederatedModule, float]:
     """Trains with Lightning, without evaluation.
 
@@ -54,11 +58,12 @@ def fit(
         rounds: Rounds of the run.
         settings: Further arguments of ``flt fit``.
         prepare: What to do with the run before it starts.
+        now: The clock.
 
     Returns:
         The model with its data, and the seconds from the first round to the last.
     """
-    clock = Clock()
+    clock = Clock(now)
     gc.collect()  # an earlier run's data, which take memory from this one and are counted as its own
     with tempfile.TemporaryDirectory() as folder, quietly():
         arguments = [f"--trainer.max_steps={rounds}", "--trainer.limit_val_batches=0"]
@@ -74,20 +79,21 @@ def fit(
 class Clock(Callback):
     """Seconds from the first round to the last, without loading data and drawing the report."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        self.now = now
         self.ends: list[float] = []
         self.total = 0.0
 
     def on_train_start(self, trainer: Any, module: FederatedModule) -> None:
         synchronize(module.device)
-        self.ends = [time.perf_counter()]
+        self.ends = [self.now()]
 
     def on_train_batch_end(self, trainer: Any, module: FederatedModule, *args: object) -> None:
-        self.ends.append(time.perf_counter())
+        self.ends.append(self.now())
 
     def on_train_epoch_end(self, trainer: Any, module: FederatedModule) -> None:
         synchronize(module.device)
-        self.total = time.perf_counter() - self.ends[0]
+        self.total = self.now() - self.ends[0]
 
     @property
     def rounds(self) -> list[float]:

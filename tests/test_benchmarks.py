@@ -81,7 +81,8 @@ ATTACKS = {"TrimAttack", "AdaptiveAttack", "ALIE", "PoisonedFL", "OptimizedALIE(
 @pytest.mark.parametrize(("name", "some"), [("rules", RULES), ("attacks", {*ATTACKS, "TailoredAttack(FLTrust)"})])
 def test_costs_beside_a_round(tmp_path: Path, name: str, some: set[str]) -> None:
     sizes = ("--clients", "12", "--malicious", "2", "--parameters", "300", "--config", FLTRUST)
-    results = results_of(f"{name}.py", *sizes, *TINY, folder=tmp_path, name=name)
+    results = results_of(f"{name}.py", *sizes, *TINY, "--processor-time", folder=tmp_path, name=name)
+    assert results["clock"] == "process_time"
     assert results["round_seconds"] > 0
     assert some <= results["costs"].keys()
     for cost in results["costs"].values():
