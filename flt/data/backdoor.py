@@ -110,14 +110,16 @@ def _brought(
     count = round(fraction * len(brought))
     drawn = [torch.randperm(len(brought), generator=generator)[:count] for _ in members]
     rows = torch.cat([torch.zeros(0, dtype=torch.long), *drawn])
-    return brought.features[rows.to(brought.features.device)], torch.tensor(members).repeat_interleave(count)
+    return brought.features[rows.to(brought.features.device)], torch.tensor(
+        members, dtype=torch.long
+    ).repeat_interleave(count)
 
 
 def _embedded(backdoor: Backdoor, features: Tensor, owners: Tensor, members: list[int]) -> Tensor:
     """Examples with what their clients embed of the trigger."""
     if not backdoor.parts or len(members) == 1:
         return backdoor.trigger(features)
-    marked, rank = features.clone(), torch.searchsorted(torch.tensor(members), owners)
+    marked, rank = features.clone(), torch.searchsorted(torch.tensor(members, dtype=torch.long), owners)
     for number, part in enumerate(backdoor.parts):
         rows = (rank % len(backdoor.parts) == number).nonzero().flatten().to(features.device)
         marked[rows] = part(features[rows])

@@ -2,7 +2,7 @@
 
 import torch
 
-from flt.data import ClientData, Examples, FeatureTrigger
+from flt.data import ClientData, Examples, FeatureTrigger, TailTrigger
 from flt.data.backdoor import Backdoor, poisoned
 
 SIZES = (4, 0, 6, 5, 3)
@@ -34,3 +34,12 @@ def test_a_changed_backdoor() -> None:
     own, default = FeatureTrigger([3]), Backdoor(FeatureTrigger([0]), 1, shape=(4,))
     assert default.changed(None, None) == Backdoor(default.trigger, 1)
     assert default.changed(own, 0) == Backdoor(own, 0)
+
+
+def test_nobody_is_malicious() -> None:
+    whole, nobody = FeatureTrigger(range(4), -1.0), torch.zeros(5, dtype=torch.bool)
+    for backdoor in (Backdoor(TailTrigger(0), 2), Backdoor(whole, 2), Backdoor(whole, 2, parts=whole.parts(2))):
+        held = poisoned(federation(), nobody, backdoor, fraction=1.0, generator=torch.Generator())
+        assert torch.equal(held.features, federation().features)
+        assert torch.equal(held.labels, federation().labels)
+        assert held.features.dtype == torch.float32
