@@ -96,8 +96,9 @@ class LabelFlipping(Attack):
             both_ways(mapping)
 
     def overrides(self, hook: str) -> bool:
-        """Whether it has a hook of its own; only "dynamic" trains in its own way."""
-        return super().overrides(hook) and (hook != "train" or self.variant == "dynamic")
+        """Whether it has a hook of its own; of the variants here "dynamic" alone trains in its own way."""
+        is_idle = type(self).train is LabelFlipping.train and self.variant != "dynamic"
+        return super().overrides(hook) and not (hook == "train" and is_idle)
 
     def poison(self, federation: Federation) -> ClientData | None:
         """Flips labels of the malicious clients."""

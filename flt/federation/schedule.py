@@ -136,7 +136,7 @@ def deal_out(sizes: Sequence[int], schedules: Sequence[Schedule], num_clients: i
     Example:
         >>> fixed, drawn = deal_out([1, 2], [Schedule(), Schedule(redraw=True)], 4, seed=0)
         >>> [(fixed.attackers(number).long() + 2 * drawn.attackers(number)).tolist() for number in range(3)]
-        [[2, 0, 1, 2], [2, 0, 1, 2], [0, 2, 1, 2]]
+        [[2, 2, 0, 1], [2, 0, 2, 1], [2, 2, 0, 1]]
     """
     order = _order(num_clients, seed, 0)
     starts = {False: 0, True: 0}

@@ -70,7 +70,7 @@ class TenLines(Aggregation):
         return Aggregate(self.factor * round.updates.mean(0))
 
 
-class SignFlip(Attack):
+class TurnedAround(Attack):
     def __init__(self, fraction: float = 0.2) -> None:
         super().__init__(fraction)
 
@@ -195,12 +195,12 @@ def test_own_rule_and_attack() -> None:
     Path("in_process_rules.py").write_text(OWN_CODE)
     shrunk = train(
         *("--aggregation", "in_process_rules.TenLines", "--aggregation.factor", "1e-30"),
-        *("--attack", "in_process_rules.SignFlip", "--attack.fraction", "0.4"),
+        *("--attack", "in_process_rules.TurnedAround", "--attack.fraction", "0.4"),
         *("--trainer.enable_checkpointing", "false", "--trainer.enable_progress_bar", "true"),
     )
     assert not list(shrunk.rglob("*.ckpt"))
     summary = summary_of(shrunk)
-    assert (summary["aggregation"], summary["attack"], summary["num_malicious"]) == ("TenLines", "SignFlip", 12)
+    assert (summary["aggregation"], summary["attack"], summary["num_malicious"]) == ("TenLines", "TurnedAround", 12)
     help_text = words(run("fit", "--aggregation.help", "in_process_rules.TenLines").output)
     assert "Mean of the updates, shrunk" in help_text
     assert "What the mean is multiplied by." in help_text
@@ -278,14 +278,15 @@ def test_a_checkpoint_brings_no_warnings_but_the_stand_in(finished: Path, comman
 
 def described(kind: type) -> dict[str, str]:
     """Every parameter of a class, and of the bases that its ``**settings`` go to, with how its docstring begins."""
-    names, explained = list[str](), dict[str, str]()
+    names, explained, fixed = list[str](), dict[str, str](), set[str]()  # what a class gives its base itself
     for base in kind.__mro__[:-1]:
         told = {each.arg_name: each.description for each in docstring_parser.parse(base.__doc__ or "").params}
         explained = {name: words(text or "") for name, text in told.items()} | explained
         if "__init__" not in vars(base):
             continue
         _, *parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
-        names += [own.name for own in parameters if own.kind is not own.VAR_KEYWORD]
+        names += [own.name for own in parameters if own.kind is not own.VAR_KEYWORD and own.name not in fixed]
+        fixed |= set(re.findall(r"(\w+)=None[,)]", inspect.getsource(vars(base)["__init__"]).partition("super()")[2]))
         if all(own.kind is not own.VAR_KEYWORD for own in parameters):
             break
     assert explained.keys() >= set(names), f"{kind.__name__} does not explain all of its arguments"

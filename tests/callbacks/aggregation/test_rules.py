@@ -31,8 +31,10 @@ class Diverse(FederatedCallback):
 
 
 def test_the_tables_hold_every_rule_and_attack():
-    made = {type(row.make()) for row in (*RULES, *ATTACKS)}
-    offered = {getattr(offers, name) for name in offers.__all__}
+    """But those that are made of other attacks."""
+    offered = {getattr(offers, name) for name in offers.__all__} - {offers.AttackGroups, offers.Worst}
+    rows = [type(row.make()).__mro__ for row in (*RULES, *ATTACKS)]
+    made = {next(kind for kind in kinds if kind in offered) for kinds in rows}  # a row may hold a subclass
     assert made == {kind for kind in offered if issubclass(kind, (Aggregation, Attack))}
 
 
