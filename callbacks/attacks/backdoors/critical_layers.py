@@ -21,28 +21,38 @@ class CriticalLayers(BackdoorAttack):
         share: How much of its malicious model's success the critical layers must have by themselves (tau).
         boost: Factor of the critical layers (lambda); below 1 the rest is the benign mean's.
         epochs: Passes over their data in both trainings; null for the batches that everyone trains on.
+        validation_size: Examples of its own on which a client measures success in a round, at most; null for all.
 
     Raises:
         InputError: If an argument is out of range.
 
     Reading:
         A layer is a module with parameters of its own. Success is measured on the client's own examples of other
-        classes, all of them. Released code has a boost of 1 for ResNets and 0.5 for CNNs, and a share of 0.95 where it
-        adapts to the defence.
+        classes. Released code has a boost of 1 for ResNets and 0.5 for CNNs, and a share of 0.95 where it adapts to the
+        defence.
 
     Reference:
         Zhuang, Yu, Wang and Xu, Backdoor Federated Learning by Poisoning Backdoor-Critical Layers, ICLR 2024.
     """
 
-    def __init__(self, share: float = 0.8, boost: float = 1.0, epochs: int | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        share: float = 0.8,
+        boost: float = 1.0,
+        epochs: int | None = None,
+        validation_size: int | None = 64,
+        **settings: Any,
+    ) -> None:
         super().__init__(**settings)
         if not 0 < share <= 1:
             raise InputError(f"attack.share={share} must be above 0 and at most 1")
         check_positive("attack.boost", boost)
         check_count("attack.epochs", epochs)
+        check_count("attack.validation_size", validation_size)
         self.share = share
         self.boost = boost
         self.epochs = epochs
+        self.validation_size = validation_size
 
     def numbers_kept(self, federation: Federation, num_params: int) -> int:
         """The mean of the benign updates."""
@@ -73,7 +83,10 @@ class CriticalLayers(BackdoorAttack):
         federation = local.federation
         backdoor = self.backdoor(federation.backdoor)
         own = (federation.honest or federation.clients).of(client)
-        triggered = backdoor.trigger(own.features[own.labels != backdoor.target_class])
+        others = (own.labels != backdoor.target_class).nonzero().flatten()
+        order = torch.randperm(len(others), generator=local.generator("validation", client))
+        chosen = others[order[: self.validation_size].to(others.device)]
+        triggered = backdoor.trigger(own.features[chosen])
 
         def success(updates: Tensor) -> Tensor:
             if not len(triggered):

@@ -60,11 +60,13 @@ def critical_layers(
     each_without = torch.where(chosen, benign, malicious)
     *without, whole = success(torch.cat([each_without, malicious[None]])).tolist()
     order = sorted(range(len(layers)), key=lambda layer: without[layer])  # the lowest success is the largest drop
-    # All of them at once: a pass over several models costs less than as many passes.
-    masks = torch.stack([chosen[order[: count + 1]].any(dim=0) for count in range(len(layers))])
-    reached = success(torch.where(masks, malicious, benign)).tolist()
-    enough = (count for count, found in enumerate(reached) if found >= share * whole)
-    return masks[next(enough, len(layers) - 1)]
+    mask = torch.zeros_like(chosen[0])
+    for layer in order:
+        mask = mask | chosen[layer]
+        # All layers together are the malicious model, which need not be asked again.
+        if mask.all() or float(success(torch.where(mask, malicious, benign)[None])) >= share * whole:
+            break
+    return mask
 
 
 def with_critical_layers(mask: Tensor, benign_mean: Tensor, malicious: Tensor, *, boost: float = 1.0) -> Tensor:
