@@ -3,6 +3,7 @@
 import inspect
 import pydoc
 import re
+from abc import ABC
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -72,4 +73,5 @@ def choices_of(key: str) -> list[str]:
     for kind in kinds:
         kinds += kind.__subclasses__()
     kinds = [kind for kind in kinds[1:] if kind.__module__.startswith(packages) and not inspect.isabstract(kind)]
-    return sorted({kind.__name__ for kind in kinds if not kind.__name__.startswith("_")})
+    # A class that names ABC is a base of others, also where it leaves no method open.
+    return sorted({kind.__name__ for kind in kinds if not kind.__name__.startswith("_") and ABC not in kind.__bases__})
