@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from callbacks.attacks.backdoors.triggered import triggered
 from flt.data.triggers import LearntTrigger, Trigger
@@ -128,8 +127,6 @@ class A3FL(Attack):
         models = torch.stack([torch.zeros_like(adversarial), adversarial]).requires_grad_()
         with torch.enable_grad():
             scores = work.logits(models, marked[0, 0, : int(batches.sizes[0])])
-            labels = torch.full(scores.shape[1:2], target, device=scores.device)
-            losses = cross_entropy(scores[0], labels) + cross_entropy(scores[1], labels)
-            ours, theirs = torch.autograd.grad(losses, models)[0]
+            ours, theirs = torch.autograd.grad(trigger_loss(scores, target, 1.0), models)[0]
         agreement = agreement_of_layers(ours, theirs, work.federation.layout)
         return models.detach(), self.strength * agreement

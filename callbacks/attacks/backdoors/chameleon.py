@@ -6,13 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from callbacks.attacks.backdoors.base import BackdoorAttack
+from flt.clients.loss import batch_loss
 from flt.errors import InputError, check_count, check_not_negative, check_positive
 from flt.federation import Federation, LocalUpdates, LocalWork
-from flt.functional.attacks.backdoors import layers_of, supervised_contrastive_loss
-from flt.functional.layout import Piece
+from flt.functional.attacks.backdoors import layers_of, project, supervised_contrastive_loss
 
 
 class Chameleon(BackdoorAttack):
@@ -78,11 +77,10 @@ class Chameleon(BackdoorAttack):
 
     def train(self, local: LocalWork) -> LocalUpdates:
         """Trains the layers before the last, then the last."""
-        last = _last(local.federation.layout)
+        layout = local.federation.layout
         is_last = torch.zeros_like(local.parameters)
-        for piece in last:
-            is_last[piece.place] = 1.0
-        encoded = self._encoded(local, last[0].name.rpartition(".")[0], 1 - is_last)
+        is_last[layers_of(layout)[-1]] = 1.0
+        encoded = self._encoded(local, layout[-1].name.rpartition(".")[0], 1 - is_last)
         # A mask stops steps: what the layers before have learned stays.
         batches = local.draw(self.head_epochs, stream="head")
         return local.sgd(batches, lr=self.head_lr, loss=_mean_loss, mask=is_last, start=encoded)
@@ -100,7 +98,7 @@ class Chameleon(BackdoorAttack):
                 lr=self.encoder_lr * 0.1**decays,
                 loss=loss,
                 mask=mask,
-                project=self._shortened,
+                project=partial(project, radius=self.max_norm),
                 start=trained,
                 before=layer,
             )
@@ -117,16 +115,6 @@ class Chameleon(BackdoorAttack):
             temperature=self.temperature,
         )
 
-    def _shortened(self, update: Tensor) -> Tensor:
-        shortened: Tensor = update * (self.max_norm / update.norm().clamp(min=self.max_norm))
-        return shortened
-
-
-def _last(layout: tuple[Piece, ...]) -> list[Piece]:
-    """The parameters of the last layer."""
-    layer = layout[-1].name.rpartition(".")[0]
-    return [piece for piece in layout if piece.name.rpartition(".")[0] == layer]
-
 
 def _mean_loss(scores: Tensor, labels: Tensor, weights: Tensor, update: Tensor) -> Tensor:
-    return (weights * cross_entropy(scores, labels, reduction="none")).sum() / weights.sum().clamp(min=1)
+    return batch_loss(scores, labels, weights, "mean")
