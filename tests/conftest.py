@@ -56,8 +56,11 @@ def fit(tmp_path: Path) -> Callable[..., object]:
 
 
 @pytest.fixture(autouse=True)
-def own_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def own_surroundings(tmp_path: Path) -> Iterator[None]:
     """Each test has its own cache, and a seed that it sets ends with it."""
-    monkeypatch.setenv("FLT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("PL_GLOBAL_SEED", "0")
-    monkeypatch.setenv("PL_SEED_WORKERS", "0")
+    # Not by the fixture `monkeypatch`, which would then outlive the fixtures of a test and bring back what they undid.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("FLT_CACHE", str(tmp_path / "cache"))
+        patched.setenv("PL_GLOBAL_SEED", "0")
+        patched.setenv("PL_SEED_WORKERS", "0")
+        yield
