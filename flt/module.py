@@ -14,6 +14,7 @@ from torchmetrics import MeanMetric
 from flt.clients.batch_norm import move_statistics
 from flt.clients.conduct import Conduct
 from flt.clients.loss import LossReduction
+from flt.clients.steps.settings import LocalSettings
 from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule, data_of
 from flt.data.inputs import Normalization
@@ -102,7 +103,6 @@ class FederatedModule(RowMetrics):
         check_positive("model.server_lr", server_lr)
         check_positive("model.lr_gamma", lr_gamma)
         check_choice("model.initialization", initialization, Initialization)
-        check_choice("model.loss_reduction", loss_reduction, LossReduction)
         if any(milestone < 1 for milestone in lr_milestones or []):
             raise InputError(f"model.lr_milestones={shortened(lr_milestones)}: milestones are rounds, 1 or more")
         if server_optimizer is not None and server_lr != 1.0:
@@ -111,7 +111,7 @@ class FederatedModule(RowMetrics):
         self.initialization: Initialization = initialization
         self.client_lr = client_lr
         self.local_steps = local_steps
-        self.loss_reduction: LossReduction = loss_reduction
+        self.local_settings = LocalSettings(loss_reduction)
         self.root_batch_size = root_batch_size
         self.clients_per_round = clients_per_round
         self.num_byzantine = num_byzantine
@@ -169,7 +169,7 @@ class FederatedModule(RowMetrics):
     def _set_up_rounds(self, data: FederatedDataModule) -> None:
         if self.server_optimizer is not None:
             check_server_optimizer(self.server_optimizer, self.network)
-        self._training = LocalTraining(self.network, self.loss_reduction, self.clients_per_chunk)
+        self._training = LocalTraining(self.network, self.local_settings, self.clients_per_chunk)
         self._reception = assemble(
             self._training,
             data,
@@ -315,6 +315,7 @@ class FederatedModule(RowMetrics):
         return settings | {
             "server_optimizer": type(self.configure_optimizers()).__name__,
             **{name: getattr(self, name) for name in OF_MODEL},
+            **self.local_settings.plain(),
             **settings_of_rounds(self.data, self.federation, self.rule, only(self.trainer, Attack)),
         }
 

@@ -28,7 +28,8 @@ def has_diverged(rows: Sequence[Mapping[str, float]]) -> bool:
 def tell_divergence(rows: Sequence[Mapping[str, float]], module: LightningModule) -> None:
     """Says on standard error that a run has diverged, and what to lower."""
     rates = [f"model.{name}={getattr(module, name)}" for name in ("client_lr", "server_lr") if hasattr(module, name)]
-    if getattr(module, "loss_reduction", "mean") == "sum":
+    local = getattr(module, "local_settings", None)
+    if local is not None and local.loss_reduction == "sum":
         rates.append("set model.loss_reduction=mean")
     rank_zero_only(logging.getLogger("flt").warning)(
         f"the run has diverged: the benign clients' training loss is {rows[-1][LOSS]:.1e} in round"

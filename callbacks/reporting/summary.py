@@ -148,8 +148,8 @@ def describe_step(module: FederatedModule) -> str:
     is_plain = module.server_optimizer is None
     if is_plain:
         product += f" x server_lr {module.server_lr:g} = {module.client_lr * module.server_lr:g}"
-    step = f"{product} on the {module.loss_reduction} over a batch of {module.data.batch_size}"
-    if is_plain and module.loss_reduction == "sum":
+    step = f"{product} on the {module.local_settings.loss_reduction} over a batch of {module.data.batch_size}"
+    if is_plain and module.local_settings.loss_reduction == "sum":
         step += f" ({module.client_lr * module.server_lr * module.data.batch_size:g} on its mean)"
     return step + (f", {module.local_steps} local steps" if module.local_steps > 1 else "")
 

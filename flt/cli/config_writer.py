@@ -60,7 +60,7 @@ class ConfigWriter(Callback):
 
 def _tell_what_is_inherited(module: FederatedModule) -> None:
     """Says what settings meant for the paper's networks do to another one; a configuration file brings them along."""
-    network, is_sum = type(module.network), module.loss_reduction == "sum"
+    network, is_sum = type(module.network), module.local_settings.loss_reduction == "sum"
     if not network.__module__.startswith("flt.models") and module.initialization != "network":
         inherited = f"model.initialization={module.initialization}" + " and model.loss_reduction=sum" * is_sum
         remedy = "model.initialization=network" + " and model.loss_reduction=mean, with a client_lr for it" * is_sum

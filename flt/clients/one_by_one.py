@@ -13,8 +13,9 @@ from flt.clients.batch_norm import flatten_statistics, statistics_moved, statist
 from flt.clients.batches import LocalBatches
 from flt.clients.conduct import Conduct, copied, observe
 from flt.clients.flat_network import FlatNetwork
-from flt.clients.loss import LossReduction, mean_loss
+from flt.clients.loss import mean_loss
 from flt.clients.recipe import USUAL, Recipe
+from flt.clients.steps.settings import LocalSettings
 
 
 class LocalUpdates(NamedTuple):
@@ -42,11 +43,11 @@ class OneByOne:
 
     Args:
         network: The global model; it is not touched.
-        loss_reduction: Whether the batch loss is the "sum" or the "mean" over its examples.
+        settings: How everyone trains.
     """
 
     network: nn.Module
-    loss_reduction: LossReduction
+    settings: LocalSettings
 
     def __call__(self, batches: LocalBatches, *, client_lr: float, recipe: Recipe = USUAL) -> LocalUpdates:
         """Trains every client from the network's own parameters and buffers."""
@@ -65,7 +66,7 @@ class OneByOne:
             start=_leaves(self._replicas[0], parameters),
             batches=batches,
             client_lr=client_lr,
-            loss_reduction=self.loss_reduction,
+            settings=self.settings,
             conduct=self.conduct(batches) if batches.sizes.any() else Conduct(),
             recipe=recipe,
             trained=LocalUpdates(updates, parameters.new_zeros(num_clients), statistics),
@@ -127,7 +128,7 @@ class _Job:
     start: dict[str, Tensor]
     batches: LocalBatches
     client_lr: float
-    loss_reduction: LossReduction
+    settings: LocalSettings
     conduct: Conduct
     recipe: Recipe
     trained: LocalUpdates
@@ -175,7 +176,7 @@ class _Job:
         def work(module: nn.Module) -> tuple[Sequence[Tensor], Tensor | None, Tensor]:
             scores = module(self.conduct.given(_channels_last(features)))
             at_scores, at_update, losses = self.recipe.gradients(
-                scores.detach(), labels, None, update, self.loss_reduction
+                scores.detach(), labels, None, update, self.settings.loss_reduction
             )
             at_scores = at_scores.to(scores.dtype)
             # Here, where the network still has these tensors: activation checkpointing calls it once more.

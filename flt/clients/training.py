@@ -15,9 +15,10 @@ from flt.clients.batch_norm import has_batch_statistics
 from flt.clients.batches import LocalBatches
 from flt.clients.fastest import fastest, tell
 from flt.clients.flat_network import FlatNetwork
-from flt.clients.loss import LossReduction, cross_entropy, example_factors, mean_loss
+from flt.clients.loss import cross_entropy, example_factors, mean_loss
 from flt.clients.one_by_one import LocalUpdates, OneByOne
 from flt.clients.recipe import USUAL, Recipe
+from flt.clients.steps.settings import USUAL_SETTINGS, LocalSettings
 from flt.clients.vectorised import Vectorised, obstacle_to_vectorising
 
 # Numbers held at once per chunk (gradients or inputs, whichever is more), at most, when `clients_per_chunk` is "auto":
@@ -38,8 +39,7 @@ class LocalTraining:
     Args:
         network: Module whose architecture is trained; it is not touched. Parameters with ``requires_grad=False`` stay
             as they are and are no part of an update.
-        loss_reduction: Whether the batch loss is the "sum" over its examples (the paper's learning rates assume it) or
-            their "mean".
+        settings: How everyone trains.
         clients_per_chunk: Clients trained at once, 1 for one after the other; "auto" measures what is fastest.
 
     Reference:
@@ -47,7 +47,7 @@ class LocalTraining:
     """
 
     network: nn.Module
-    loss_reduction: LossReduction = "sum"
+    settings: LocalSettings = USUAL_SETTINGS
     clients_per_chunk: int | Literal["auto"] = "auto"
 
     def __call__(self, batches: LocalBatches, *, client_lr: float) -> LocalUpdates:
@@ -118,7 +118,7 @@ class LocalTraining:
 
     @cached_property
     def _one_by_one(self) -> OneByOne:
-        return OneByOne(self.network, self.loss_reduction)
+        return OneByOne(self.network, self.settings)
 
     def _chunk_of_layers(self, batches: LocalBatches) -> int:
         return self._largest_chunk(batches) if self.clients_per_chunk == "auto" else self.clients_per_chunk
@@ -189,7 +189,9 @@ class LocalTraining:
 
     @cached_property
     def _fingerprint(self) -> str:
-        described = hashlib.blake2b(f"{self.network} {self.loss_reduction}".encode(), digest_size=8).hexdigest()
+        described = hashlib.blake2b(
+            f"{self.network} {self.settings.loss_reduction}".encode(), digest_size=8
+        ).hexdigest()
         return f"{described} of {self.flat.num_params}"
 
     # By layers
@@ -202,7 +204,9 @@ class LocalTraining:
         def gradient_of_losses(scores: Tensor) -> tuple[Tensor, Tensor]:
             loss_gradient, losses = cross_entropy(scores, labels)
             for piece, batches in zip(loss_gradient.split_with_sizes(sizes), groups, strict=True):
-                factors = example_factors(batches.weights, self.loss_reduction, batch_size=batches.labels.shape[2])
+                factors = example_factors(
+                    batches.weights, self.settings.loss_reduction, batch_size=batches.labels.shape[2]
+                )
                 # The learning rate is multiplied in here, where numbers are few.
                 piece.view(*batches.labels.shape, -1).mul_(factors * -client_lr)
             return loss_gradient.to(scores.dtype), losses
@@ -227,4 +231,4 @@ class LocalTraining:
 
     @cached_property
     def _vectorised(self) -> Vectorised:
-        return Vectorised(self.flat, self.loss_reduction)
+        return Vectorised(self.flat, self.settings)

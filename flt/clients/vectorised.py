@@ -10,9 +10,10 @@ from torch.func import vjp, vmap
 from flt.clients.batches import LocalBatches
 from flt.clients.conduct import copied
 from flt.clients.flat_network import FlatNetwork
-from flt.clients.loss import LossReduction, mean_loss
+from flt.clients.loss import mean_loss
 from flt.clients.one_by_one import LocalUpdates, OneByOne
 from flt.clients.recipe import USUAL, Own, Recipe
+from flt.clients.steps.settings import LocalSettings
 from flt.errors import InputError, one_line
 
 # By how much, relative to its length, a client's update may differ from that of training one by one. Rounding stays
@@ -28,11 +29,11 @@ class Vectorised:
 
     Args:
         flat: The global model; it is not touched.
-        loss_reduction: Whether the batch loss is the "sum" or the "mean" over its examples.
+        settings: How everyone trains.
     """
 
     flat: FlatNetwork
-    loss_reduction: LossReduction
+    settings: LocalSettings
 
     def __call__(self, batches: LocalBatches, *, client_lr: float, chunk: int, recipe: Recipe = USUAL) -> LocalUpdates:
         """Trains every client from the network's own parameters, ``chunk`` clients at a time."""
@@ -61,7 +62,7 @@ class Vectorised:
             score = partial(self._flat_scores, features=features[step])
             scores, pull_back, *_ = vjp(score, parameters + update if step or own else parameters)
             at_scores, at_update, losses = recipe.gradients(
-                scores, labels[step], weights[step], update, self.loss_reduction
+                scores, labels[step], weights[step], update, self.settings.loss_reduction
             )
             gradient = pull_back(at_scores.to(scores.dtype))[0]
             now = mean_loss(losses, weights[step])
@@ -96,7 +97,7 @@ def obstacle_to_vectorising(one_by_one: OneByOne, batches: LocalBatches, recipe:
     trial = _trial(batches)
     expected = one_by_one(trial, client_lr=1.0, recipe=recipe).updates
     # On a copy, as a pass that fails half-way may leave something behind in the network.
-    vectorised = Vectorised(FlatNetwork(copied(network)), one_by_one.loss_reduction)
+    vectorised = Vectorised(FlatNetwork(copied(network)), one_by_one.settings)
     try:
         updates = vectorised(trial, client_lr=1.0, chunk=2, recipe=recipe).updates
     except (torch.OutOfMemoryError, InputError):

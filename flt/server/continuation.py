@@ -17,7 +17,6 @@ OF_MODEL = (
     "client_lr",
     "server_lr",
     "local_steps",
-    "loss_reduction",
     "root_batch_size",
     "lr_milestones",
     "lr_gamma",

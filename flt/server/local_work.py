@@ -203,7 +203,7 @@ class WorkOfClients:
 
     def usual_loss(self, scores: Tensor, labels: Tensor, weights: Tensor, update: Tensor | None = None) -> Tensor:
         """The loss that clients usually minimise."""
-        return batch_loss(scores, labels, weights, self.round.run.training.loss_reduction)
+        return batch_loss(scores, labels, weights, self.round.run.training.settings.loss_reduction)
 
     def logits(self, updates: Tensor, features: Tensor, statistics: Tensor | None = None) -> Tensor:
         """Class scores of ``w + updates``."""

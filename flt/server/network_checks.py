@@ -10,6 +10,7 @@ from flt.clients.batch_norm import statistics_of
 from flt.clients.batches import whole
 from flt.clients.conduct import Conduct, copied, observe, random_module
 from flt.clients.one_by_one import OneByOne
+from flt.clients.steps.settings import USUAL_SETTINGS
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError, PluginError, one_line, own_frame
 
@@ -73,7 +74,9 @@ def _check_gradient(network: nn.Module, features: Tensor) -> None:
     try:
         loss = nn.functional.cross_entropy(probe(features.clone()), labels, reduction="sum")
         gradients = torch.autograd.grad(loss, own, allow_unused=True, materialize_grads=True)
-        trained = OneByOne(copied(network), "sum")(whole(features, labels, local_steps=1), client_lr=1.0).updates[0]
+        trained = OneByOne(copied(network), USUAL_SETTINGS)(
+            whole(features, labels, local_steps=1), client_lr=1.0
+        ).updates[0]
     except (
         Exception
     ) as error:  # an operation without a derivative, or a module that cannot be called with other weights

@@ -15,6 +15,7 @@ from flt.clients.flat_network import FlatNetwork
 from flt.clients.loss import batch_loss
 from flt.clients.one_by_one import LocalUpdates
 from flt.clients.recipe import USUAL, Recipe
+from flt.clients.steps.settings import LocalSettings
 from flt.clients.training import LocalTraining
 from flt.errors import InputError
 
@@ -62,15 +63,15 @@ def far(scores, labels, weights, update):
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name not in OF_TOKENS])
 def test_nothing_set_is_the_usual_training(name):
     network = made(NETWORKS[name][0])
-    training, batches = LocalTraining(network, "mean", clients_per_chunk=3), sample()
+    training, batches = LocalTraining(network, LocalSettings("mean"), clients_per_chunk=3), sample()
     alike(training.by_recipe(batches, USUAL, client_lr=0.1), training(batches, client_lr=0.1))
-    one = LocalTraining(network, "mean", clients_per_chunk=1)
+    one = LocalTraining(network, LocalSettings("mean"), clients_per_chunk=1)
     assert all(map(torch.equal, one.by_recipe(batches, USUAL, client_lr=0.1), one(batches, client_lr=0.1)))
 
 
 @each_way
 def test_goes_on_from_a_start(name, chunk):
-    training, batches = LocalTraining(made(SOME[name]), "mean", chunk), sample()
+    training, batches = LocalTraining(made(SOME[name]), LocalSettings("mean"), chunk), sample()
     first = training.by_recipe(steps(batches, slice(1)), USUAL, client_lr=0.1)
     recipe = Recipe(start=first.updates, start_statistics=first.statistics)
     alike(training.by_recipe(steps(batches, slice(1, 3)), recipe, client_lr=0.1), training(batches, client_lr=0.1))
@@ -78,7 +79,7 @@ def test_goes_on_from_a_start(name, chunk):
 
 @each_way
 def test_clients_train_on_as_many_batches_as_they_have(name, chunk):
-    training, batches = LocalTraining(made(SOME[name]), "sum", chunk), sample()
+    training, batches = LocalTraining(made(SOME[name]), LocalSettings("sum"), chunk), sample()
     counts = torch.tensor([1, 3, 0, 2, 3])
     found = training.by_recipe(batches._replace(steps=counts), USUAL, client_lr=0.05)
     for client, count in enumerate(counts.tolist()):
@@ -92,7 +93,7 @@ def test_clients_train_on_as_many_batches_as_they_have(name, chunk):
 @each_way
 def test_mask_and_projection(name, chunk):
     """Each step by hand, after the gradient that one usual step from there has."""
-    training, batches = LocalTraining(made(SOME[name]), "mean", chunk), sample()
+    training, batches = LocalTraining(made(SOME[name]), LocalSettings("mean"), chunk), sample()
     draw = torch.Generator().manual_seed(1)
     mask = (torch.rand(len(SIZES), training.flat.num_params, generator=draw) < 0.7).float()
 
@@ -117,7 +118,7 @@ def test_mask_and_projection(name, chunk):
 def test_a_loss_of_ones_own(name, chunk):
     """And of a distance, whose gradient comes by no score."""
     network, batches = made(SOME[name]), sample()
-    training = LocalTraining(network, "sum", chunk)
+    training = LocalTraining(network, LocalSettings("sum"), chunk)
     found = training.by_recipe(batches, Recipe(loss=far), client_lr=0.1)
     for client, size in enumerate(batches.sizes.tolist()):
         local, flat = copy.deepcopy(network), FlatNetwork(network)
@@ -140,7 +141,12 @@ def test_functions_that_cannot_be_vectorised_are_used_one_by_one(caplog):
 
     caplog.set_level(logging.INFO, "flt")
     network, batches = mlp(), sample()
-    alike(*(LocalTraining(network, "sum", k).by_recipe(batches, Recipe(loss=choosy), client_lr=0.1) for k in (3, 1)))
+    alike(
+        *(
+            LocalTraining(network, LocalSettings("sum"), k).by_recipe(batches, Recipe(loss=choosy), client_lr=0.1)
+            for k in (3, 1)
+        )
+    )
     assert ["choosy" in record.message for record in caplog.records] == [True]
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from flt.clients import training as clients
 from flt.clients.batches import LocalBatches
+from flt.clients.steps.settings import LocalSettings
 from flt.clients.training import LocalTraining
 from flt.models import ResNet20
 
@@ -159,7 +160,7 @@ def running(network):
 @pytest.mark.parametrize(("local_steps", "loss_reduction", "chunk"), [(1, "mean", "auto"), (3, "sum", 2)])
 def test_agrees_with_one_client_after_the_other(name, local_steps, loss_reduction, chunk):
     network, batches = made(name), sample(local_steps)
-    training = LocalTraining(network, loss_reduction, clients_per_chunk=chunk)
+    training = LocalTraining(network, LocalSettings(loss_reduction), clients_per_chunk=chunk)
     before, own = copy.deepcopy(network.state_dict()), network.state_dict(keep_vars=True)
     updates, losses, statistics = training(batches, client_lr=0.05)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())

@@ -1,0 +1,1 @@
+"""What clients make of their gradients: the settings that everyone trains by."""
