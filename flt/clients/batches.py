@@ -8,22 +8,26 @@ from torch import Tensor
 
 
 class LocalBatches(NamedTuple):
-    """Batches of several clients and local steps, padded to one size.
+    """Batches of several clients and local steps, padded to one size; a client with fewer steps has them first.
 
     Attributes:
         features: Shape ``[num_clients, local_steps, batch_size, *shape]``.
         labels: Shape ``[num_clients, local_steps, batch_size]``.
         weights: 1 for an example, 0 for padding, same shape as ``labels``; None where nothing is padded.
-        sizes: Examples in each of a client's batches, before the padding, shape ``[num_clients]``, on the CPU.
-        steps: How many of the batches each client trains on, the first ones, shape ``[num_clients]``, on the CPU; None
-            for all.
+        sizes: Examples in each batch, before the padding, shape ``[num_clients, local_steps]``, on the CPU; 0 for steps
+            that a client does not take.
     """
 
     features: Tensor
     labels: Tensor
     weights: Tensor | None
     sizes: Tensor
-    steps: Tensor | None = None
+
+    @property
+    def steps(self) -> Tensor | None:
+        """How many of the batches each client trains on, shape ``[num_clients]``; None if all, or none at all."""
+        taken = (self.sizes > 0).sum(dim=1)
+        return taken if ((taken > 0) & (taken < self.sizes.shape[1])).any() else None
 
     def of(self, clients: slice | Tensor) -> "LocalBatches":
         """Returns the batches of some of the clients."""
@@ -43,11 +47,12 @@ def take_batches(features: Tensor, labels: Tensor, rows: Tensor) -> LocalBatches
     taken = features.index_select(0, chosen).view(*rows.shape, *features.shape[1:])
     taken_labels = labels.index_select(0, chosen).view(rows.shape)
     if not is_padded:
-        return LocalBatches(taken, taken_labels, None, torch.full((len(rows),), rows.shape[2]))
-    present = _onto(features.device, rows >= 0)
+        return LocalBatches(taken, taken_labels, None, torch.full(rows.shape[:2], rows.shape[2]))
+    is_there = rows >= 0
+    present = _onto(features.device, is_there)
     # The row taken in place of padding is another client's; a weight of 0 would not keep its infinities out.
     taken[~present] = 0
-    return LocalBatches(taken, taken_labels, present.float(), (rows[:, 0] >= 0).sum(dim=1))
+    return LocalBatches(taken, taken_labels, present.float(), is_there.sum(dim=2))
 
 
 def take_batches_of(blocks: Sequence[tuple[Tensor, Tensor]], source: Tensor, rows: Tensor) -> LocalBatches:
@@ -82,7 +87,7 @@ def whole(features: Tensor, labels: Tensor, *, local_steps: int) -> LocalBatches
         features.expand(1, local_steps, *features.shape),
         labels.expand(1, local_steps, *labels.shape),
         None,
-        torch.tensor([len(labels)]),
+        torch.full((1, local_steps), len(labels)),
     )
 
 

@@ -71,7 +71,7 @@ class OneByOne:
             recipe=recipe,
             trained=LocalUpdates(updates, parameters.new_zeros(num_clients), statistics),
         )
-        clients = batches.sizes.nonzero().flatten().tolist()
+        clients = batches.sizes.any(dim=1).nonzero().flatten().tolist()
         threads = min(torch.get_num_threads(), len(clients)) if parameters.device.type == "cpu" else 1
         if threads > 1:
             self._share_out(job, clients, threads)
@@ -82,8 +82,8 @@ class OneByOne:
     def conduct(self, batches: LocalBatches) -> Conduct:
         """Observes on the first batch of all what calls of the network change, and remembers it."""
         if not self._conducts:
-            client = int(batches.sizes.argmax())
-            features = batches.features[client, 0, : min(int(batches.sizes[client]), 2)]
+            client = int(batches.sizes[:, 0].argmax())
+            features = batches.features[client, 0, : min(int(batches.sizes[client, 0]), 2)]
             with torch.no_grad():
                 self._conducts.append(observe(copied(self.network), features)[1])
         return self._conducts[0]
@@ -140,14 +140,14 @@ class _Job:
             with self.conduct.state_kept(network.network):
                 self._train(network, client, sizes[client])
 
-    def _train(self, network: FlatNetwork, client: int, size: int) -> None:
+    def _train(self, network: FlatNetwork, client: int, sizes: list[int]) -> None:
         batches, trained, recipe = self.batches, self.trained, self.recipe
         buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
         if recipe.start_statistics is not None:
             buffers |= statistics_moved({name: buffers[name] for name in self.statistics}, trained.statistics[client])
         mask = self._mask(client)
         update, weights = trained.updates[client], self.start
-        for step in range(batches.labels.shape[1] if batches.steps is None else int(batches.steps[client])):
+        for step, size in enumerate(filter(None, sizes)):
             if step or recipe.start is not None:
                 weights = _leaves(network, self.parameters + update)
             # The padding is cut off: it would enter the statistics of batch normalisation.

@@ -113,11 +113,11 @@ def obstacle_to_vectorising(one_by_one: OneByOne, batches: LocalBatches, recipe:
 
 def _trial(batches: LocalBatches) -> LocalBatches:
     """A few examples of one client, as the batches of two clients, half of the second one's being padding."""
-    client = int(batches.sizes.argmax())
-    size = min(int(batches.sizes[client]), TRIAL)
+    client = int(batches.sizes[:, 0].argmax())
+    size = min(int(batches.sizes[client, 0]), TRIAL)
     half = (size + 1) // 2
     features = batches.features[client, :1, :size].expand(2, 1, size, *batches.features.shape[3:]).clone()
     labels = batches.labels[client, :1, :size].expand(2, 1, size)
     weights = torch.ones(2, 1, size, device=features.device)
     features[1, :, half:], weights[1, :, half:] = 0, 0
-    return LocalBatches(features, labels, weights, torch.tensor([size, half]))
+    return LocalBatches(features, labels, weights, torch.tensor([[size], [half]]))

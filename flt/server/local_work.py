@@ -146,13 +146,11 @@ class WorkOfClients:
             self._passes(drawn.sources[block], client, epochs, steps, kind)
             for block, client in zip(of, self.client_ids.tolist(), strict=True)
         ]
-        taken = torch.tensor([len(each) for each in rows])
         length, width = (max([1, *(each.shape[axis] for each in rows)]) for axis in (0, 1))
         padded = torch.full((len(rows), length, width), -1)
         for row, each in zip(padded, rows, strict=True):
             row[: each.shape[0], : each.shape[1]] = each
         batches = replace(drawn, rows=padded, source=source).batches(slice(None))
-        batches = batches._replace(steps=taken if len(set(taken.tolist())) > 1 else None)
         return augmented(self.round.run.draws.data, batches, self._augmentation(padded, kind))
 
     def _passes(self, held: ClientData, client: int, epochs: int, steps: int | None, stream: str) -> Tensor:

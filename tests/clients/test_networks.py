@@ -46,7 +46,7 @@ def one_after_the_other(make):
         local.load_state_dict(network.state_dict())
         weights = [parameter for parameter in local.parameters() if parameter.requires_grad]
         start, before = nn.utils.parameters_to_vector(weights).detach().clone(), running(local)
-        size, loss = int(batches.sizes[client]), torch.zeros(())
+        size, loss = int(batches.sizes[client, 0]), torch.zeros(())
         for features, labels in zip(batches.features[client], batches.labels[client], strict=True):
             local.zero_grad()
             loss = nn.functional.cross_entropy(local(features[:size].clone()), labels[:size], reduction="sum")

@@ -47,7 +47,9 @@ def sample(local_steps=3):
 
 def steps(batches, some):
     """Some of the steps of batches."""
-    return batches._replace(**{name: getattr(batches, name)[:, some] for name in ("features", "labels", "weights")})
+    return batches._replace(
+        **{name: getattr(batches, name)[:, some] for name in ("features", "labels", "weights", "sizes")}
+    )
 
 
 def alike(found, expected):
@@ -81,7 +83,9 @@ def test_goes_on_from_a_start(name, chunk):
 def test_clients_train_on_as_many_batches_as_they_have(name, chunk):
     training, batches = LocalTraining(made(SOME[name]), LocalSettings("sum"), chunk), sample()
     counts = torch.tensor([1, 3, 0, 2, 3])
-    found = training.by_recipe(batches._replace(steps=counts), USUAL, client_lr=0.05)
+    found = training.by_recipe(
+        batches._replace(sizes=batches.sizes.where(torch.arange(3) < counts[:, None], 0)), USUAL, client_lr=0.05
+    )
     for client, count in enumerate(counts.tolist()):
         alone = steps(batches.of(slice(client, client + 1)), slice(count))
         if count:
@@ -120,7 +124,7 @@ def test_a_loss_of_ones_own(name, chunk):
     network, batches = made(SOME[name]), sample()
     training = LocalTraining(network, LocalSettings("sum"), chunk)
     found = training.by_recipe(batches, Recipe(loss=far), client_lr=0.1)
-    for client, size in enumerate(batches.sizes.tolist()):
+    for client, size in enumerate(batches.sizes[:, 0].tolist()):
         local, flat = copy.deepcopy(network), FlatNetwork(network)
         before = flat.flatten()
         for step in range(3 if size else 0):
@@ -161,7 +165,7 @@ def test_a_loss_of_what_a_layer_is_given(chunk):
     encoder = LocalTraining(Encoder(network, "2"), clients_per_chunk=chunk)
     found = encoder.by_recipe(batches, Recipe(spread, before="2"), client_lr=0.1)
     for client in range(2):
-        features = batches.features[client, 0, : int(batches.sizes[client])]
+        features = batches.features[client, 0, : int(batches.sizes[client, 0])]
         loss = network[:2](features).square().sum()
         parts = torch.autograd.grad(loss, list(network[:2].parameters()))
         before = torch.cat([part.flatten() for part in parts])

@@ -183,7 +183,7 @@ def test_resnet20_agrees_with_one_client_after_the_other(monkeypatch):
     network, draw = ResNet20(num_classes=NUM_CLASSES), torch.Generator().manual_seed(0)
     features = torch.randn(3, 1, 2, 3, 32, 32, generator=draw)
     labels = torch.randint(NUM_CLASSES, (3, 1, 2), generator=draw)
-    batches = LocalBatches(features, labels, torch.ones(3, 1, 2), torch.full((3,), 2))
+    batches = LocalBatches(features, labels, torch.ones(3, 1, 2), torch.full((3, 1), 2))
     trained, expected = LocalTraining(network)(batches, client_lr=0.001), naive(network, batches, 0.001, "sum")
     for found, exact in zip(trained, expected, strict=True):
         torch.testing.assert_close(found.double(), exact.double(), rtol=1e-3, atol=1e-5)
@@ -209,7 +209,7 @@ def test_groups_trained_together_are_what_they_are_alone(name):
     network, local_steps = made(name), 3
     training = LocalTraining(network)
     features, labels = torch.randn(1, local_steps, 11, NUM_FEATURES), torch.randint(NUM_CLASSES, (1, local_steps, 11))
-    groups = [sample(local_steps), LocalBatches(features, labels, None, torch.tensor([11]))]
+    groups = [sample(local_steps), LocalBatches(features, labels, None, torch.full((1, local_steps), 11))]
     together = training.together(groups, client_lr=0.05)
     assert len(together) == 2
     for trained, batches in zip(together, groups, strict=True):

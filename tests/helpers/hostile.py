@@ -200,7 +200,7 @@ class Work:
     def honest(self) -> LocalBatches:
         """Of clients that have no example."""
         count, no_label = len(self.client_ids), torch.zeros(len(self.client_ids), 1, 0, dtype=torch.long)
-        return LocalBatches(torch.zeros(count, 1, 0, 1), no_label, None, torch.zeros(count, dtype=torch.long))
+        return LocalBatches(torch.zeros(count, 1, 0, 1), no_label, None, torch.zeros(count, 1, dtype=torch.long))
 
     def sgd(self, batches: LocalBatches, **settings: object) -> LocalUpdates:
         return LocalUpdates(*(getattr(self.round, name)[self.round.malicious] for name in LocalUpdates._fields))

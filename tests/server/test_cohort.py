@@ -138,7 +138,7 @@ def linear():
 
 def examples_of(batches, client):
     """Features and labels of a client's examples, without padding."""
-    size = int(batches.sizes[client])
+    size = int(batches.sizes[client, 0])
     return batches.features[client, :, :size], batches.labels[client, :, :size]
 
 

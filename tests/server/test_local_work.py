@@ -117,7 +117,7 @@ def test_further_batches_are_passes_over_ones_own_examples(fit):
             own = [tuple(each) for each in clients.of(client).features.tolist()]
             num_steps = int(batches.steps[row]) if batches.steps is not None else batches.labels.shape[1]
             size = min(8, len(own))
-            assert int(batches.sizes[row]) == size
+            assert int(batches.sizes[row, 0]) == size
             assert num_steps == (-(-epochs * len(own) // size) if epochs else 3)
             drawn = [tuple(each) for each in batches.features[row, :num_steps, :size].flatten(0, 1).tolist()]
             counts = [drawn.count(each) for each in own]

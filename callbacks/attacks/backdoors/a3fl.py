@@ -91,13 +91,13 @@ class A3FL(Attack):
 
     def prepare(self, local: LocalWork) -> Memory | None:
         """Learns the trigger, on the data of the first malicious client that has any."""
-        owners = local.honest.sizes.nonzero().flatten()
+        owners = local.honest.sizes.any(dim=1).nonzero().flatten()
         if not len(owners):
             return None
         work = local.of(owners[:1], local.memory)
         backdoor = self.current_backdoor(local.federation.backdoor, local.memory)
         batches = work.draw(honest=True, stream="trigger")
-        size = int(batches.sizes[0])
+        size = int(batches.sizes[0, 0])
         low, high = (float(bound) for bound in batches.features[0, :, :size].aminmax())
         trigger = LearntTrigger.at_the_places_of(backdoor.trigger, batches.features[0, 0, 0])
         for iteration in range(self.iterations):
@@ -126,7 +126,7 @@ class A3FL(Attack):
         adversarial = work.sgd(batches._replace(features=marked)).updates[0]
         models = torch.stack([torch.zeros_like(adversarial), adversarial]).requires_grad_()
         with torch.enable_grad():
-            scores = work.logits(models, marked[0, 0, : int(batches.sizes[0])])
+            scores = work.logits(models, marked[0, 0, : int(batches.sizes[0, 0])])
             ours, theirs = torch.autograd.grad(trigger_loss(scores, target, 1.0), models)[0]
         agreement = agreement_of_layers(ours, theirs, work.federation.layout)
         return models.detach(), self.strength * agreement

@@ -13,9 +13,10 @@ def triggered(batches: LocalBatches, backdoor: Backdoor, fraction: float) -> Loc
         fraction: Part of each batch, rounded up.
     """
     features, labels = batches.features.clone(), batches.labels.clone()
-    for client, number in enumerate((batches.sizes.double() * fraction).ceil().long().tolist()):
-        some = features[client, :, :number]
-        if number:
-            features[client, :, :number] = backdoor.trigger(some.flatten(0, 1)).view_as(some)
-            labels[client, :, :number] = backdoor.target_class
+    for client, numbers in enumerate((batches.sizes.double() * fraction).ceil().long()):
+        for number in filter(None, numbers.unique().tolist()):
+            steps = (numbers == number).nonzero().flatten()
+            some = features[client, steps, :number]
+            features[client, steps, :number] = backdoor.trigger(some.flatten(0, 1)).view_as(some)
+            labels[client, steps, :number] = backdoor.target_class
     return batches._replace(features=features, labels=labels)

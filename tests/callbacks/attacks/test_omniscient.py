@@ -144,7 +144,7 @@ def test_a_bad_model_is_kept_when_a_run_goes_on(tmp_path):
 
 def test_padding_counts_for_no_accuracy():
     labels, weights = torch.tensor([[[1, 0, 0]], [[1, 1, 0]]]), torch.tensor([[[1.0, 1.0, 0.0]], [[1.0, 0.0, 0.0]]])
-    batches = LocalBatches(torch.zeros(2, 1, 3, 4), labels, weights, torch.tensor([2, 1]))
+    batches = LocalBatches(torch.zeros(2, 1, 3, 4), labels, weights, torch.tensor([[2], [1]]))
     always_0 = SimpleNamespace(logits=lambda step, features: torch.tensor([1.0, 0.0]).expand(len(features), 2))
     assert accuracy_of(always_0, batches, torch.zeros(5)) == pytest.approx(1 / 3)
     assert accuracy_of(always_0, batches._replace(weights=None), torch.zeros(5)) == pytest.approx(1 / 2)
