@@ -3,7 +3,15 @@
 from flt.data.backdoor import Backdoor
 from flt.data.datamodule import FederatedDataModule
 from flt.data.examples import ClientData, Examples, RawData
-from flt.data.partitions import DirichletPartition, GroupPartition, IIDPartition, Partition, ShardPartition
+from flt.data.partitions import (
+    DirichletPartition,
+    GammaSimilarityPartition,
+    GroupPartition,
+    IIDPartition,
+    Partition,
+    ShardPartition,
+    SortedPartition,
+)
 from flt.data.root import sample_root
 from flt.data.rounds import EvaluationBatches, Rounds
 from flt.data.sets.arrays import Arrays
@@ -49,6 +57,7 @@ __all__ = [
     "FashionMNIST",
     "FeatureTrigger",
     "FederatedDataModule",
+    "GammaSimilarityPartition",
     "GroupPartition",
     "IIDPartition",
     "ImageFolder",
@@ -60,6 +69,7 @@ __all__ = [
     "SemanticTrigger",
     "ShardPartition",
     "SinusoidalTrigger",
+    "SortedPartition",
     "TailTrigger",
     "Trigger",
     "sample_root",

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from flt.data.partitions import DirichletPartition, GroupPartition, IIDPartition, Partition, ShardPartition
+from flt.data.partitions import (
+    DirichletPartition,
+    GammaSimilarityPartition,
+    GroupPartition,
+    IIDPartition,
+    Partition,
+    ShardPartition,
+    SortedPartition,
+)
 from flt.errors import InputError
 
 PARTITIONS: list[Partition] = [
@@ -14,6 +22,8 @@ PARTITIONS: list[Partition] = [
     IIDPartition(),
     *(DirichletPartition(), DirichletPartition(1e-300), DirichletPartition(1e308)),
     *(ShardPartition(), ShardPartition(1)),
+    *(GammaSimilarityPartition(), GammaSimilarityPartition(0.0), GammaSimilarityPartition(1.0)),
+    SortedPartition(),
 ]
 
 
@@ -56,7 +66,8 @@ def test_is_a_function_of_the_generator_alone(partition: Partition):
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(2)
     assert torch.equal(assign(partition, labels, 20), first)
-    assert not torch.equal(assign(partition, labels, 20, seed=1), first)
+    if partition.describe() not in ("SortedPartition", "GammaSimilarityPartition, gamma 0.0"):  # which draw nothing
+        assert not torch.equal(assign(partition, labels, 20, seed=1), first)
 
 
 @pytest.mark.parametrize(("noniid_degree", "num_clients"), [(0.0, 47), (0.1, 10), (0.5, 100), (0.9, 47), (1.0, 10)])
@@ -96,9 +107,10 @@ def test_one_class_makes_one_group():
     assert len(owners.unique()) == 5
 
 
-def test_iid_shares_are_equal_and_shuffled():
+@pytest.mark.parametrize("partition", [IIDPartition(), GammaSimilarityPartition(1.0)])
+def test_iid_shares_are_equal_and_shuffled(partition: Partition):
     labels = torch.arange(10).repeat_interleave(1003)
-    owners = assign(IIDPartition(), labels, 100)
+    owners = assign(partition, labels, 100)
     assert set(owners.bincount().tolist()) == {100, 101}
     table = counts(owners, labels, 100).double()
     assert abs(chi_square(table, table.sum(1, keepdim=True).expand(100, 10) / 10)) < 4
@@ -137,7 +149,37 @@ def test_shards_of_unequal_size_when_the_examples_do_not_divide():
     assert int(sizes.min()) >= 3 * (100 // 21)
 
 
-@pytest.mark.parametrize("partition", [GroupPartition(), IIDPartition(), DirichletPartition()])
+@pytest.mark.parametrize("gamma", [0.0, 0.33, 1.0])
+@pytest.mark.parametrize("num_examples", [60, 97])
+def test_gamma_similarity_is_that_of_byzfl(gamma: float, num_examples: int):
+    byzfl = pytest.importorskip("byzfl")
+    labels, num_clients = (torch.arange(num_examples) * 7) % 10, 8
+    dataset = torch.utils.data.TensorDataset(labels)
+    dataset.targets = labels
+    distributor = byzfl.DataDistributor(
+        {
+            "data_distribution_name": "gamma_similarity_niid",
+            "distribution_parameter": gamma,
+            "nb_honest": num_clients,
+            "data_loader": torch.utils.data.DataLoader(dataset),
+            "batch_size": 1,
+        }
+    )
+    # ByzFL takes the examples in the order of its random split, the IID ones first.
+    order = torch.randperm(num_examples, generator=torch.Generator().manual_seed(0))
+    theirs = torch.empty_like(labels)
+    for client, rows in enumerate(distributor.gamma_niid_idx(labels, order.tolist())):
+        theirs[torch.from_numpy(rows)] = client
+    ours = assign(GammaSimilarityPartition(gamma), labels, num_clients)
+    similar, others = order.tensor_split([int(gamma * num_examples)])
+    assert ours[similar].bincount().tolist() == theirs[similar].bincount().tolist()  # where order is random
+    table, expected = (counts(each[others], labels[others], num_clients) for each in (ours, theirs))
+    assert torch.equal(table, expected)
+    if gamma == 0:
+        assert torch.equal(ours, assign(SortedPartition(), labels, num_clients))
+
+
+@pytest.mark.parametrize("partition", [GroupPartition(), IIDPartition(), DirichletPartition(), SortedPartition()])
 def test_no_examples_at_all(partition: Partition):
     assert assign(partition, torch.zeros(0, dtype=torch.int64), 10).shape == (0,)
 
@@ -150,6 +192,7 @@ def test_no_examples_at_all(partition: Partition):
         (lambda: DirichletPartition(0.0), "alpha=0.0: the Dirichlet distribution needs a finite number above 0"),
         (lambda: assign(ShardPartition(2**62), torch.arange(10), 4), "shards_per_client=4611686018427387904 with"),
         (lambda: DirichletPartition(float("inf")), "alpha=inf: the Dirichlet"),
+        (lambda: GammaSimilarityPartition(1.01), "gamma=1.01: give a share from 0 to 1; 1 is IID"),
         (lambda: ShardPartition(0), "shards_per_client=0: a client holds 1 shard or more"),
         (
             lambda: assign(GroupPartition(), torch.arange(10), 9),
