@@ -187,8 +187,7 @@ class FederatedDataModule(LightningDataModule, ABC):
         without = None if self.root_path else chosen
         self.clients = ClientData.from_owners(raw.train, owners, self.num_clients, without=without)
         self.root, self.test, self.is_stand_in = source[chosen], raw.test, raw.stand_in
-        if self.inputs.normalize:
-            self.normalization = Normalization.over(raw.train.features)
+        self.normalization = self.inputs.normalization(raw.train)
         self._raw, self._is_set_up = None, True
         if self.is_stand_in:
             rank_zero_warn(

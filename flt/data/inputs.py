@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.data.examples import Examples
@@ -21,30 +23,51 @@ class InputPipeline:
         flip: Whether a training image is mirrored, left to right, half of the time.
         normalize: Whether each channel of images, or each feature of vectors, is brought to mean 0 and variance 1 over
             the training data.
+        mean: With ``normalize``, what is subtracted from each channel or feature in place of the training data's mean.
+        std: What the difference is then divided by, such as [0.3081] after a ``mean`` of [0.1307], as is usual for
+            MNIST.
 
     Raises:
-        InputError: If ``crop_padding`` is negative.
+        InputError: If ``crop_padding`` is negative, or ``mean`` and ``std`` are no pair.
     """
 
     crop_padding: int = 0
     flip: bool = False
     normalize: bool = False
+    mean: list[float] | None = None
+    std: list[float] | None = None
 
     def __post_init__(self) -> None:
         if self.crop_padding < 0:
             raise InputError(f"data.inputs.crop_padding={self.crop_padding} must be 0 or more pixels")
+        if self.mean is self.std is None:
+            return
+        if self.mean is None or self.std is None or len(self.mean) != len(self.std):
+            raise InputError(
+                f"data.inputs.mean={self.mean} and data.inputs.std={self.std}: give both, a number each per channel"
+            )
+        for name, numbers in (("mean", self.mean), ("std", self.std)):
+            if not all(math.isfinite(number) and (name == "mean" or number > 0) for number in numbers):
+                raise InputError(f"data.inputs.{name}={numbers}: give finite numbers, for std above 0")
+        if not self.normalize:
+            rank_zero_warn("data.inputs.mean and data.inputs.std have no effect with normalize=False")
 
     @property
     def augments(self) -> bool:
         """Whether training images are changed at random."""
         return self.crop_padding > 0 or self.flip
 
+    @property
+    def constants(self) -> str:
+        """The given mean and deviation in words; empty where the training data have them."""
+        return "" if self.mean is None else f" by mean {self.mean} and std {self.std}"
+
     def describe(self) -> str:
         """The steps in words; empty if there are none."""
         parts = {
             f"crops after a padding of {self.crop_padding}": self.crop_padding,
             "flips": self.flip,
-            "normalised": self.normalize,
+            f"normalised{self.constants}": self.normalize,
         }
         return ", ".join(part for part, is_done in parts.items() if is_done)
 
@@ -60,6 +83,11 @@ class InputPipeline:
                 "data.inputs.normalize=True: the examples are integers, such as token ids, which have no mean and"
                 " variance: leave it out, or store floating-point numbers"
             )
+        if self.normalize and self.mean is not None and len(self.mean) not in (1, shape[0]):
+            raise InputError(
+                f"data.inputs.mean={self.mean} has {len(self.mean)} numbers, and the data set {examples.describe()}:"
+                f" give one, or {shape[0]}"
+            )
         if self.augments and (len(shape) != 3 or examples.are_integers):
             raise InputError(
                 f"data.inputs.crop_padding={self.crop_padding} and data.inputs.flip={self.flip} change images, but the"
@@ -70,6 +98,15 @@ class InputPipeline:
                 f"data.inputs.crop_padding={self.crop_padding} must be less than the {min(shape[1:])} pixels of an"
                 " image's side: crops could be all black"
             )
+
+    def normalization(self, examples: Examples) -> Normalization | None:
+        """The normalisation that these settings ask for, None if they ask for none; ``examples`` are for training."""
+        if not self.normalize:
+            return None
+        if self.mean is None or self.std is None:
+            return Normalization.over(examples.features)
+        ones = examples.features.new_ones(examples.shape[0])
+        return Normalization(*(ones * ones.new_tensor(numbers) for numbers in (self.mean, self.std)))
 
     def draw(self, num_images: int, generator: torch.Generator) -> Tensor:
         """Random numbers for `augment`: shape ``[num_images, 3]``, two for the crop and one for the flip.

@@ -1,12 +1,14 @@
-"""The paper's three networks; any other `torch.nn.Module` from features to class scores does as well."""
+"""The paper's networks and those of other comparisons; any other `torch.nn.Module` to class scores does as well."""
 
 from torch import nn
 
 from flt.models.cnn import CNN
 from flt.models.logistic_regression import LogisticRegression
+from flt.models.mlp import MLP
+from flt.models.published_cnns import BucketingCNN, ByzFLCNN
 from flt.models.resnet20 import ResNet20
 
-__all__ = ["CNN", "LogisticRegression", "ResNet20"]
+__all__ = ["CNN", "MLP", "BucketingCNN", "ByzFLCNN", "LogisticRegression", "ResNet20"]
 
 Network = nn.Module
 """The base class that networks of users had to name in version 0.1."""

@@ -33,7 +33,7 @@ def settings_of_data(data: FederatedDataModule, *, seed: int) -> dict[str, Any]:
         "bias_probability": data.bias_probability,
         "biased_class": data.biased_class,
         "root_path": data.root_path and str(data.root_path.resolve()),
-        "normalize": data.inputs.normalize,
+        "normalize": data.inputs.normalize and (data.inputs.constants or True),
     }
 
 

@@ -81,6 +81,11 @@ def test_nothing_asked_nothing_done():
         (InputPipeline(4), torch.zeros(1, 4, 6), "crop_padding=4 must be less than the 4 pixels of an image's side"),
         (InputPipeline(1), torch.zeros(1, 4, 6).long(), r"the data set has integers of shape \[1, 4, 6\]: leave both"),
         (InputPipeline(normalize=True), torch.zeros(5).long(), "normalize=True: the examples are integers, such as"),
+        (
+            InputPipeline(0, False, True, [0.1] * 2, [1.0] * 2),
+            torch.zeros(3, 4, 4),
+            "has 2 numbers, and .*: give one, or 3",
+        ),
     ],
 )
 def test_examples_that_cannot_be_changed_so(pipeline, example, message):
@@ -91,8 +96,29 @@ def test_examples_that_cannot_be_changed_so(pipeline, example, message):
 def test_examples_that_can():
     for pipeline, example in ((InputPipeline(3, True, True), torch.zeros(1, 4, 4)), (InputPipeline(), torch.zeros(5))):
         pipeline.check(Examples(example[None], torch.zeros(1).long()))
-    with pytest.raises(InputError, match=r"data\.inputs\.crop_padding=-1 must be 0 or more pixels"):
-        InputPipeline(-1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"crop_padding": -1}, r"data\.inputs\.crop_padding=-1 must be 0 or more pixels"),
+        ({"mean": [0.1]}, r"mean=\[0.1\] and data.inputs.std=None: give both"),
+        ({"mean": [0.1], "std": [1.0, 2.0]}, "give both, a number each per channel"),
+        ({"mean": [0.1], "std": [0.0]}, r"data.inputs.std=\[0.0\]: give finite numbers, for std above 0"),
+    ],
+)
+def test_settings_out_of_range(settings, message):
+    with pytest.raises(InputError, match=message):
+        InputPipeline(**{"normalize": True} | settings)
+
+
+def test_a_given_mean_and_deviation():
+    examples = Examples(pictures(3), torch.zeros(3).long())
+    for mean, std in (([0.5], [0.25]), ([0.5] * 2, [0.25] * 2)):
+        found = InputPipeline(normalize=True, mean=mean, std=std).normalization(examples)
+        assert torch.equal(found(examples.features), (examples.features - 0.5) / 0.25)
+    with pytest.warns(UserWarning, match="no effect with normalize=False"):
+        assert InputPipeline(mean=[0.5], std=[0.25]).normalization(examples) is None
 
 
 @given(st.integers(2, 40), st.integers(1, 4), st.booleans(), st.floats(0.01, 1e3), st.floats(-1e3, 1e3))

@@ -1,9 +1,10 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from flt.clients.layerwise import supports
 from flt.errors import InputError
-from flt.models import CNN, LogisticRegression, ResNet20
+from flt.models import CNN, MLP, BucketingCNN, ByzFLCNN, LogisticRegression, ResNet20
 
 
 def num_parameters(network):
@@ -37,6 +38,52 @@ def test_an_unknown_normalisation():
         ResNet20(normalization="layer")
 
 
+def published(features, *layers):
+    """A network as its authors wrote it: functions between its layers, and pooling after the ReLU."""
+    first, second, third, fourth = layers
+    if first.kernel_size == (5, 5):
+        features = F.max_pool2d(F.relu(second(F.max_pool2d(F.relu(first(features)), 2, 2))), 2, 2)
+    else:
+        features = F.max_pool2d(F.relu(second(F.relu(first(features)))), 2)
+    return F.log_softmax(fourth(F.relu(third(features.flatten(1)))), dim=1)
+
+
+@pytest.mark.parametrize(("kind", "count"), [(ByzFLCNN, 431_080), (BucketingCNN, 1_199_882)])
+def test_networks_of_other_papers(kind, count):
+    network, features = kind(), torch.randn(4, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    assert num_parameters(network) == count
+    layers = [layer for layer in network.layers if list(layer.parameters())]
+    assert not network.eval()(features).isnan().any()
+    labels, own = torch.tensor([0, 3, 9, 1]), list(network.parameters())
+    losses = F.cross_entropy(network(features), labels), F.nll_loss(published(features, *layers), labels)
+    for here, there in zip(*(torch.autograd.grad(loss, own) for loss in losses), strict=True):
+        torch.testing.assert_close(here, there)
+
+
+def test_byzfls_network_is_its_own():
+    theirs, network = pytest.importorskip("byzfl.fed_framework.models").cnn_mnist(), ByzFLCNN()
+    layers = [layer for layer in network.layers if list(layer.parameters())]
+    assert [list(each.weight.shape) for each in layers] == [list(each.weight.shape) for each in theirs.children()]
+
+
+def test_dropout_of_whole_channels():
+    network, images = BucketingCNN(), torch.rand(64, 1, 28, 28)
+    silent = [
+        (each(images) == 0).flatten(2).all(dim=2).float().mean() for each in (network.layers[:5], network.layers[:6])
+    ]
+    assert 0.1 < silent[1] - silent[0] < 0.3
+    assert not any(isinstance(layer, torch.nn.Dropout) for layer in BucketingCNN(dropout=False).layers)
+
+
+def test_fully_connected_networks():
+    assert num_parameters(MLP()) == 407_050
+    assert MLP(12, [5, 4], 3)(torch.zeros(2, 3, 2, 2)).shape == (2, 3)
+    assert num_parameters(MLP(12, [], 3)) == 39
+    with pytest.raises(InputError, match=r"MLP: hidden=\[5, 0\]: a layer has 1 feature or more"):
+        MLP(12, [5, 0])
+
+
 def test_convolutions_are_not_trained_by_layers():
     assert not supports(CNN())
     assert supports(LogisticRegression())
+    assert supports(MLP())
