@@ -65,6 +65,7 @@ class FederatedModule(RowMetrics):
             gradient; null is SGD with ``server_lr``.
         lr_milestones: Rounds from which ``client_lr`` is multiplied by ``lr_gamma``, once each.
         lr_gamma: Factor of the learning-rate decay.
+        client_weight_decay: Factor of the weights in what clients add to every gradient, as torch's SGD does.
 
     Raises:
         InputError: If an argument is out of range.
@@ -88,6 +89,7 @@ class FederatedModule(RowMetrics):
         server_optimizer: OptimizerCallable | None = None,
         lr_milestones: list[int] | None = None,
         lr_gamma: float = 0.9,
+        client_weight_decay: float = 0.0,
     ) -> None:
         super().__init__()
         if not isinstance(network, nn.Module):
@@ -111,7 +113,7 @@ class FederatedModule(RowMetrics):
         self.initialization: Initialization = initialization
         self.client_lr = client_lr
         self.local_steps = local_steps
-        self.local_settings = LocalSettings(loss_reduction)
+        self.local_settings = LocalSettings(loss_reduction, client_weight_decay)
         self.root_batch_size = root_batch_size
         self.clients_per_round = clients_per_round
         self.num_byzantine = num_byzantine

@@ -292,6 +292,7 @@ def test_rules_and_hooks_compute_in_float32(fit):
             "model.server_lr=0.5 has no effect with model.server_optimizer: set its own lr",
         ),
         ({"loss_reduction": "median"}, "loss_reduction='median': choose one of sum, mean"),
+        ({"client_weight_decay": -0.1}, "model.client_weight_decay=-0.1 must be a number from 0 to"),
         ({"initialization": "zeros"}, "initialization='zeros': choose one of network, xavier"),
         ({"lr_milestones": [-1]}, "lr_milestones"),
     ],

@@ -153,6 +153,7 @@ class _Job:
             # The padding is cut off: it would enter the statistics of batch normalisation.
             features, labels = batches.features[client, step, :size], batches.labels[client, step, :size]
             gradient, trained.losses[client] = self._gradient(network, {**weights, **buffers}, features, labels, update)
+            gradient = self.settings.direction(gradient, self.parameters, update)
             if mask is None:
                 update.sub_(gradient, alpha=self.client_lr)
             else:

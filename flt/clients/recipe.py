@@ -76,12 +76,10 @@ class Recipe:
             batches: What they train on.
             parameters: The global model's, shape ``[num_params]``.
         """
-        num_clients, num_steps = batches.labels.shape[:2]
-        shape = num_clients, len(parameters)
+        shape = len(batches.labels), len(parameters)
         mask = parameters.new_ones(1) if self.mask is None else self.mask.to(parameters)
-        steps = torch.full((num_clients,), num_steps) if batches.steps is None else batches.steps
         start = parameters.new_zeros(shape) if self.start is None else self.start
-        return Own(start, mask.expand(shape), steps.to(parameters.device))
+        return Own(start, mask.expand(shape), (batches.sizes > 0).sum(dim=1).to(parameters.device))
 
     def gradients(
         self, scores: Tensor, labels: Tensor, weights: Tensor | None, update: Tensor, reduction: LossReduction

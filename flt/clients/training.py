@@ -198,6 +198,7 @@ class LocalTraining:
 
     def _by_layers(self, groups: Sequence[LocalBatches], client_lr: float) -> list[LocalUpdates]:
         """Trains clients in a single local step, in which all of them still have the global weights."""
+        changes = self.settings.changes_gradients
         labels = torch.cat([batches.labels.flatten() for batches in groups])
         sizes = [batches.labels.numel() for batches in groups]
 
@@ -207,14 +208,19 @@ class LocalTraining:
                 factors = example_factors(
                     batches.weights, self.settings.loss_reduction, batch_size=batches.labels.shape[2]
                 )
-                # The learning rate is multiplied in here, where numbers are few.
-                piece.view(*batches.labels.shape, -1).mul_(factors * -client_lr)
+                # The learning rate is multiplied in here, where numbers are few, if it can be.
+                piece.view(*batches.labels.shape, -1).mul_(factors if changes else factors * -client_lr)
             return loss_gradient.to(scores.dtype), losses
 
         features = [batches.features[:, 0] for batches in groups]
         updates, losses = layerwise.client_gradients(
             self.network, list(self.flat.trained.values()), features, gradient_of_losses
         )
+        if changes:
+            parameters = self.flat.flatten()
+            for update, batches in zip(updates, groups, strict=True):
+                self.settings.direction(update, parameters).mul_(-client_lr)
+                update[batches.sizes[:, 0].to(update.device) == 0] = 0
         return [
             LocalUpdates(
                 update, mean_loss(loss.view_as(batches.labels), batches.weights)[:, 0], update.new_zeros(len(update), 0)

@@ -39,7 +39,9 @@ class Vectorised:
         """Trains every client from the network's own parameters, ``chunk`` clients at a time."""
         weights = torch.ones_like(batches.labels, dtype=torch.float32) if batches.weights is None else batches.weights
         parameters = self.flat.flatten()
-        own = () if recipe.is_usual and batches.steps is None else recipe.own(batches, parameters)
+        # Without examples a gradient is 0, and a step none, as long as nothing is added to it.
+        is_even = batches.steps is None and (not self.settings.changes_gradients or bool(batches.sizes.all()))
+        own = () if recipe.is_usual and is_even else recipe.own(batches, parameters)
         train = vmap(partial(self._train, parameters, client_lr, recipe), chunk_size=chunk)
         updates, losses = train(batches.features, batches.labels, weights, *own)
         return LocalUpdates(updates, losses, updates.new_zeros(len(updates), 0))
@@ -67,9 +69,11 @@ class Vectorised:
             gradient = pull_back(at_scores.to(scores.dtype))[0]
             now = mean_loss(losses, weights[step])
             if own is None:
+                gradient = self.settings.direction(gradient, parameters, update if step else None)
                 update, loss = update - client_lr * gradient, now
                 continue
             gradient = gradient if at_update is None else gradient + at_update
+            gradient = self.settings.direction(gradient, parameters, update)
             after = recipe.moved(update, -client_lr * gradient, own.mask)
             update, loss = (torch.where(step < own.steps, *pair) for pair in ((after, update), (now, loss)))
         return update, loss
