@@ -117,6 +117,16 @@ def check_not_negative(name: str, value: float) -> None:
         raise InputError(f"{name}={value} must be a number from 0 to {LARGEST:.1e}")
 
 
+def check_share(name: str, value: float) -> None:
+    """Raises an `InputError` unless ``value`` is a share of something: above 0 and at most 1.
+
+    Example:
+        >>> check_share("tail", 0.05)
+    """
+    if not 0 < value <= 1:
+        raise InputError(f"{name}={value} must be above 0 and at most 1")
+
+
 def check_choice(name: str, value: object, choices: Any) -> None:
     """Raises an `InputError` unless ``value`` is one of a ``Literal`` type's ``choices``.
 

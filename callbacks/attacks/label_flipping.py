@@ -9,7 +9,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from flt.data.backdoor import draw_rows
 from flt.data.examples import ClientData
-from flt.errors import InputError, check_choice
+from flt.errors import InputError, check_choice, check_share
 from flt.federation import Attack, Federation, LocalUpdates, LocalWork
 from flt.functional import flip_labels
 from flt.functional.attacks.label_flipping import both_ways
@@ -65,8 +65,7 @@ class LabelFlipping(Attack):
     ) -> None:
         super().__init__(fraction, **settings)
         check_choice("attack.variant", variant, Variant)
-        if not 0.0 < flip_fraction <= 1.0:
-            raise InputError(f"attack.flip_fraction={flip_fraction} must be above 0 and at most 1")
+        check_share("attack.flip_fraction", flip_fraction)
         for name, value in {"mapping": mapping, "source": source, "target": target}.items():
             if value is not None and name not in TAKES.get(variant, ()):
                 rank_zero_warn(f"attack.{name}={value} has no effect with variant={variant}")

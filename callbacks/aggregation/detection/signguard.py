@@ -2,9 +2,9 @@
 
 import torch
 
-from flt.errors import check_choice
+from flt.errors import check_choice, check_share
 from flt.federation import Aggregate, Aggregation, Federation, Round, check_fewest
-from flt.functional.aggregation.detection.signguard import Feature, block_of, check_share, signguard_filter
+from flt.functional.aggregation.detection.signguard import Feature, block_of, signguard_filter
 
 
 class SignGuard(Aggregation):

@@ -1,6 +1,6 @@
 """DiverseFL as a callback."""
 
-from flt.errors import InputError
+from flt.errors import check_share
 from flt.federation import Judgement, PartialAggregate, Round, Streaming
 from flt.functional.aggregation.root.diversefl import accepted_by_guides, check_ratios
 from flt.functional.weighted_sum import WeightedSum
@@ -31,8 +31,7 @@ class DiverseFL(Streaming):
     needs_root_data = True
 
     def __init__(self, sample_fraction: float = 0.03, min_ratio: float = 0.5, max_ratio: float = 2.0) -> None:
-        if not 0 < sample_fraction <= 1:
-            raise InputError(f"aggregation.sample_fraction={sample_fraction} must be above 0 and at most 1")
+        check_share("aggregation.sample_fraction", sample_fraction)
         check_ratios(min_ratio, max_ratio, "aggregation.")
         self.sample_fraction, self.min_ratio, self.max_ratio = sample_fraction, min_ratio, max_ratio
 

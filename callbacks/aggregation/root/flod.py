@@ -1,8 +1,8 @@
 """FLOD as a callback."""
 
-from flt.errors import check_positive
+from flt.errors import check_positive, check_share
 from flt.federation import Aggregate, Federation, Judgement, PartialAggregate, Round, Streaming
-from flt.functional.aggregation.root.flod import check_tolerance, flod_sum
+from flt.functional.aggregation.root.flod import flod_sum
 from flt.functional.weighted_sum import WeightedSum
 
 
@@ -29,7 +29,7 @@ class FLOD(Streaming):
 
     def __init__(self, step: float, tolerance: float = 0.5) -> None:
         check_positive("aggregation.step", step)
-        check_tolerance("aggregation.tolerance", tolerance)
+        check_share("aggregation.tolerance", tolerance)
         self.step, self.tolerance = step, tolerance
 
     def describe(self, federation: Federation) -> str:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from callbacks.attacks.backdoors.triggered import triggered
 from flt.data.triggers import LearntTrigger, Trigger
-from flt.errors import InputError, check_count, check_not_negative, check_positive
+from flt.errors import check_count, check_not_negative, check_positive, check_share
 from flt.federation import Attack, Backdoor, Federation, LocalUpdates, LocalWork, Memory
 from flt.functional.attacks.backdoors import agreement_of_layers, trigger_loss, trigger_step
 
@@ -57,8 +57,7 @@ class A3FL(Attack):
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
-        if not 0.0 < poison_fraction <= 1.0:
-            raise InputError(f"attack.poison_fraction={poison_fraction} must be above 0 and at most 1")
+        check_share("attack.poison_fraction", poison_fraction)
         counts = {"adversary_epochs": adversary_epochs, "renew_every": renew_every, "epochs": epochs}
         for name, value in {"iterations": iterations, **counts}.items():
             check_count(f"attack.{name}", value)

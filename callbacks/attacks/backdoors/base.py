@@ -6,7 +6,7 @@ from typing import Any
 from flt.data.backdoor import poisoned
 from flt.data.examples import ClientData
 from flt.data.triggers import Trigger
-from flt.errors import InputError
+from flt.errors import check_share
 from flt.federation import Attack, Backdoor, Federation
 from flt.random import generator
 
@@ -39,8 +39,7 @@ class BackdoorAttack(Attack, ABC):
         **settings: Any,
     ) -> None:
         super().__init__(fraction, **settings)
-        if not 0.0 < poison_fraction <= 1.0:
-            raise InputError(f"attack.poison_fraction={poison_fraction} must be above 0 and at most 1")
+        check_share("attack.poison_fraction", poison_fraction)
         self.poison_fraction = poison_fraction
         self.trigger = trigger
         self.target_class = target_class

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from callbacks.attacks.backdoors.base import BackdoorAttack
-from flt.errors import InputError, check_count, check_positive
+from flt.errors import check_count, check_positive, check_share
 from flt.federation import Federation, LocalUpdates, LocalWork, Memory
 from flt.functional.attacks.backdoors import critical_layers, layers_of, with_critical_layers
 
@@ -44,8 +44,7 @@ class CriticalLayers(BackdoorAttack):
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
-        if not 0 < share <= 1:
-            raise InputError(f"attack.share={share} must be above 0 and at most 1")
+        check_share("attack.share", share)
         check_positive("attack.boost", boost)
         check_count("attack.epochs", epochs)
         check_count("attack.validation_size", validation_size)

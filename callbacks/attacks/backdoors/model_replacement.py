@@ -8,7 +8,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from callbacks.attacks.backdoors.own_training import OwnTraining, backdoor_losses
-from flt.errors import InputError, check_positive
+from flt.errors import InputError, check_positive, check_share
 from flt.federation import LocalBatches, LocalUpdates, LocalWork, Round
 from flt.functional.attacks.backdoors import model_replacement
 
@@ -53,8 +53,7 @@ class ModelReplacement(OwnTraining):
         for name, value in {"scale": scale, "max_norm": max_norm, "stop_loss": stop_loss, "lr_decay": lr_decay}.items():
             if value is not None:
                 check_positive(f"attack.{name}", value)
-        if not 0 < alpha <= 1:
-            raise InputError(f"attack.alpha={alpha} must be above 0 and at most 1")
+        check_share("attack.alpha", alpha)
         if scale is not None and max_norm is not None:
             raise InputError(f"attack.scale={scale} and attack.max_norm={max_norm} are two lengths: leave out one")
         if by_examples and (scale is not None or max_norm is not None):

@@ -9,7 +9,7 @@ from flt.data.readers.image_files import MODES, SUFFIXES, read_images
 from flt.data.readers.images import as_features
 from flt.data.readers.npz import read_array
 from flt.data.triggers.base import Trigger, check_numbers, check_value
-from flt.errors import InputError
+from flt.errors import InputError, check_share
 from flt.random import generator
 
 
@@ -38,8 +38,7 @@ class BlendedTrigger(Trigger):
     """
 
     def __init__(self, alpha: float = 0.2, pattern: str | None = None, seed: int = 0) -> None:
-        if not 0 < alpha <= 1:
-            raise InputError(f"alpha={alpha} of a trigger must be above 0 and at most 1")
+        check_share("a trigger's alpha", alpha)
         self.alpha = alpha
         self.pattern = pattern
         self.seed = seed

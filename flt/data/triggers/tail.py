@@ -12,7 +12,7 @@ from flt.data.examples import ClientData, Examples
 from flt.data.readers.npz import read_labels
 from flt.data.root_source import features_like
 from flt.data.triggers.base import Trigger, check_numbers
-from flt.errors import InputError
+from flt.errors import InputError, check_share
 from flt.functional.attacks.edge_cases import least_confident
 
 
@@ -41,8 +41,7 @@ class TailTrigger(Trigger):
     def __init__(self, source_class: int, tail: float = 0.1) -> None:
         if not 0 <= source_class < 2**63:
             raise InputError(f"source_class={source_class} of a trigger: count from 0")
-        if not 0 < tail <= 1:
-            raise InputError(f"tail={tail} of a trigger must be above 0 and at most 1")
+        check_share("a trigger's tail", tail)
         self.source_class = source_class
         self.tail = tail
 

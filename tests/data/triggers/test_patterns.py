@@ -76,7 +76,7 @@ def test_parts_of_lists() -> None:
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda: BlendedTrigger(0.0), "alpha=0.0 of a trigger must be above 0 and at most 1"),
+        (lambda: BlendedTrigger(0.0), "a trigger's alpha=0.0 must be above 0 and at most 1"),
         (lambda: BlendedTrigger(pattern="nope.png"), "pattern='nope.png' of a trigger: there is no such file"),
         (lambda: BlendedTrigger()(VECTORS.long()), "a BlendedTrigger computes with numbers, but the examples are"),
         (lambda: SinusoidalTrigger(0.0), "amplitude=0 of a trigger leaves examples as they are"),

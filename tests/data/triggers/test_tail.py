@@ -75,7 +75,7 @@ def test_files_that_do_not_fit(tmp_path: Path, arrays: dict[str, np.ndarray], me
     ("act", "message"),
     [
         (lambda: TailTrigger(-1), "source_class=-1 of a trigger: count from 0"),
-        (lambda: TailTrigger(0, 0.0), "tail=0.0 of a trigger must be above 0 and at most 1"),
+        (lambda: TailTrigger(0, 0.0), "a trigger's tail=0.0 must be above 0 and at most 1"),
         (lambda: TailTrigger(1).tested(TEST, 1), "source_class=1 of a trigger is the target class"),
         (lambda: TailTrigger(2).tested(TEST, 1), "source_class=2 of a trigger: there is no such test example"),
         (lambda: TailTrigger(0)(torch.zeros(1, 1, dtype=torch.long)), "a TailTrigger computes with numbers"),

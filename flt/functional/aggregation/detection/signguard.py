@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from flt.errors import InputError, check_choice
+from flt.errors import check_choice
 from flt.functional.aggregation.bounding.signs import sign_counts
 from flt.functional.aggregation.detection.mean_shift import largest_cluster
 from flt.functional.blocks import column_blocks
@@ -59,12 +59,6 @@ def signguard(
     rows = Rows(updates)
     kept, scales = signguard_filter(rows, slice(None) if block is None else block, last, feature=feature)
     return rows.mean(kept, scales)
-
-
-def check_share(name: str, share: float) -> None:
-    """Raises an `InputError` unless a share of the coordinates is in (0, 1]."""
-    if not 0 < share <= 1:
-        raise InputError(f"{name}={share} must be above 0 and at most 1, a share of the coordinates")
 
 
 def block_of(num_params: int, *, share: float, draw: float) -> slice:

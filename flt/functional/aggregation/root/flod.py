@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from flt.errors import InputError, check_positive
+from flt.errors import check_positive, check_share
 from flt.functional.blocks import column_blocks
 from flt.functional.rows import Rows
 from flt.functional.weighted_sum import WeightedSum
@@ -39,15 +39,9 @@ def flod(updates: Tensor, root_update: Tensor, *, step: float, tolerance: float 
         tensor([0.5000, 0.5000])
     """
     check_positive("step", step)
-    check_tolerance("tolerance", tolerance)
+    check_share("tolerance", tolerance)
     votes, weights = flod_sum(Rows(updates), root_update, tolerance=tolerance)
     return step * WeightedSum(votes, weights.sum(), updates.dtype).mean()
-
-
-def check_tolerance(name: str, tolerance: float) -> None:
-    """Raises an `InputError` unless a share of the coordinates is in (0, 1]."""
-    if not 0 < tolerance <= 1:
-        raise InputError(f"{name}={tolerance} must be above 0 and at most 1, a share of the coordinates")
 
 
 def flod_sum(rows: Rows, root_update: Tensor, *, tolerance: float) -> tuple[Tensor, Tensor]:
