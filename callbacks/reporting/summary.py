@@ -13,7 +13,7 @@ from rich.table import Table
 
 import flt
 from callbacks.reporting.evaluation import CLASS_ERROR
-from callbacks.reporting.metrics import EVALUATION, KEPT, OF_ROUNDS, WEIGHTS, MetricsLogger
+from callbacks.reporting.metrics import EVALUATION, OF_ROUNDS, MetricsLogger
 from flt.data.datamodule import data_of
 from flt.display.curves import draw_curves, has_curves
 from flt.errors import InputError
@@ -23,7 +23,7 @@ from flt.files import write_atomically
 from flt.module import FederatedModule
 from flt.runs.folder import run_folder
 from flt.runs.schema import check, fields, number
-from flt.runs.summary import summary_as_json
+from flt.runs.summary import MEANS, summary_as_json
 
 
 class RunReport(Callback):
@@ -178,7 +178,7 @@ def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger
 
 def _over_the_run(metrics: MetricsLogger, name: str) -> float | None:
     """What the rule made of the clients as its mean over the logged rounds, anything else as it was last."""
-    return metrics.mean(name) if name in (*WEIGHTS, *KEPT) else metrics.last(name)
+    return metrics.mean(name) if name in MEANS else metrics.last(name)
 
 
 def _lines(summary: dict[str, Any]) -> dict[str, str]:

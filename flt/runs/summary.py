@@ -8,6 +8,9 @@ from typing import Any
 from flt.errors import InputError
 from flt.runs.schema import Mismatch, check, count, fields, finite, mapping_of, optional, text, truth
 
+MEANS = tuple(f"{name}_{who}" for name in ("trust_score", "weight", "kept") for who in ("benign", "malicious"))
+"""Metrics of which a summary has the mean over the logged rounds."""
+
 _NUMBER = optional(finite)
 SUMMARY = fields(
     {

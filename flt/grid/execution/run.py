@@ -1,7 +1,7 @@
 """Running a grid: every cell that is not finished, and then its tables and figures."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ from flt.grid.plan.grid import Cell, Grid, arguments_of
 from flt.grid.plan.naming import NAMES
 from flt.grid.plan.reference import published
 from flt.grid.results.results import Results
-from flt.grid.results.rows import KEPT, row_of
+from flt.grid.results.rows import KEPT, row_of, with_measure
+from flt.runs.measures import MEAN_OF_LAST, Rows
+from flt.runs.reading import metrics_of
 
 
 def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: Launcher | None = None) -> Results:
@@ -44,10 +46,14 @@ def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: 
         check_figure(grid.outline, grid.outline.figure)
         _warn_of_own("figure.y", grid.outline.figure.y)
     _warn_of_own("measures", grid.outline.measures)
-    expected = published(grid.reference, [axis.column for axis in grid.axes])
+    labels = [axis.column for axis in grid.axes]
+    expected = published(grid.reference, labels)
     folder = Path(out).expanduser().absolute()
     runs = _jobs_of(grid, folder / "cells")
     _check_earlier(runs)
+    histories = dict[Job, Rows]()
+    if grid.outline.measure != "last":  # a damaged one is told before work starts
+        _read_histories(histories, [job for job in runs if job.summary() is not None])
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
@@ -57,7 +63,11 @@ def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: 
 
             def results() -> Results:
                 summaries = view.summaries
-                rows = [row_of(cell, summaries[job], expected) for job, cell in runs.items() if job in summaries]
+                finished = {job: cell for job, cell in runs.items() if job in summaries}
+                rows = [row_of(cell, summaries[job], expected) for job, cell in finished.items()]
+                if grid.outline.measure != "last":
+                    _read_histories(histories, finished)
+                    rows = with_measure(grid.outline.measure, rows, [histories[job] for job in finished], labels)
                 failures = {runs[job].describe(): error for job, error in view.errors.items()}
                 return Results(folder, grid.outline, rows, failures, len(runs) - len(rows) - len(failures))
 
@@ -72,6 +82,11 @@ def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: 
             f"out={out}: another flt table is at work there; wait for it or choose another folder"
         ) from error
     return results()
+
+
+def _read_histories(known: dict[Job, Rows], jobs: Iterable[Job]) -> None:
+    """Adds the logged metrics of runs that are not known yet."""
+    known |= {job: metrics_of(job.folder) for job in jobs if job not in known}
 
 
 def _run(view: GridView, launcher: Launcher, left: Sequence[Job], at_once: int | None) -> Iterator[Job]:
@@ -126,11 +141,29 @@ def _settings(parser: FederatedArgumentParser, grid: Grid, cell: Cell) -> Namesp
         raise InputError(f"{cell.describe()}: {error}") from error
     if is_worst(settings.attack.class_path):
         raise InputError(f"{cell.describe()}: attack=Worst is several attacks: give them an axis, attack: [Worst]")
+    _check_evaluations(settings, grid, cell)
     if settings.ckpt_path is not None:
         raise InputError(
             f"{cell.describe()}: ckpt_path={settings.ckpt_path}: the runs of a grid start from the beginning"
         )
     return settings
+
+
+def _check_evaluations(settings: Namespace, grid: Grid, cell: Cell) -> None:
+    """Raises an `InputError` if a run is not evaluated as often, or on the examples, as the measure takes."""
+    measure, trainer = grid.outline.measure, settings.trainer
+    if measure == "best_on_validation" and not settings.get("data.init_args.validation_fraction"):
+        raise InputError(
+            f"{cell.describe()}: measure=best_on_validation needs validation examples: set data.validation_fraction"
+        )
+    if isinstance(measure, dict):
+        interval = trainer.val_check_interval
+        each = interval if isinstance(interval, int) else trainer.max_steps  # Lightning's 1.0 is once a run
+        if measure[MEAN_OF_LAST] > -(-trainer.max_steps // each):
+            raise InputError(
+                f"{cell.describe()}: measure={measure}: the run has {-(-trainer.max_steps // each)} evaluations, of"
+                f" which a mean takes no more: lower it, or trainer.val_check_interval={interval}"
+            )
 
 
 def _csv_logger(place: Path) -> dict[str, Any]:

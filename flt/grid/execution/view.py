@@ -19,7 +19,7 @@ from flt.grid.results.rows import panel_title
 
 SHORTEST = 2.0  # seconds over which a pace can be measured
 TALLEST = 24  # rows of tables shown at once
-LEGEND = "a cell's mean testing error rate, until then its seeds: ● finished, % under way, ✗ failed, · waiting"
+LEGEND = "a cell's mean final testing error rate, until then its seeds: ● finished, % under way, ✗ failed, · waiting"
 
 
 class GridView:

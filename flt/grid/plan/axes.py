@@ -20,7 +20,7 @@ else:
 Axes = File | dict[str, Any] | list[File | dict[str, Any]]
 """What a configuration may give for ``axes``."""
 
-RESERVED = ("config", "seed", "data_used", "rounds", WORST, *MEASURES)
+RESERVED = ("config", "seed", "data_used", "rounds", "round", WORST, *MEASURES)
 """Names that are taken: of a level's file, and of columns of ``table.csv``."""
 
 ENDINGS = (".yaml", ".yml")

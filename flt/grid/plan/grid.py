@@ -11,6 +11,8 @@ from flt.errors import InputError, check_positive
 from flt.grid.plan.axes import Axes, File, axes_of, file_named, flat
 from flt.grid.plan.naming import column_of, label_of, slug
 from flt.grid.plan.outline import Figure, Labels, Outline
+from flt.grid.plan.scale import ShownAs
+from flt.runs.measures import Measure, check_measure
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class Reference:
 
     Args:
         where: Columns of the file and the values that its rows must have there, such as ``{table: III, data: HAR}``.
-        file: CSV file with a column for each axis and ``testing_error_rate``, ``attack_success_rate``; null is the
-            tables III to V of the paper.
+        file: CSV file with a column for each axis and ``testing_error_rate``, ``attack_success_rate``; in place of the
+            first it may have ``testing_accuracy`` or ``testing_accuracy_percent``. Null is the tables III to V of the
+            paper.
     """
 
     where: dict[str, str]
@@ -73,6 +76,12 @@ class Grid:
             of your own; null is the rates on the test set.
         worst: Axis of rows or columns, such as ``attack``, whose worst level gets a column or row of its own: the
             largest mean of each measure, whose it is, and the runner-up; null is none.
+        measure: Which evaluation of each run counts. "last"; "best", the one with the lowest testing error, which is
+            optimistic, as it is chosen on the test set; "best_on_validation", the one with the lowest validation error;
+            "best_of_mean", the round in which the mean over the seeds is lowest, optimistic as well; or
+            ``{mean_of_last: 5}``, the mean over the last 5 evaluations. All metrics are of the same evaluation.
+        shown_as: How tables and figures write rates: as "error" rates, as "accuracy", or as "accuracy_percent". Rows of
+            ``table.csv`` have error rates.
 
     Raises:
         InputError: If the axes do not make a grid.
@@ -93,6 +102,8 @@ class Grid:
         figure: Figure | None = None,
         measures: list[str] | None = None,
         worst: str | None = None,
+        measure: Measure = "last",
+        shown_as: ShownAs = "error",
     ) -> None:
         self.base = [file_named("base", path) for path in (base if isinstance(base, list) else [base])]
         self.axes = axes_of(axes)
@@ -105,6 +116,7 @@ class Grid:
         if "seed_everything" in self.settings:
             raise InputError(f"settings: seed_everything={self.settings['seed_everything']} has no effect: set seeds")
         self.reference = reference
+        check_measure(measure)
         for value in tolerance.values() if isinstance(tolerance, dict) else [tolerance]:
             check_positive("tolerance", value)
         levels = {axis.column: list(axis.levels) for axis in self.axes}
@@ -131,6 +143,8 @@ class Grid:
             figure and self._checked(figure),
             measures,
             worst,
+            measure,
+            shown_as,
         )
         if measures is not None and (not measures or len({*measures} - levels.keys()) < len(measures)):
             raise InputError(f"measures={measures}: name metrics, each once, that are no axes of the grid")

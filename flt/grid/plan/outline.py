@@ -3,17 +3,21 @@
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, Literal
 
 import yaml
 
 from flt.errors import InputError
 from flt.grid.plan.naming import MEASURES
+from flt.grid.plan.scale import Scale, ShownAs, scale_of
+from flt.runs.measures import Measure, described
 
 Labels = dict[str, str]
 """The level of each axis, by the axis's column."""
 
 DEFAULT_TOLERANCE = 0.03
+LETTERS_PER_INCH = 11  # of a figure's title
 
 
 @dataclass
@@ -50,6 +54,8 @@ class Outline:
         figure: How `flt plot` draws it.
         measures: What a cell of the table shows; None is the rates on the test set.
         worst: Axis of rows or columns whose worst level has a column or row of its own; None if there is none.
+        measure: Which evaluation of a run the rows are of.
+        shown_as: How rates are written; rows have error rates.
     """
 
     title: str
@@ -62,6 +68,8 @@ class Outline:
     figure: Figure | None = None
     measures: list[str] | None = None
     worst: str | None = None
+    measure: Measure = "last"
+    shown_as: ShownAs = "error"
 
     @property
     def shown(self) -> list[str]:
@@ -95,10 +103,23 @@ class Outline:
     @property
     def limits(self) -> str:
         """The tolerances, for people."""
-        given = self.tolerance
+        given, unit = self.tolerance, 100 if self.shown_as == "accuracy_percent" else 1
         if not isinstance(given, dict):
-            return f"{given:g}"
-        return ", ".join(f"{value:g} ({label})" for label, value in {**given, "others": DEFAULT_TOLERANCE}.items())
+            return f"{unit * given:g}"
+        every = {**given, "others": DEFAULT_TOLERANCE}
+        return ", ".join(f"{unit * value:g} ({label})" for label, value in every.items())
+
+    def scale_of(self, metric: str) -> Scale:
+        """How a metric is written in this grid's tables and figures."""
+        return scale_of(metric, self.shown_as)
+
+    def subtitle(self, width: float) -> str:
+        """Lines below a figure's title that say which evaluation counts; nothing where it is the last.
+
+        Args:
+            width: Of the figure, in inches.
+        """
+        return "".join(f"\n{line}" for line in wrap(described(self.measure), int(LETTERS_PER_INCH * width)))
 
     def as_yaml(self) -> str:
         """The content of ``grid.yaml``."""

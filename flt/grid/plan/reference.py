@@ -13,6 +13,9 @@ from flt.grid.plan.grid import Reference
 from flt.grid.plan.naming import MEASURES, label_of
 from flt.grid.plan.outline import Labels
 
+ACCURACIES = {"testing_accuracy": 1.0, "testing_accuracy_percent": 100.0}
+"""Columns that a reference may have in place of ``testing_error_rate``, and what is all examples there."""
+
 
 class Published(NamedTuple):
     """The rows of a reference that belong to a grid.
@@ -61,7 +64,7 @@ def published(reference: Reference | None, columns: list[str]) -> Published:
         labels = tuple(row[column] for column in shared)
         if labels in values:
             raise InputError(f"reference: {name} has several rows for {', '.join(labels)}: narrow reference.where")
-        values[labels] = {measure: _number(name, row[measure]) for measure in MEASURES if row.get(measure)}
+        values[labels] = _rates(name, row)
     return Published(shared, values, reference.file is None)
 
 
@@ -73,11 +76,29 @@ def _read(reference: Reference) -> tuple[str, list[dict[str, str]]]:
         path: Path = file_named("reference.file", reference.file)
         name, text = f"reference.file={path}", read_text(path, "reference.file")
     rows = list(csv.DictReader(text.splitlines()))
-    if not rows or not any(measure in rows[0] for measure in MEASURES):
-        raise InputError(f"{name}: a CSV file with a column {' or '.join(MEASURES)} is expected")
+    if not rows or not any(measure in rows[0] for measure in (*MEASURES, *ACCURACIES)):
+        raise InputError(f"{name}: a CSV file with a column {' or '.join((*MEASURES, *ACCURACIES))} is expected")
+    errors = [column for column in rows[0] if column in ("testing_error_rate", *ACCURACIES)]
+    if len(errors) > 1:
+        raise InputError(f"{name} has the columns {' and '.join(errors)}, which say the same: leave one of them out")
     if any(None in row or None in row.values() for row in rows):
         raise InputError(f"{name}: every line needs as many fields as the first")
     return name, rows
+
+
+def _rates(name: str, row: dict[str, str]) -> dict[str, float]:
+    """The error and success rates of a row; accuracy becomes an error rate."""
+    rates = {measure: _number(name, row[measure]) for measure in MEASURES if row.get(measure)}
+    for column, whole in ACCURACIES.items():
+        if row.get(column):
+            accuracy = _number(name, row[column])
+            if not 0 <= accuracy <= whole:
+                raise InputError(
+                    f"{name}: {column}={row[column]} must be from 0 to {whole:g}; columns of accuracy are"
+                    f" {' and '.join(ACCURACIES)}"
+                )
+            rates["testing_error_rate"] = round(1 - accuracy / whole, 12)
+    return rates
 
 
 def _number(name: str, text: str) -> float:

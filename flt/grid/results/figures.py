@@ -1,7 +1,7 @@
 """The figures of a study: rates over an axis, or over the rounds, with bands over the seeds."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from textwrap import fill
@@ -17,6 +17,7 @@ from flt.display.style import COLOURS
 from flt.errors import InputError
 from flt.grid.plan.naming import MEASURES, readable, slug, titled
 from flt.grid.plan.outline import Figure, Labels, Outline
+from flt.grid.plan.scale import Scale, ShownAs, scale_of
 from flt.grid.results.rows import Row
 from flt.runs.reading import metrics_of
 
@@ -45,10 +46,11 @@ Lines = dict[str, list[Point]]
 
 
 class Panel(NamedTuple):
-    """One system of axes."""
+    """One system of axes: its title, its metric and how that is written, and its lines."""
 
     title: str
     y: str
+    scale: Scale
     lines: Lines
 
 
@@ -93,12 +95,14 @@ def draw_lines(outline: Outline, rows: Sequence[Row], figure: Figure) -> Canvas:
             drawn: Lines = {}
             for line in outline.axes[lines] if lines else [None]:
                 labels = {column: label for column, label in ((panels, panel), (lines, line)) if column and label}
-                points = _points(rows, labels, figure.x, places, y)
+                points = _points(rows, labels, figure.x, places, y, scale=outline.scale_of(y))
                 if points:
-                    drawn[line or readable(y)] = points
+                    drawn[line or outline.scale_of(y).name] = points
             if drawn:
-                made.append(Panel(titled(panels, panel) if panels and panel else "", y, drawn))
-    canvas = _draw(outline.title, made, readable(figure.x), outline.source, legend=_legend(outline, lines))
+                made.append(Panel(titled(panels, panel) if panels and panel else "", y, outline.scale_of(y), drawn))
+    canvas = _draw(
+        outline.title, made, readable(figure.x), outline.source, legend=_legend(outline, lines), how=outline.subtitle
+    )
     at = list(places.values())
     dense = min(np.diff(at), default=1.0) < DENSE * (at[-1] - at[0])
     for axis in canvas.axes:
@@ -112,6 +116,7 @@ def draw_curves(
     y: Sequence[str] | None = None,
     *,
     legend: Legend = NO_LEGEND,
+    shown_as: ShownAs = "error",
 ) -> Canvas:
     """Metrics over the rounds, a band from the least to the largest seed.
 
@@ -120,6 +125,7 @@ def draw_curves(
         runs: Folders of runs, one for each seed, by the titles of panel and line.
         y: Metrics, a row of panels each; None is the testing error rate.
         legend: Title and labels of the grid's lines.
+        shown_as: How rates are drawn.
 
     Raises:
         InputError: If a run has no ``metrics.csv``, or no such metric.
@@ -129,13 +135,14 @@ def draw_curves(
     wanted = y or ["testing_error_rate"]
     for name in wanted:
         panels: dict[str, Lines] = {}
+        scale = scale_of(name, shown_as)
         for (panel, label), seeds in metrics.items():
             found = [{row["round"]: row[name] for row in rows if {"round", name} <= row.keys()} for rows in seeds]
             rounds = sorted(set.intersection(*map(set, found)))
             if rounds:
-                points = [Point(number, [seed[number] for seed in found]) for number in rounds]
+                points = [Point(number, [scale.number(seed[number]) for seed in found]) for number in rounds]
                 panels.setdefault(panel, {})[label] = points
-        made += [Panel(panel, name, drawn) for panel, drawn in panels.items()]
+        made += [Panel(panel, name, scale, drawn) for panel, drawn in panels.items()]
     if not made:
         known = sorted(
             {key for seeds in metrics.values() for rows in seeds for row in rows for key in row} - {"round", "step"}
@@ -164,7 +171,7 @@ def curves_of(outline: Outline, folder: Path, figure: Figure) -> Canvas:
                 runs[titled(panels, panel) if panels else "", line or "mean"] = finished
     if not runs:
         raise InputError(f"{folder} holds no finished run: flt table makes them")
-    return draw_curves(outline.title, runs, figure.y, legend=_legend(outline, lines))
+    return draw_curves(outline.title, runs, figure.y, legend=_legend(outline, lines), shown_as=outline.shown_as)
 
 
 def _legend(outline: Outline, lines: str | None) -> Legend:
@@ -207,19 +214,30 @@ def _places(labels: Sequence[str]) -> dict[str, float]:
         return {label: float(place) for place, label in enumerate(labels)}
 
 
-def _points(rows: Sequence[Row], labels: Labels, x: str, places: Mapping[str, float], y: str) -> list[Point]:
+def _points(
+    rows: Sequence[Row], labels: Labels, x: str, places: Mapping[str, float], y: str, *, scale: Scale
+) -> list[Point]:
     points = []
     for label, place in places.items():
         wanted = {**labels, x: label}
         found = [row for row in rows if all(row[column] == value for column, value in wanted.items())]
-        values = [row[y] for row in found if row.get(y) is not None]
+        values = [scale.number(row[y]) for row in found if row.get(y) is not None]
         if values:
-            points.append(Point(place, values, found[0].get(f"reference_{y}")))
+            published = found[0].get(f"reference_{y}")
+            points.append(Point(place, values, None if published is None else scale.number(published)))
     return points
 
 
 @rc_context({"text.parse_math": False})  # a label may hold a $
-def _draw(title: str, panels: Sequence[Panel], x: str, source: str | None, *, legend: Legend) -> Canvas:
+def _draw(
+    title: str,
+    panels: Sequence[Panel],
+    x: str,
+    source: str | None,
+    *,
+    legend: Legend,
+    how: Callable[[float], str] = lambda width: "",
+) -> Canvas:
     if not panels:
         raise InputError("nothing to draw: no run of these is finished")
     across = min(MOST_ACROSS, len({panel.title for panel in panels}))
@@ -233,7 +251,7 @@ def _draw(title: str, panels: Sequence[Panel], x: str, source: str | None, *, le
         _draw_panel(axis, panel, styles)
         axis.set_title(panel.title, fontsize=10)
         axis.set_xlabel(x)
-        axis.set_ylabel(fill(readable(panel.y), LONGEST))
+        axis.set_ylabel(fill(panel.scale.name, LONGEST))
     for axis in places[len(panels) :]:
         axis.remove()
     _share_scales(canvas.axes, panels)
@@ -245,7 +263,9 @@ def _draw(title: str, panels: Sequence[Panel], x: str, source: str | None, *, le
         _add_legend(canvas, handles, legend.title)
     seeds = max(len(point.values) for point in points)
     subtitle = f"\nmean and range over {seeds} seeds" if seeds > 1 else ""
-    canvas.suptitle(title + subtitle, fontsize=11, x=0.01, horizontalalignment="left")  # clear of the legend
+    canvas.suptitle(
+        title + subtitle + how(canvas.get_figwidth()), fontsize=11, x=0.01, horizontalalignment="left"
+    )  # clear of the legend
     return canvas
 
 
@@ -260,8 +280,9 @@ def _share_scales(axes: Sequence[Axes], panels: Sequence[Panel]) -> None:
     for measure in MEASURES:
         own = [axis for axis, panel in zip(axes, panels, strict=True) if panel.y == measure]
         top = max((axis.get_ylim()[1] for axis in own), default=1.0)
+        unit = max((abs(panel.scale.factor) for panel in panels if panel.y == measure), default=1.0)
         for axis in own:
-            axis.set_ylim(-0.02, max(0.2, min(1.02, top)))
+            axis.set_ylim(-0.02 * unit, max(0.2 * unit, min(1.02 * unit, top)))
 
 
 def _looks() -> list[tuple[str, Style]]:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from flt.grid.plan.naming import readable
 from flt.grid.plan.outline import Outline
+from flt.grid.plan.scale import Scale
 from flt.grid.results.rows import Row, Value, exceeds, panel_title
 from flt.grid.results.table import Body, Entry, body_of
 
@@ -21,7 +22,7 @@ class HeatMap(NamedTuple):
     """A kind of heat map: the number that it shows of a cell, and how.
 
     Attributes:
-        number: The number that is written for a measure, if there is one.
+        number: The number of a measure that gives a cell its colour, if there is one.
         colours: Name of the colour map.
         form: How the number is written.
         marks: Whether cells beyond the tolerance are bold.
@@ -30,7 +31,7 @@ class HeatMap(NamedTuple):
 
     number: Callable[[Value], float | None]
     colours: str
-    form: str
+    form: Callable[[Scale, float], str]
     marks: bool = False
     names: bool = False
 
@@ -41,9 +42,9 @@ SHORTEST = 0.2  # scale of the rates
 LONGEST = 10  # letters of a column's label that have room in a line
 PLAIN, NAMED, ACROSS = 8.0, 6.0, 18  # sizes of letters, and how many of the smaller ones have room in a cell
 MAPS = {
-    "measured": HeatMap(lambda value: value.mean, RATES, "{:.3f}", names=True),
-    "published": HeatMap(lambda value: value.published, RATES, "{:.2f}"),
-    "measured - published": HeatMap(lambda value: value.difference, DIFFERENCES, "{:+.3f}", marks=True),
+    "measured": HeatMap(lambda value: value.mean, RATES, Scale.measured, names=True),
+    "published": HeatMap(lambda value: value.published, RATES, Scale.published),
+    "measured - published": HeatMap(lambda value: value.difference, DIFFERENCES, Scale.difference, marks=True),
 }
 
 
@@ -77,7 +78,7 @@ def draw_heat_maps(outline: Outline, rows: Sequence[Row]) -> bytes:
         if outline.columns is not None and outline.columns not in ("rule", "attack"):
             axis.set_xlabel(readable(outline.columns))
     marks = "" if outline.source is None else f"; bold: differs by more than {outline.limits}"
-    figure.suptitle(f"{outline.title}: {_what(outline, rows)}{marks}", fontsize=11)
+    figure.suptitle(f"{outline.title}: {_what(outline, rows)}{marks}{outline.subtitle(width)}", fontsize=11)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=130)
     return content.getvalue()
@@ -86,8 +87,8 @@ def draw_heat_maps(outline: Outline, rows: Sequence[Row]) -> bytes:
 def _what(outline: Outline, rows: Sequence[Row]) -> str:
     """Names the numbers in the cells."""
     first, *others = outline.shown
-    there = [readable(name) for name in others if any(row.get(name) is not None for row in rows)]
-    return readable(first) + (f", below it {', '.join(there)}" if there else "")
+    there = [outline.scale_of(name).name for name in others if any(row.get(name) is not None for row in rows)]
+    return outline.scale_of(first).name + (f", below it {', '.join(there)}" if there else "")
 
 
 def _highest(rows: Sequence[Row], measure: str) -> float:
@@ -99,8 +100,7 @@ def _highest(rows: Sequence[Row], measure: str) -> float:
 def _numbers(entry: Entry, heat_map: HeatMap) -> dict[str, float]:
     """Returns the number of each measure of a cell."""
     numbers = {measure: heat_map.number(value) for measure, value in entry.values.items()}
-    # Rounded and with 0 added, as -0.000 looks like a number of its own.
-    return {measure: round(number, 3) + 0.0 for measure, number in numbers.items() if number is not None}
+    return {measure: number for measure, number in numbers.items() if number is not None}
 
 
 def _draw(axis: Axes, outline: Outline, body: Body, heat_map: HeatMap, darkest: float) -> None:
@@ -117,7 +117,7 @@ def _draw(axis: Axes, outline: Outline, body: Body, heat_map: HeatMap, darkest: 
         far = heat_map.marks and exceeds(entry.values, outline.tolerance_of(entry.labels))
         size = NAMED if heat_map.names and entry.levels else PLAIN
         look: dict[str, Any] = {"fontsize": size, "color": colour, "weight": "bold" if far else "normal"}
-        axis.text(x, y, _text(entry, numbers[y, x], heat_map), ha="center", va="center", **look)
+        axis.text(x, y, _text(outline, entry, numbers[y, x], heat_map), ha="center", va="center", **look)
     if outline.worst == outline.rows:  # apart from the others
         axis.axhline(len(body.rows) - 1.5, color="white", linewidth=5)
     elif outline.worst is not None:
@@ -128,12 +128,15 @@ def _draw(axis: Axes, outline: Outline, body: Body, heat_map: HeatMap, darkest: 
     axis.set_facecolor("#eeeeee")
 
 
-def _text(entry: Entry, numbers: Mapping[str, float], heat_map: HeatMap) -> str:
+def _text(outline: Outline, entry: Entry, numbers: Mapping[str, float], heat_map: HeatMap) -> str:
     """The numbers of a cell; where it is the worst, whose they are, and the runner-up."""
     levels = entry.levels if heat_map.names else {}
-    lines = [f"{heat_map.form.format(number)} {levels.get(name, '')}".rstrip() for name, number in numbers.items()]
+    lines = [
+        f"{heat_map.form(outline.scale_of(name), number)} {levels.get(name, '')}".rstrip()
+        for name, number in numbers.items()
+    ]
     if levels and entry.runner_up:
-        lines.insert(1, entry.second)
+        lines.insert(1, entry.second(outline.scale_of(outline.shown[0])))
     return "\n".join(fill(line, ACROSS) for line in lines) or "-"
 
 

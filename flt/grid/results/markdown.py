@@ -11,6 +11,7 @@ from flt.grid.plan.naming import readable
 from flt.grid.plan.outline import Outline
 from flt.grid.results.rows import Row, exceeds, panel_title
 from flt.grid.results.table import Entry, body_of
+from flt.runs.measures import described
 
 
 def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, str], *, left: int = 0) -> str:
@@ -28,7 +29,9 @@ def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, st
     for panel in outline.panels:
         lines += ["", f"## {panel_title(panel)}"] if panel else []
         body = body_of(outline, rows, panel)
-        table = [[readable(outline.rows), *(label or readable(outline.shown[0]) for label in body.columns)]]
+        table = [
+            [readable(outline.rows), *(label or outline.scale_of(outline.shown[0]).name for label in body.columns)]
+        ]
         for y, row in enumerate(body.rows):
             table.append([row, *(_written(outline, body.entries[y, x]) for x in range(len(body.columns)))])
         lines += ["", *_aligned([[_escaped(word) for word in line] for line in table])]
@@ -57,31 +60,33 @@ def as_rich(outline: Outline, rows: Sequence[Row]) -> list[Table]:
 def _compact(outline: Outline, entry: Entry) -> Text:
     lines, tolerance = [], outline.tolerance_of(entry.labels)
     for measure, value in entry.values.items():
-        published = "" if value.published is None else f" ({value.published:.2f})"
+        scale = outline.scale_of(measure)
+        published = "" if value.published is None else f" ({scale.published(value.published)})"
         mark = " *" if value.is_beyond(tolerance) else ""
         level = f" {entry.levels[measure]}" if entry.levels else ""
-        lines.append(Text(f"{value.mean:.3f}{published}{mark}{level}", style="bold yellow" if mark else ""))
+        lines.append(Text(f"{scale.measured(value.mean)}{published}{mark}{level}", style="bold yellow" if mark else ""))
     if entry.runner_up:
-        lines.insert(1, Text(entry.second))
+        lines.insert(1, Text(entry.second(outline.scale_of(outline.shown[0]))))
     return Text("\n").join(lines) if lines else Text("-")
 
 
-def text_of(entry: Entry) -> str:
+def text_of(outline: Outline, entry: Entry) -> str:
     """A cell: mean and standard deviation of each measure, and the reference's values in brackets."""
     parts, published = [], []
     for measure, value in entry.values.items():
-        level = f" {entry.levels[measure]}" if entry.levels else ""
-        parts.append(f"{value.mean:.3f}" + ("" if value.spread is None else f" ±{value.spread:.3f}") + level)
+        level, scale = f" {entry.levels[measure]}" if entry.levels else "", outline.scale_of(measure)
+        spread = "" if value.spread is None else f" ±{scale.spread(value.spread)}"
+        parts.append(scale.measured(value.mean) + spread + level)
         if value.published is not None:
-            published.append(f"{value.published:.2f}")
+            published.append(scale.published(value.published))
     if entry.runner_up:
-        parts[0] += f"; {entry.second}"
+        parts[0] += f"; {entry.second(outline.scale_of(outline.shown[0]))}"
     return " / ".join(parts) + (f" ({' / '.join(published)})" if published else "")
 
 
 def _written(outline: Outline, entry: Entry) -> str:
     """A cell in Markdown."""
-    text = text_of(entry) or "-"
+    text = text_of(outline, entry) or "-"
     return f"**{text}**" if exceeds(entry.values, outline.tolerance_of(entry.labels)) else text
 
 
@@ -98,18 +103,21 @@ def explanation(outline: Outline, rows: Sequence[Row], *, below: bool = False) -
     seeds = ", ".join(map(str, outline.seeds))
     statistic = "mean" if below else "mean ± standard deviation"
     over = f"{statistic} over the seeds" if len(outline.seeds) > 1 else "seed"
-    text = f"{data}; {rounds} rounds; {over} {seeds}. Each cell: {readable(outline.shown[0])}"
+    text = f"{data}; {rounds} rounds; {over} {seeds}. Each cell: {outline.scale_of(outline.shown[0]).name}"
     others = [name for name in outline.shown[1:] if any(row.get(name) is not None for row in rows)]
     if others:
         where = "below it" if below else "after the slash"
-        text += f", {where} {', '.join(map(readable, others))}"
+        text += f", {where} {', '.join(outline.scale_of(name).name for name in others)}"
         text += " where there is a backdoor" if others == ["attack_success_rate"] else ""
+    if how := described(outline.measure):
+        text += f", {how}"
     if outline.source is not None:
         mark = "*" if below else "Bold"
         text += f"; in brackets {outline.source} value. {mark}: further from it than {outline.limits}"
     if outline.worst is not None:
         each = " of each" if others else ""
-        text += f". Worst: over {readable(outline.worst)} the largest mean{each}, and whose it is; then the runner-up"
+        end = "largest" if outline.scale_of(outline.shown[0]).factor > 0 else "worst"
+        text += f". Worst: over {readable(outline.worst)} the {end} mean{each}, and whose it is; then the runner-up"
     return f"{text}."
 
 

@@ -11,6 +11,8 @@ from flt.grid.plan.grid import Cell
 from flt.grid.plan.naming import MEASURES, titled
 from flt.grid.plan.outline import Labels
 from flt.grid.plan.reference import Published
+from flt.runs.measures import Measure, Rows, measured
+from flt.runs.summary import MEANS
 
 KEPT = (
     *MEASURES,
@@ -56,6 +58,30 @@ def row_of(cell: Cell, summary: Mapping[str, Any], published: Published) -> Row:
         **({f"reference_{measure}": expected.get(measure) for measure in MEASURES} if published.columns else {}),
     }
     return row | {name: value for name, value in summary.get("metrics", {}).items() if name not in row}
+
+
+def with_measure(measure: Measure, rows: Sequence[Row], histories: Sequence[Rows], axes: Collection[str]) -> list[Row]:
+    """Rows whose metrics are those that a measure takes from the runs of each cell.
+
+    What a summary has of the run as a whole, such as mean trust scores, stays. Where one evaluation is taken, a row has
+    its ``round``.
+
+    Args:
+        measure: Which evaluation counts.
+        rows: The rows that `row_of` has made.
+        histories: The logged metrics of each row's run.
+        axes: Columns that hold labels; rows that agree in them are a cell.
+    """
+    cells: dict[tuple[str, ...], list[int]] = {}
+    for number, row in enumerate(rows):
+        cells.setdefault(tuple(row[column] for column in axes), []).append(number)
+    made, fixed = list(rows), {*axes, *MEANS, "num_dropped", "seed", "data_used"}
+    for members in cells.values():
+        taken = measured(measure, [histories[number] for number in members])
+        for number, metrics in zip(members, taken, strict=True):
+            known = ({*rows[number]} - fixed) | {"round"}
+            made[number] = rows[number] | {name: value for name, value in metrics.items() if name in known}
+    return made
 
 
 def as_csv(rows: Sequence[Row]) -> str:

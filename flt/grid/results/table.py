@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from flt.grid.plan.naming import WORST
 from flt.grid.plan.outline import Labels, Outline
+from flt.grid.plan.scale import Scale
 from flt.grid.results.rows import Row, Value, values_of
 
 Place = tuple[int, int]  # row and column
@@ -26,10 +27,9 @@ class Entry(NamedTuple):
     levels: Mapping[str, str] = {}
     runner_up: tuple[str, float] | None = None
 
-    @property
-    def second(self) -> str:
-        """The runner-up in words; nothing where there is none."""
-        return "" if self.runner_up is None else f"then {self.runner_up[1]:.3f} {self.runner_up[0]}"
+    def second(self, scale: Scale) -> str:
+        """The runner-up in words, on the first measure's scale; nothing where there is none."""
+        return "" if self.runner_up is None else f"then {scale.measured(self.runner_up[1])} {self.runner_up[0]}"
 
 
 class Body(NamedTuple):

@@ -19,6 +19,7 @@ from flt.grid import Figure, Reference, run_grid
 from flt.grid.execution.job import Job
 from flt.grid.execution.launchers import Ended
 from flt.grid.results.results import Results
+from flt.runs.reading import metrics_of
 
 pytestmark = expected_warnings
 
@@ -147,6 +148,33 @@ def test_a_part_of_a_grid(out: Path, here: Here) -> None:
     assert len(rows_of(out)) == 4
 
 
+def test_another_measure_of_finished_runs(out: Path, here: Here) -> None:
+    """No run is made again: their logged metrics are read, the table is of the round in which the mean is lowest."""
+    ended = table("--measure", "best_of_mean", "--shown_as", "accuracy_percent")
+    assert (ended.status, here.ran) == (0, [])
+    first, *_ = text = Path("out/table.md").read_text().splitlines()[2:]
+    assert "testing accuracy in %, after the slash attack success rate in %" in first
+    assert "lowest testing error in the mean of the seeds (optimistic: chosen on the test set); in brackets" in first
+    assert "further from it than 3" in first
+    curves = [metrics_of(out / "cells" / NAMES[2] / f"seed_{seed}") for seed in (0, 1)]
+    for row, curve in zip(rows_of(out)[4:], curves, strict=False):
+        assert curve[0]["testing_error_rate"] < curve[1]["testing_error_rate"]  # in its last round
+        for name in ("round", "testing_error_rate", "attack_success_rate", "testing_loss"):
+            assert float(row[name]) == curve[0][name]
+        assert row["num_dropped"] == "0"
+    mean = sum(curve[0]["testing_error_rate"] for curve in curves) / 2
+    assert f"| **{100 * (1 - mean):.2f} ±" in text[-1]
+    drawn = Results.read(out).draw(Figure(x="rule"))
+    assert drawn.axes[0].get_ylabel() == "testing accuracy in %"
+    how = drawn.get_suptitle().replace("\n", " ")
+    assert "seeds at the evaluation with the lowest testing error in the mean of the seeds (optimistic: chosen" in how
+    (out / "cells" / NAMES[3] / "seed_1" / "metrics.csv").write_text("round\nx\n")
+    with kept(out):
+        ended = table("--measure", "best", "--seeds", "[0, 1, 2]")
+    assert (ended.status, here.ran) == (2, [])
+    assert "seed_1/metrics.csv is damaged" in ended.errors
+
+
 def test_other_settings_are_refused(out: Path, here: Here) -> None:
     before = files_in(out)
     ended = table("--settings", str({**FEW_ROUNDS, "model.client_lr": 0.5}))
@@ -268,6 +296,9 @@ def test_the_tables_grow_with_the_grid_and_hold_every_metric(place: Path) -> Non
     [
         ({"settings": {"model.client_lrr": 1}}, ["No attack · FedAvg · seed 0", "model.client_lrr"]),
         ({"axes": {"attack": {"none": "NoAttack", "own": "Nope"}}}, ["own · seed 0", "attack=Nope is unknown"]),
+        ({"measure": {"mean_of_last": 3}}, ["No attack", "measure={'mean_of_last': 3}: the run has 2 evaluations"]),
+        ({"measure": {"mean_of_last": 0}}, ["measure={'mean_of_last': 0}"]),
+        ({"measure": "best_on_validation"}, ["measure=best_on_validation", "set data.validation_fraction"]),
         ({"settings": {"trainer.max_steps": 0}}, ["No attack · FedAvg · seed 0", "trainer.max_steps=0"]),
         ({"reference": Reference({"table": "VI"})}, ["reference.where", "VI"]),
         ({"figure": Figure("lines", "rule", y=["attack"])}, ["figure.y=attack is an axis"]),

@@ -112,6 +112,17 @@ def test_own_file(own: Path) -> None:
     assert found.of({"rule": "Krum", "noise": "0.2", "other": "x"}) == {}
 
 
+@pytest.mark.parametrize(("column", "accuracy"), [("testing_accuracy", ".9879"), ("testing_accuracy_percent", "98.79")])
+def test_own_accuracy(tmp_path: Path, column: str, accuracy: str) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text(f"rule,{column},attack_success_rate\nFedAvg,{accuracy},0.5\nKrum,,0.25\n")
+    found = published(Reference({}, path), ["rule"])
+    assert found.values == {
+        ("FedAvg",): dict(zip(MEASURES, (0.0121, 0.5), strict=True)),
+        ("Krum",): {"attack_success_rate": 0.25},
+    }
+
+
 def test_own_file_narrowed(own: Path) -> None:
     found = published(Reference({"noise": 0.1}, own), ["rule"])  # type: ignore[dict-item]  # as YAML reads it
     assert found.values == {("FedAvg",): {"testing_error_rate": 0.5}, ("Krum",): {"attack_success_rate": 0.125}}
@@ -133,6 +144,13 @@ MISTAKES: dict[str, tuple[str | None, dict[str, str], list[str]]] = {
     "no row at all": (HEADER, {}, ["CSV file"]),
     "no number": (f"{HEADER}x,about 3\n", {}, ["'about 3'", "no number"]),
     "infinity": (f"{HEADER}x,inf\n", {}, ["'inf'", "no number"]),
+    "accuracy in percent": (
+        "rule,testing_accuracy\nx,98.8\n",
+        {},
+        ["testing_accuracy=98.8", "testing_accuracy_percent"],
+    ),
+    "accuracy below 0": ("rule,testing_accuracy\nx,-1\n", {}, ["testing_accuracy=-1", "from 0 to 1"]),
+    "error and accuracy": ("rule,testing_error_rate,testing_accuracy\nx,0,1\n", {}, ["say the same"]),
     "a line too short": (f"{HEADER}x,1\ny\n", {}, ["every line", "as many fields"]),
     "missing": (None, {}, ["reference.file=", "no such file"]),
 }

@@ -75,6 +75,25 @@ def test_of_equals_the_first_is_the_worst_and_one_level_has_no_runner_up() -> No
     assert body_of(as_markdown(one_axis, rows[:1], {}))[-1] == ["worst", "0.500 No attack"]
 
 
+def test_accuracy_in_all_forms(drawn: list[Any]) -> None:
+    """The worst is still the largest error; a spread stays one, a difference turns round, colours stay."""
+    outline = replace(outline_of("rule", source="the paper's", tolerance=0.05), shown_as="accuracy")
+    text = as_markdown(outline, ROWS, {})
+    assert body_of(text)[1][1:] == [
+        "0.850 ±0.071 (0.80)",
+        "0.500 ±0.141 (0.55)",
+        "**0.750 ±0.071 / 1.000 ±0.000 (0.50)**",
+        "0.500 ±0.141 Trim, full; then 0.750 Scaling / 1.000 ±0.000 Scaling (0.50)",
+    ]
+    assert "testing accuracy, after the slash attack success rate" in text
+    assert ". Worst: over attack the worst mean of each" in text
+    assert "0.500 (0.50) Trim, full" in shown(outline, ROWS)
+    draw_heat_maps(outline, ROWS)
+    places = [texts(axis)[0, 2].replace("\n", " ") for axis in drawn[0].axes]
+    assert places == ["0.750 1.000", "0.50", "+0.250"]
+    assert [axis.images[0].get_array()[0, 2] for axis in drawn[0].axes] == [0.25, 0.5, -0.25]
+
+
 @pytest.mark.parametrize("rows", ["rule", "attack"])
 def test_worst_in_a_heat_map(drawn: list[Any], rows: str) -> None:
     draw_heat_maps(outline_of(rows, source="the paper's"), ROWS)
