@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import torch
@@ -15,6 +15,7 @@ from flt.clients.conduct import Conduct, copied, observe
 from flt.clients.flat_network import FlatNetwork
 from flt.clients.loss import mean_loss
 from flt.clients.recipe import USUAL, Recipe
+from flt.clients.steps.base import Steps
 from flt.clients.steps.settings import LocalSettings
 
 
@@ -49,8 +50,10 @@ class OneByOne:
     network: nn.Module
     settings: LocalSettings
 
-    def __call__(self, batches: LocalBatches, *, client_lr: float, recipe: Recipe = USUAL) -> LocalUpdates:
-        """Trains every client from the network's own parameters and buffers."""
+    def __call__(
+        self, batches: LocalBatches, *, client_lr: float, recipe: Recipe = USUAL, steps: Steps | None = None
+    ) -> LocalUpdates:
+        """Trains every client from the network's own parameters and buffers; without ``steps``, along gradients."""
         parameters, own = self._replicas[0].flatten(), statistics_of(self.network)
         before = flatten_statistics(own, parameters.device)
         num_clients = len(batches.labels)
@@ -69,6 +72,7 @@ class OneByOne:
             settings=self.settings,
             conduct=self.conduct(batches) if batches.sizes.any() else Conduct(),
             recipe=recipe,
+            steps=steps,
             trained=LocalUpdates(updates, parameters.new_zeros(num_clients), statistics),
         )
         clients = batches.sizes.any(dim=1).nonzero().flatten().tolist()
@@ -131,6 +135,7 @@ class _Job:
     settings: LocalSettings
     conduct: Conduct
     recipe: Recipe
+    steps: Steps | None
     trained: LocalUpdates
 
     def run(self, network: FlatNetwork, clients: Iterable[int]) -> None:
@@ -145,7 +150,7 @@ class _Job:
         buffers = {name: buffer.clone() for name, buffer in self.buffers.items()}
         if recipe.start_statistics is not None:
             buffers |= statistics_moved({name: buffers[name] for name in self.statistics}, trained.statistics[client])
-        mask = self._mask(client)
+        mask, steps = self._mask(client), None if self.steps is None else self.steps.of(slice(client, client + 1))
         update, weights = trained.updates[client], self.start
         for step, size in enumerate(filter(None, sizes)):
             if step or recipe.start is not None:
@@ -154,7 +159,11 @@ class _Job:
             features, labels = batches.features[client, step, :size], batches.labels[client, step, :size]
             gradient, trained.losses[client] = self._gradient(network, {**weights, **buffers}, features, labels, update)
             gradient = self.settings.direction(gradient, self.parameters, update)
-            if mask is None:
+            if steps is not None:
+                again = partial(self._again, network, buffers, features, labels)
+                move = steps.step(gradient[None], (self.parameters + update)[None], self.client_lr, again)[0]
+                update.copy_(update + move if mask is None else recipe.moved(update, move, mask))
+            elif mask is None:
                 update.sub_(gradient, alpha=self.client_lr)
             else:
                 update.copy_(recipe.moved(update, -self.client_lr * gradient, mask))
@@ -167,6 +176,15 @@ class _Job:
         if mask is None:
             return None if self.recipe.project is None else self.parameters.new_ones(1)
         return (mask if mask.ndim == 1 else mask[client]).to(self.parameters)
+
+    def _again(
+        self, network: FlatNetwork, buffers: dict[str, Tensor], features: Tensor, labels: Tensor, place: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One client's gradient and loss where its optimizer asks for it."""
+        tensors, update = {**_leaves(network, place), **buffers}, place - self.parameters
+        gradient, loss = self._gradient(network, tensors, features, labels, update)
+        factor = len(labels) if self.settings.loss_reduction == "sum" else 1
+        return self.settings.direction(gradient, self.parameters, update), loss * factor
 
     def _gradient(
         self, network: FlatNetwork, tensors: dict[str, Tensor], features: Tensor, labels: Tensor, update: Tensor

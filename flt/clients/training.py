@@ -18,6 +18,8 @@ from flt.clients.flat_network import FlatNetwork
 from flt.clients.loss import cross_entropy, example_factors, mean_loss
 from flt.clients.one_by_one import LocalUpdates, OneByOne
 from flt.clients.recipe import USUAL, Recipe
+from flt.clients.steps.base import Steps
+from flt.clients.steps.making import StepMaker
 from flt.clients.steps.settings import USUAL_SETTINGS, LocalSettings
 from flt.clients.vectorised import Vectorised, obstacle_to_vectorising
 
@@ -52,27 +54,34 @@ class LocalTraining:
 
     def __call__(self, batches: LocalBatches, *, client_lr: float) -> LocalUpdates:
         """Trains every client on its batches, from the network's own parameters."""
-        if self.needs_one_by_one or not len(batches.labels):
-            return self._one_by_one(batches, client_lr=client_lr)
-        if self._goes_by_layers(batches):
-            chunk = self._chunk_of_layers(batches)
-            starts = range(0, len(batches.labels), chunk)
-            trained = [self._by_layers([batches.of(slice(i, i + chunk))], client_lr)[0] for i in starts]
-            return trained[0] if len(trained) == 1 else LocalUpdates(*map(torch.cat, zip(*trained, strict=True)))
-        return self._in_chunks(self._chunk(batches), batches, client_lr)
+        return self.together([batches], client_lr=client_lr)[0]
 
-    def together(self, groups: Sequence[LocalBatches], *, client_lr: float) -> list[LocalUpdates]:
+    def together(
+        self, groups: Sequence[LocalBatches], *, client_lr: float, steps: Sequence[Steps | None] | None = None
+    ) -> list[LocalUpdates]:
         """Trains the clients of several groups, each with batches of its own size, in one pass where that is possible.
 
         Args:
             groups: The batches of each group.
             client_lr: The clients' learning rate.
+            steps: The clients' steps, with what they keep; None for those of clients that have kept nothing: by the
+                gradient alone, or of a new optimizer.
         """
-        if all(self._fits_one_pass(batches) for batches in groups):
-            return self._by_layers(groups, client_lr)
-        return [self(batches, client_lr=client_lr) for batches in groups]
+        given = steps or [None] * len(groups)
+        own = [self.steps.of(len(batches.labels), each) for batches, each in zip(groups, given, strict=True)]
+        if all(each is None for each in own):
+            return self._usually(groups, client_lr)
+        if self.steps.asks or any(batches.labels.shape[1] > 1 for batches in groups):
+            return [self._by_steps(batches, client_lr, each) for batches, each in zip(groups, own, strict=True)]
+        gradients = self._usually(groups, -1.0)
+        return [
+            found._replace(updates=self.steps.first(each, found.updates, client_lr, taking=batches.sizes[:, 0] > 0))
+            for batches, each, found in zip(groups, own, gradients, strict=True)
+        ]
 
-    def by_recipe(self, batches: LocalBatches, recipe: Recipe, *, client_lr: float) -> LocalUpdates:
+    def by_recipe(
+        self, batches: LocalBatches, recipe: Recipe, *, client_lr: float, steps: Steps | None = None
+    ) -> LocalUpdates:
         """Trains every client on its batches in another way than usual.
 
         Nothing is measured: clients share passes on a GPU, or as many as ``clients_per_chunk`` says, where network,
@@ -82,7 +91,11 @@ class LocalTraining:
             batches: What they train on.
             recipe: What is another.
             client_lr: Their learning rate, of either sign.
+            steps: Their steps, as for `together`; with any, clients are trained one after the other.
         """
+        steps = self.steps.of(len(batches.labels), steps)
+        if steps is not None:
+            return self._one_by_one(batches, client_lr=client_lr, recipe=recipe, steps=steps)
         if self.needs_one_by_one or not len(batches.labels):
             return self._one_by_one(batches, client_lr=client_lr, recipe=recipe)
         if recipe.is_usual and self._fits_one_pass(batches):
@@ -101,10 +114,27 @@ class LocalTraining:
 
     @cached_property
     def needs_one_by_one(self) -> bool:
-        """Whether clients cannot share a pass, because a pass over several would mix or move their statistics."""
-        return has_batch_statistics(self.network)
+        """Whether clients cannot share a pass, because of their statistics or their optimizer."""
+        return has_batch_statistics(self.network) or self.steps.asks
 
     # How
+
+    def _usually(self, groups: Sequence[LocalBatches], client_lr: float) -> list[LocalUpdates]:
+        """Trains several groups by the gradient alone."""
+        if all(self._fits_one_pass(batches) for batches in groups):
+            return self._by_layers(groups, client_lr)
+        return [self._alone(batches, client_lr) for batches in groups]
+
+    def _alone(self, batches: LocalBatches, client_lr: float) -> LocalUpdates:
+        """Trains one group by the gradient alone."""
+        if self.needs_one_by_one or not len(batches.labels):
+            return self._one_by_one(batches, client_lr=client_lr)
+        if self._goes_by_layers(batches):
+            chunk = self._chunk_of_layers(batches)
+            starts = range(0, len(batches.labels), chunk)
+            trained = [self._by_layers([batches.of(slice(i, i + chunk))], client_lr)[0] for i in starts]
+            return trained[0] if len(trained) == 1 else LocalUpdates(*map(torch.cat, zip(*trained, strict=True)))
+        return self._in_chunks(self._chunk(batches), batches, client_lr)
 
     def _goes_by_layers(self, batches: LocalBatches) -> bool:
         return batches.labels.shape[1] == 1 and self._has_known_layers
@@ -193,6 +223,21 @@ class LocalTraining:
             f"{self.network} {self.settings.loss_reduction}".encode(), digest_size=8
         ).hexdigest()
         return f"{described} of {self.flat.num_params}"
+
+    # By steps that are more than gradients
+
+    @cached_property
+    def steps(self) -> StepMaker:
+        """What makes the clients' steps."""
+        return StepMaker(self.flat, self.settings)
+
+    def _by_steps(self, batches: LocalBatches, client_lr: float, steps: Steps | None) -> LocalUpdates:
+        if steps is None:
+            return self._alone(batches, client_lr)
+        chunk = 1 if self.needs_one_by_one or not len(batches.labels) else self._chunk(batches)
+        if chunk == 1:
+            return self._one_by_one(batches, client_lr=client_lr, steps=steps)
+        return self._vectorised.by_steps(batches, steps, client_lr=client_lr, chunk=chunk)
 
     # By layers
 

@@ -13,6 +13,7 @@ from flt.clients.flat_network import FlatNetwork
 from flt.clients.loss import mean_loss
 from flt.clients.one_by_one import LocalUpdates, OneByOne
 from flt.clients.recipe import USUAL, Own, Recipe
+from flt.clients.steps.base import Steps, taken
 from flt.clients.steps.settings import LocalSettings
 from flt.errors import InputError, one_line
 
@@ -45,6 +46,37 @@ class Vectorised:
         train = vmap(partial(self._train, parameters, client_lr, recipe), chunk_size=chunk)
         updates, losses = train(batches.features, batches.labels, weights, *own)
         return LocalUpdates(updates, losses, updates.new_zeros(len(updates), 0))
+
+    def by_steps(self, batches: LocalBatches, steps: Steps, *, client_lr: float, chunk: int) -> LocalUpdates:
+        """Trains every client by steps that are more than gradients: a chunk's clients take each step together."""
+        starts = range(0, len(batches.labels), chunk)
+        some = [slice(start, start + chunk) for start in starts]
+        trained = [self._step_by_step(batches.of(each), steps.of(each), client_lr) for each in some]
+        return LocalUpdates(*map(torch.cat, zip(*trained, strict=True)))
+
+    def _step_by_step(self, batches: LocalBatches, steps: Steps, client_lr: float) -> LocalUpdates:
+        weights = torch.ones_like(batches.labels, dtype=torch.float32) if batches.weights is None else batches.weights
+        parameters = self.flat.flatten()
+        updates = parameters.new_zeros(len(batches.labels), len(parameters))
+        losses = parameters.new_zeros(len(updates))
+        gradients_of = vmap(partial(self._direction, parameters))
+        for step in range(batches.labels.shape[1]):
+            given = batches.features[:, step], batches.labels[:, step], weights[:, step]
+            gradients, now = gradients_of(updates, *given)
+            taking = batches.sizes[:, step] > 0
+            places = parameters + updates
+            updates = updates + taken(steps, gradients, places, client_lr, taking=taking)
+            losses = torch.where(taking.to(losses.device), now, losses)
+        return LocalUpdates(updates, losses, updates.new_zeros(len(updates), 0))
+
+    def _direction(
+        self, parameters: Tensor, update: Tensor, features: Tensor, labels: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What one client goes against in a step, and its loss; vectorised by the caller."""
+        scores, pull_back, *_ = vjp(partial(self._flat_scores, features=features), parameters + update)
+        at_scores, _, losses = USUAL.gradients(scores, labels, weights, update, self.settings.loss_reduction)
+        gradient = pull_back(at_scores.to(scores.dtype))[0]
+        return self.settings.direction(gradient, parameters, update), mean_loss(losses, weights)
 
     def _train(
         self,

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.clients.loss import LossReduction
-from flt.errors import check_choice, check_not_negative
+from flt.clients.steps.momentum import MomentumScaling
+from flt.clients.steps.optimizers import MakeOptimizer, OptimizerState
+from flt.errors import InputError, check_choice, check_not_negative
 
 
 @dataclass(frozen=True)
@@ -16,17 +19,53 @@ class LocalSettings:
     Args:
         loss_reduction: Whether the batch loss is the "sum" over its examples or their "mean".
         weight_decay: Factor of the weights in what is added to every gradient.
+        momentum: Factor of each client's momentum (beta), which it keeps over rounds; 0 for none.
+        momentum_scaling: ``m <- beta m + g`` ("none") or ``m <- beta m + (1 - beta) g`` ("damped").
+        optimizer: Makes the optimizer of a client's parameters; None for steps along the gradient or the momentum.
+        optimizer_state: Whether optimizers are made anew in every round ("fresh") or go on from the last one ("kept").
 
     Raises:
-        InputError: If one of them is out of range.
+        InputError: If one of them is out of range, or does not go with another.
     """
 
     loss_reduction: LossReduction = "sum"
     weight_decay: float = 0.0
+    momentum: float = 0.0
+    momentum_scaling: MomentumScaling = "none"
+    optimizer: MakeOptimizer | None = None
+    optimizer_state: OptimizerState = "fresh"
 
     def __post_init__(self) -> None:
         check_choice("model.loss_reduction", self.loss_reduction, LossReduction)
+        check_choice("model.momentum_scaling", self.momentum_scaling, MomentumScaling)
+        check_choice("model.client_optimizer_state", self.optimizer_state, OptimizerState)
         check_not_negative("model.client_weight_decay", self.weight_decay)
+        if not 0 <= self.momentum < 1:
+            raise InputError(f"model.client_momentum={self.momentum} must be at least 0 and less than 1")
+        if self.momentum_scaling != "none" and not self.momentum:
+            rank_zero_warn(
+                f"model.momentum_scaling={self.momentum_scaling} has no effect without model.client_momentum"
+            )
+        if self.optimizer is None:
+            if self.optimizer_state != "fresh":
+                rank_zero_warn("model.client_optimizer_state=kept has no effect without model.client_optimizer")
+            return
+        if not callable(self.optimizer):
+            raise InputError(
+                f"model.client_optimizer is a {type(self.optimizer).__name__}: give a class, or a function from"
+                " parameters to an optimizer"
+            )
+        for name in ("momentum", "weight_decay"):
+            if getattr(self, name):
+                raise InputError(
+                    f"model.client_{name}={getattr(self, name)} does not go with model.client_optimizer: set the"
+                    f" optimizer's own {name}, if it has one"
+                )
+
+    @property
+    def keeps_optimizers(self) -> bool:
+        """Whether each client's optimizer goes on from the last round."""
+        return self.optimizer_state == "kept"
 
     @property
     def changes_gradients(self) -> bool:
@@ -47,7 +86,13 @@ class LocalSettings:
 
     def plain(self) -> dict[str, Any]:
         """All of them by the names that users give them, as plain values, to tell runs apart that train differently."""
-        return {"loss_reduction": self.loss_reduction, "client_weight_decay": self.weight_decay}
+        return {
+            "loss_reduction": self.loss_reduction,
+            "client_weight_decay": self.weight_decay,
+            "client_momentum": self.momentum,
+            "momentum_scaling": self.momentum_scaling,
+            "client_optimizer_state": self.optimizer_state,
+        }
 
 
 USUAL_SETTINGS = LocalSettings()
