@@ -1,7 +1,11 @@
 """Which examples the clients train on, drawn for all of them at once."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 # Random numbers held at once while rows are drawn.
 BLOCK = 2**24
@@ -91,6 +95,66 @@ class PairedRowDraws:
         redrawn = self._redraw(generator)
         width = max(rows.shape[2], redrawn.shape[2])
         return widened(rows, width).index_copy_(0, self._changed, widened(redrawn, width))
+
+
+@dataclass(frozen=True)
+class EpochRows:
+    """Rows of a round in which clients pass over all of their examples, drawn when they are asked for: ``rows[some]``.
+
+    A client's rows depend on its generator and on how many examples it has, and on no other client. A tensor of all of
+    them would be as long for every client as for the largest.
+
+    Args:
+        client_ids: Who takes part, shape ``[num_clients]``, on the CPU, like the next two.
+        starts: First row of each of them.
+        sizes: Number of examples of each of them; may be 0.
+        local_epochs: Passes of each client.
+        batch_size: Examples per batch.
+        stream: The fresh generator of a client, by its id.
+    """
+
+    client_ids: Tensor
+    starts: Tensor
+    sizes: Tensor
+    local_epochs: int
+    batch_size: int
+    stream: Callable[[int], torch.Generator]
+
+    def __getitem__(self, some: slice | Tensor) -> Tensor:
+        """Rows of some of the clients, -1 for padding, int64 of shape ``[num_clients, local_steps, batch_size]``."""
+        each = zip(*(held[some].tolist() for held in (self.client_ids, self.starts, self.sizes)), strict=True)
+        drawn = [self._of(client, start, size) for client, start, size in each]
+        return pad_sequence(drawn, True, -1) if drawn else torch.full((0, 1, self.batch_size), -1)
+
+    def _of(self, client: int, start: int, size: int) -> Tensor:
+        own = passes(
+            size, local_epochs=self.local_epochs, batch_size=self.batch_size, generator=self.stream(client)
+        )
+        return torch.where(own < 0, -1, own + start)
+
+
+def passes(size: int, *, local_epochs: int, batch_size: int, generator: torch.Generator) -> Tensor:
+    """The rows of passes over some examples, each in an order drawn anew; the last batch of a pass may be smaller.
+
+    Args:
+        size: Number of examples.
+        local_epochs: Passes.
+        batch_size: Examples per batch.
+        generator: Source of the draws, on the CPU.
+
+    Returns:
+        Rows, -1 for padding, int64 of shape ``[num_batches, batch_size]``: a batch of padding if there is no example.
+
+    Example:
+        >>> rows = passes(5, local_epochs=2, batch_size=3, generator=torch.Generator())
+        >>> rows.shape, (rows >= 0).sum(dim=1).tolist()
+        (torch.Size([4, 3]), [3, 2, 3, 2])
+    """
+    per_pass = max(1, -(-size // batch_size))
+    rows = torch.full((local_epochs if size else 1, per_pass * batch_size), -1)
+    for one in rows:
+        torch.randperm(size, generator=generator, out=one[:size])
+    return rows.view(-1, batch_size)
 
 
 def widened(rows: Tensor, width: int) -> Tensor:

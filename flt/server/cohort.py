@@ -1,10 +1,14 @@
 """The cohort of a round: its clients' local training, all at once or part by part."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
+from torch import Tensor
+
 from flt.clients.batches import LocalBatches, take_batches, whole
+from flt.clients.one_by_one import LocalUpdates
 from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule
 from flt.federation import Federation, Memory, Round
@@ -69,11 +73,10 @@ class Cohort:
         mine = [part for part in range(num_parts) if processes.has(part, num_parts)]
         for part in mine or [num_parts]:  # which has no clients
             some = slice(part * clients_per_part, (part + 1) * clients_per_part)
-            batches = self._client_batches(drawn, some)
-            # The server trains like one more client, together with those of the first part.
-            trained, *roots = self.training.together([batches, *of_server], client_lr=client_lr)
-            root, of_server = roots[0] if roots else root, []
             ids = drawn.client_ids[some]
+            # The server trains like one more client, together with those of the first part.
+            trained, *roots = self._trained(drawn, some, of_server, client_lr)
+            root, of_server = roots[0] if roots else root, []
             malicious = attacking[ids]
             if attackers is not None:
                 trained = attackers.retrained(ids, malicious, trained)
@@ -91,7 +94,27 @@ class Cohort:
                 federation=federation,
                 server=server,
             )
-            del batches, trained  # the next part takes their memory
+            del trained  # the next part takes their memory
+
+    def _trained(
+        self, drawn: DrawnRound, some: slice, of_server: Sequence[LocalBatches], client_lr: float
+    ) -> list[LocalUpdates]:
+        """What some of a round's clients have trained, then the server.
+
+        Passes over all examples of many clients need not be there at once: they are made for a few clients at a time,
+        those with as many examples together.
+        """
+        places = torch.arange(len(drawn.client_ids))[some]
+        if self.draws.local_epochs is None or len(places) <= self.clients_at_a_time:
+            return self.training.together([self._client_batches(drawn, some), *of_server], client_lr=client_lr)
+        order = drawn.rows.sizes[places].argsort(descending=True, stable=True)
+        pieces = [
+            self.training(self._client_batches(drawn, piece), client_lr=client_lr)
+            for piece in places[order].split(self.clients_at_a_time)
+        ]
+        back = order.argsort().to(pieces[0].updates.device)
+        clients = LocalUpdates(*(torch.cat(each)[back] for each in zip(*pieces, strict=True)))
+        return [clients, *(self.training(batches, client_lr=client_lr) for batches in of_server)]
 
     def work_of_attackers(self, number: int, client_lr: float, memory: Memory) -> WorkOfClients:
         """The local work of all malicious clients of a round; ``memory`` is what their attack has kept."""
@@ -102,10 +125,16 @@ class Cohort:
     def _local_data(self) -> LocalData:
         return LocalData(self.training, self.draws)
 
+    @property
+    def clients_at_a_time(self) -> int:
+        """How many clients' batches are made at a time where those are long."""
+        chunk = self.training.clients_per_chunk
+        return self.clients_per_part if chunk == "auto" else max(self.clients_per_part, chunk)
+
     @cached_property
     def clients_per_part(self) -> int:
         """How many clients to train at a time where they need not all be there at once."""
-        batch = self.draws.local_steps * self._data.batch_size * self._data.root.features[0].numel()
+        batch = self.draws.examples_per_client * self._data.root.features[0].numel()
         device = self.federation.clients.features.device.type
         per_client = max(self.training.flat.num_params, batch)
         return max(PART.get(device, PART["cpu"]) // per_client, min(MIN_CLIENTS, LARGEST_PART // per_client), 1)
@@ -114,7 +143,7 @@ class Cohort:
     def _data(self) -> FederatedDataModule:
         return self.draws.data
 
-    def _client_batches(self, drawn: DrawnRound, some: slice) -> LocalBatches:
+    def _client_batches(self, drawn: DrawnRound, some: slice | Tensor) -> LocalBatches:
         """What some of the clients train on."""
         return as_seen(
             self._data, drawn.batches(some), None if drawn.augmentation is None else drawn.augmentation[some]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from flt.clients.batches import LocalBatches, take_batches, take_batches_of
-from flt.clients.draws import PairedRowDraws, RowDraws, widened
+from flt.clients.draws import EpochRows, PairedRowDraws, RowDraws, passes, widened
 from flt.data.datamodule import FederatedDataModule
 from flt.data.examples import ClientData
 from flt.federation import Federation
@@ -22,11 +22,12 @@ class DrawnRound:
     Attributes:
         number: The round, counted from 0.
         client_ids: Who takes part, shape ``[num_clients]``.
-        rows: Rows of their examples, -1 for padding, shape ``[num_clients, local_steps, batch_size]``.
+        rows: Rows of their examples, -1 for padding, shape ``[num_clients, local_steps, batch_size]``; a tensor, or what
+            draws those of some clients where they are asked for.
         sources: The local data that the rows are of.
         source: Of which of ``sources`` a client's rows are, shape ``[num_clients]``; None where there is but one.
-        augmentation: Random numbers for augmenting them, ``[num_clients, local_steps * batch_size, numbers]``; None
-            where nothing is augmented.
+        augmentation: Random numbers for augmenting them, ``[num_clients, local_steps * batch_size, numbers]``, likewise;
+            None where nothing is augmented.
         root_rows: Rows of the root dataset, shape ``[1, local_steps, root_batch_size]``; None for all of it, or where
             the server does not train.
         root_augmentation: The same as ``augmentation`` for the root dataset.
@@ -34,8 +35,8 @@ class DrawnRound:
 
     number: int
     client_ids: Tensor
-    rows: Tensor
-    augmentation: Tensor | None
+    rows: Tensor | EpochRows
+    augmentation: "Tensor | EpochAugmentation | None"
     root_rows: Tensor | None
     root_augmentation: Tensor | None
     sources: tuple[ClientData, ...]
@@ -61,13 +62,15 @@ class RoundDraws:
         data: The data.
         federation: Who there is, after every attack on local data.
         local_steps: Batches each client trains on in a round.
-        root_batch_size: Examples of the root dataset per step; None is all of them.
+        local_epochs: Passes over its examples in place of them; None for none.
+        root_batch_size: Examples of the root dataset per step; None is all of them, or in passes as many as clients'.
         needs_root: Whether the server trains, too.
     """
 
     data: FederatedDataModule
     federation: Federation
     local_steps: int
+    local_epochs: int | None
     root_batch_size: int | None
     needs_root: bool
 
@@ -77,21 +80,54 @@ class RoundDraws:
         ids = sample_clients(federation.num_clients, federation.clients_per_round, seed=seed, round_number=number)
         held = [(data, mask[ids]) for data, mask in federation.trained_on(number)]
         held = [(data, mask) for data, mask in held if mask.any()]
+        source = None if len(held) == 1 else torch.stack([mask for _, mask in held]).long().argmax(dim=0)
+        sources = tuple(data for data, _ in held)
+        draw = self._batches if self.local_epochs is None else self._epochs
+        rows, augmentation = draw(number, ids, sources, source)
+        root_rows, root_augmentation = self._root(number) if self.needs_root else (None, None)
+        return DrawnRound(number, ids, rows, augmentation, root_rows, root_augmentation, sources, source)
+
+    def _batches(
+        self, number: int, ids: Tensor, sources: Sequence[ClientData], source: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Rows of ``local_steps`` batches of each client, and their augmentation; arguments as in a `DrawnRound`."""
         # A client draws from its data of this round what it would draw if everyone trained on data of that kind: the
         # same as in rounds in which all malicious clients attack, or as without any attack.
-        draws = [self._draws_of(data, ids) for data, _ in held]
-        drawn = [each(generator(seed, "batches", number)) for each in draws]
-        rows, source = _merged(drawn, [mask for _, mask in held])
-        augmentation = self.augmentation("augmentation", number, rows.shape, first=draws[0].batch_size)
-        root_rows, root_augmentation = None, None
-        if self.needs_root:
-            if self.root_batch_size is not None:
-                root_rows = self._of_root(generator(seed, "root batches", number))
-            shape = (1, self.local_steps, len(self.data.root)) if root_rows is None else root_rows.shape
-            root_augmentation = self.augmentation("root augmentation", number, shape)
-        return DrawnRound(
-            number, ids, rows, augmentation, root_rows, root_augmentation, tuple(data for data, _ in held), source
+        draws = [self._draws_of(data, ids) for data in sources]
+        drawn = [each(generator(self.federation.seed, "batches", number)) for each in draws]
+        rows = drawn[0] if source is None else _merged(drawn, source)
+        return rows, self.augmentation("augmentation", number, rows.shape, first=draws[0].batch_size)
+
+    def _epochs(
+        self, number: int, ids: Tensor, sources: Sequence[ClientData], source: Tensor | None
+    ) -> "tuple[EpochRows, EpochAugmentation | None]":
+        """The same of ``local_epochs`` passes, drawn where they are asked for."""
+        assert self.local_epochs is not None
+        seed = self.federation.seed
+        places = torch.stack([torch.stack(self._places[id(data)]) for data in sources], dim=2)
+        starts, sizes = places[:, ids, 0 if source is None else source]
+        rows = EpochRows(
+            ids,
+            starts,
+            sizes,
+            self.local_epochs,
+            min(self.data.batch_size, self.largest),
+            lambda client: generator(seed, f"epochs/{client}", number),
         )
+        return rows, EpochAugmentation(rows, self.data, seed, number) if self.data.inputs.augments else None
+
+    def _root(self, number: int) -> tuple[Tensor | None, Tensor | None]:
+        """Rows of the server's batches and their augmentation."""
+        seed, size = self.federation.seed, len(self.data.root)
+        rows = None
+        if self.local_epochs is not None:
+            batch_size, source = min(self.root_batch_size or self.data.batch_size, size), "root epochs"
+            drawn = generator(seed, source, number)
+            rows = passes(size, local_epochs=self.local_epochs, batch_size=batch_size, generator=drawn)[None]
+        elif self.root_batch_size is not None:
+            rows = self._of_root(generator(seed, "root batches", number))
+        shape = (1, self.local_steps, size) if rows is None else rows.shape
+        return rows, self.augmentation("root augmentation", number, shape)
 
     def augmentation(
         self, stream: str, number: int, shape: tuple[int, ...], *, first: int | None = None
@@ -124,9 +160,31 @@ class RoundDraws:
     @property
     def smallest_batch(self) -> int:
         """Examples in the smallest batch that anyone trains on, 1 or more."""
-        all_sizes = torch.cat([each.sizes.cpu() for each in self.federation.local_data])
-        sizes = all_sizes[all_sizes > 0].clamp(max=self.data.batch_size).tolist()
-        return min([*sizes, self.root_batch_size or len(self.data.root)] if self.needs_root else sizes, default=1)
+        sizes, batch_size = self._all_sizes[self._all_sizes > 0], self.data.batch_size
+        of_root = self.root_batch_size or len(self.data.root)
+        if self.local_epochs is None:
+            smallest = sizes.clamp(max=batch_size)
+        else:  # the last one of a pass
+            smallest, of_server = (sizes - 1) % batch_size + 1, self.root_batch_size or batch_size
+            of_root = (len(self.data.root) - 1) % of_server + 1
+        return min([*smallest.tolist(), of_root] if self.needs_root else smallest.tolist(), default=1)
+
+    @property
+    def largest(self) -> int:
+        """Examples of the largest client, with those that an attack adds, 1 or more."""
+        return max(1, int(self._all_sizes.max()))
+
+    @property
+    def examples_per_client(self) -> int:
+        """Examples that the client with the most of them trains on in a round, with repetitions and padding."""
+        if self.local_epochs is None:
+            return self.local_steps * self.data.batch_size
+        batch_size = min(self.data.batch_size, self.largest)
+        return self.local_epochs * -(-self.largest // batch_size) * batch_size
+
+    @cached_property
+    def _all_sizes(self) -> Tensor:
+        return torch.cat([each.sizes.cpu() for each in self.federation.local_data])
 
     # Kept on the CPU: the draws are made there, and reading a size back from a GPU would stall it every round.
 
@@ -169,13 +227,36 @@ class RoundDraws:
         return RowDraws(torch.tensor([0]), torch.tensor([size]), local_steps=self.local_steps, batch_size=batch_size)
 
 
-def _merged(drawn: Sequence[Tensor], masks: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
-    """The rows of each client from where its mask is True, and from which that is; None where there is but one."""
-    if len(drawn) == 1:
-        return drawn[0], None
+@dataclass(frozen=True)
+class EpochAugmentation:
+    """Random numbers for augmenting the examples of passes, drawn where they are asked for, by each client alone.
+
+    Args:
+        rows: The rows of the round.
+        data: Whose examples they are.
+        seed: The run's seed.
+        number: The round.
+    """
+
+    rows: EpochRows
+    data: FederatedDataModule
+    seed: int
+    number: int
+
+    def __getitem__(self, some: slice | Tensor) -> Tensor:
+        """Those of some of the clients, shape ``[num_clients, local_steps * batch_size, numbers]``; 0 for padding."""
+        rows = self.rows[some].flatten(1)
+        drawn = torch.zeros(*rows.shape, self.data.inputs.draw(0, torch.Generator()).shape[1])
+        for client, own, numbers in zip(self.rows.client_ids[some].tolist(), rows >= 0, drawn, strict=True):
+            source = generator(self.seed, f"augmentation of epochs/{client}", self.number)
+            numbers[own] = self.data.inputs.draw(int(own.sum()), source)
+        return drawn
+
+
+def _merged(drawn: Sequence[Tensor], source: Tensor) -> Tensor:
+    """The rows of each client from that of the draws which it trains by."""
     width = max(rows.shape[2] for rows in drawn)
-    source = torch.stack(list(masks)).long().argmax(dim=0)
-    return torch.stack([widened(rows, width) for rows in drawn])[source, torch.arange(len(source))], source
+    return torch.stack([widened(rows, width) for rows in drawn])[source, torch.arange(len(source))]
 
 
 def augmented(data: FederatedDataModule, batches: LocalBatches, augmentation: Tensor | None) -> LocalBatches:
