@@ -66,6 +66,10 @@ class FederatedModule(RowMetrics):
         lr_milestones: Rounds from which ``client_lr`` is multiplied by ``lr_gamma``, once each.
         lr_gamma: Factor of the learning-rate decay.
         client_weight_decay: Factor of the weights in what clients add to every gradient, as torch's SGD does.
+        local_epochs: Passes of each client over its own examples in a round, in place of ``local_steps``: each in an
+            order drawn anew, with a last batch that may be smaller, so that larger clients take more steps. The server
+            passes over the root dataset as often, in batches of ``root_batch_size`` or, where that is null, of
+            ``data.batch_size``. Null is ``local_steps``.
 
     Raises:
         InputError: If an argument is out of range.
@@ -90,6 +94,7 @@ class FederatedModule(RowMetrics):
         lr_milestones: list[int] | None = None,
         lr_gamma: float = 0.9,
         client_weight_decay: float = 0.0,
+        local_epochs: int | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(network, nn.Module):
@@ -98,6 +103,11 @@ class FederatedModule(RowMetrics):
             )
         self.automatic_optimization = False
         check_count("model.local_steps", local_steps)
+        check_count("model.local_epochs", local_epochs)
+        if local_epochs is not None and local_steps != 1:
+            raise InputError(
+                f"model.local_epochs={local_epochs} takes the place of model.local_steps={local_steps}: leave out one"
+            )
         check_count("model.root_batch_size", root_batch_size)
         check_count("model.clients_per_round", clients_per_round)
         check_count("model.clients_per_chunk", None if clients_per_chunk == "auto" else clients_per_chunk)
@@ -114,6 +124,7 @@ class FederatedModule(RowMetrics):
         self.client_lr = client_lr
         self.local_steps = local_steps
         self.local_settings = LocalSettings(loss_reduction, client_weight_decay)
+        self.local_epochs = local_epochs
         self.root_batch_size = root_batch_size
         self.clients_per_round = clients_per_round
         self.num_byzantine = num_byzantine
@@ -165,7 +176,12 @@ class FederatedModule(RowMetrics):
             check_milestones(self.lr_milestones, self.lr_gamma, self.client_lr, num_rounds=self.trainer.max_steps)
             check_schedule(only(self.trainer, Attack), num_rounds=self.trainer.max_steps)
             self._set_up_rounds(data)
-            check_memory(self.federation, local_steps=self.local_steps, batch_size=data.batch_size)
+            check_memory(
+                self.federation,
+                local_steps=self.local_steps,
+                local_epochs=self.local_epochs,
+                batch_size=data.batch_size,
+            )
             self.kept = check_kept(self._reception.callbacks, self.federation, self._training.flat.num_params)
 
     def _set_up_rounds(self, data: FederatedDataModule) -> None:
@@ -177,6 +193,7 @@ class FederatedModule(RowMetrics):
             data,
             in_order(callbacks_of(self.trainer)),
             local_steps=self.local_steps,
+            local_epochs=self.local_epochs,
             root_batch_size=self.root_batch_size,
             clients_per_round=self.clients_per_round,
             num_byzantine=self.num_byzantine,

@@ -279,6 +279,7 @@ def test_rules_and_hooks_compute_in_float32(fit):
     ("settings", "message"),
     [
         ({"local_steps": 0}, "model.local_steps=0 must be at least 1"),
+        ({"local_steps": 2, "local_epochs": 1}, "local_epochs=1 takes the place of model.local_steps=2: leave out one"),
         ({"root_batch_size": 0}, "model.root_batch_size=0 must be at least 1"),
         ({"clients_per_round": 0}, "model.clients_per_round=0 must be at least 1"),
         ({"clients_per_round": -3}, "model.clients_per_round=-3 must be at least 1"),
@@ -390,6 +391,7 @@ def test_evaluating_needs_no_rule(tmp_path):
     [
         ({}, ["client_lr 0.02 x server_lr 1 = 0.02 on the sum over a batch of 8", "(0.16 on its mean)"]),
         ({"loss_reduction": "mean", "local_steps": 3}, ["= 0.02 on the mean over a batch of 8, 3 local steps"]),
+        ({"local_epochs": 2}, [", 2 local epochs of 2 to 8 steps in all"]),
         ({"server_optimizer": torch.optim.Adam}, ["client_lr 0.02 on the sum over a batch of 8"]),
     ],
 )

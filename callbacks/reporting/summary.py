@@ -151,7 +151,16 @@ def describe_step(module: FederatedModule) -> str:
     step = f"{product} on the {module.local_settings.loss_reduction} over a batch of {module.data.batch_size}"
     if is_plain and module.local_settings.loss_reduction == "sum":
         step += f" ({module.client_lr * module.server_lr * module.data.batch_size:g} on its mean)"
+    if module.local_epochs is not None:
+        sizes = module.data.clients.sizes[module.data.clients.sizes > 0]
+        steps = module.local_epochs * -(-sizes // module.data.batch_size)
+        return f"{step}, {module.local_epochs} local epochs of {_range(steps.tolist())} steps in all"
     return step + (f", {module.local_steps} local steps" if module.local_steps > 1 else "")
+
+
+def _range(values: list[int]) -> str:
+    """The lowest and the highest of some numbers."""
+    return f"{min(values)}" + (f" to {max(values)}" if max(values) > min(values) else "")
 
 
 def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger, seconds: float) -> dict[str, Any]:

@@ -14,7 +14,9 @@ SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 MEMORY = re.compile(r"can't allocate memory|out of memory|Storage size calculation overflowed", re.IGNORECASE)
 """Matches what torch says where memory is not enough."""
 
-LESS_MEMORY = "lower data.batch_size, model.local_steps, model.clients_per_chunk or model.clients_per_round"
+LESS_MEMORY = (
+    "lower data.batch_size, model.local_steps, model.local_epochs, model.clients_per_chunk or model.clients_per_round"
+)
 
 
 def explained(error: Exception, *, is_early: bool = False) -> InputError | None:

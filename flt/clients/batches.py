@@ -33,6 +33,10 @@ class LocalBatches(NamedTuple):
         """Returns the batches of some of the clients."""
         return LocalBatches(*(None if each is None else each[clients] for each in self))  # type: ignore[arg-type]
 
+    def first(self, steps: int) -> "LocalBatches":
+        """Returns the batches of so many steps, or of all where there are not as many."""
+        return LocalBatches(*(None if each is None else each[:, :steps] for each in self))  # type: ignore[arg-type]
+
 
 def take_batches(features: Tensor, labels: Tensor, rows: Tensor) -> LocalBatches:
     """Makes batches of the rows that `RowDraws` has drawn; padding is all zeros.

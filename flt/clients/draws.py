@@ -127,9 +127,7 @@ class EpochRows:
         return pad_sequence(drawn, True, -1) if drawn else torch.full((0, 1, self.batch_size), -1)
 
     def _of(self, client: int, start: int, size: int) -> Tensor:
-        own = passes(
-            size, local_epochs=self.local_epochs, batch_size=self.batch_size, generator=self.stream(client)
-        )
+        own = passes(size, local_epochs=self.local_epochs, batch_size=self.batch_size, generator=self.stream(client))
         return torch.where(own < 0, -1, own + start)
 
 

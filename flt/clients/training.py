@@ -26,6 +26,8 @@ from flt.clients.vectorised import Vectorised, obstacle_to_vectorising
 # Numbers held at once per chunk (gradients or inputs, whichever is more), at most, when `clients_per_chunk` is "auto":
 # on a CPU what stays in its caches, on a GPU 1 GiB.
 AUTO_CHUNK = {"cpu": 2**20, "cuda": 2**28}
+# Steps of each client that are measured.
+MEASURED_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,7 @@ class LocalTraining:
     def _chunk(self, batches: LocalBatches) -> int:
         if self.clients_per_chunk != "auto":
             return self.clients_per_chunk if self.clients_per_chunk == 1 or self._is_vectorisable(batches) else 1
+        batches = batches.first(MEASURED_STEPS)  # clients that pass over their examples may have thousands
         largest = min(len(batches.labels), self._largest_chunk(batches))
         choices = sorted({1, *(largest // 4**power for power in range(4))} - {0})
         if len(choices) == 1 or not self._is_vectorisable(batches):

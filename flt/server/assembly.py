@@ -28,6 +28,7 @@ def assemble(
     callbacks: Sequence[Callback],
     *,
     local_steps: int,
+    local_epochs: int | None,
     root_batch_size: int | None,
     clients_per_round: int | None,
     num_byzantine: int | None,
@@ -41,7 +42,8 @@ def assemble(
         data: The data, on the device.
         callbacks: The plug-ins in the order in which a round calls them, among them one rule and at most one attack.
         local_steps: Batches each client trains on in a round.
-        root_batch_size: Examples of the root dataset per step; None is all of them.
+        local_epochs: Passes over its examples in place of them; None for none.
+        root_batch_size: Examples of the root dataset per step; None is all of them, or in passes as many as clients'.
         clients_per_round: Clients sampled for each round; None is all.
         num_byzantine: Malicious clients that rules assume; None is as many as there are.
         server_lr: Factor of the aggregate in the global model's step.
@@ -78,7 +80,7 @@ def assemble(
     check_malicious(federation, attack, rule, num_byzantine=num_byzantine)
     if training.clients_per_chunk != "auto" and training.needs_one_by_one:
         rank_zero_warn("model.clients_per_chunk has no effect: batch normalisation takes one client at a time")
-    draws = RoundDraws(data, federation, local_steps, root_batch_size, needs_root)
+    draws = RoundDraws(data, federation, local_steps, local_epochs, root_batch_size, needs_root)
     check_trainable(training.network, federation.clients.features[: draws.smallest_batch])
     server = RootData(training, draws) if needs_data else None
     return Reception(Cohort(training, draws, server), rule, callbacks, processes)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from flt.clients.batches import LocalBatches, take_batches, whole
+from flt.clients.draws import EpochRows
 from flt.clients.one_by_one import LocalUpdates
 from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule
@@ -105,12 +106,12 @@ class Cohort:
         those with as many examples together.
         """
         places = torch.arange(len(drawn.client_ids))[some]
-        if self.draws.local_epochs is None or len(places) <= self.clients_at_a_time:
+        if not isinstance(drawn.rows, EpochRows) or len(places) <= self.clients_at_a_time:
             return self.training.together([self._client_batches(drawn, some), *of_server], client_lr=client_lr)
         order = drawn.rows.sizes[places].argsort(descending=True, stable=True)
         pieces = [
             self.training(self._client_batches(drawn, piece), client_lr=client_lr)
-            for piece in places[order].split(self.clients_at_a_time)
+            for piece in torch.split(places[order], self.clients_at_a_time)
         ]
         back = order.argsort().to(pieces[0].updates.device)
         clients = LocalUpdates(*(torch.cat(each)[back] for each in zip(*pieces, strict=True)))

@@ -17,6 +17,7 @@ OF_MODEL = (
     "client_lr",
     "server_lr",
     "local_steps",
+    "local_epochs",
     "root_batch_size",
     "lr_milestones",
     "lr_gamma",

@@ -22,12 +22,12 @@ class DrawnRound:
     Attributes:
         number: The round, counted from 0.
         client_ids: Who takes part, shape ``[num_clients]``.
-        rows: Rows of their examples, -1 for padding, shape ``[num_clients, local_steps, batch_size]``; a tensor, or what
-            draws those of some clients where they are asked for.
+        rows: Rows of their examples, -1 for padding, shape ``[num_clients, local_steps, batch_size]``; a tensor, or
+            what draws those of some clients when they are asked for.
         sources: The local data that the rows are of.
         source: Of which of ``sources`` a client's rows are, shape ``[num_clients]``; None where there is but one.
-        augmentation: Random numbers for augmenting them, ``[num_clients, local_steps * batch_size, numbers]``, likewise;
-            None where nothing is augmented.
+        augmentation: Random numbers for augmenting them, ``[num_clients, local_steps * batch_size, numbers]``,
+            likewise; None where nothing is augmented.
         root_rows: Rows of the root dataset, shape ``[1, local_steps, root_batch_size]``; None for all of it, or where
             the server does not train.
         root_augmentation: The same as ``augmentation`` for the root dataset.

@@ -11,31 +11,38 @@ from flt.errors import InputError
 from flt.federation import Aggregation, FederatedCallback, Federation
 
 
-def check_memory(federation: Federation, *, local_steps: int, batch_size: int) -> None:
+def check_memory(federation: Federation, *, local_steps: int, local_epochs: int | None, batch_size: int) -> None:
     """Raises an `InputError` if the batches of a round need more memory than the machine has.
 
     What is counted is the least that a round holds at once: the rows that are drawn for all of its clients, and the
-    random numbers of a draw or the examples of one client. Updates and activations come on top of it.
+    random numbers of a draw or the examples of one client. Rows of passes are drawn for one client at a time. Updates
+    and activations come on top of it.
 
     Args:
         federation: The clients and their data, on the device.
         local_steps: Batches each client trains on in a round.
+        local_epochs: Passes over its examples in place of them; None for none.
         batch_size: Examples in a batch.
     """
     features = federation.clients.features
     largest = max(1, *(int(each.sizes.max()) for each in federation.local_data))
     batch = min(batch_size, largest)
-    clients_per_draw = min(federation.clients_per_round, max(1, BLOCK // largest))
-    rows = federation.clients_per_round * local_steps * batch * torch.long.itemsize
-    draw = clients_per_draw * local_steps * largest * torch.float.itemsize
-    examples = local_steps * batch * features[0].numel() * features.element_size()
+    if local_epochs is None:
+        setting, held = f"model.local_steps={local_steps}", local_steps * batch
+        clients_per_draw = min(federation.clients_per_round, max(1, BLOCK // largest))
+        rows = federation.clients_per_round * held * torch.long.itemsize
+        draw = clients_per_draw * local_steps * largest * torch.float.itemsize
+    else:
+        setting, held, draw = f"model.local_epochs={local_epochs}", local_epochs * -(-largest // batch) * batch, 0
+        rows = held * torch.long.itemsize
+    examples = held * features[0].numel() * features.element_size()
     needs = [(rows + max(draw, 0 if features.is_cuda else examples), _of_machine(), "memory")]
     if features.is_cuda:
         needs.append((examples, _of_gpu(features.device), "GPU memory"))
     for need, there_is, kind in needs:
         if need > there_is:
             raise InputError(
-                f"model.local_steps={local_steps} would need {need / 1e9:.3g} GB of {kind} for the batches of a round,"
+                f"{setting} would need {need / 1e9:.3g} GB of {kind} for the batches of a round,"
                 f" of {there_is / 1e9:.3g} GB in all: take fewer, or a smaller data.batch_size"
             )
 

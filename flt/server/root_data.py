@@ -5,9 +5,11 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from flt.clients.batch_norm import statistics_of
 from flt.clients.batches import take_batches
+from flt.clients.draws import passes
 from flt.clients.evaluation import Evaluation
 from flt.clients.one_by_one import LocalUpdates
 from flt.clients.training import LocalTraining
@@ -153,7 +155,10 @@ class ServerOfRound:
         draws, largest = self.of_run.draws, self.of_run.data.batch_size
         sizes, starts = sets.sizes.cpu()[indices], sets.offsets.cpu()[indices]
         wanted = sizes if stand_for is None else torch.maximum(sizes, stand_for.cpu().long())
-        wanted = torch.where(sizes > 0, wanted, 0).clamp(max=largest)
+        wanted = torch.where(sizes > 0, wanted, 0)
+        if draws.local_epochs is not None:
+            return self._passes(indices, starts, sizes, wanted)
+        wanted = wanted.clamp(max=largest)
         places = torch.arange(max(1, int(wanted.max()))) if len(wanted) else torch.arange(1)
         first = starts[:, None] + places % sizes.clamp(min=1)[:, None]
         rows = torch.where(places < wanted[:, None], first, -1)[:, None].repeat(1, draws.local_steps, 1)
@@ -162,6 +167,17 @@ class ServerOfRound:
             keys = torch.rand(draws.local_steps, int(sizes[row]), generator=self._generator("batches", indices[row]))
             rows[row] = starts[row] + keys.topk(largest, dim=1, largest=False).indices
         return rows
+
+    def _passes(self, indices: Tensor, starts: Tensor, sizes: Tensor, wanted: Tensor) -> Tensor:
+        """The same of ``local_epochs`` passes over ``wanted`` examples, those of a smaller set again and again."""
+        run, rows = self.of_run, []
+        width = min(run.data.batch_size, max(1, int(wanted.max()))) if len(wanted) else 1
+        assert run.draws.local_epochs is not None
+        for index, start, size, count in zip(indices, starts, sizes, wanted.tolist(), strict=True):
+            source = self._generator("epochs", index)
+            own = passes(count, local_epochs=run.draws.local_epochs, batch_size=width, generator=source)
+            rows.append(torch.where(own < 0, -1, start + own % size.clamp(min=1)))
+        return pad_sequence(rows, True, -1) if rows else torch.full((0, 1, width), -1)
 
     def _augmentation(self, indices: Tensor, rows: Tensor) -> Tensor | None:
         inputs = self.of_run.data.inputs

@@ -8,7 +8,8 @@ from tiny import NUM_CLASSES, NUM_FEATURES, draw_batches, mlp
 from torch import nn
 
 from flt.clients import training as clients
-from flt.clients.batches import LocalBatches
+from flt.clients.batches import LocalBatches, take_batches
+from flt.clients.draws import EpochRows
 from flt.clients.steps.settings import LocalSettings
 from flt.clients.training import LocalTraining
 from flt.models import ResNet20
@@ -121,6 +122,15 @@ def sample(local_steps=1, sizes=SIZES, seed=0):
     )
 
 
+def sample_of_epochs():
+    """Two passes over each client's examples, in batches of 5, of which the last is smaller."""
+    draw = torch.Generator().manual_seed(0)
+    sizes, starts = torch.tensor(SIZES), torch.tensor([0, *SIZES[:-1]]).cumsum(0)
+    rows = EpochRows(torch.arange(5), starts, sizes, 2, 5, lambda client: torch.Generator().manual_seed(client))
+    labels = torch.randint(NUM_CLASSES, (sum(SIZES),), generator=draw)
+    return take_batches(torch.randn(sum(SIZES), NUM_FEATURES, generator=draw), labels, rows[:])
+
+
 def naive(network, batches, client_lr, loss_reduction):
     """One client after the other, in float64: ``w_i <- w_i - client_lr * grad Loss``, then ``w_i - w``.
 
@@ -157,9 +167,12 @@ def running(network):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize(("local_steps", "loss_reduction", "chunk"), [(1, "mean", "auto"), (3, "sum", 2)])
-def test_agrees_with_one_client_after_the_other(name, local_steps, loss_reduction, chunk):
-    network, batches = made(name), sample(local_steps)
+@pytest.mark.parametrize(
+    ("draw", "loss_reduction", "chunk"),
+    [(sample, "mean", "auto"), (lambda: sample(3), "sum", 2), (sample_of_epochs, "mean", 2)],
+)
+def test_agrees_with_one_client_after_the_other(name, draw, loss_reduction, chunk):
+    network, batches = made(name), draw()
     training = LocalTraining(network, LocalSettings(loss_reduction), clients_per_chunk=chunk)
     before, own = copy.deepcopy(network.state_dict()), network.state_dict(keep_vars=True)
     updates, losses, statistics = training(batches, client_lr=0.05)

@@ -150,7 +150,7 @@ EVERYTHING = {
 }
 SETTINGS = [
     {**EVERYTHING, "root_batch_size": 4},
-    {"server_optimizer": partial(torch.optim.SGD, lr=0.5, momentum=0.9)},
+    {"server_optimizer": partial(torch.optim.SGD, lr=0.5, momentum=0.9), "local_epochs": 2},
     {"network": batch_norm, "initialization": "network", "trainer_settings": {"precision": "bf16-mixed"}},
 ]
 

@@ -50,7 +50,7 @@ def test_clients_in_a_part(num_params, expected, monkeypatch):
     features = torch.zeros(1, 1)
     data = SimpleNamespace(batch_size=1, root=SimpleNamespace(features=features))
     federation = SimpleNamespace(clients=SimpleNamespace(features=features))
-    own = cohort.Cohort(training, SimpleNamespace(data=data, federation=federation, local_steps=1))
+    own = cohort.Cohort(training, SimpleNamespace(data=data, federation=federation, examples_per_client=1))
     assert own.clients_per_part == expected
 
 
@@ -114,7 +114,8 @@ def test_who_does_not_attack_trains_on_what_it_would_train_on_without_attack(
 ):
     """And who does on what it trains on under an attack of everyone at all times."""
     inputs = InputPipeline(normalize=True, flip=True)
-    settings = {"local_steps": 2, "clients_per_round": clients_per_round, "rounds": 5}
+    steps = {"local_epochs": 2} if redraw else {"local_steps": 2}
+    settings = {**steps, "clients_per_round": clients_per_round, "rounds": 5}
     attacks = [NoAttack(), attack(0.4), attack(0.4, start_round=1, every=2, ramp=4, redraw=redraw)]
     attacks[1].schedule = Schedule(redraw=redraw)
     without, always, own = (
@@ -138,8 +139,8 @@ def linear():
 
 def examples_of(batches, client):
     """Features and labels of a client's examples, without padding."""
-    size = int(batches.sizes[client, 0])
-    return batches.features[client, :, :size], batches.labels[client, :, :size]
+    places = torch.arange(batches.labels.shape[2]) < batches.sizes[client][:, None]
+    return batches.features[client][places], batches.labels[client][places]
 
 
 @pytest.mark.parametrize("callbacks", [(Median(),), (FLTrust(), TrimAttack()), (FedAvg(), Recorder())])
@@ -207,25 +208,31 @@ def augmented_images():
 
 
 @pytest.mark.parametrize(
-    ("make_data", "batch_size", "clients_per_round", "local_steps"),
-    [(TinyData, 5, None, 1), (TinyData, 8, 6, 3), (augmented_images, 8, None, 3), (augmented_images, 40, 6, 1)],
-    ids=["full batches", "one too small", "one too small of images", "all too small"],
+    ("make_data", "batch_size", "clients_per_round", "steps"),
+    [
+        (TinyData, 5, None, {"local_steps": 1}),
+        (TinyData, 8, 6, {"local_steps": 3}),
+        (augmented_images, 8, None, {"local_steps": 3}),
+        (augmented_images, 40, 6, {"local_steps": 1}),
+        (augmented_images, 8, 6, {"local_epochs": 2}),
+    ],
+    ids=["full batches", "one too small", "one too small of images", "all too small", "epochs of images"],
 )
 def test_benign_clients_train_on_the_same_with_and_without_an_attack(
-    batches_of, make_data, batch_size, clients_per_round, local_steps
+    batches_of, make_data, batch_size, clients_per_round, steps
 ):
-    settings = {"clients_per_round": clients_per_round, "local_steps": local_steps}
+    settings = {"clients_per_round": clients_per_round, **steps}
     clean_server, clean_ids, clean = batches_of(NoAttack(), make_data(), batch_size, **settings)
     server, ids, attacked = batches_of(ScalingAttack(0.5), make_data(), batch_size, **settings)
     assert server.federation.clients.sizes.max() > clean_server.federation.clients.sizes.max()
     for who, same_who, before, after in zip(clean_ids, ids, clean, attacked, strict=True):
         assert torch.equal(who, same_who)
         benign = ~server.federation.malicious[who]
-        width = before.labels.shape[2]
-        assert torch.equal(after.labels[benign, :, :width], before.labels[benign])
-        assert torch.equal(after.features[benign, :, :width], before.features[benign])
-        assert torch.equal(after.sizes[benign], before.sizes[benign])
-        assert not torch.equal(after.labels[~benign, :, :width], before.labels[~benign])
+        steps, width = before.labels.shape[1:]
+        assert torch.equal(after.labels[benign, :steps, :width], before.labels[benign])
+        assert torch.equal(after.features[benign, :steps, :width], before.features[benign])
+        assert torch.equal(after.sizes[benign, :steps], before.sizes[benign])
+        assert not torch.equal(after.labels[~benign, :steps, :width], before.labels[~benign])
         if after.labels.shape[2] > width:
             assert not after.weights[benign, :, width:].any()
 

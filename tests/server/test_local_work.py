@@ -43,6 +43,7 @@ AUGMENTED = InputPipeline(crop_padding=1, flip=True, normalize=True)
 CASES = {
     "vectors": lambda: {"data": TinyData(batch_size=4), "clients_per_round": 7},
     "steps": lambda: {"local_steps": 3},
+    "epochs": lambda: {"data": TinyImages(AUGMENTED), "network": convolution(), "local_epochs": 2},
     "images": lambda: {"data": TinyImages(AUGMENTED), "network": convolution(), "local_steps": 2},
     "batch norm": lambda: {"data": TinyImages(AUGMENTED), "network": convolution(nn.BatchNorm2d(4)), "local_steps": 2},
 }

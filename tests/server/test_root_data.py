@@ -55,6 +55,7 @@ def batch_norm():
 
 
 CASES = {
+    "epochs": lambda: {"data": TinyData(batch_size=4), "local_epochs": 2, "clients_per_round": 7},
     "vectors": lambda: {"data": TinyData(batch_size=4), "local_steps": 2, "clients_per_round": 7},
     "images": lambda: {"data": TinyImages(InputPipeline(flip=True, normalize=True)), "network": batch_norm()},
 }

@@ -18,6 +18,7 @@ NAMES = {
     "fraction": "fraction of malicious clients",
     "noniid_degree": "degree of non-IID (q)",
     "local_steps": "local steps",
+    "local_epochs": "local epochs",
     "client_lr": "clients' learning rate",
     "update_norm": "length of the aggregate",
     "root_update_norm": "length of the root update",
