@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import torch
@@ -22,8 +22,15 @@ from flt.federation.plugins import only
 from flt.files import write_atomically
 from flt.module import FederatedModule
 from flt.runs.folder import run_folder
+from flt.runs.measures import Measure, Rows, measured
 from flt.runs.schema import check, fields, number
 from flt.runs.summary import MEANS, summary_as_json
+
+CHOSEN: dict[Literal["best", "best_on_validation"], str] = {
+    "best": "... lowest (optimistic)",
+    "best_on_validation": "... at the lowest validation error",
+}
+"""Measures that a summary has beside the last evaluation, and what its table calls their testing error rates."""
 
 
 class RunReport(Callback):
@@ -179,10 +186,17 @@ def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger
         "rounds": trainer.global_step,
         "seed": module.seed,
         "seconds": round(seconds, 3),
+        **{measure: _chosen(measure, metrics.rows) for measure in CHOSEN},
         "versions": {"torch": torch.__version__, "lightning": lightning.__version__, "flt": flt.__version__},
     }
     others = [name for name in metrics.names if name not in summary]
     return {**summary, "metrics": {name: _over_the_run(metrics, name) for name in others}}
+
+
+def _chosen(measure: Measure, rows: Rows) -> dict[str, float] | None:
+    """The round that a measure chooses, and the rates there; None if there is none."""
+    (metrics,) = measured(measure, [rows])
+    return {name: value for name, value in metrics.items() if name == "round" or name.endswith("_rate")} or None
 
 
 def _over_the_run(metrics: MetricsLogger, name: str) -> float | None:
@@ -201,6 +215,7 @@ def _lines(summary: dict[str, Any]) -> dict[str, str]:
         "aggregation": summary["aggregation"],
         "attack": f"{summary['attack']} ({summary['num_malicious']} of {summary['num_clients']} clients)",
         "testing error rate": rate("testing_error_rate"),
+        **_lines_of_chosen(summary),
         "attack success rate": rate("attack_success_rate"),
         "trust score, benign": rate("trust_score_benign"),
         "trust score, malicious": rate("trust_score_malicious"),
@@ -210,6 +225,16 @@ def _lines(summary: dict[str, Any]) -> dict[str, str]:
     if summary["num_dropped"]:
         lines["dropped updates"] = f"{summary['num_dropped']:,} (a NaN or an infinity)"
     return lines
+
+
+def _lines_of_chosen(summary: dict[str, Any]) -> dict[str, str]:
+    """The error at the evaluations that measures choose, as lines of a table; nothing where it is that of the end."""
+    found = {label: summary[measure] for measure, label in CHOSEN.items() if summary[measure] is not None}
+    return {
+        label: f"{chosen['testing_error_rate']:.4f}, after round {chosen['round']:,.0f}"
+        for label, chosen in found.items()
+        if chosen["testing_error_rate"] != summary["testing_error_rate"]
+    }
 
 
 def _lines_of(metrics: Mapping[str, float | None]) -> dict[str, str]:

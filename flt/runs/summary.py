@@ -22,7 +22,8 @@ SUMMARY = fields(
         **dict.fromkeys(("trust_score_benign", "trust_score_malicious"), _NUMBER),
         **dict.fromkeys(("num_clients", "num_malicious", "num_dropped", "rounds", "seed"), count),
     },
-    {"metrics": mapping_of(_NUMBER)},  # which earlier runs do not have
+    # Which earlier runs do not have.
+    {"metrics": mapping_of(_NUMBER), **dict.fromkeys(("best", "best_on_validation"), optional(mapping_of(_NUMBER)))},
 )
 """What the file must hold; it may hold more."""
 

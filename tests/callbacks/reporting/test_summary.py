@@ -8,7 +8,7 @@ import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
 from PIL import Image
-from tiny import Sending, TinyData
+from tiny import Sending, TinyData, mlp, trainer
 
 import flt as package
 from callbacks import (
@@ -75,12 +75,40 @@ def test_the_summary(run, monkeypatch):
         "num_dropped": 0,
         "rounds": 5,
         "seed": 12,
+        "best": {"round": 5, **{name: float(rates[name]) for name in ("testing_error_rate", "attack_success_rate")}},
+        "best_on_validation": None,
         "versions": {"torch": torch.__version__, "lightning": lightning.__version__, "flt": package.__version__},
         "metrics": {
             **{name: metrics.last(name) for name in ("update_norm", "root_update_norm", "training_loss")},
             **{name: metrics.mean(name) for name in (*WEIGHTS, *KEPT)},
         },
     }
+
+
+class Scripted(FederatedModule):
+    """Evaluations of chosen errors."""
+
+    def validation_step(self, batch, batch_idx):
+        self.testing_error_rate.update(torch.tensor({2: 0.5, 4: 0.125, 6: 0.25}[self.trainer.global_step]))
+        self.log("testing_error_rate", self.testing_error_rate, on_epoch=True, on_step=False)
+
+
+def test_the_best_evaluation_is_told_beside_the_last(tmp_path, capsys):
+    logger = CSVLogger(tmp_path, name="runs")
+    own = trainer(
+        tmp_path,
+        FedAvg(),
+        NoAttack(),
+        MetricsLogger(),
+        RunReport(curves=False),
+        rounds=6,
+        logger=logger,
+        val_check_interval=2,
+    )
+    own.fit(Scripted(mlp()), datamodule=TinyData())
+    summary = read_summary(Path(logger.log_dir))
+    assert (summary["testing_error_rate"], summary["best"]) == (0.25, {"round": 4, "testing_error_rate": 0.125})
+    assert "... lowest (optimistic) │ 0.1250, after round 4" in capsys.readouterr().out
 
 
 def test_what_was_not_measured_is_null(run):
