@@ -1,6 +1,7 @@
 """Callbacks that record and show a run: metrics, summary, progress, predictions, W&B."""
 
-from callbacks.reporting.evaluation import ClientErrors, EvaluationMetrics
+from callbacks.reporting.client_errors import ClientErrors
+from callbacks.reporting.evaluation import EvaluationMetrics
 from callbacks.reporting.metrics import MetricsLogger
 from callbacks.reporting.predictions import PredictionWriter
 from callbacks.reporting.progress import RoundProgressBar

@@ -1,4 +1,4 @@
-"""Further metrics of an evaluation: loss, error of each class, error of each client."""
+"""Further metrics of an evaluation: loss, error of each class."""
 
 import math
 import re
@@ -13,12 +13,9 @@ from torch.nn.functional import cross_entropy
 from torchmetrics import MeanMetric, Metric
 
 from flt.data.datamodule import data_of
-from flt.data.examples import Examples
-from flt.data.rounds import EvaluationBatches
 from flt.module import FederatedModule
 
 CLASS_ERROR = "class_error/"
-CLIENT_ERRORS = ("client_error_mean", "client_error_worst_tenth", "client_error_spread")
 
 
 class GroupErrors(Metric):
@@ -110,48 +107,6 @@ class EvaluationMetrics(Callback):
 
     on_test_batch_end = on_validation_batch_end
     on_test_epoch_end = on_validation_epoch_end
-
-
-class ClientErrors(Callback):
-    """Adds the global model's errors on the benign clients' own training data to each evaluation during training.
-
-    Clients that a schedule draws anew as malicious in some rounds count as benign ones.
-
-    ``client_error_mean`` is the mean of the clients' error rates, ``client_error_worst_tenth`` the mean over the tenth
-    of the clients with the highest ones, and ``client_error_spread`` their standard deviation. Every evaluation takes a
-    forward pass over the data of all clients.
-    """
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Measures and logs."""
-        if trainer.state.fn != "fit":
-            return
-        assert isinstance(pl_module, FederatedModule)
-        errors = errors_by_client(pl_module, trainer.global_rank, trainer.world_size).compute().cpu()
-        errors = errors[~pl_module.federation.malicious_throughout & errors.isfinite()]
-        if len(errors):
-            worst = errors.topk(-(-len(errors) // 10)).values
-            values = torch.stack([errors.mean(), worst.mean(), errors.std(correction=0)])
-            log_finite(trainer, pl_module, dict(zip(CLIENT_ERRORS, values.tolist(), strict=True)))
-
-
-def errors_by_client(module: FederatedModule, rank: int = 0, world_size: int = 1) -> GroupErrors:
-    """Errors of the global model on each client's data, as they were before any attack.
-
-    Args:
-        module: The server.
-        rank: This process, which takes its share of the batches.
-        world_size: Number of processes.
-    """
-    data, clients = module.data, module.data.clients
-    errors = GroupErrors(clients.num_clients).to(clients.labels.device)
-    owners = torch.arange(clients.num_clients, device=clients.labels.device).repeat_interleave(clients.sizes)
-    size = data.eval_batch_size
-    for number, (features, labels) in enumerate(EvaluationBatches(Examples(clients.features, clients.labels), size)):
-        if number % world_size == rank:
-            wrong = module(features).argmax(dim=1) != labels
-            errors.update(wrong, owners[number * size : number * size + len(labels)])
-    return errors
 
 
 def log_finite(trainer: Trainer, module: LightningModule, values: dict[str, float]) -> None:

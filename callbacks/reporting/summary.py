@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import lightning
 import torch
@@ -26,7 +26,7 @@ from flt.runs.measures import Measure, Rows, measured
 from flt.runs.schema import check, fields, number
 from flt.runs.summary import MEANS, summary_as_json
 
-CHOSEN: dict[Literal["best", "best_on_validation"], str] = {
+CHOSEN = {
     "best": "... lowest (optimistic)",
     "best_on_validation": "... at the lowest validation error",
 }
@@ -186,7 +186,8 @@ def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger
         "rounds": trainer.global_step,
         "seed": module.seed,
         "seconds": round(seconds, 3),
-        **{measure: _chosen(measure, metrics.rows) for measure in CHOSEN},
+        "best": _chosen("best", metrics.rows),
+        "best_on_validation": _chosen("best_on_validation", metrics.rows),
         "versions": {"torch": torch.__version__, "lightning": lightning.__version__, "flt": flt.__version__},
     }
     others = [name for name in metrics.names if name not in summary]

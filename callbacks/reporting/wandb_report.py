@@ -1,11 +1,14 @@
 """The report of a run on Weights & Biases: histograms over clients, a table of clients, the final curves."""
 
 import io
+import math
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
+from torch import Tensor
 
+from callbacks.reporting.client_errors import ClientErrors
 from callbacks.reporting.distributions import DISTRIBUTIONS, ClientMeans, benign_and_malicious, by_client, histogram
 from callbacks.reporting.metrics import MetricsLogger, is_due
 from callbacks.reporting.summary import RunReport, attack_label, draw_run
@@ -79,7 +82,8 @@ class WandbReport(FederatedCallback):
         from PIL import Image
 
         assert isinstance(pl_module, FederatedModule)
-        columns, rows = clients_table(pl_module, self._means)
+        measured = only(trainer, ClientErrors)
+        columns, rows = clients_table(pl_module, self._means, errors=measured and measured.errors)
         figure = _figure(trainer, pl_module)
         for logger in wandb_loggers(trainer):
             values: dict[str, Any] = {"round": trainer.global_step, "clients": wandb.Table(columns, rows)}
@@ -97,22 +101,32 @@ class WandbReport(FederatedCallback):
         self._saved = state_dict
 
 
-def clients_table(module: FederatedModule, means: ClientMeans) -> tuple[list[str | int], list[list[Any]]]:
+def clients_table(
+    module: FederatedModule, means: ClientMeans, *, errors: Tensor | None = None
+) -> tuple[list[str | int], list[list[Any]]]:
     """Makes the table of clients: its columns and a row for each client, or for the first `MOST_ROWS` of them.
 
     Args:
         module: The server; sizes and classes are those before any attack changed the data.
         means: Trust scores and weights over the logged rounds.
+        errors: Each client's error at the last evaluation, NaN for a client without one; None if it is not measured.
     """
     federation, data = module.federation, module.data
     counts = class_counts(data.clients.labels, federation.num_examples, data.num_classes)
     classes = [f"class {name}" for name in data.class_names]
     columns: list[str | int] = ["client", "examples", *classes, "malicious", "mean trust score", "mean weight"]
+    last: list[list[float | None]] = [[] for _ in range(federation.num_clients)]
+    if errors is not None:
+        columns.append("error")
+        last = [[error if math.isfinite(error) else None] for error in errors.tolist()]
     sizes, malicious = federation.num_examples.tolist(), federation.malicious_throughout.tolist()
     trust, weights = (means[name] for name in MEANS)
     shown = range(min(federation.num_clients, MOST_ROWS))
     return columns, [
-        [client, int(sizes[client]), *counts[client].tolist(), malicious[client], trust[client], weights[client]]
+        [
+            *(client, int(sizes[client]), *counts[client].tolist()),
+            *(malicious[client], trust[client], weights[client], *last[client]),
+        ]
         for client in shown
     ]
 

@@ -52,7 +52,7 @@ def layout(project: str, entity: str, *, name: str = "FLTrust") -> Workspace:
             line("training loss of the benign clients", "training_loss"),
             line("loss on the test set", "testing_loss"),
             reports.LinePlot(title="error of each class", x="round", metric_regex="class_error/.*"),
-            line("error on the clients' own data", *(f"client_error_{of}" for of in ("mean", "worst_tenth", "spread"))),
+            line("error of the benign clients", *(f"client_error_{of}" for of in ("mean", "worst_tenth", "spread"))),
             reports.MediaBrowser(title="final curves", media_keys=["curves"]),
         ],
         "Trust scores": [

@@ -1,4 +1,4 @@
-"""The curves of a run: error, attack success, trust scores and who is kept, over the rounds."""
+"""The curves of a run: error, attack success, errors of clients, trust scores and who is kept, over the rounds."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from flt.display.style import BENIGN, ERROR, MALICIOUS, SUCCESS
+from flt.display.style import BENIGN, ERROR, MALICIOUS, SUCCESS, WORST
 
 Rows = Sequence[Mapping[str, float]]
 """Metrics by name, a row for each round."""
@@ -53,6 +53,13 @@ PANELS = (
         "rate on the test set",
         {"testing_error_rate": ("testing error rate", ERROR), "attack_success_rate": ("attack success rate", SUCCESS)},
     ),
+    Panel(
+        "error of the benign clients",
+        {
+            "client_error_mean": ("mean", BENIGN),
+            "client_error_worst_tenth": ("worst tenth", WORST),
+        },
+    ),
     Panel("mean trust score", _of_both("trust_score")),
     Panel("mean weight", _of_both("weight"), _weights_differ),
     Panel("share of clients kept", _of_both("kept"), _anybody_is_left_out),
@@ -66,7 +73,7 @@ def has_curves(rows: Rows) -> bool:
 
 @rc_context({"text.parse_math": False})  # the name of a data set may hold a $
 def draw_curves(rows: Rows, title: str) -> bytes:
-    """Draws error, attack success, trust scores, weights and who is kept over the rounds of one run.
+    """Draws error, attack success, errors of clients, trust scores, weights and who is kept over the rounds of one run.
 
     Weights and shares that say nothing are left out: of rules with trust scores, without malicious clients, or where
     everybody is kept.

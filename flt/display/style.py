@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from flt.errors import InputError
 
 # Colour-blind safe (Okabe and Ito); benign and malicious look the same in every figure.
-ERROR, SUCCESS, BENIGN, MALICIOUS = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-COLOURS = (ERROR, SUCCESS, BENIGN, MALICIOUS, "#E69F00", "#56B4E9", "#000000")
+ERROR, SUCCESS, BENIGN, MALICIOUS, WORST = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"
+COLOURS = (ERROR, SUCCESS, BENIGN, MALICIOUS, WORST, "#56B4E9", "#000000")
 """For the lines of a figure, in their order."""
 
 

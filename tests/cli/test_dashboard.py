@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import wandb
 
+from callbacks.reporting.client_errors import CLIENT_ERRORS
 from callbacks.reporting.distributions import DISTRIBUTIONS
-from callbacks.reporting.evaluation import CLIENT_ERRORS
 from callbacks.reporting.metrics import EVALUATION, KEPT, OF_ROUNDS
 from flt.cli.dashboard import COLUMNS, dashboard, described, layout
 from flt.errors import InputError

@@ -72,6 +72,8 @@ def test_each_curve_has_its_colour():
     drawn = colours_of(ROWS["error only"])
     assert blue in drawn
     assert not drawn & {vermilion, green, purple}
+    clients = {"client_error_mean": 0.2, "client_error_worst_tenth": 0.5}
+    assert colours_of([row(1, **clients), row(9, **clients)]) >= {green, (230, 159, 0)}
     assert {blue, green} <= colours_of([row(1, testing_error_rate=0.3, trust_score_benign=0.1)])  # single points show
 
 

@@ -7,8 +7,8 @@ import torch
 from tiny import Recorder, TinyData
 
 from callbacks import ClientErrors, FedAvg, FLTrust, MetricsLogger, TrimAttack
+from callbacks.reporting.client_errors import errors_by_client
 from callbacks.reporting.distributions import ClientMeans
-from callbacks.reporting.evaluation import errors_by_client
 from callbacks.reporting.wandb_report import clients_table
 from flt.display.overview import overview_of
 from flt.display.overview_table import describe

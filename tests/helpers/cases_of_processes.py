@@ -81,7 +81,7 @@ CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "few clients": lambda: ([FLTrust()], {"clients_per_round": 2}),
     "fltrust, trim": lambda: ([FLTrust(), TrimAttack()], {"clients_per_round": 9}),
     "krum": lambda: ([Krum(), LabelFlipping()], {"local_epochs": 2}),
-    "median": lambda: ([Median(), TrimAttack()], {"clients_per_round": 5}),
+    "median": lambda: ([Median(), TrimAttack(), ClientErrors(on="test")], {"clients_per_round": 5}),
     "nan": lambda: ([FedAvg(), Sending(float("nan"), (0, 1, 4))], {"data": TinyData()}),
     "memory": lambda: ([Counting()], {}),
     "all nan": lambda: ([FLTrust(), Sending(float("nan"), tuple(range(10)))], {}),

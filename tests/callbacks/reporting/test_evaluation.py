@@ -8,7 +8,9 @@ from tiny import NUM_CLASSES, TinyData, mlp, trainer
 from torch.nn.functional import cross_entropy
 
 from callbacks import ClientErrors, EvaluationMetrics, FedAvg, LabelFlipping, MetricsLogger, NoAttack
-from callbacks.reporting.evaluation import CLIENT_ERRORS, GroupErrors
+from callbacks.reporting.client_errors import CLIENT_ERRORS
+from callbacks.reporting.evaluation import GroupErrors
+from flt.errors import InputError
 from flt.module import FederatedModule
 
 
@@ -66,16 +68,29 @@ def test_classes_are_named_and_one_without_examples_has_no_error(fit, data, name
     assert {name for name in metrics.rows[-1] if "class" in name} == {f"class_error/{name}" for name in names}
 
 
-@pytest.mark.parametrize("num_malicious", [0, 3])
-def test_clients(fit, num_malicious):
+def share_of_test(data, labels):
+    """Test examples in the proportions of a client's labels: those of each class, and how often they are taken."""
+    parts = [(data.test[data.test.labels == label], int((labels == label).sum())) for label in labels.unique()]
+    common = math.lcm(*(len(part) for part, _ in parts))
+    for part, count in parts:
+        yield part, count * common // len(part)
+
+
+@pytest.mark.parametrize(("num_malicious", "on"), [(0, "training"), (3, "training"), (3, "test")])
+def test_clients(fit, num_malicious, on):
     metrics, data = MetricsLogger(), TinyData(eval_batch_size=13, sizes=(24, 0, *range(10, 30)))
-    attack = LabelFlipping(num_malicious / 22) if num_malicious else NoAttack()
-    server = fit(FedAvg(), attack, ClientErrors(), metrics, data=data)
+    attack, measuring = LabelFlipping(num_malicious / 22) if num_malicious else NoAttack(), ClientErrors(on=on)
+    server = fit(FedAvg(), attack, measuring, metrics, data=data)
     errors = []
     for client in range(22):
         own = data.clients.of(client)  # before the attack has flipped labels
         if len(own) and not server.federation.malicious[client]:
-            errors.append(float((server.network(own.features).argmax(dim=1) != own.labels).double().mean()))
+            wrong = seen = 0
+            for part, times in [(own, 1)] if on == "training" else share_of_test(data, own.labels):
+                wrong += times * int((server.network(part.features).argmax(dim=1) != part.labels).sum())
+                seen += times * len(part)
+            errors.append(wrong / seen)
+            assert float(measuring.errors[client]) == pytest.approx(errors[-1])
     errors.sort(reverse=True)
     assert int(server.federation.malicious.sum()) == num_malicious
     mean = sum(errors) / len(errors)
@@ -98,6 +113,11 @@ def test_a_module_that_keeps_the_scores_to_itself(tmp_path):
     with pytest.warns(UserWarning, match="let Silent.validation_step return what its base's returns"):
         (measured,) = run.validate(Silent(mlp()), datamodule=TinyData(), verbose=False)
     assert measured.keys() == {"testing_error_rate"}
+
+
+def test_two_of_them_are_refused(fit):
+    with pytest.raises(InputError, match="two ClientErrors would log the same metrics: keep one"):
+        fit(FedAvg(), ClientErrors(), ClientErrors(on="test"))
 
 
 def test_groups_of_several_batches():

@@ -8,7 +8,17 @@ from lightning.pytorch.loggers import CSVLogger, WandbLogger
 from tiny import SIZES, Recorder, TinyData
 
 import callbacks.reporting.wandb_report
-from callbacks import FedAvg, FLTrust, LabelFlipping, Median, MetricsLogger, RunReport, ScalingAttack, WandbReport
+from callbacks import (
+    ClientErrors,
+    FedAvg,
+    FLTrust,
+    LabelFlipping,
+    Median,
+    MetricsLogger,
+    RunReport,
+    ScalingAttack,
+    WandbReport,
+)
 from callbacks.reporting.distributions import ClientMeans, benign_and_malicious, by_client
 from flt.errors import InputError
 from flt.functional import cosine_similarity
@@ -76,7 +86,8 @@ def test_distributions_are_in_the_row_of_their_round(fit):
 
 def test_the_table_of_clients(fit):
     recorder = Recorder()
-    run = logged(fit, FLTrust(), LabelFlipping(0.3), recorder, rounds=4, clients_per_round=6)
+    measuring = ClientErrors()
+    run = logged(fit, FLTrust(), LabelFlipping(0.3), recorder, measuring, rounds=4, clients_per_round=6)
     table = run.steps[-1]["clients"]
     rows = [dict(zip(table.columns, row, strict=True)) for row in table.data]
     classes = ["class 0", "class 1", "class 2"]
@@ -99,6 +110,7 @@ def test_the_table_of_clients(fit):
         assert row["mean trust score"] == pytest.approx(sum(float(score) for score, _, _ in said) / len(said))
         assert row["mean weight"] == pytest.approx(sum(float(weight) for _, weight, _ in said) / len(said))
         assert {malicious for _, _, malicious in said} == {row["malicious"]}
+    assert [row["error"] for row in rows] == measuring.errors.tolist()
     assert sum(row["malicious"] for row in rows) == 3
     assert len(rows) == len(SIZES)
 
