@@ -28,16 +28,16 @@ def described(measure: Measure) -> str:
 
     Example:
         >>> described("best_on_validation"), described({"mean_of_last": 5})
-        ('at the evaluation with the lowest validation error', 'mean of the last 5 evaluations')
+        ("at each run's lowest validation error", 'mean of the last 5 evaluations')
     """
     if isinstance(measure, dict):
         return f"mean of the last {measure[MEAN_OF_LAST]} evaluations"
     optimistic = "(optimistic: chosen on the test set)"
     return {
         "last": "",
-        "best": f"at each run's evaluation with the lowest testing error {optimistic}",
-        "best_of_mean": f"at the evaluation with the lowest testing error in the mean of the seeds {optimistic}",
-        "best_on_validation": "at the evaluation with the lowest validation error",
+        "best": f"at each run's lowest testing error {optimistic}",
+        "best_of_mean": f"in the round of the lowest mean testing error {optimistic}",
+        "best_on_validation": "at each run's lowest validation error",
     }[measure]
 
 

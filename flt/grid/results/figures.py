@@ -25,6 +25,7 @@ Style = Literal["-", "--", "-.", ":"]
 STYLES: tuple[Style, ...] = get_args(Style)
 LONGEST = 38  # letters that have room beside an axis
 MOST_ACROSS = 3  # panels beside one another
+WIDTH = 3.9  # of a panel, in inches
 DENSE = 0.08  # of the axis: places closer than that have upright labels
 
 
@@ -242,7 +243,7 @@ def _draw(
         raise InputError("nothing to draw: no run of these is finished")
     across = min(MOST_ACROSS, len({panel.title for panel in panels}))
     down = math.ceil(len(panels) / across)
-    canvas = Canvas(figsize=(3.9 * across, 0.9 + 2.9 * down), layout="constrained")
+    canvas = Canvas(figsize=(WIDTH * across, 0.9 + 2.9 * down), layout="constrained")
     grid = canvas.subplots(down, across, squeeze=False)
     drawn = dict.fromkeys(line for panel in panels for line in panel.lines)
     styles = dict(zip([*dict.fromkeys([*legend.labels, *drawn])], cycle(_looks()), strict=False))
@@ -264,7 +265,7 @@ def _draw(
     seeds = max(len(point.values) for point in points)
     subtitle = f"\nmean and range over {seeds} seeds" if seeds > 1 else ""
     canvas.suptitle(
-        title + subtitle + how(canvas.get_figwidth()), fontsize=11, x=0.01, horizontalalignment="left"
+        title + subtitle + how(WIDTH * across), fontsize=11, x=0.01, horizontalalignment="left"
     )  # clear of the legend
     return canvas
 
@@ -281,8 +282,9 @@ def _share_scales(axes: Sequence[Axes], panels: Sequence[Panel]) -> None:
         own = [axis for axis, panel in zip(axes, panels, strict=True) if panel.y == measure]
         top = max((axis.get_ylim()[1] for axis in own), default=1.0)
         unit = max((abs(panel.scale.factor) for panel in panels if panel.y == measure), default=1.0)
+        is_accuracy = any(panel.scale.factor < 0 for panel in panels if panel.y == measure)
         for axis in own:
-            axis.set_ylim(-0.02 * unit, max(0.2 * unit, min(1.02 * unit, top)))
+            axis.set_ylim(-0.02 * unit, 1.02 * unit if is_accuracy else max(0.2 * unit, min(1.02 * unit, top)))
 
 
 def _looks() -> list[tuple[str, Style]]:

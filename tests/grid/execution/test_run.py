@@ -154,7 +154,7 @@ def test_another_measure_of_finished_runs(out: Path, here: Here) -> None:
     assert (ended.status, here.ran) == (0, [])
     first, *_ = text = Path("out/table.md").read_text().splitlines()[2:]
     assert "testing accuracy in %, after the slash attack success rate in %" in first
-    assert "lowest testing error in the mean of the seeds (optimistic: chosen on the test set); in brackets" in first
+    assert "in the round of the lowest mean testing error (optimistic: chosen on the test set); in brackets" in first
     assert "further from it than 3" in first
     curves = [metrics_of(out / "cells" / NAMES[2] / f"seed_{seed}") for seed in (0, 1)]
     for row, curve in zip(rows_of(out)[4:], curves, strict=False):
@@ -167,7 +167,7 @@ def test_another_measure_of_finished_runs(out: Path, here: Here) -> None:
     drawn = Results.read(out).draw(Figure(x="rule"))
     assert drawn.axes[0].get_ylabel() == "testing accuracy in %"
     how = drawn.get_suptitle().replace("\n", " ")
-    assert "seeds at the evaluation with the lowest testing error in the mean of the seeds (optimistic: chosen" in how
+    assert "seeds in the round of the lowest mean testing error (optimistic: chosen" in how
     (out / "cells" / NAMES[3] / "seed_1" / "metrics.csv").write_text("round\nx\n")
     with kept(out):
         ended = table("--measure", "best", "--seeds", "[0, 1, 2]")
