@@ -39,6 +39,12 @@ from flt.server.network_checks import check_network
 from flt.server.processes import Processes
 from flt.server.token_checks import check_token_ids
 
+RATES = (
+    ("testing_error_rate", "attack_success_rate"),
+    ("validation_error_rate", "validation_attack_success_rate"),
+)
+"""What evaluations measure on the test set and on the validation set."""
+
 
 class FederatedModule(RowMetrics):
     """The server: wraps the global model, collects the clients' updates and takes the aggregate's step.
@@ -135,6 +141,8 @@ class FederatedModule(RowMetrics):
         self.lr_gamma = lr_gamma
         self.testing_error_rate = MeanMetric()
         self.attack_success_rate = MeanMetric()
+        self.validation_error_rate = MeanMetric()
+        self.validation_attack_success_rate = MeanMetric()
         self.backdoor: Backdoor | None = None
         self._learner: Attack | None = None  # an attack that learns its trigger
         self._kept_by_attack: Memory = NOTHING
@@ -160,14 +168,18 @@ class FederatedModule(RowMetrics):
         data.move_to(self.trainer.strategy.root_device)
         # Else cuDNN's gradients of convolutions, and with them runs, are not the same bits twice; it costs no time.
         torch.backends.cudnn.deterministic = True
-        self.normalization, self.seed = data.normalization, data.seed
+        self.normalization, self.seed = data.normalization, data.run_seed
         if stage == "fit":
             self._kept_by_attack = NOTHING
         attack = only(self.trainer, Attack)
         self.backdoor = backdoor_of(attack, data, self._kept_by_attack)
         self._learner = attack if attack is not None and attack.overrides("current_backdoor") else None
         check_token_ids(self.network, data, self.backdoor)
-        check_monitors(callbacks_of(self.trainer), has_backdoor=self.backdoor is not None)
+        check_monitors(
+            callbacks_of(self.trainer),
+            has_backdoor=self.backdoor is not None,
+            has_validation=data.validation is not None,
+        )
         self._conduct = check_network(self.network, data)
         if stage == "fit":
             if not self._is_initialized:  # a second fit goes on from the first
@@ -264,29 +276,42 @@ class FederatedModule(RowMetrics):
 
     on_test_start = on_validation_start
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """Measures the testing error rate and, under a backdoor, the attack success rate.
+
+        Of the validation set, if there is one, these are ``validation_error_rate`` and, where the backdoor is a pattern
+        that can be embedded in any example, ``validation_attack_success_rate``.
+
+        Args:
+            batch: Features and labels.
+            batch_idx: The batch, counted from 0.
+            dataloader_idx: 0 for the test set, 1 for the validation set.
 
         Returns:
             The class scores of the batch, which callbacks get as ``outputs`` of ``on_validation_batch_end``.
         """
         features, labels = batch
+        error_rate, success_rate = RATES[dataloader_idx]
         scores: Tensor = self(features)
-        self.testing_error_rate.update((scores.argmax(dim=1) != labels).float())
-        self.log("testing_error_rate", self.testing_error_rate, on_epoch=True, on_step=False)
-        if self.backdoor is not None:
+        self._log_rate(error_rate, scores.argmax(dim=1) != labels)
+        if self.backdoor is not None and (dataloader_idx == 0 or self.backdoor.examples is None):
             tested = self._tested(self.backdoor, features, labels, batch_idx)
             predicted = self(self.backdoor.trigger(tested)).argmax(dim=1)
-            self.attack_success_rate.update((predicted == self.backdoor.target_class).float())
-            self.log("attack_success_rate", self.attack_success_rate, on_epoch=True, on_step=False)
+            self._log_rate(success_rate, predicted == self.backdoor.target_class)
         return scores
+
+    def _log_rate(self, name: str, holds: Tensor) -> None:
+        """Counts for how many of a batch's examples something holds."""
+        rate: MeanMetric = getattr(self, name)
+        rate.update(holds.float())
+        self.log(name, rate, on_epoch=True, on_step=False, add_dataloader_idx=False)
 
     def _tested(self, backdoor: Backdoor, features: Tensor, labels: Tensor, batch_idx: int) -> Tensor:
         """What an evaluation's batch is to embed the trigger in; the batches share out a backdoor's own examples."""
         if backdoor.examples is None:
             # An example that is of the target class anyway says nothing about the backdoor.
             return features[labels != backdoor.target_class]
-        num_batches = len(self.data.val_dataloader())
+        num_batches = len(self.data.test_dataloader())
         return self.data.share_of(backdoor.examples).features[batch_idx::num_batches]
 
     test_step = validation_step

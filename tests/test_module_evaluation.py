@@ -66,6 +66,29 @@ def test_rates_with_the_attacks_own_trigger_and_target(tmp_path):
     assert rates(run)["attack_success_rate"] == pytest.approx(3 / 4)
 
 
+def test_rates_on_a_validation_set(tmp_path):
+    """Those of the test set are the same as without one; of a trigger that is no pattern there is no rate."""
+    data = ByHand(validation_fraction=0.5)
+    run = trainer(tmp_path, ScalingAttack())
+    run.validate(module(Fixed()), datamodule=data, verbose=False)
+    held_out = data.validation
+    predicted = held_out.features[:, :NUM_CLASSES].argmax(dim=1)
+    others = held_out.features[held_out.labels != 1]
+    taken = data.trigger(others)[:, :NUM_CLASSES].argmax(dim=1) == 1
+    expected = {
+        "testing_error_rate": pytest.approx(2 / 7),
+        "attack_success_rate": pytest.approx(2 / 4),
+        "validation_error_rate": pytest.approx(float((predicted != held_out.labels).float().mean())),
+        "validation_attack_success_rate": pytest.approx(float(taken.float().mean())),
+    }
+    assert rates(run) == expected
+    run.test(module(Fixed()), datamodule=data, verbose=False)
+    assert rates(run).keys() == {"testing_error_rate", "attack_success_rate"}
+    run = trainer(tmp_path, ScalingAttack(trigger=SemanticTrigger(source_class=2)))
+    run.validate(module(Fixed()), datamodule=data, verbose=False)
+    assert "validation_attack_success_rate" not in rates(run)
+
+
 @pytest.mark.parametrize("attack", [None, LabelFlipping])
 def test_no_success_rate_without_a_backdoor(tmp_path, attack):
     run = trainer(tmp_path, *([attack()] if attack else []))

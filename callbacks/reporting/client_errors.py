@@ -86,7 +86,7 @@ class ClientErrors(Callback):
                 self.errors = errors_by_labels(self._by_class.compute().cpu(), self._counts)
             else:
                 self.errors = errors_by_client(pl_module, trainer.global_rank, trainer.world_size).compute().cpu()
-            benign = self.errors[~pl_module.federation.malicious_throughout & self.errors.isfinite()]
+            benign = self.errors[pl_module.federation.benign_throughout & self.errors.isfinite()]
             if len(benign):
                 worst = benign.topk(-(-len(benign) // 10)).values
                 values = torch.stack([benign.mean(), worst.mean(), benign.std(correction=0)])

@@ -83,7 +83,9 @@ class EvaluationMetrics(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Counts a batch."""
+        """Counts a batch of the test set."""
+        if dataloader_idx:
+            return
         if not isinstance(outputs, Tensor):
             name = type(pl_module).__name__
             rank_zero_warn(f"no loss and errors of classes: let {name}.validation_step return what its base's returns")

@@ -127,9 +127,9 @@ def _describe(trainer: Trainer, module: FederatedModule) -> dict[str, str]:
     clients, sampled = federation.num_clients, federation.clients_per_round
     who = f"{clients} clients" if sampled == clients else f"{sampled} of {clients} clients a round"
     lines = {
-        "data": f"{data.display_name}: {who}, {int(federation.num_examples.sum()):,} training examples,"
-        f" {len(data.test):,} test examples, {data.num_classes} classes",
-        "partition": data.describe_partition(),
+        "data": f"{data.display_name}: {who}, {data.describe_examples()}",
+        "clients": data.describe_clients() if data.num_added_clients else "",
+        "partition": "" if data.num_added_clients else data.describe_partition(),
         "root dataset": f"{len(data.root)} examples, {data.describe_root()}",
         "inputs": data.inputs.describe(),
         "aggregation": module.rule.describe(federation),

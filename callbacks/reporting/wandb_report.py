@@ -112,14 +112,15 @@ def clients_table(
         errors: Each client's error at the last evaluation, NaN for a client without one; None if it is not measured.
     """
     federation, data = module.federation, module.data
-    counts = class_counts(data.clients.labels, federation.num_examples, data.num_classes)
+    sizes = data.clients.sizes.cpu()
+    counts = class_counts(data.clients.labels, sizes, data.num_classes)
     classes = [f"class {name}" for name in data.class_names]
     columns: list[str | int] = ["client", "examples", *classes, "malicious", "mean trust score", "mean weight"]
     last: list[list[float | None]] = [[] for _ in range(federation.num_clients)]
     if errors is not None:
         columns.append("error")
         last = [[error if math.isfinite(error) else None] for error in errors.tolist()]
-    sizes, malicious = federation.num_examples.tolist(), federation.malicious_throughout.tolist()
+    malicious = federation.malicious_throughout.tolist()
     trust, weights = (means[name] for name in MEANS)
     shown = range(min(federation.num_clients, MOST_ROWS))
     return columns, [

@@ -10,12 +10,14 @@ from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from flt.data.added import AddedData, with_added
 from flt.data.examples import ClientData, Examples, RawData
 from flt.data.inputs import InputPipeline, Normalization
 from flt.data.partitions import GroupPartition, Partition
 from flt.data.root import check_root_arguments, sample_root
 from flt.data.root_source import read_root
 from flt.data.rounds import EvaluationBatches, Rounds
+from flt.data.splits import hold_out, with_long_tail
 from flt.data.stand_ins.policy import StandInPolicy
 from flt.data.triggers import Trigger
 from flt.errors import InputError, check_choice
@@ -27,8 +29,12 @@ class FederatedDataModule(LightningDataModule, ABC):
 
     A data set with natural clients leaves ``num_clients`` and ``partition`` out of its own constructor.
 
-    After ``setup`` it has ``clients`` (training examples without the root dataset), ``root``, ``test``,
-    ``num_clients``, ``has_natural_clients``, ``display_name`` and ``is_stand_in``.
+    After ``setup`` it has ``clients`` (training examples without the root dataset), ``root``, ``test``, ``validation``,
+    ``num_clients``, ``num_training``, ``has_natural_clients``, ``display_name``, ``is_stand_in``, and two seeds: its
+    own, ``seed``, and that of the run, ``run_seed``.
+
+    The data are made in this order, each step of what the one before has left: long tail, validation set, root dataset,
+    partition, added clients.
 
     Args:
         data_dir: Folder of data sets; null means $FLT_DATA, or "data" if that is not set.
@@ -43,6 +49,16 @@ class FederatedDataModule(LightningDataModule, ABC):
         root_path: The server's own data, from which the root dataset is then drawn: a folder with a folder of images
             for each class, or an .npz file with the arrays x and y. The clients keep all training examples.
         inputs: Augmentation and normalisation.
+        validation_fraction: Fraction of the training examples that nobody trains on: evaluations measure the error
+            rate on them as well as on the test set. Of natural clients it is this fraction of each one's examples.
+        long_tail: Of its examples class i, counted from 0, keeps the share ``long_tail^i``; 1 keeps all.
+        long_tail_test: Whether the test set gets the same long tail.
+        seed: Decides long tail, splits, root dataset and partition; null is ``--seed_everything``, which decides all
+            else. Runs that share it differ in their training alone.
+        num_added_clients: Clients added to those among whom the training examples are dealt out. They are the malicious
+            ones, whatever the attack's fraction, and take part in rounds in which they attack.
+        added_data: What added clients hold: "none", or "copies" of others' examples, drawn from all of them, as many as
+            a client has on average. An attack that trains needs copies.
 
     Raises:
         InputError: If an argument is out of range.
@@ -51,10 +67,13 @@ class FederatedDataModule(LightningDataModule, ABC):
     clients: ClientData
     root: Examples
     test: Examples
+    validation: Examples | None = None
     num_clients: int
+    num_training: int
     has_natural_clients: bool
     is_stand_in: bool
     seed: int
+    run_seed: int
 
     def __init__(
         self,
@@ -69,15 +88,28 @@ class FederatedDataModule(LightningDataModule, ABC):
         eval_batch_size: int = 1024,
         root_path: str | None = None,
         inputs: InputPipeline | None = None,
+        validation_fraction: float = 0.0,
+        long_tail: float = 1.0,
+        long_tail_test: bool = True,
+        seed: int | None = None,
+        num_added_clients: int = 0,
+        added_data: AddedData = "none",
     ) -> None:
         super().__init__()
         check_choice("data.stand_in", stand_in, StandInPolicy)
+        check_choice("data.added_data", added_data, AddedData)
         check_root_arguments(root_size, bias_probability, biased_class, self.num_classes)
         if num_clients < 1:
             raise InputError(f"num_clients={num_clients}: a federation has 1 client or more")
         for name, size in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
             if not 1 <= size < 2**63:
                 raise InputError(f"{name}={size}: a batch has 1 example or more, and fewer than 2^63")
+        if not 0 <= validation_fraction < 1:
+            raise InputError(f"data.validation_fraction={validation_fraction} must be at least 0 and less than 1")
+        if not 0 < long_tail <= 1:
+            raise InputError(f"data.long_tail={long_tail} must be above 0 and at most 1, which keeps all examples")
+        if num_added_clients < 0:
+            raise InputError(f"data.num_added_clients={num_added_clients} must be 0 or more")
         self.data_dir = data_dir
         if self.data_folder.is_file():
             raise InputError(f"data_dir={str(self.data_folder)!r} is a file: give the folder of data sets")
@@ -92,7 +124,13 @@ class FederatedDataModule(LightningDataModule, ABC):
         if self.root_path is not None and not self.root_path.exists():
             raise InputError(f"root_path={str(self.root_path)!r}: there is no such folder or file")
         self.inputs = inputs or InputPipeline()
+        self.validation_fraction = validation_fraction
+        self.long_tail = long_tail
+        self.long_tail_test = long_tail_test
+        self.num_added_clients = num_added_clients
+        self.added_data: AddedData = added_data
         self.normalization: Normalization | None = None
+        self._seed = seed
         self._num_clients = num_clients
         self._raw: RawData | None = None
         self._is_set_up = False
@@ -127,7 +165,7 @@ class FederatedDataModule(LightningDataModule, ABC):
         """Reads or makes the data; called once a run and process.
 
         Args:
-            seed: The run's seed, for splits and partitions.
+            seed: Decides a split that the data set makes itself.
         """
 
     @property
@@ -140,6 +178,20 @@ class FederatedDataModule(LightningDataModule, ABC):
         """The data set's name, marked with "(stand-in)" if the data are synthetic."""
         return f"{self.dataset_name} (stand-in)" if self.is_stand_in else self.dataset_name
 
+    @property
+    def mean_size(self) -> int:
+        """Examples of a client on average, those without added clients, rounded, 1 or more; known after ``setup``."""
+        return max(1, round(self.num_training / (self.num_clients - self.num_added_clients)))
+
+    def describe_examples(self) -> str:
+        """How many examples there are for what, in words; known after ``setup``."""
+        tail, held_out = self.describe_long_tail(), len(self.validation or ())
+        validation = f" {held_out:,} validation examples," if held_out else ""
+        return (
+            f"{self.num_training:,} training examples,{validation} {len(self.test):,} test examples,"
+            f" {self.num_classes} classes" + (f", {tail}" if tail else "")
+        )
+
     def describe_root(self) -> str:
         """How the root dataset is drawn, in words."""
         drawn = "uniform"
@@ -151,10 +203,25 @@ class FederatedDataModule(LightningDataModule, ABC):
         """How the training examples were dealt out, in words; known after ``setup``."""
         return "natural" if self.has_natural_clients else self.partition.describe()
 
+    def describe_long_tail(self) -> str:
+        """How many examples of rare classes were left out, in words; empty for none."""
+        if self.long_tail == 1:
+            return ""
+        return f"class i keeps {self.long_tail:g}^i" + ("" if self.long_tail_test else ", not of the test set")
+
+    def describe_clients(self) -> str:
+        """How many clients there are and how the training examples were dealt out, in words; known after ``setup``."""
+        added, hold = self.num_added_clients, "no data" if self.added_data == "none" else "copies of others' examples"
+        text = f"{self.num_clients:,}" + (f", of which {added:,} were added and hold {hold}" if added else "")
+        return f"{text}; partition: {self.describe_partition()}"
+
     def prepare_data(self) -> None:
         """Finds, downloads, parses and caches the data."""
         if self._raw is None and not self._is_set_up:
-            self._raw = self.load(run_seed())
+            self._raw = self.load(self._own_seed())
+
+    def _own_seed(self) -> int:
+        return run_seed() if self._seed is None else self._seed
 
     def setup(self, stage: str | None = None) -> None:
         """Takes the root dataset out of the training data and sorts the rest by client, once for all stages.
@@ -164,12 +231,11 @@ class FederatedDataModule(LightningDataModule, ABC):
         """
         if self._is_set_up:
             return
-        seed = self.seed = run_seed()
-        raw = self._raw or self.load(seed)
-        self._check_examples(raw)
+        self.run_seed, self.seed = run_seed(), self._own_seed()
+        raw, self.validation = self._split(self._raw or self.load(self.seed))
         self.inputs.check(raw.train)
         self.has_natural_clients = raw.owners is not None
-        owners, self.num_clients = self._owners(raw, seed)
+        owners, num_sharing = self._owners(raw)
         if self.root_path is None and self.root_size >= len(raw.train):
             raise InputError(
                 f"root_size={self.root_size} leaves the clients nothing of the {len(raw.train)} training examples:"
@@ -182,10 +248,15 @@ class FederatedDataModule(LightningDataModule, ABC):
             num_classes=self.num_classes,
             bias_probability=self.bias_probability,
             biased_class=self.biased_class,
-            generator=generator(seed, "root"),
+            generator=generator(self.seed, "root"),
         )
         without = None if self.root_path else chosen
-        self.clients = ClientData.from_owners(raw.train, owners, self.num_clients, without=without)
+        self.clients = ClientData.from_owners(raw.train, owners, num_sharing, without=without)
+        self.num_training = len(self.clients.labels)
+        self.num_clients = num_sharing + self.num_added_clients
+        if self.num_added_clients:
+            size, draw = self.mean_size if self.added_data == "copies" else 0, generator(self.seed, "added clients")
+            self.clients = with_added(self.clients, self.num_added_clients, size=size, generator=draw)
         self.root, self.test, self.is_stand_in = source[chosen], raw.test, raw.stand_in
         self.normalization = self.inputs.normalization(raw.train)
         self._raw, self._is_set_up = None, True
@@ -195,38 +266,38 @@ class FederatedDataModule(LightningDataModule, ABC):
                 f" real data. Put the real data under {self.data_folder} and pass --data.stand_in=never."
             )
 
-    def _check_examples(self, raw: RawData) -> None:
-        for part, examples in (("training", raw.train), ("test", raw.test)):
-            if not len(examples):
-                raise InputError(f"{self.dataset_name} has no {part} examples: give it some")
-            if examples.features.dtype not in (torch.float32, torch.int64):
-                raise InputError(
-                    f"{self.dataset_name} has {part} examples of {examples.features.dtype}: give torch.float32, or"
-                    " torch.int64 for token ids"
-                )
+    def _split(self, raw: RawData) -> tuple[RawData, Examples | None]:
+        """The data set with its long tail and without the validation set, and that one."""
+        raw.check(self.dataset_name)
+        if self.long_tail < 1:
+            classes, of_test = self.num_classes, self.long_tail_test
+            raw = with_long_tail(raw, self.long_tail, of_test=of_test, num_classes=classes, seed=self.seed)
+        return hold_out(raw, self.validation_fraction, seed=self.seed) if self.validation_fraction else (raw, None)
 
-    def _owners(self, raw: RawData, seed: int) -> tuple[Tensor, int]:
+    def _owners(self, raw: RawData) -> tuple[Tensor, int]:
         num_clients = self._num_clients
         if raw.owners is not None:
             num_clients = raw.num_clients or int(raw.owners.max()) + 1
-        if num_clients > len(raw.train):
-            raise InputError(
-                f"num_clients={num_clients} exceeds the {len(raw.train)} training examples of {self.dataset_name}:"
-                " have no more clients than examples"
-            )
+        for name, number in (("num_clients", num_clients), ("num_added_clients", self.num_added_clients)):
+            if number > len(raw.train):
+                raise InputError(
+                    f"{name}={number} exceeds the {len(raw.train)} training examples of {self.dataset_name}:"
+                    " have no more clients than examples"
+                )
         if raw.owners is not None:
             return raw.owners, num_clients
         owners = self.partition.assign(
             raw.train.labels,
             num_clients=num_clients,
             num_classes=self.num_classes,
-            generator=generator(seed, "partition"),
+            generator=generator(self.seed, "partition"),
         )
         return owners, num_clients
 
     def move_to(self, device: torch.device | str) -> None:
-        """Moves clients, root dataset and test set to ``device``, where they stay."""
+        """Moves clients, root dataset, test set and validation set to ``device``, where they stay."""
         self.clients, self.root, self.test = self.clients.to(device), self.root.to(device), self.test.to(device)
+        self.validation = None if self.validation is None else self.validation.to(device)
         if self.normalization is not None:
             self.normalization = self.normalization.to(device)
 
@@ -246,11 +317,15 @@ class FederatedDataModule(LightningDataModule, ABC):
         first, step = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return examples if step == 1 else examples[first::step]
 
-    def val_dataloader(self) -> EvaluationBatches:
+    def test_dataloader(self) -> EvaluationBatches:
         """This process's share of the test set in batches of ``eval_batch_size``, on the device where it is."""
         return EvaluationBatches(self.share_of(self.test), self.eval_batch_size)
 
-    test_dataloader = val_dataloader
+    def val_dataloader(self) -> EvaluationBatches | list[EvaluationBatches]:
+        """The same of the test set and, if there is a validation set, of that one."""
+        if self.validation is None:
+            return self.test_dataloader()
+        return [self.test_dataloader(), EvaluationBatches(self.share_of(self.validation), self.eval_batch_size)]
 
     def predict_dataloader(self) -> EvaluationBatches:
         """The whole test set, in order."""

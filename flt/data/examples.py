@@ -189,3 +189,18 @@ class RawData:
     test: Examples
     stand_in: bool
     num_clients: int | None = None
+
+    def check(self, name: str) -> None:
+        """Raises an `InputError` for examples that no network can take, or a part without any.
+
+        Args:
+            name: The data set's name.
+        """
+        for part, examples in (("training", self.train), ("test", self.test)):
+            if not len(examples):
+                raise InputError(f"{name} has no {part} examples: give it some")
+            if examples.features.dtype not in (torch.float32, torch.int64):
+                raise InputError(
+                    f"{name} has {part} examples of {examples.features.dtype}: give torch.float32, or torch.int64 for"
+                    " token ids"
+                )

@@ -53,11 +53,12 @@ class DataOverview:
         malicious: Which clients are malicious for the whole run, boolean of shape ``[num_clients]``.
         who: How many clients are malicious, and when, for people.
         root_counts: Examples of the root dataset by class, int64 of shape ``[num_classes]``.
-        num_test: Number of test examples.
+        examples: How many examples there are for what, for people.
+        clients: How many clients there are and how the training examples were dealt out to them, for people.
         root: How the root dataset was drawn, for people.
         partition: How the training examples were dealt out, for people.
         attack: The attack's label.
-        seed: The run's seed.
+        seed: The run's seed, and that of the data where it is another.
         trigger: Examples of the backdoor's trigger; None where there is no trigger.
     """
 
@@ -67,11 +68,12 @@ class DataOverview:
     malicious: Tensor
     who: str
     root_counts: Tensor
-    num_test: int
+    examples: str
+    clients: str
     root: str
     partition: str
     attack: str
-    seed: int
+    seed: str
     trigger: TriggerExamples | None
 
     @property
@@ -106,15 +108,16 @@ def overview_of(data: FederatedDataModule, attack: Attack | None) -> DataOvervie
     return DataOverview(
         title=data.display_name,
         class_names=tuple(data.class_names),
-        counts=class_counts(federation.clients.labels, federation.num_examples, data.num_classes),
+        counts=class_counts(data.clients.labels, data.clients.sizes, data.num_classes),
         malicious=federation.malicious_throughout,
         who=federation.describe_malicious(),
         root_counts=data.root.labels.cpu().bincount(minlength=data.num_classes),
-        num_test=len(data.test),
+        examples=data.describe_examples(),
+        clients=data.describe_clients(),
         root=data.describe_root(),
         partition=data.describe_partition(),
         attack=attack.label if attack else "NoAttack",
-        seed=data.seed,
+        seed=str(data.run_seed) + ("" if data.seed == data.run_seed else f"; of the data: {data.seed}"),
         trigger=_trigger_examples(data, attack),
     )
 

@@ -40,12 +40,11 @@ def print_overview(overview: DataOverview, console: Console | None = None) -> No
 def describe(overview: DataOverview) -> dict[str, str]:
     """Describes data, partition, root dataset and attack as lines of a table."""
     return {
-        "data": f"{overview.title}: {int(overview.counts.sum()):,} training examples, {overview.num_test:,} test"
-        f" examples, {overview.num_classes} classes",
-        "clients": f"{overview.num_clients:,}; partition: {overview.partition}",
+        "data": f"{overview.title}: {overview.examples}",
+        "clients": overview.clients,
         "root dataset": f"{int(overview.root_counts.sum()):,} examples, {overview.root}",
         "attack": f"{overview.attack}: {overview.who}",
-        "seed": str(overview.seed),
+        "seed": overview.seed,
     }
 
 

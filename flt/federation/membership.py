@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from flt.data.backdoor import Backdoor
 from flt.data.datamodule import FederatedDataModule
@@ -11,7 +12,7 @@ from flt.federation.attack import Attack
 from flt.federation.memory import NOTHING, Memory
 from flt.federation.returned import check_backdoor
 from flt.federation.round import Federation
-from flt.federation.schedule import deal_out
+from flt.federation.schedule import deal_out, shares
 from flt.functional.layout import Piece
 
 
@@ -36,7 +37,7 @@ def form_federation(
 
     Raises:
         InputError: If there are fewer clients than ``clients_per_round``, no more than ``num_byzantine``, or no benign
-            ones.
+            ones; or if clients were added, and malicious ones are to be drawn anew.
     """
     num_clients = data.num_clients
     if attack is not None and not hasattr(attack, "fraction"):
@@ -51,32 +52,54 @@ def form_federation(
             f"model.num_byzantine={num_byzantine} must be 0 or more and less than the {num_clients} clients"
         )
     members = attack.members if attack else ()
-    chosen = [round(member.fraction * num_clients) for member in members]
+    added = data.num_added_clients
+    fractions = [member.fraction for member in members]
+    chosen = shares(added, fractions) if added else [round(fraction * num_clients) for fraction in fractions]
     if sum(chosen) >= num_clients and attack:
         raise InputError(f"attack.fraction={attack.fraction} leaves none of {num_clients} clients benign")
+    if added and any(member.schedule.redraw for member in members):
+        raise InputError(
+            f"attack.redraw=True draws malicious clients among all, but data.num_added_clients={added} says who they"
+            " are: leave one of them out"
+        )
     groups = deal_out(
         [size if member.active else 0 for size, member in zip(chosen, members, strict=True)],
         [member.schedule for member in members],
         num_clients,
-        seed=data.seed,
+        seed=data.run_seed,
+        order=torch.arange(num_clients - added, num_clients) if added else None,
     )
     malicious = torch.zeros(num_clients, dtype=torch.bool)
     for group in groups:
         malicious = malicious | group.candidates
+    # Rules assume those that there are; of an attack that nobody makes, those of its fraction, as in version 0.1.
+    assumed = int(malicious.sum()) if added else sum(chosen)
     return Federation(
         clients=data.clients,
-        num_examples=data.clients.sizes.cpu(),
+        num_examples=_known_sizes(data),
         malicious=malicious,
-        num_byzantine=sum(chosen) if num_byzantine is None else num_byzantine,
+        num_byzantine=assumed if num_byzantine is None else num_byzantine,
         clients_per_round=clients_per_round or num_clients,
         num_classes=data.num_classes,
-        seed=data.seed,
+        seed=data.run_seed,
         backdoor=own_backdoor(data),
         root_size=len(data.root),
         layout=layout,
         groups=groups,
         server_lr=server_lr,
+        num_added=added,
     )
+
+
+def _known_sizes(data: FederatedDataModule) -> Tensor:
+    """Examples of each client as the server knows them: added ones without data say that they have as many as others.
+
+    Else `FedAvg` and the like, which weigh clients by their examples, would give these malicious clients no weight.
+    """
+    sizes, added = data.clients.sizes.cpu(), data.num_added_clients
+    if added and data.added_data == "none":
+        sizes[-added:] = data.mean_size
+    return sizes
 
 
 def own_backdoor(data: FederatedDataModule) -> Backdoor:

@@ -16,7 +16,7 @@ from flt.federation.server import Server
 from flt.functional.layout import Piece
 from flt.functional.rows import Rows, as_shares
 from flt.functional.weighted_sum import WeightedSum
-from flt.random import generator
+from flt.random import generator, sample_clients
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Federation:
 
     Attributes:
         clients: Local data of all clients, on which malicious ones train when they attack.
-        num_examples: Examples each client was given, before any attack added to them, shape ``[num_clients]``.
+        num_examples: Examples each client was given, before any attack added to them, shape ``[num_clients]``; of an
+            added client that was given none, as many as the others have on average.
         malicious: Which clients may ever attack, boolean, shape ``[num_clients]``.
         num_byzantine: Malicious clients that rules assume (f) unless told otherwise; not always as many as there are.
         clients_per_round: Clients that take part in a round (tau).
@@ -41,6 +42,8 @@ class Federation:
         honest: Local data as they were before an attack changed them, on which malicious clients train when they do not
             attack; None where ``clients`` are as they were.
         server_lr: Factor of the aggregate in the global model's step; 1 under a server optimizer, which has its own.
+        num_added: Malicious clients that were added to those among whom the data were dealt out: the last ones. They
+            take part in rounds in which they attack.
     """
 
     clients: ClientData
@@ -57,6 +60,7 @@ class Federation:
     groups: tuple[Group, ...] = ()
     honest: ClientData | None = field(default=None, repr=False)
     server_lr: float = 1.0
+    num_added: int = 0
 
     @property
     def num_clients(self) -> int:
@@ -75,11 +79,25 @@ class Federation:
         drawn = [group.candidates for group in self.groups if group.schedule.redraw]
         return self.malicious & ~torch.stack(drawn).any(dim=0) if drawn else self.malicious
 
+    @property
+    def benign_throughout(self) -> Tensor:
+        """Which clients are there and not malicious for the whole run, shape ``[num_clients]``."""
+        is_added = torch.arange(self.num_clients) >= self.num_clients - self.num_added
+        return ~self.malicious_throughout & ~is_added
+
     def attackers(self, number: int) -> Tensor:
         """Who attacks in a round, counted from 0: boolean, shape ``[num_clients]``."""
         if all(group.schedule.is_constant for group in self.groups):
             return self.malicious
         return torch.stack([group.attackers(number) for group in self.groups]).any(dim=0)
+
+    def participants(self, number: int) -> Tensor:
+        """Who takes part in a round, ascending: drawn among all clients but added ones that do not attack in it."""
+        if not self.num_added:
+            return sample_clients(self.num_clients, self.clients_per_round, seed=self.seed, round_number=number)
+        present = (self.attackers(number) | self.benign_throughout).nonzero().flatten()
+        size = min(self.clients_per_round, len(present))
+        return present[sample_clients(len(present), size, seed=self.seed, round_number=number)]
 
     @property
     def local_data(self) -> tuple[ClientData, ...]:

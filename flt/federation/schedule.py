@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -122,7 +123,14 @@ class Group:
         return mask
 
 
-def deal_out(sizes: Sequence[int], schedules: Sequence[Schedule], num_clients: int, *, seed: int) -> tuple[Group, ...]:
+def deal_out(
+    sizes: Sequence[int],
+    schedules: Sequence[Schedule],
+    num_clients: int,
+    *,
+    seed: int,
+    order: Tensor | None = None,
+) -> tuple[Group, ...]:
     """Groups of malicious clients of which no client is in two at a time.
 
     Groups that stay the same are dealt out first, in a random order; the others are drawn among the rest, each round.
@@ -132,13 +140,14 @@ def deal_out(sizes: Sequence[int], schedules: Sequence[Schedule], num_clients: i
         schedules: The schedule of each.
         num_clients: Clients in all.
         seed: The run's seed.
+        order: Which clients are dealt out, in this order; None for all of them, in a random one.
 
     Example:
         >>> fixed, drawn = deal_out([1, 2], [Schedule(), Schedule(redraw=True)], 4, seed=0)
         >>> [(fixed.attackers(number).long() + 2 * drawn.attackers(number)).tolist() for number in range(3)]
         [[2, 2, 0, 1], [2, 0, 2, 1], [2, 2, 0, 1]]
     """
-    order = _order(num_clients, seed, 0)
+    order = _order(num_clients, seed, 0) if order is None else order
     starts = {False: 0, True: 0}
     free = torch.ones(num_clients, dtype=torch.bool)
     free[order[: sum(size for size, schedule in zip(sizes, schedules, strict=True) if not schedule.redraw)]] = False
@@ -153,6 +162,18 @@ def deal_out(sizes: Sequence[int], schedules: Sequence[Schedule], num_clients: i
         own[order[first : first + size]] = True
         groups.append(Group(own, size, schedule, seed))
     return tuple(groups)
+
+
+def shares(total: int, weights: Sequence[float]) -> list[int]:
+    """A whole number shared out in proportion to weights, without a remainder; all zero where the weights are.
+
+    Example:
+        >>> shares(5, [0.1, 0.1]), shares(4, [0.2]), shares(4, [0.0])
+        ([2, 3], [4], [0])
+    """
+    sums = [sum(weights[:end]) for end in range(len(weights) + 1)]
+    edges = [round(total * part / sums[-1]) if sums[-1] else 0 for part in sums]
+    return [end - start for start, end in pairwise(edges)]
 
 
 def _order(num_clients: int, seed: int, number: int) -> Tensor:

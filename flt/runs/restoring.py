@@ -84,6 +84,9 @@ _APART = "its root dataset must stay apart from the clients' data"
 REMEDIES = {
     "data": "give the data it was trained on",
     "seed": "pass it as --seed_everything",
+    "data.seed": "pass it as --data.seed",
+    "validation_fraction": "its validation set must stay apart from the clients' data",
+    "long_tail": "give the data it was trained on",
     "root_size": _APART,
     "bias_probability": _APART,
     "biased_class": _APART,
@@ -102,7 +105,7 @@ def check_settings_kept(saved: dict[str, Any], own: dict[str, Any], *, training:
         training: Whether training goes on; an evaluation only minds data, seed and normalisation.
     """
     changed = list(differences(saved, own))
-    minded = REMEDIES if training else ("data", "seed", "normalize")
+    minded = REMEDIES if training else ("data", "seed", "data.seed", "normalize")
     refused = [each for each in changed if each.setting in minded]
     if refused:
         remedies = "; ".join(dict.fromkeys(REMEDIES[each.setting] for each in refused))

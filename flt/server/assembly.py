@@ -13,6 +13,7 @@ from flt.federation.membership import form_federation
 from flt.federation.plugins import call_hook, only_of
 from flt.federation.returned import described
 from flt.functional.layout import layout_of
+from flt.server.added_clients import check_added, with_benign_mean
 from flt.server.checks import check_effects, check_malicious
 from flt.server.cohort import Cohort
 from flt.server.draws import RoundDraws
@@ -69,6 +70,8 @@ def assemble(
         layout=layout,
         server_lr=server_lr,
     )
+    check_added(data, federation, attack)
+    callbacks = with_benign_mean(callbacks, data)
     federation = call_hook(callbacks, "on_federation", federation)
     if not isinstance(federation, Federation):
         raise InputError(

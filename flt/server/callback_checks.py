@@ -30,11 +30,22 @@ def check_callbacks(callbacks: Iterable[Callback]) -> None:
                 raise InputError(f"trainer.callbacks holds {name}, which cannot work in rounds: leave it out; {remedy}")
 
 
-def check_monitors(callbacks: Iterable[Callback], *, has_backdoor: bool) -> None:
-    """Raises an `InputError` for a callback that waits for the attack success rate of an attack that has none."""
+def check_monitors(callbacks: Iterable[Callback], *, has_backdoor: bool, has_validation: bool) -> None:
+    """Raises an `InputError` for a callback that waits for a rate that is not measured.
+
+    Args:
+        callbacks: The callbacks.
+        has_backdoor: Whether attack success rates are measured.
+        has_validation: Whether there is a validation set.
+    """
     for callback in callbacks:
         monitor = callback.monitor if isinstance(callback, EarlyStopping | ModelCheckpoint) else None
-        if monitor == "attack_success_rate" and not has_backdoor:
+        if str(monitor).startswith("validation_") and not has_validation:
+            raise InputError(
+                f"trainer.callbacks: {type(callback).__name__} monitors {monitor}, which is measured on a validation"
+                " set: set data.validation_fraction, such as 0.2"
+            )
+        if monitor in ("attack_success_rate", "validation_attack_success_rate") and not has_backdoor:
             raise InputError(
                 f"trainer.callbacks: {type(callback).__name__} monitors {monitor}, which is measured only under an"
                 " attack with a backdoor, such as ScalingAttack: monitor testing_error_rate"

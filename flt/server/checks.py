@@ -21,11 +21,12 @@ def check_trainer(trainer: Trainer, data: FederatedDataModule) -> None:
     """Raises an `InputError` for a trainer whose precision, processes or seed do not go with rounds on these data."""
     check_precision(trainer.precision)
     check_strategy(trainer.strategy)
-    if len(data.test) < trainer.world_size:
-        raise InputError(f"{trainer.world_size} processes share {len(data.test)} test examples: take fewer")
-    if data.seed != run_seed():
+    for name, examples in (("test", data.test), ("validation", data.validation)):
+        if examples is not None and len(examples) < trainer.world_size:
+            raise InputError(f"{trainer.world_size} processes share {len(examples)} {name} examples: take fewer")
+    if data.run_seed != run_seed():
         raise InputError(
-            f"the data were set up with seed {data.seed}, the run's is {run_seed()}: make a new data module"
+            f"the data were set up with seed {data.run_seed}, the run's is {run_seed()}: make a new data module"
         )
 
 
@@ -93,6 +94,8 @@ def check_effects(
     """
     if data.bias_probability is None and data.biased_class != 1:
         rank_zero_warn(f"data.biased_class={data.biased_class} has no effect without data.bias_probability")
+    if data.long_tail == 1 and not data.long_tail_test:
+        rank_zero_warn("data.long_tail_test=False has no effect without data.long_tail")
     if data.stand_in == "always" and data.data_dir is not None:
         rank_zero_warn(f"data.data_dir={data.data_dir} has no effect with data.stand_in=always")
     if needs_update:

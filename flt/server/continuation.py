@@ -30,6 +30,9 @@ def settings_of_data(data: FederatedDataModule, *, seed: int) -> dict[str, Any]:
     return {
         "data": data.display_name,
         "seed": seed,
+        "data.seed": data.seed,
+        "validation_fraction": data.validation_fraction,
+        "long_tail": data.describe_long_tail(),
         "root_size": data.root_size,
         "bias_probability": data.bias_probability,
         "biased_class": data.biased_class,
@@ -49,6 +52,8 @@ def settings_of_rounds(
         "batch_size": data.batch_size,
         "clients_per_round": federation.clients_per_round,
         "num_clients": data.num_clients,
+        "num_added_clients": data.num_added_clients,
+        "added_data": data.added_data,
         "partition": data.describe_partition(),
         "inputs": data.inputs.describe(),
     }

@@ -12,7 +12,7 @@ from flt.clients.draws import EpochRows, PairedRowDraws, RowDraws, passes, widen
 from flt.data.datamodule import FederatedDataModule
 from flt.data.examples import ClientData
 from flt.federation import Federation
-from flt.random import generator, sample_clients
+from flt.random import generator
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class RoundDraws:
 
     def __call__(self, number: int) -> DrawnRound:
         """Draws the round of this number."""
-        federation, seed = self.federation, self.federation.seed
-        ids = sample_clients(federation.num_clients, federation.clients_per_round, seed=seed, round_number=number)
+        federation = self.federation
+        ids = federation.participants(number)
         held = [(data, mask[ids]) for data, mask in federation.trained_on(number)]
         held = [(data, mask) for data, mask in held if mask.any()]
         source = None if len(held) == 1 else torch.stack([mask for _, mask in held]).long().argmax(dim=0)

@@ -262,6 +262,17 @@ har --data.bias_probability -0.1 => bias_probability=-0.1 | 0 to 1
 har --data.bias_probability 1 --data.root_size 5000 => bias_probability=1.0 | root_size=5000 | class 1
 har --data.biased_class 6 => biased_class=6 | 0 to 5
 har --data.batch_size 0 => batch_size=0 | 1
+har --data.validation_fraction 1 => data.validation_fraction=1.0 | less than 1
+har --data.validation_fraction 0.001 => data.validation_fraction=0.001 of 7623 training examples is none
+har --data.validation_fraction 0.999 => data.validation_fraction=0.999 leaves client 0 none
+har --data.validation_fraction 0.98 --data.root_size 200 => root_size=200 | at most
+har --data.long_tail 0 => data.long_tail=0.0 | above 0
+har --data.long_tail 0.2 => data.long_tail=0.2 leaves none of the | test examples of class 5 | larger
+har --data.num_added_clients -1 => data.num_added_clients=-1 | 0 or more
+har --data.num_added_clients 8000 => num_added_clients=8000 exceeds the 7723
+har --data.num_added_clients 4 --attack TrimAttack --attack.redraw true => attack.redraw=True | num_added_clients=4
+har --data.num_added_clients 4 --attack TrimAttack --attack.knowledge partial => knowledge=partial | added_data=copies
+har --data.num_added_clients 4 --attack LabelFlipping => num_added_clients=4 | LabelFlipping trains | added_data=copies
 har --data.stand_in never => cannot be reached | UCI HAR Dataset.zip | data_dir | --data.stand_in=if_unreachable
 har --data.root_path nope => root_path='nope' | no such folder or file
 har --data.root_path runs => data.root_path='runs' | [561] | .npz
@@ -292,6 +303,9 @@ longer --ckpt_path list.ckpt => --ckpt_path | list.ckpt
 longer --ckpt_path other_program.ckpt => another model | give the model.network
 longer --ckpt_path own.ckpt --model.network mistaken_code.Wide => another model | network.layers.1.bias
 longer --ckpt_path own.ckpt --seed_everything 1 => seed | 0 | 1
+longer --ckpt_path own.ckpt --data.seed 5 => data.seed: 0 (checkpoint), 5 | --data.seed
+longer --ckpt_path own.ckpt --data.validation_fraction 0.1 => validation_fraction: 0.0 | apart
+longer --ckpt_path own.ckpt --data.long_tail 0.5 => long_tail
 har --ckpt_path own.ckpt => trainer.max_steps | 2
 validate => flt validate | --ckpt_path
 test --ckpt_path other_data.ckpt => data | HAR (stand-in) | MNIST
@@ -322,6 +336,7 @@ flt dashboard => entity | flt dashboard --help
 har --trainer.callbacks+ Krum => trainer.callbacks | Krum | FLTrust
 har --trainer.callbacks LearningRateFinder => holds LearningRateFinder | model.client_lr
 har --trainer.callbacks EarlyStopping --trainer.callbacks.monitor attack_success_rate => monitors attack_success_rate
+har --trainer.callbacks EarlyStopping --trainer.callbacks.monitor validation_error_rate => data.validation_fraction
 har --trainer.callbacks+ ModelCheckpoint --trainer.callbacks+ ModelCheckpoint => more than one stateful callback
 har --trainer.logger CSVLogger --trainer.logger.save_dir r --trainer.logger.flush_logs_every_n_steps 0 => =0 | 1 or more
 har --trainer.logger.save_dir memory://runs => trainer.logger.save_dir=memory://runs | folder of this machine

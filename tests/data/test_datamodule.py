@@ -7,6 +7,7 @@ from lightning.pytorch import LightningModule, Trainer, seed_everything
 from torch import Tensor
 
 from flt.data import Examples, FeatureTrigger, FederatedDataModule, GroupPartition, RawData
+from flt.data.inputs import InputPipeline
 from flt.errors import InputError
 
 
@@ -100,6 +101,58 @@ def test_the_runs_seed_decides_the_partition(monkeypatch):
         seed_everything(seed, verbose=False)
         sizes.append(ready(num_clients=30).clients.sizes.tolist())
     assert sizes[0] == sizes[1] != sizes[2]
+
+
+def numbers_of(examples) -> set[float]:
+    return set(examples.features[:, 0].tolist())
+
+
+def test_the_seed_of_the_data_decides_split_root_and_partition(monkeypatch):
+    monkeypatch.setattr(Numbers, "has_owners", False)
+    held = {}
+    for run, seed in ((0, 5), (1, 5), (0, 6)):
+        seed_everything(run, verbose=False)
+        data = ready(num_clients=30, seed=seed, validation_fraction=0.25, num_added_clients=2, added_data="copies")
+        assert (data.seed, data.run_seed) == (seed, run)
+        assert data.root.features[0, 1] == seed  # which `load` was given
+        held[run, seed] = [data.clients.features, data.clients.offsets, data.root.features, data.validation.features]
+    assert all(map(torch.equal, held[0, 5], held[1, 5]))
+    assert not any(map(torch.equal, held[0, 5], held[0, 6]))
+
+
+@pytest.mark.parametrize("has_owners", [True, False])
+def test_the_validation_set_is_apart_from_all_others(monkeypatch, has_owners: bool):
+    monkeypatch.setattr(Numbers, "has_owners", has_owners)
+    data = ready(num_clients=4, validation_fraction=0.2, inputs=InputPipeline(normalize=True))
+    parts = [numbers_of(part) for part in (data.clients, data.root, data.validation)]
+    assert [len(part) for part in parts] == [84, 12, 24]
+    assert set.union(*parts) == set(range(120))
+    if has_owners:
+        assert (data.validation.features[:, 0] % 4).long().bincount().tolist() == [6, 6, 6, 6]
+    trained_on = torch.tensor([*(parts[0] | parts[1])])
+    assert float(data.normalization.mean[0]) == pytest.approx(float(trained_on.mean()))
+    assert [len(batches.examples) for batches in data.val_dataloader()] == [10, 24]
+    assert len(data.test_dataloader().examples) == 10
+
+
+@pytest.mark.parametrize(("of_test", "test_sizes"), [(True, [4, 1, 1]), (False, [4, 3, 3])])
+def test_a_long_tail_keeps_a_power_of_the_factor(of_test: bool, test_sizes: list[int]):
+    data = ready(long_tail=0.6, long_tail_test=of_test)
+    labels = torch.cat([data.clients.labels, data.root.labels])
+    assert labels.bincount().tolist() == [40, 24, 14]
+    assert data.test.labels.bincount().tolist() == test_sizes
+    for client in range(4):  # whose owners are thinned with them
+        assert set((data.clients.of(client).features[:, 0] % 4).tolist()) == {client}
+
+
+def test_added_clients_hold_copies_from_all_or_nothing():
+    data = ready(num_added_clients=6, added_data="copies")
+    assert (data.num_clients, data.num_training, data.mean_size) == (10, 108, 27)
+    assert data.clients.sizes[4:].tolist() == [27] * 6
+    copied = [numbers_of(data.clients.of(client)) for client in range(4, 10)]
+    assert set.union(*copied[:4]) == numbers_of(Examples(data.clients.features[:108], data.clients.labels[:108]))
+    assert torch.equal(data.clients.features[:, 0], data.clients.indices.float())
+    assert ready(num_added_clients=2).clients.sizes[4:].tolist() == [0, 0]
 
 
 def test_stand_ins_are_announced_loudly_and_once(monkeypatch):

@@ -39,11 +39,12 @@ def overview(
         malicious=mask,
         who=f"{len(malicious)} of {num_clients} clients malicious",
         root_counts=torch.randint(9, (num_classes,), generator=draw),
-        num_test=10,
+        examples="10 test examples",
+        clients=f"{num_clients}; partition: natural",
         root=root,
         partition="natural",
         attack="TrimAttack" if malicious else "NoAttack",
-        seed=0,
+        seed="0",
         trigger=trigger,
     )
 

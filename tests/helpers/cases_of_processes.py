@@ -33,6 +33,7 @@ from callbacks import (
     Neurotoxin,
     ProjectedBackdoor,
     ScalingAttack,
+    SignFlip,
     TrimAttack,
 )
 from flt.data.inputs import InputPipeline
@@ -88,6 +89,10 @@ CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "diversefl": lambda: ([DiverseFL(0.3), LabelFlipping()], {"clients_per_round": 7}),
     "schedule": lambda: ([FedAvg(), ScalingAttack(0.4, ramp=3, redraw=True)], {"clients_per_round": 9}),
     "groups": lambda: ([FLTrust(), AttackGroups([ScalingAttack(0.2), TrimAttack(0.1, every=2)])], {}),
+    "added": lambda: (
+        [Median(), SignFlip(scale=3.0)],
+        {"data": TinyData(num_added_clients=3, validation_fraction=0.3), "clients_per_round": 9},
+    ),
     "images, lfr": lambda: ([LFR(), LabelFlipping()], images()),
     "projected": lambda: ([FedAvg(), ProjectedBackdoor(epochs=2)], {"clients_per_round": 7}),
     "images, neurotoxin": lambda: ([FLTrust(), Neurotoxin()], images()),

@@ -3,6 +3,7 @@
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
@@ -40,12 +41,14 @@ class TinyData(FederatedDataModule):
         bias_probability: float | None = None,
         batch_size: int = 8,
         eval_batch_size: int = 16,
+        **settings: Any,
     ) -> None:
         super().__init__(
             root_size=root_size,
             bias_probability=bias_probability,
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,
+            **settings,
         )
         self.sizes = sizes
         self.synthetic = synthetic

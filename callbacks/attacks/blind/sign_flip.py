@@ -37,6 +37,11 @@ class SignFlip(Attack):
         self.variant: Variant = variant
         self.scale = scale
 
+    def overrides(self, name: str) -> bool:
+        """Whether it has a hook of its own; "ascent" alone trains in its own way."""
+        is_idle = type(self).train is SignFlip.train and self.variant != "ascent"
+        return super().overrides(name) and not (name == "train" and is_idle)
+
     def train(self, local: LocalWork) -> LocalUpdates | None:
         """Climbs the loss, for the variant that does."""
         return local.sgd(local.batches, lr=-local.client_lr) if self.variant == "ascent" else None

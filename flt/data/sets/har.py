@@ -1,6 +1,7 @@
 """Human activity recognition from smartphone sensors (UCI HAR), whose clients are its users."""
 
-import torch
+from typing import Any
+
 from torch import Tensor
 
 from flt.data.datamodule import FederatedDataModule
@@ -8,6 +9,7 @@ from flt.data.examples import Examples, RawData
 from flt.data.inputs import Normalization
 from flt.data.readers.har import NUM_CLASSES, read_har
 from flt.data.readers.har_archive import ARCHIVE
+from flt.data.splits import split_by_owner
 from flt.data.stand_ins.har import synthetic_har
 from flt.data.stand_ins.policy import StandInPolicy, real_or_stand_in
 from flt.data.triggers import HAR_TRIGGER, Trigger
@@ -34,6 +36,7 @@ class HAR(FederatedDataModule):
         batch_size: Examples per client and local step.
         eval_batch_size: Examples per batch of an evaluation.
         root_path: The server's own data to draw the root dataset from, an .npz file with standardised x, and y.
+        settings: The other arguments of `FederatedDataModule` but those that deal out examples or augment images.
 
     Raises:
         InputError: If an argument is out of range.
@@ -58,8 +61,13 @@ class HAR(FederatedDataModule):
         batch_size: int = 32,
         eval_batch_size: int = 1024,
         root_path: str | None = None,
+        **settings: Any,
     ) -> None:
+        # The first three are named here, so that the command line does not offer what would have no effect.
         super().__init__(
+            num_clients=1,
+            partition=None,
+            inputs=None,
             data_dir=data_dir,
             stand_in=stand_in,
             root_size=root_size,
@@ -68,6 +76,7 @@ class HAR(FederatedDataModule):
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,
             root_path=root_path,
+            **settings,
         )
 
     def load(self, seed: int) -> RawData:
@@ -86,29 +95,6 @@ class HAR(FederatedDataModule):
         features = standardised(examples.features, is_train)
         examples = Examples(features, examples.labels)
         return RawData(examples[is_train], users[is_train], examples[~is_train], is_stand_in)
-
-
-def split_by_owner(owners: Tensor, fraction: float, *, generator: torch.Generator) -> Tensor:
-    """Marks ``round(fraction * n)`` of each owner's ``n`` examples at random: boolean mask of shape ``[num_examples]``.
-
-    Args:
-        owners: The owner of each example, int64 of shape ``[num_examples]``.
-        fraction: Share of each owner's examples to mark, from 0 to 1.
-        generator: Source of the draws.
-
-    Example:
-        >>> owners = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
-        >>> mask = split_by_owner(owners, 0.75, generator=torch.Generator().manual_seed(0))
-        >>> owners[mask].tolist()
-        [0, 0, 0, 1, 1, 1]
-    """
-    shuffled = torch.randperm(len(owners), generator=generator)
-    order = shuffled[owners[shuffled].argsort(stable=True)]
-    sizes = owners.bincount()
-    rank_in_owner = torch.arange(len(owners)) - (sizes.cumsum(0) - sizes)[owners[order]]
-    mask = torch.empty(len(owners), dtype=torch.bool)
-    mask[order] = rank_in_owner < (fraction * sizes).round()[owners[order]]
-    return mask
 
 
 def standardised(features: Tensor, is_train: Tensor) -> Tensor:

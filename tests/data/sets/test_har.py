@@ -6,7 +6,7 @@ import torch
 from loaders import Site
 
 from flt.data import HAR, RawData
-from flt.data.sets.har import split_by_owner
+from flt.data.splits import split_by_owner
 from flt.data.stand_ins.har import HAR_USER_SIZES
 from flt.errors import InputError
 

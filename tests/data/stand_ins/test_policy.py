@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from flt.data.fetching.download import Unreachable
-from flt.data.sets.har import split_by_owner, standardised
+from flt.data.sets.har import standardised
+from flt.data.splits import split_by_owner
 from flt.data.stand_ins.clusters import paired_classes
 from flt.data.stand_ins.har import synthetic_har
 from flt.data.stand_ins.policy import real_or_stand_in
