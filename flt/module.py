@@ -31,13 +31,13 @@ from flt.runs.row_metrics import RowMetrics
 from flt.runs.unsaved import own_tensors
 from flt.runs.writing import write_safely
 from flt.server.assembly import assemble
-from flt.server.callback_checks import check_callbacks, check_monitors
-from flt.server.checks import check_milestones, check_schedule, check_server_optimizer, check_trainer
+from flt.server.checks.callbacks import check_callbacks, check_monitors
+from flt.server.checks.memory import check_kept, check_memory
+from flt.server.checks.network import check_network
+from flt.server.checks.settings import check_milestones, check_schedule, check_server_optimizer, check_trainer
+from flt.server.checks.tokens import check_token_ids
 from flt.server.continuation import OF_MODEL, keep, memory_in, settings_of_data, settings_of_rounds, take_up
-from flt.server.memory_check import check_kept, check_memory
-from flt.server.network_checks import check_network
 from flt.server.processes import Processes
-from flt.server.token_checks import check_token_ids
 
 RATES = (
     ("testing_error_rate", "attack_success_rate"),

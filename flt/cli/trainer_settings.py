@@ -7,7 +7,7 @@ import torch
 from jsonargparse import Namespace
 
 from flt.errors import InputError
-from flt.server.checks import check_precision
+from flt.server.checks.settings import check_precision
 
 ROUNDS, CLIP = "trainer.max_steps is the number of rounds", "clip updates, as the rule NormBoundedMean does"
 TRAINER_REMEDIES = {

@@ -13,11 +13,12 @@ from flt.federation.membership import form_federation
 from flt.federation.plugins import call_hook, only_of
 from flt.federation.returned import described
 from flt.functional.layout import layout_of
-from flt.server.added_clients import check_added, with_benign_mean
-from flt.server.checks import check_effects, check_malicious
+from flt.server.benign_mean import with_benign_mean
+from flt.server.checks.added import check_added
+from flt.server.checks.network import check_trainable
+from flt.server.checks.settings import check_effects, check_malicious
 from flt.server.cohort import Cohort
 from flt.server.draws import RoundDraws
-from flt.server.network_checks import check_trainable
 from flt.server.processes import Processes
 from flt.server.reception import Reception
 from flt.server.root_data import RootData

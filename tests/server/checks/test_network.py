@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from flt.clients.random_state import random_state
 from flt.errors import InputError, PluginError
-from flt.server.network_checks import check_network, check_trainable
+from flt.server.checks.network import check_network, check_trainable
 
 HERE = re.escape(f"({__file__}, line ")
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from callbacks import FLTrust, ScalingAttack
 from flt.data import Arrays, FeatureTrigger
 from flt.errors import InputError
-from flt.server.token_checks import check_token_ids
+from flt.server.checks.tokens import check_token_ids
 
 
 class Bag(nn.Module):

@@ -6,7 +6,7 @@ from torch import nn
 from callbacks import AdaptiveAttack, Bucketing, FedAvg, FLTrust, Krum, NoAttack, ScalingAttack, TrimAttack, TrimmedMean
 from flt.errors import InputError
 from flt.runs.restoring import check_settings_kept, check_state
-from flt.server.checks import check_milestones, check_precision
+from flt.server.checks.settings import check_milestones, check_precision
 
 
 def test_precisions():
