@@ -14,6 +14,7 @@ from flt.data import FederatedDataModule
 from flt.data import inputs as input_pipelines
 from flt.federation import Aggregation, Attack
 from flt.grid import Grid, Local, Ray, Slurm
+from flt.grid.plan.findings import Breaks, Compare, Select
 from flt.grid.plan.grid import Reference
 from flt.grid.plan.outline import Figure
 from flt.module import FederatedModule
@@ -93,7 +94,8 @@ def main() -> None:
     print("`--out` is the folder of the results, `--jobs` the number of runs at a time, `--launcher` one of `local`,")
     print("`ray` and `slurm`.\n")
     table("", Grid)
-    for key, kind in (("reference", Reference), ("figure", Figure), ("local", Local), ("ray", Ray), ("slurm", Slurm)):
+    parts = {"reference": Reference, "figure": Figure, "select": Select, "compare": Compare, "breaks": Breaks}
+    for key, kind in {**parts, "local": Local, "ray": Ray, "slurm": Slurm}.items():
         section(kind, key)
 
 

@@ -19,7 +19,8 @@ from flt.grid.execution.run import run_grid
 from flt.grid.plan.axes import anchored
 from flt.grid.plan.grid import Grid
 from flt.grid.plan.outline import Figure
-from flt.grid.results.markdown import as_rich, explanation
+from flt.grid.results.explaining import explanation
+from flt.grid.results.markdown import as_rich
 from flt.grid.results.results import Results
 from flt.runs.summary import read_summary
 

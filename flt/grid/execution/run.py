@@ -47,7 +47,7 @@ def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: 
         _warn_of_own("figure.y", grid.outline.figure.y)
     _warn_of_own("measures", grid.outline.measures)
     labels = [axis.column for axis in grid.axes]
-    expected = published(grid.reference, labels)
+    expected = published(grid.reference, grid.shown, grid.outline.worst)
     folder = Path(out).expanduser().absolute()
     runs = _jobs_of(grid, folder / "cells")
     _check_earlier(runs)
@@ -152,10 +152,12 @@ def _settings(parser: FederatedArgumentParser, grid: Grid, cell: Cell) -> Namesp
 def _check_evaluations(settings: Namespace, grid: Grid, cell: Cell) -> None:
     """Raises an `InputError` if a run is not evaluated as often, or on the examples, as the measure takes."""
     measure, trainer = grid.outline.measure, settings.trainer
-    if measure == "best_on_validation" and not settings.get("data.init_args.validation_fraction"):
-        raise InputError(
-            f"{cell.describe()}: measure=best_on_validation needs validation examples: set data.validation_fraction"
-        )
+    select = grid.outline.select
+    needs = {"measure=best_on_validation": measure == "best_on_validation"}
+    needs["select.on=validation"] = select is not None and select.on == "validation"
+    for setting, is_asked_for in needs.items():
+        if is_asked_for and not settings.get("data.init_args.validation_fraction"):
+            raise InputError(f"{cell.describe()}: {setting} needs validation examples: set data.validation_fraction")
     if isinstance(measure, dict):
         interval = trainer.val_check_interval
         each = interval if isinstance(interval, int) else trainer.max_steps  # Lightning's 1.0 is once a run

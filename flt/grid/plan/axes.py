@@ -1,6 +1,6 @@
 """The dimensions of a grid, as a configuration describes them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from jsonargparse.typing import Path_fr
 
 from flt.cli.configs import check_file, own_config, read_text
 from flt.errors import InputError
-from flt.grid.plan.naming import MEASURES, WORST, column_of, label_of
+from flt.grid.plan.naming import DIFFERENCE, MEASURES, POINT, SELECTED, WORST, column_of, label_of
 
 if TYPE_CHECKING:
     File = str | Path
@@ -20,7 +20,7 @@ else:
 Axes = File | dict[str, Any] | list[File | dict[str, Any]]
 """What a configuration may give for ``axes``."""
 
-RESERVED = ("config", "seed", "data_used", "rounds", "round", WORST, *MEASURES)
+RESERVED = ("config", "seed", "data_used", "rounds", "round", WORST, SELECTED, POINT, *DIFFERENCE, *MEASURES)
 """Names that are taken: of a level's file, and of columns of ``table.csv``."""
 
 ENDINGS = (".yaml", ".yml")
@@ -37,6 +37,22 @@ class Axis:
 
     column: str
     levels: dict[str, dict[str, Any]]
+
+
+def column_among(columns: Collection[str], name: str, axis: str) -> str:
+    """The column of the axis that a setting names.
+
+    Args:
+        columns: Those that there are.
+        name: The setting.
+        axis: What it says.
+
+    Raises:
+        InputError: If there is no such axis.
+    """
+    if column_of(axis) not in columns:
+        raise InputError(f"{name}={axis} is no axis of this grid: choose one of {', '.join(columns)}")
+    return column_of(axis)
 
 
 def axes_of(axes: Axes) -> list[Axis]:

@@ -8,8 +8,9 @@ from typing import Any
 import yaml
 
 from flt.errors import InputError, check_positive
-from flt.grid.plan.axes import Axes, File, axes_of, file_named, flat
-from flt.grid.plan.naming import column_of, label_of, slug
+from flt.grid.plan.axes import Axes, File, axes_of, column_among, file_named, flat
+from flt.grid.plan.findings import Breaks, Compare, Select
+from flt.grid.plan.naming import label_of, slug
 from flt.grid.plan.outline import Figure, Labels, Outline
 from flt.grid.plan.scale import ShownAs
 from flt.runs.measures import Measure, check_measure
@@ -82,6 +83,10 @@ class Grid:
             ``{mean_of_last: 5}``, the mean over the last 5 evaluations. All metrics are of the same evaluation.
         shown_as: How tables and figures write rates: as "error" rates, as "accuracy", or as "accuracy_percent". Rows of
             ``table.csv`` have error rates.
+        select: Chooses settings, such as learning rates, by validation error; null shows all that are tried.
+        compare: A paired test of the levels of an axis over the seeds; null is none.
+        breaks: Finds the smallest level, such as the fraction of malicious clients, at which a rule breaks; null is
+            none.
 
     Raises:
         InputError: If the axes do not make a grid.
@@ -104,6 +109,9 @@ class Grid:
         worst: str | None = None,
         measure: Measure = "last",
         shown_as: ShownAs = "error",
+        select: Select | None = None,
+        compare: Compare | None = None,
+        breaks: Breaks | None = None,
     ) -> None:
         self.base = [file_named("base", path) for path in (base if isinstance(base, list) else [base])]
         self.axes = axes_of(axes)
@@ -123,15 +131,20 @@ class Grid:
         for label in tolerance if isinstance(tolerance, dict) else []:
             if not any(label in labels for labels in levels.values()):
                 raise InputError(f"tolerance: {label} is no level of an axis of this grid")
-        rows = next(iter(levels)) if rows is None else self._column("rows", rows)
-        left = [column for column in levels if column != rows]
+        select = select and select.of(levels)
+        self.shown = [column for column in levels if select is None or column not in select.over]
+        rows = self.shown[0] if rows is None else self._column("rows", rows)
+        left = [column for column in self.shown if column != rows]
         columns = (left[0] if left else None) if columns is None else self._column("columns", columns)
         if columns == rows:
             raise InputError(f"columns={columns} is the axis of the rows as well: choose another")
         source = None if reference is None else "the paper's" if reference.file is None else "the reference's"
         worst = worst and self._column("worst", worst)
-        if worst not in (None, rows, columns):
-            raise InputError(f"worst={worst} has a table for each of its levels: make it the rows or the columns")
+        shown = {column: levels[column] for column in self.shown}
+        compare, breaks = compare and compare.of(shown, len(self.seeds)), breaks and breaks.of(shown)
+        for name, axis in {"worst": worst, "compare.axis": compare and compare.axis}.items():
+            if axis not in (None, rows, columns):
+                raise InputError(f"{name}={axis} has a table for each of its levels: make it the rows or the columns")
         self.outline = Outline(
             title,
             levels,
@@ -145,11 +158,16 @@ class Grid:
             worst,
             measure,
             shown_as,
+            select,
+            compare,
+            breaks,
         )
         if measures is not None and (not measures or len({*measures} - levels.keys()) < len(measures)):
             raise InputError(f"measures={measures}: name metrics, each once, that are no axes of the grid")
         self.exclude = [self._partial("exclude", entry) for entry in exclude or []]
         self.cells = self._make_cells()
+        if select is not None:
+            select.check_alike([cell.labels for cell in self.cells])
 
     def _make_cells(self) -> list[Cell]:
         cells = []
@@ -174,16 +192,14 @@ class Grid:
         return cells
 
     def _column(self, name: str, axis: str) -> str:
-        known = [own.column for own in self.axes]
-        if column_of(axis) not in known:
-            raise InputError(f"{name}={axis} is no axis of this grid: choose one of {', '.join(known)}")
-        return column_of(axis)
+        """The column of an axis that tables and figures show: none of those that settings are chosen over."""
+        return column_among(self.shown, name, axis)
 
     def _partial(self, name: str, entry: Mapping[str, Any]) -> dict[str, list[str]]:
         """Some axes with some of their labels."""
         partial = {}
         for axis, given in entry.items():
-            column = self._column(name, axis)
+            column = column_among(self.outline.axes, name, axis)
             labels = [label_of(value) for value in (given if isinstance(given, list) else [given])]
             for label in labels:
                 if label not in self.outline.axes[column]:

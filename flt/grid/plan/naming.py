@@ -9,6 +9,13 @@ MEASURES = {"testing_error_rate": "testing error rate", "attack_success_rate": "
 WORST = "worst"
 """The last column or row of a table that has the worst of an axis, and a column of ``table.csv``."""
 
+BREAKS_AT = "breaks at"
+"""The last column or row of a table that has where rules break."""
+
+SELECTED, POINT = "selected", "breaks_at"
+DIFFERENCE = ("difference", "difference_low", "difference_high", "p_value")
+"""Further columns of ``table.csv``: of `Select`, `Breaks` and `Compare`."""
+
 NAMES = {
     **MEASURES,
     "root_size": "examples in the root dataset",

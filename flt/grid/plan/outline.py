@@ -9,6 +9,7 @@ from typing import Any, Literal
 import yaml
 
 from flt.errors import InputError
+from flt.grid.plan.findings import Breaks, Compare, Select
 from flt.grid.plan.naming import MEASURES
 from flt.grid.plan.scale import Scale, ShownAs, scale_of
 from flt.runs.measures import Measure, described
@@ -18,6 +19,8 @@ Labels = dict[str, str]
 
 DEFAULT_TOLERANCE = 0.03
 LETTERS_PER_INCH = 11  # of a figure's title
+
+FINDINGS = {"select": Select, "compare": Compare, "breaks": Breaks}
 
 
 @dataclass
@@ -56,6 +59,9 @@ class Outline:
         worst: Axis of rows or columns whose worst level has a column or row of its own; None if there is none.
         measure: Which evaluation of a run the rows are of.
         shown_as: How rates are written; rows have error rates.
+        select: Which settings are shown of those that were tried; None is all, each in a cell of its own.
+        compare: The paired test that marks cells; None if there is none.
+        breaks: The bound at which a rule counts as broken; None if there is none.
     """
 
     title: str
@@ -70,6 +76,9 @@ class Outline:
     worst: str | None = None
     measure: Measure = "last"
     shown_as: ShownAs = "error"
+    select: Select | None = None
+    compare: Compare | None = None
+    breaks: Breaks | None = None
 
     @property
     def shown(self) -> list[str]:
@@ -136,7 +145,8 @@ class Outline:
         try:
             content: dict[str, Any] = yaml.safe_load(path.read_text())
             figure = content.pop("figure")
-            return cls(**content, figure=figure and Figure(**figure))
+            given = {name: kind(**content[name]) for name, kind in FINDINGS.items() if content.get(name)}
+            return cls(**{**content, **given}, figure=figure and Figure(**figure))
         except FileNotFoundError as error:
             raise InputError(f"{path}: there is no such file; flt table writes it") from error
         except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:

@@ -24,23 +24,26 @@ class Published(NamedTuple):
         columns: The grid's axes that the reference knows.
         values: The measures that are given, by the labels of those axes.
         is_papers: Whether they are the paper's, which tell nothing of a stand-in for its data.
+        is_of_worst: Whether they are of the worst along an axis, and of no single cell.
     """
 
     columns: list[str]
     values: dict[tuple[str, ...], dict[str, float]]
     is_papers: bool = False
+    is_of_worst: bool = False
 
     def of(self, labels: Labels) -> dict[str, float]:
         """What the reference gives for a cell; nothing, if it has no such cell."""
         return self.values.get(tuple(labels[column] for column in self.columns), {})
 
 
-def published(reference: Reference | None, columns: list[str]) -> Published:
+def published(reference: Reference | None, columns: list[str], worst: str | None = None) -> Published:
     """Reads a reference.
 
     Args:
         reference: Where from; None is nowhere.
-        columns: The axes of the grid.
+        columns: The axes of the grid's tables.
+        worst: The one whose worst level is shown; of a reference that has no such column, numbers are of the worst.
 
     Raises:
         InputError: If the file does not have what is asked for.
@@ -65,7 +68,7 @@ def published(reference: Reference | None, columns: list[str]) -> Published:
         if labels in values:
             raise InputError(f"reference: {name} has several rows for {', '.join(labels)}: narrow reference.where")
         values[labels] = _rates(name, row)
-    return Published(shared, values, reference.file is None)
+    return Published(shared, values, reference.file is None, worst is not None and worst not in shared)
 
 
 def _read(reference: Reference) -> tuple[str, list[dict[str, str]]]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from textwrap import fill
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from matplotlib import rc_context
@@ -19,6 +19,7 @@ from flt.grid.plan.naming import MEASURES, readable, slug, titled
 from flt.grid.plan.outline import Figure, Labels, Outline
 from flt.grid.plan.scale import Scale, ShownAs, scale_of
 from flt.grid.results.rows import Row
+from flt.grid.results.selection import choices_of, chosen
 from flt.runs.reading import metrics_of
 
 Style = Literal["-", "--", "-.", ":"]
@@ -26,6 +27,7 @@ STYLES: tuple[Style, ...] = get_args(Style)
 LONGEST = 38  # letters that have room beside an axis
 MOST_ACROSS = 3  # panels beside one another
 WIDTH = 3.9  # of a panel, in inches
+BOUND: dict[str, Any] = {"color": "grey", "linestyle": "--", "linewidth": 1.0}
 DENSE = 0.08  # of the axis: places closer than that have upright labels
 
 
@@ -47,12 +49,13 @@ Lines = dict[str, list[Point]]
 
 
 class Panel(NamedTuple):
-    """One system of axes: its title, its metric and how that is written, and its lines."""
+    """One system of axes: its title, its metric and how that is written, its lines, and where rules count as broken."""
 
     title: str
     y: str
     scale: Scale
     lines: Lines
+    bound: float | None = None
 
 
 class Legend(NamedTuple):
@@ -83,6 +86,7 @@ def draw_lines(outline: Outline, rows: Sequence[Row], figure: Figure) -> Canvas:
         InputError: If nothing is left to draw.
     """
     assert figure.x is not None
+    outline, rows = chosen(outline, rows)
     check_figure(outline, figure)
     lines, panels = _axes_of(outline, figure)
     places = _places(outline.axes[figure.x])
@@ -100,7 +104,8 @@ def draw_lines(outline: Outline, rows: Sequence[Row], figure: Figure) -> Canvas:
                 if points:
                     drawn[line or outline.scale_of(y).name] = points
             if drawn:
-                made.append(Panel(titled(panels, panel) if panels and panel else "", y, outline.scale_of(y), drawn))
+                title = titled(panels, panel) if panels and panel else ""
+                made.append(Panel(title, y, outline.scale_of(y), drawn, _bound(outline, figure.x, y)))
     canvas = _draw(
         outline.title, made, readable(figure.x), outline.source, legend=_legend(outline, lines), how=outline.subtitle
     )
@@ -152,19 +157,31 @@ def draw_curves(
     return _draw(title, made, "round", None, legend=legend)
 
 
-def curves_of(outline: Outline, folder: Path, figure: Figure) -> Canvas:
+def _bound(outline: Outline, x: str, y: str) -> float | None:
+    """Where rules count as broken, as it is drawn, in figures along the axis along which they break."""
+    breaks = outline.breaks
+    is_drawn = breaks is not None and breaks.than is None and (breaks.axis, outline.shown[0]) == (x, y)
+    return outline.scale_of(y).number(breaks.at) if breaks is not None and is_drawn else None
+
+
+def curves_of(outline: Outline, folder: Path, figure: Figure, rows: Sequence[Row] = ()) -> Canvas:
     """`draw_curves` of a grid's runs.
 
     Args:
         outline: The grid's outline.
         folder: Its results.
         figure: Which axis is which.
+        rows: Its finished runs, where settings are chosen of those that were tried.
     """
-    lines, panels = _axes_of(outline, figure)
+    shown, choices = chosen(outline, rows)[0], choices_of(outline, rows)
+    lines, panels = _axes_of(shown, figure)
     runs: dict[tuple[str, str], Sequence[Path]] = {}
-    for panel in outline.axes[panels] if panels else [""]:
-        for line in outline.axes[lines] if lines else [""]:
+    for panel in shown.axes[panels] if panels else [""]:
+        for line in shown.axes[lines] if lines else [""]:
             labels = {column: label for column, label in ((panels, panel), (lines, line)) if column}
+            labels |= next((choice.setting for choice in choices if choice.labels.items() <= labels.items()), {})
+            if labels.keys() != outline.axes.keys():  # nothing is chosen yet
+                continue
             name = "-".join(slug(labels[column]) for column in outline.axes)
             folders = [folder / "cells" / name / f"seed_{seed}" for seed in outline.seeds]
             finished = [folder for folder in folders if (folder / "summary.json").is_file()]
@@ -172,7 +189,7 @@ def curves_of(outline: Outline, folder: Path, figure: Figure) -> Canvas:
                 runs[titled(panels, panel) if panels else "", line or "mean"] = finished
     if not runs:
         raise InputError(f"{folder} holds no finished run: flt table makes them")
-    return draw_curves(outline.title, runs, figure.y, legend=_legend(outline, lines), shown_as=outline.shown_as)
+    return draw_curves(outline.title, runs, figure.y, legend=_legend(shown, lines), shown_as=outline.shown_as)
 
 
 def _legend(outline: Outline, lines: str | None) -> Legend:
@@ -181,6 +198,7 @@ def _legend(outline: Outline, lines: str | None) -> Legend:
 
 def check_figure(outline: Outline, figure: Figure) -> None:
     """Raises an `InputError` unless a grid can be drawn so, once it is finished."""
+    outline, _ = chosen(outline, [])
     _axes_of(outline, figure)
     for y in figure.y or []:
         if figure.kind == "lines" and y in outline.axes:
@@ -260,6 +278,8 @@ def _draw(
     points = [point for panel in panels for line in panel.lines.values() for point in line]
     if any(point.published is not None for point in points):
         handles.append(Line2D([], [], color="grey", linestyle="", marker="x", label=f"{source} value"))
+    if any(panel.bound is not None for panel in panels):
+        handles.append(Line2D([], [], **BOUND, label="counts as broken"))
     if legend.title or len(handles) > 1:
         _add_legend(canvas, handles, legend.title)
     seeds = max(len(point.values) for point in points)
@@ -302,6 +322,8 @@ def _draw_panel(axis: Axes, panel: Panel, styles: Mapping[str, tuple[str, Style]
         published = [(point.x, point.published) for point in points if point.published is not None]
         if published:
             axis.plot(*zip(*published, strict=True), color=colour, linestyle="", marker="x", markersize=6)
+    if panel.bound is not None:
+        axis.axhline(panel.bound, **BOUND)
     axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]))
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)

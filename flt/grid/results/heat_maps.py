@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from flt.grid.plan.naming import readable
 from flt.grid.plan.outline import Outline
 from flt.grid.plan.scale import Scale
-from flt.grid.results.rows import Row, Value, exceeds, panel_title
-from flt.grid.results.table import Body, Entry, body_of
+from flt.grid.results.rows import OF_WORST, REFERENCE, Row, Value, exceeds, panel_title
+from flt.grid.results.selection import chosen
+from flt.grid.results.table import Body, Entry, body_of, mark_of
 
 
 class HeatMap(NamedTuple):
@@ -59,6 +60,7 @@ def draw_heat_maps(outline: Outline, rows: Sequence[Row]) -> bytes:
     Returns:
         A PNG file's content.
     """
+    outline, rows = chosen(outline, rows)
     maps = MAPS if outline.source is not None else {"measured": MAPS["measured"]}
     bodies = [body_of(outline, rows, panel) for panel in outline.panels]
     levels, columns, darkest = bodies[0].rows, bodies[0].columns, _highest(rows, outline.shown[0])
@@ -93,7 +95,7 @@ def _what(outline: Outline, rows: Sequence[Row]) -> str:
 
 def _highest(rows: Sequence[Row], measure: str) -> float:
     """The highest value that has a colour, as far as the scale has to go; small ones stay apart on a short scale."""
-    names = (measure, f"reference_{measure}")
+    names = (measure, f"{REFERENCE}{measure}", f"{OF_WORST}{measure}")
     return max([SHORTEST, *(float(row[name]) for row in rows for name in names if row.get(name) is not None)])
 
 
@@ -113,15 +115,15 @@ def _draw(axis: Axes, outline: Outline, body: Body, heat_map: HeatMap, darkest: 
     axis.imshow(image, cmap=colours, norm=scale, aspect="auto")
     for (y, x), entry in body.entries.items():
         number = numbers[y, x].get(first)
-        colour = "black" if number is None or _is_light(colours(float(scale(number)))) else "white"
+        colour = "black" if number is None or is_light(colours(float(scale(number)))) else "white"
         far = heat_map.marks and exceeds(entry.values, outline.tolerance_of(entry.labels))
         size = NAMED if heat_map.names and entry.levels else PLAIN
         look: dict[str, Any] = {"fontsize": size, "color": colour, "weight": "bold" if far else "normal"}
         axis.text(x, y, _text(outline, entry, numbers[y, x], heat_map), ha="center", va="center", **look)
-    if outline.worst == outline.rows:  # apart from the others
-        axis.axhline(len(body.rows) - 1.5, color="white", linewidth=5)
-    elif outline.worst is not None:
-        axis.axvline(len(body.columns) - 1.5, color="white", linewidth=5)
+    for y in range(len(outline.axes[outline.rows]), len(body.rows)):  # the worst and the like, apart from the others
+        axis.axhline(y - 0.5, color="white", linewidth=5)
+    for x in range(len(outline.column_labels), len(body.columns)):
+        axis.axvline(x - 0.5, color="white", linewidth=5)
     axis.set_xticks([])
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
@@ -130,17 +132,19 @@ def _draw(axis: Axes, outline: Outline, body: Body, heat_map: HeatMap, darkest: 
 
 def _text(outline: Outline, entry: Entry, numbers: Mapping[str, float], heat_map: HeatMap) -> str:
     """The numbers of a cell; where it is the worst, whose they are, and the runner-up."""
+    if entry.point:
+        return entry.point.text if heat_map.names else ""
     levels = entry.levels if heat_map.names else {}
-    lines = [
-        f"{heat_map.form(outline.scale_of(name), number)} {levels.get(name, '')}".rstrip()
-        for name, number in numbers.items()
-    ]
+    arrow, lines = mark_of(outline, entry) if heat_map.names else "", list[str]()
+    for name, number in numbers.items():
+        lines.append(f"{heat_map.form(outline.scale_of(name), number)}{arrow} {levels.get(name, '')}".rstrip())
+        arrow = ""  # which is of the first measure
     if levels and entry.runner_up:
         lines.insert(1, entry.second(outline.scale_of(outline.shown[0])))
     return "\n".join(fill(line, ACROSS) for line in lines) or "-"
 
 
-def _is_light(colour: tuple[float, float, float, float]) -> bool:
+def is_light(colour: tuple[float, float, float, float]) -> bool:
     """Whether black has more contrast with a colour than white has, by their relative luminance in WCAG 2."""
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3])
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179

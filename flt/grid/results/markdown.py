@@ -9,9 +9,11 @@ from rich.text import Text
 
 from flt.grid.plan.naming import readable
 from flt.grid.plan.outline import Outline
+from flt.grid.results.explaining import explanation
+from flt.grid.results.listings import Listing, listings_of, tests_of
 from flt.grid.results.rows import Row, exceeds, panel_title
-from flt.grid.results.table import Entry, body_of
-from flt.runs.measures import described
+from flt.grid.results.selection import chosen
+from flt.grid.results.table import Entry, body_of, mark_of
 
 
 def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, str], *, left: int = 0) -> str:
@@ -26,6 +28,8 @@ def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, st
     lines = [f"# {outline.title}", "", explanation(outline, rows)]
     if left:
         lines += ["", f"Incomplete: {left} of {len(rows) + len(failures) + left} runs are still to be made."]
+    beside = [*listings_of(outline, rows), *tests_of(outline, rows)]
+    outline, rows = chosen(outline, rows)
     for panel in outline.panels:
         lines += ["", f"## {panel_title(panel)}"] if panel else []
         body = body_of(outline, rows, panel)
@@ -34,7 +38,9 @@ def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, st
         ]
         for y, row in enumerate(body.rows):
             table.append([row, *(_written(outline, body.entries[y, x]) for x in range(len(body.columns)))])
-        lines += ["", *_aligned([[_escaped(word) for word in line] for line in table])]
+        lines += ["", *_aligned(table)]
+    for listing in beside:
+        lines += ["", f"## {listing.title}", "", *_aligned(listing.lines)]
     if failures:
         lines += ["", f"{len(failures)} {'run' if len(failures) == 1 else 'runs'} failed:", ""]
         lines += [f"- {name}: {error}" for name, error in failures.items()]
@@ -42,8 +48,12 @@ def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, st
 
 
 def as_rich(outline: Outline, rows: Sequence[Row]) -> list[Table]:
-    """The means for a terminal, a table for each panel; what is far from the reference stands out."""
-    tables = []
+    """The means for a terminal, a table for each panel, in which what is far from the reference stands out.
+
+    The settings that were chosen, and where rules break, follow in tables of their own.
+    """
+    tables, beside = [], listings_of(outline, rows)
+    outline, rows = chosen(outline, rows)
     for panel in outline.panels:
         title = " · ".join(part for part in (outline.title, panel_title(panel)) if part)
         table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
@@ -54,17 +64,31 @@ def as_rich(outline: Outline, rows: Sequence[Row]) -> list[Table]:
         for y, row in enumerate(body.rows):
             table.add_row(escape(row), *(_compact(outline, body.entries[y, x]) for x in range(len(body.columns))))
         tables.append(table)
-    return tables
+    return tables + [_listed(listing) for listing in beside]
+
+
+def _listed(listing: Listing) -> Table:
+    header, *lines = listing.lines
+    table = Table(title=escape(listing.title), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    for name in header:
+        table.add_column(escape(name))
+    for line in lines:
+        table.add_row(*map(escape, line))
+    return table
 
 
 def _compact(outline: Outline, entry: Entry) -> Text:
-    lines, tolerance = [], outline.tolerance_of(entry.labels)
+    if entry.point:
+        return Text(entry.point.text)
+    lines, tolerance = list[Text](), outline.tolerance_of(entry.labels)
     for measure, value in entry.values.items():
-        scale = outline.scale_of(measure)
+        scale, arrow = outline.scale_of(measure), "" if lines else mark_of(outline, entry)
         published = "" if value.published is None else f" ({scale.published(value.published)})"
         mark = " *" if value.is_beyond(tolerance) else ""
         level = f" {entry.levels[measure]}" if entry.levels else ""
-        lines.append(Text(f"{scale.measured(value.mean)}{published}{mark}{level}", style="bold yellow" if mark else ""))
+        lines.append(
+            Text(f"{scale.measured(value.mean)}{arrow}{published}{mark}{level}", style="bold yellow" if mark else "")
+        )
     if entry.runner_up:
         lines.insert(1, Text(entry.second(outline.scale_of(outline.shown[0]))))
     return Text("\n").join(lines) if lines else Text("-")
@@ -72,11 +96,13 @@ def _compact(outline: Outline, entry: Entry) -> Text:
 
 def text_of(outline: Outline, entry: Entry) -> str:
     """A cell: mean and standard deviation of each measure, and the reference's values in brackets."""
-    parts, published = [], []
+    if entry.point:
+        return entry.point.text
+    parts, published = list[str](), list[str]()
     for measure, value in entry.values.items():
         level, scale = f" {entry.levels[measure]}" if entry.levels else "", outline.scale_of(measure)
         spread = "" if value.spread is None else f" ±{scale.spread(value.spread)}"
-        parts.append(scale.measured(value.mean) + spread + level)
+        parts.append(scale.measured(value.mean) + spread + ("" if parts else mark_of(outline, entry)) + level)
         if value.published is not None:
             published.append(scale.published(value.published))
     if entry.runner_up:
@@ -90,43 +116,13 @@ def _written(outline: Outline, entry: Entry) -> str:
     return f"**{text}**" if exceeds(entry.values, outline.tolerance_of(entry.labels)) else text
 
 
-def explanation(outline: Outline, rows: Sequence[Row], *, below: bool = False) -> str:
-    """Explains a table: the data, rounds and seeds that were run, and the meaning of numbers and marks.
-
-    Args:
-        outline: The grid's outline.
-        rows: Its finished runs.
-        below: Whether the measures of a cell stand below one another, as in a terminal.
-    """
-    data = ", ".join(dict.fromkeys(row["data_used"] for row in rows)) or "nothing finished"
-    rounds = " or ".join(dict.fromkeys(f"{int(row['rounds']):,}" for row in rows)) or "no"
-    seeds = ", ".join(map(str, outline.seeds))
-    statistic = "mean" if below else "mean ± standard deviation"
-    over = f"{statistic} over the seeds" if len(outline.seeds) > 1 else "seed"
-    text = f"{data}; {rounds} rounds; {over} {seeds}. Each cell: {outline.scale_of(outline.shown[0]).name}"
-    others = [name for name in outline.shown[1:] if any(row.get(name) is not None for row in rows)]
-    if others:
-        where = "below it" if below else "after the slash"
-        text += f", {where} {', '.join(outline.scale_of(name).name for name in others)}"
-        text += " where there is a backdoor" if others == ["attack_success_rate"] else ""
-    if how := described(outline.measure):
-        text += f", {how}"
-    if outline.source is not None:
-        mark = "*" if below else "Bold"
-        text += f"; in brackets {outline.source} value. {mark}: further from it than {outline.limits}"
-    if outline.worst is not None:
-        each = " of each" if others else ""
-        end = "largest" if outline.scale_of(outline.shown[0]).factor > 0 else "worst"
-        text += f". Worst: over {readable(outline.worst)} the {end} mean{each}, and whose it is; then the runner-up"
-    return f"{text}."
-
-
 def _escaped(word: str) -> str:
     return word.replace("|", "\\|")
 
 
 def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
     """Lines of a Markdown table; the first row is its header."""
+    table = [[_escaped(word) for word in line] for line in table]
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
 
     def line(words: Sequence[str]) -> str:

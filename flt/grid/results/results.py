@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.grid.plan.outline import Figure, Outline
+from flt.grid.results.annotations import annotated
 from flt.grid.results.markdown import as_markdown
 from flt.grid.results.rows import Row, as_csv, from_csv
-from flt.grid.results.table import with_places
+from flt.grid.results.selection import chosen
 
 if TYPE_CHECKING:  # `flt table --help` does without matplotlib
     from matplotlib.figure import Figure as Canvas
@@ -50,18 +51,21 @@ class Results:
             raise InputError(f"{folder / 'table.csv'} is damaged ({error}): run flt table again") from error
 
     def write(self) -> None:
-        """Writes ``table.csv``, ``table.md``, ``table.png`` and, where the grid describes one, ``figure.png``."""
+        """Writes the tables, ``table.png`` and, where the grid describes them, ``breaks.png`` and ``figure.png``."""
+        from flt.grid.results.break_maps import draw_break_maps
         from flt.grid.results.heat_maps import draw_heat_maps
 
         self.write_tables()
         if self.rows:
             write_atomically(self.folder / "table.png", draw_heat_maps(self.outline, self.rows))
+            if (breaks := draw_break_maps(self.outline, self.rows)) is not None:
+                write_atomically(self.folder / "breaks.png", breaks)
             if self.outline.figure is not None:
                 self._write_figure(self.folder / "figure.png")
 
     def write_tables(self) -> None:
         """Writes ``table.csv`` and ``table.md``, which takes milliseconds: also while a grid goes on."""
-        write_atomically(self.folder / "table.csv", as_csv(with_places(self.outline, self.rows)))
+        write_atomically(self.folder / "table.csv", as_csv(annotated(self.outline, self.rows)))
         text = as_markdown(self.outline, self.rows, self.failures, left=self.left)
         write_atomically(self.folder / "table.md", text)
 
@@ -84,17 +88,18 @@ class Results:
         """
         from flt.grid.results.figures import curves_of, draw_lines
 
-        figure, axes = figure or self.outline.figure, ", ".join(self.outline.axes)
+        shown, _ = chosen(self.outline, self.rows)
+        figure, axes = figure or self.outline.figure, ", ".join(shown.axes)
         if figure is None:
             raise InputError(
                 f"{self.folder}: the grid says nothing about a figure: name x, one of {axes}, or kind=curves"
             )
         for name in ("x", "lines", "panels"):
             axis = getattr(figure, name)
-            if axis is not None and axis not in self.outline.axes:
+            if axis is not None and axis not in shown.axes:
                 raise InputError(f"{name}={axis} is no axis of this grid: choose one of {axes}")
         if figure.kind == "curves":
-            return curves_of(self.outline, self.folder, figure)
+            return curves_of(self.outline, self.folder, figure, self.rows)
         if figure.x is None:
             raise InputError(f"x is missing: name the axis along which the lines run, one of {axes}")
         return draw_lines(self.outline, self.rows, figure)

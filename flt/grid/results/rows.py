@@ -20,6 +20,9 @@ KEPT = (
 )
 """Keys of ``summary.json`` that every row has; a row also has the metrics that the run has logged."""
 
+REFERENCE, OF_WORST = "reference_", "reference_worst_"
+"""How the columns of a reference's numbers begin: of a cell, and of the worst along an axis that it does not have."""
+
 Row = dict[str, Any]
 
 
@@ -50,12 +53,13 @@ class Value:
 def row_of(cell: Cell, summary: Mapping[str, Any], published: Published) -> Row:
     """Makes the row of a finished run; a metric that is called like another column is left out."""
     expected = {} if published.is_papers and summary["stand_in"] else published.of(cell.labels)
+    prefix = OF_WORST if published.is_of_worst else REFERENCE
     row = {
         **cell.labels,
         "seed": cell.seed,
         "data_used": summary["data"],
         **{name: summary[name] for name in KEPT if name not in cell.labels},  # an axis may be a number of clients
-        **({f"reference_{measure}": expected.get(measure) for measure in MEASURES} if published.columns else {}),
+        **({f"{prefix}{measure}": expected.get(measure) for measure in MEASURES} if published.columns else {}),
     }
     return row | {name: value for name, value in summary.get("metrics", {}).items() if name not in row}
 
@@ -112,15 +116,20 @@ def from_csv(text: str, axes: Collection[str]) -> list[Row]:
     ]
 
 
+def rows_at(rows: Sequence[Row], labels: Labels) -> list[Row]:
+    """The rows of a cell."""
+    return [row for row in rows if all(row[column] == label for column, label in labels.items())]
+
+
 def values_of(rows: Sequence[Row], labels: Labels, measures: Iterable[str] = MEASURES) -> dict[str, Value]:
     """Returns mean and spread of the measures that the runs of a cell have."""
-    found = [row for row in rows if all(row[column] == label for column, label in labels.items())]
+    found = rows_at(rows, labels)
     values = {}
     for measure in measures:
         numbers = [row[measure] for row in found if row.get(measure) is not None]
         if numbers:
             spread = statistics.stdev(numbers) if len(numbers) > 1 else None
-            values[measure] = Value(statistics.mean(numbers), spread, found[0].get(f"reference_{measure}"))
+            values[measure] = Value(statistics.mean(numbers), spread, found[0].get(f"{REFERENCE}{measure}"))
     return values
 
 

@@ -1,13 +1,17 @@
 """A grid's table as such: the means of its cells, and the worst of each line of them."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from flt.grid.plan.naming import WORST
+from flt.grid.plan.findings import Compare
+from flt.grid.plan.naming import BREAKS_AT, WORST
 from flt.grid.plan.outline import Labels, Outline
 from flt.grid.plan.scale import Scale
-from flt.grid.results.rows import Row, Value, values_of
+from flt.grid.results.breaking import Means, Point, means_of, point_of
+from flt.grid.results.paired import Paired, paired_test
+from flt.grid.results.rows import OF_WORST, Row, Value, rows_at, values_of
 
 Place = tuple[int, int]  # row and column
 
@@ -20,12 +24,18 @@ class Entry(NamedTuple):
         values: Its measures.
         levels: Of the worst: the level that each measure's largest mean comes from.
         runner_up: Of the worst: the level with the second largest mean of the first measure, and that mean.
+        by_seed: The first measure of each seed.
+        test: The first measure against that of another level with the same seeds; None where nothing is compared.
+        point: Where a line of cells breaks; None where a cell stands.
     """
 
     labels: Labels
     values: Mapping[str, Value]
     levels: Mapping[str, str] = {}
     runner_up: tuple[str, float] | None = None
+    by_seed: Mapping[float, float] = {}
+    test: Paired | None = None
+    point: Point | None = None
 
     def second(self, scale: Scale) -> str:
         """The runner-up in words, on the first measure's scale; nothing where there is none."""
@@ -41,44 +51,87 @@ class Body(NamedTuple):
 
 
 def body_of(outline: Outline, rows: Sequence[Row], panel: Labels) -> Body:
-    """The table of a panel, with a last column or row for the worst where the outline names an axis for it."""
-    levels, columns = list(outline.axes[outline.rows]), outline.column_labels
+    """The table of a panel, with a last column or row for the worst, and for where rules break, as the outline asks."""
     entries = {
-        (y, x): Entry(labels, values_of(rows, labels, outline.shown))
-        for y, row in enumerate(levels)
-        for x, column in enumerate(columns)
-        for labels in [outline.labels_at(panel, row, column)]
+        (y, x): _entry(outline, rows, outline.labels_at(panel, row, column))
+        for y, row in enumerate(outline.axes[outline.rows])
+        for x, column in enumerate(outline.column_labels)
     }
-    down, across = range(len(levels)), range(len(columns))
-    if outline.worst == outline.rows:
-        entries |= {(len(levels), x): worst_of([entries[y, x] for y in down], outline.rows) for x in across}
-        levels.append(WORST)
-    elif outline.worst is not None:
-        entries |= {(y, len(columns)): worst_of([entries[y, x] for x in across], outline.worst) for y in down}
-        columns.append(WORST)
-    return Body(levels, columns, entries)
+    body, worst = Body(list(outline.axes[outline.rows]), outline.column_labels, entries), outline.worst
+    if worst is not None:
+        body = _with_last(body, WORST, lambda line: worst_of(line, worst, rows), as_row=worst == outline.rows)
+    if outline.compare is not None:
+        body = _tested(outline, outline.compare, body)
+    if outline.breaks is not None and outline.breaks.axis in (outline.rows, outline.columns):
+        means, as_row = means_of(outline, rows), outline.breaks.axis == outline.rows
+        body = _with_last(body, BREAKS_AT, lambda line: _breaking(outline, means, line), as_row=as_row)
+    return body
 
 
-def worst_of(entries: Sequence[Entry], axis: str) -> Entry:
+def _entry(outline: Outline, rows: Sequence[Row], labels: Labels) -> Entry:
+    found, first = rows_at(rows, labels), outline.shown[0]
+    by_seed = {row["seed"]: row[first] for row in found if row.get(first) is not None}
+    return Entry(labels, values_of(found, {}, outline.shown), by_seed=by_seed)
+
+
+def _with_last(body: Body, label: str, made: Callable[[list[Entry]], Entry], *, as_row: bool) -> Body:
+    """A table with a last row, or column, of what is made of each column, or row."""
+    down, across = range(len(body.rows)), range(len(body.columns))
+    if as_row:
+        last = {(len(down), x): made([body.entries[y, x] for y in down]) for x in across}
+        return Body([*body.rows, label], body.columns, body.entries | last)
+    last = {(y, len(across)): made([body.entries[y, x] for x in across]) for y in down}
+    return Body(body.rows, [*body.columns, label], body.entries | last)
+
+
+def _tested(outline: Outline, compare: Compare, body: Body) -> Body:
+    """A table in which each cell is tested against the one of the level that all are compared with."""
+    at = outline.axes[compare.axis].index(compare.to)
+
+    def test(place: Place, entry: Entry) -> Entry:
+        y, x = place
+        other = body.entries[(at, x) if compare.axis == outline.rows else (y, at)].by_seed
+        differences = [value - other[seed] for seed, value in entry.by_seed.items() if seed in other]
+        if entry.labels.get(compare.axis, compare.to) == compare.to or len(differences) < 2:
+            return entry
+        return entry._replace(test=paired_test(differences, level=compare.level))
+
+    return body._replace(entries={place: test(place, entry) for place, entry in body.entries.items()})
+
+
+def _breaking(outline: Outline, means: Means, line: Sequence[Entry]) -> Entry:
+    """Where a line of cells breaks."""
+    axis, measure = outline.breaks.axis if outline.breaks else "", outline.shown[0]
+    cells = [entry for entry in line if axis in entry.labels]  # not the worst of them
+    labels = {column: label for column, label in cells[0].labels.items() if column != axis}
+    found = {entry.labels[axis]: entry.values[measure].mean for entry in cells if measure in entry.values}
+    return Entry(labels, {}, point=point_of(outline, means, labels, found))
+
+
+def worst_of(entries: Sequence[Entry], axis: str, rows: Sequence[Row] = ()) -> Entry:
     """The largest mean of each measure along an axis, whose it is, and the runner-up; of equals the first.
 
-    The reference's value beside it is the largest of the reference.
+    The reference's value beside it is the one that the reference has of the worst, or the largest that it has.
 
     Args:
         entries: What stands at each level of the axis; a level without a finished run has no measures.
         axis: The axis.
+        rows: The grid's runs, where a reference may be of the worst.
     """
-    values, levels, runner_up = dict[str, Value](), dict[str, str](), None
-    for measure in dict.fromkeys(name for entry in entries for name in entry.values):
-        found = [(entry.values[measure], entry.labels[axis]) for entry in entries if measure in entry.values]
-        found.sort(key=lambda pair: -pair[0].mean)
-        (worst, levels[measure]), *others = found
-        published = max((value.published for value, _ in found if value.published is not None), default=None)
-        values[measure] = Value(worst.mean, worst.spread, published)
-        if len(values) == 1 and others:
-            runner_up = others[0][1], others[0][0].mean
     labels = {column: label for column, label in entries[0].labels.items() if column != axis}
-    return Entry(labels, values, levels, runner_up)
+    row = next(iter(rows_at(rows, labels)), Row())
+    values, levels, runner_up, by_seed = dict[str, Value](), dict[str, str](), None, dict[float, float]()
+    for measure in dict.fromkeys(name for entry in entries for name in entry.values):
+        found = [(entry.values[measure], entry) for entry in entries if measure in entry.values]
+        found.sort(key=lambda pair: -pair[0].mean)
+        (worst, entry), *others = found
+        largest = max((value.published for value, _ in found if value.published is not None), default=None)
+        values[measure] = replace(worst, published=row.get(f"{OF_WORST}{measure}", largest))
+        levels[measure] = entry.labels[axis]
+        if len(values) == 1:
+            by_seed = dict(entry.by_seed)
+            runner_up = (others[0][1].labels[axis], others[0][0].mean) if others else None
+    return Entry(labels, values, levels, runner_up, by_seed)
 
 
 def with_places(outline: Outline, rows: Sequence[Row]) -> list[Row]:
@@ -100,3 +153,10 @@ def with_places(outline: Outline, rows: Sequence[Row]) -> list[Row]:
         ordered = sorted(line, key=lambda label: -statistics.mean(line[label]))
         places[key] = {label: place for place, label in enumerate(ordered, 1)}
     return [{**row, WORST: places.get(tuple(row[name] for name in others), {}).get(row[axis])} for row in rows]
+
+
+def mark_of(outline: Outline, entry: Entry) -> str:
+    """An arrow where a paired test finds a difference: up where the number that is written is the higher one."""
+    if outline.compare is None or entry.test is None or entry.test.p > outline.compare.level:
+        return ""
+    return "↑" if outline.scale_of(outline.shown[0]).factor * entry.test.difference > 0 else "↓"

@@ -15,7 +15,7 @@ from filelock import FileLock
 from grids import FEW_ROUNDS, RULES, Here, Nowhere, kept, make_grid, write_grid, write_own_rules
 
 from flt.errors import InputError
-from flt.grid import Figure, Reference, run_grid
+from flt.grid import Figure, Reference, Select, run_grid
 from flt.grid.execution.job import Job
 from flt.grid.execution.launchers import Ended
 from flt.grid.results.results import Results
@@ -288,6 +288,25 @@ def test_the_tables_grow_with_the_grid_and_hold_every_metric(place: Path) -> Non
         Results.read(Path("out")).draw(unknown)
 
 
+def test_what_a_finished_grid_says_is_changed_without_a_run(out: Path, here: Here) -> None:
+    whole = rows_of(out)
+    asked = {"select": {"over": ["rule"], "by": "worst attack", "on": "test"}, "reference": None}
+    write_grid(**asked)
+    with kept(out / "cells"), pytest.warns(UserWarning, match="optimistic"):
+        ended = table()
+    assert (ended.status, here.ran) == (0, [])
+    sums = dict.fromkeys(RULES, 0.0)
+    for first, second in zip(whole[::2], whole[1::2], strict=True):
+        error = float(first["testing_error_rate"]) + float(second["testing_error_rate"])
+        sums[first["rule"]] = max(sums[first["rule"]], error)
+    best = min(sums, key=sums.__getitem__)
+    assert [row["selected"] for row in rows_of(out)] == [str(int(row["rule"] == best)) for row in whole]
+    assert [words.split()[0] for words in ended.output.split("Chosen settings")[1].splitlines()[4:5]] == [best]
+    with pytest.raises(InputError, match="x=rule is no axis of this grid: choose one of attack"):
+        Results.read(out).draw(Figure(x="rule"))
+    assert len(Results.read(out).draw(Figure("curves")).axes) == 1
+
+
 # Mistakes, before anything is made
 
 
@@ -300,6 +319,7 @@ def test_the_tables_grow_with_the_grid_and_hold_every_metric(place: Path) -> Non
         ({"measure": {"mean_of_last": 0}}, ["measure={'mean_of_last': 0}"]),
         ({"measure": "best_on_validation"}, ["measure=best_on_validation", "set data.validation_fraction"]),
         ({"settings": {"trainer.max_steps": 0}}, ["No attack · FedAvg · seed 0", "trainer.max_steps=0"]),
+        ({"select": Select(["rule"])}, ["No attack · FedAvg · seed 0: select.on=validation", "validation_fraction"]),
         ({"reference": Reference({"table": "VI"})}, ["reference.where", "VI"]),
         ({"figure": Figure("lines", "rule", y=["attack"])}, ["figure.y=attack is an axis"]),
         ({"axes": {name: {"x": {}} for name in "abc"}, "figure": Figure("curves")}, ["several levels of c"]),

@@ -9,7 +9,7 @@ from command_line import FLTRUST
 from grids import make_grid
 
 from flt.errors import InputError
-from flt.grid import Figure, Outline, Reference
+from flt.grid import Breaks, Compare, Figure, Outline, Reference, Select
 from flt.grid.plan.grid import arguments_of
 
 THREE = {"a": [1, 2], "b": ["x", "y", "z"], "c": [0.5, 0.7]}
@@ -157,15 +157,34 @@ def test_figure_by_columns() -> None:
 
 def test_an_outline_outlasts_its_grid(tmp_path: Path) -> None:
     grid = make_grid(
-        {"attack": {"é · ü": "NoAttack"}, "data.root_size": [50]},
+        {"attack": {"é · ü": "NoAttack"}, "data.root_size": [50], "model.client_lr": [0.1, 1]},
         tolerance={"50": 0.1},
-        seeds=[3],
+        seeds=[3, 4],
+        select=Select(["model.client_lr"]),
+        compare=Compare("attack", "é · ü"),
+        breaks=Breaks("data.root_size", 0.5, 50),  # type: ignore[arg-type]  # as YAML reads it
         figure=Figure(x="root_size"),
         reference=Reference({"table": "III"}),
     )
     path = tmp_path / "grid.yaml"
     path.write_text(grid.outline.as_yaml())
     assert Outline.read(path) == grid.outline
+    assert grid.outline.breaks == Breaks("root_size", 0.5, "50")
+    assert (grid.outline.rows, grid.outline.columns) == ("attack", "root_size")  # nothing is chosen of these
+
+
+@pytest.mark.parametrize(
+    ("settings", "warning"),
+    [
+        ({"select": Select(["b"], "worst a", "test")}, "select.on=test is optimistic"),
+        ({"select": Select(["d"], "worst a")}, "select.over=d has no effect: the axis has one level"),
+        ({"compare": Compare("a", "1")}, "compare has no effect with one seed"),
+    ],
+)
+def test_warning(settings: dict[str, Any], warning: str) -> None:
+    with pytest.warns(UserWarning, match=warning):
+        outline = make_grid({**THREE, "d": [1]}, **settings).outline
+    assert outline.compare is None
 
 
 @pytest.mark.parametrize("text", ["a: [1\n", "hello\n", "title: x\nfigure: null\n", "{figure: {nope: 1}}"])
@@ -198,6 +217,28 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "one axis as both": ({"rows": "b", "columns": "b"}, ["columns=b", "rows"]),
     "worst of an unknown axis": ({"worst": "d"}, ["worst=d", "a, b, c"]),
     "worst of tables": ({"worst": "c"}, ["worst=c", "rows or the columns"]),
+    "nothing to choose over": ({"select": Select([])}, ["select.over=[]", "name the axes"]),
+    "chosen over an axis twice": ({"select": Select(["a", "x.a"], "mean")}, ["select.over", "each once"]),
+    "chosen over an unknown axis": ({"select": Select(["d"], "mean")}, ["select.over=d", "a, b, c"]),
+    "chosen over everything": ({"select": Select(["a", "b", "c"], "mean")}, ["select.over", "leave one"]),
+    "chosen by an unknown score": ({"select": Select(["a"], "best b")}, ["select.by='best b'", "worst attack"]),
+    "chosen by the worst of nothing": ({"select": Select(["a"], "worst")}, ["select.by='worst'", "worst attack"]),
+    "chosen by an unknown axis": ({"select": Select(["a"])}, ["select.by=attack", "no axis", "a, b, c"]),
+    "chosen for what is chosen over": ({"select": Select(["a"], "worst a")}, ["select.by='worst a'", "take it out"]),
+    "chosen on unlike levels": (
+        {"select": Select(["c"], "worst b"), "exclude": [{"b": "y", "c": 0.7}]},
+        ["exclude", "y is left out", "same levels"],
+    ),
+    "rows of what is chosen over": ({"select": Select(["a"], "mean"), "rows": "a"}, ["rows=a", "choose one of b, c"]),
+    "comparing an unknown axis": ({"compare": Compare("d", "x")}, ["compare.axis=d", "a, b, c"]),
+    "comparing to an unknown level": ({"compare": Compare("b", "w")}, ["compare.to=w", "x, y, z"]),
+    "comparing tables": ({"compare": Compare("c", "0.5"), "seeds": [0, 1]}, ["compare.axis=c", "rows or the columns"]),
+    "comparing at no level": ({"compare": Compare("b", "x", 1.0)}, ["compare.level=1.0", "between 0 and 1"]),
+    "breaking along an unknown axis": ({"breaks": Breaks("d", 0.5)}, ["breaks.axis=d", "a, b, c"]),
+    "breaking along words": ({"breaks": Breaks("b", 0.5)}, ["breaks.axis=b", "x is no number"]),
+    "breaking nowhere": ({"breaks": Breaks("a", float("nan"))}, ["breaks.at=nan", "must be a number"]),
+    "breaking below another": ({"breaks": Breaks("a", -0.1, "x")}, ["breaks.at=-0.1", "at least 0"]),
+    "breaking beside an unknown level": ({"breaks": Breaks("a", 0.1, "w")}, ["breaks.than=w", "no level"]),
     "no tolerance": ({"tolerance": 0}, ["tolerance=0", "greater than 0"]),
     "tolerance not a number": ({"tolerance": float("nan")}, ["tolerance=nan"]),
     "no tolerance for one": ({"tolerance": {"x": 0.1, "y": 0.0}}, ["tolerance=0.0", "greater than 0"]),

@@ -123,6 +123,12 @@ def test_own_accuracy(tmp_path: Path, column: str, accuracy: str) -> None:
     }
 
 
+def test_numbers_without_the_axis_of_the_worst_are_of_the_worst(own: Path) -> None:
+    columns = ["rule", "noise", "attack"]
+    read = {worst: published(Reference({}, own), columns, worst) for worst in (None, "rule", "attack")}
+    assert [found.is_of_worst for found in read.values()] == [False, False, True]
+
+
 def test_own_file_narrowed(own: Path) -> None:
     found = published(Reference({"noise": 0.1}, own), ["rule"])  # type: ignore[dict-item]  # as YAML reads it
     assert found.values == {("FedAvg",): {"testing_error_rate": 0.5}, ("Krum",): {"attack_success_rate": 0.125}}

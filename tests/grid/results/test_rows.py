@@ -53,6 +53,8 @@ def test_row_with_a_reference() -> None:
     expected = Published(["rule"], {("FedAvg",): {"testing_error_rate": 0.2}})
     row = row_of(Cell(LABELS, 3, {}), SUMMARY, expected)
     assert row == ROW | {"reference_testing_error_rate": 0.2, "reference_attack_success_rate": None}
+    row = row_of(Cell(LABELS, 3, {}), SUMMARY, expected._replace(is_of_worst=True))
+    assert (row["reference_worst_testing_error_rate"], "reference_testing_error_rate" in row) == (0.2, False)
     row = row_of(Cell({**LABELS, "rule": "Krum"}, 3, {}), SUMMARY, expected)
     assert row["reference_testing_error_rate"] is None
 

@@ -60,6 +60,13 @@ def test_worst_beside_the_worst_of_a_reference() -> None:
     assert "Worst" not in as_markdown(make_outline(LEVELS), ROWS, {})
 
 
+def test_a_reference_of_the_worst_stands_beside_the_worst_alone() -> None:
+    rows = [{**row, "reference_testing_error_rate": None, "reference_worst_testing_error_rate": 0.4} for row in ROWS]
+    table = body_of(as_markdown(outline_of("rule", source="the reference's"), rows, {}))
+    assert table[1][-1] == "**0.500 ±0.141 Trim, full; then 0.250 Scaling / 1.000 ±0.000 Scaling (0.40)**"
+    assert not any("(" in cell for line in table for cell in line[:-1])
+
+
 def test_worst_in_a_terminal() -> None:
     lines = shown(outline_of("attack"), ROWS).splitlines()
     (at,) = (number for number, line in enumerate(lines) if line.strip().startswith("worst"))

@@ -1,0 +1,153 @@
+"""Where rules break, and paired tests, in all the forms that a table has."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from grids import body_of, make_outline, make_row, shown, texts
+from matplotlib.figure import Figure as Canvas
+
+from flt.grid import Breaks, Compare, Figure, Outline
+from flt.grid.results import break_maps
+from flt.grid.results.annotations import annotated
+from flt.grid.results.break_maps import draw_break_maps
+from flt.grid.results.figures import draw_lines
+from flt.grid.results.heat_maps import draw_heat_maps
+from flt.grid.results.markdown import as_markdown
+from flt.grid.results.rows import Row
+
+LEVELS = {"rule": ["FedAvg", "Krum"], "attack": ["No attack", "Trim"], "fraction": ["0.2", "0", "0.4"]}
+ERRORS: dict[tuple[str, str], dict[str, float]] = {
+    ("FedAvg", "No attack"): {"0": 0.1, "0.2": 0.1, "0.4": 0.15},
+    ("FedAvg", "Trim"): {"0": 0.1, "0.2": 0.5, "0.4": 0.75},
+    ("Krum", "No attack"): {"0": 0.4, "0.2": 0.4},
+    ("Krum", "Trim"): {"0": 0.4, "0.2": 0.6, "0.4": 0.3},
+}
+"""Mean errors over six seeds, which are around them alike; of Krum without attack, 0.4 is not finished."""
+ROWS: list[Row] = [
+    make_row({"rule": rule, "attack": attack, "fraction": fraction}, error + 0.01 * (seed - 2.5), seed=seed)
+    for (rule, attack), errors in ERRORS.items()
+    for fraction, error in errors.items()
+    for seed in range(6)
+]
+POINTS: list[tuple[Breaks, list[str]]] = [  # of the lines of ERRORS
+    (Breaks("fraction", 0.5), ["> 0.4", "0.4", "> 0.2", "0.2"]),  # 0.5 itself is not beyond
+    (Breaks("fraction", 0.1, "0"), ["> 0.4", "0.2", "> 0.2", "0.2"]),
+    (Breaks("fraction", 0.3, "No attack"), ["> 0.4", "0.2", "> 0.2", "> 0.4"]),
+    (Breaks("fraction", 0.05), ["0", "0", "0", "0"]),
+]
+
+
+def outline_of(breaks: Breaks | None, **settings: Any) -> Outline:
+    return replace(make_outline(LEVELS, seeds=range(6), columns="fraction"), breaks=breaks, **settings)
+
+
+@pytest.mark.parametrize(("breaks", "points"), POINTS)
+@pytest.mark.parametrize("columns", ["fraction", "attack"])
+def test_breaking(breaks: Breaks, points: list[str], columns: str) -> None:
+    """As a column where the axis is that of the columns, at a glance, and for each run."""
+    text = as_markdown(outline_of(breaks, columns=columns), ROWS, {})
+    tables, overview = text.split("## Breaks at")
+    assert body_of(overview) == [["", *LEVELS["attack"]], ["FedAvg", *points[:2]], ["Krum", *points[2:]]]
+    if columns == "fraction":
+        panels = [body_of(panel) for panel in tables.split("\n## ")[1:]]
+        assert [panel[y][-1] for y in (1, 2) for panel in panels] == points
+        assert panels[0][0][-1] == "breaks at"
+    of_rows = {(row["rule"], row["attack"]): row["breaks_at"] for row in annotated(outline_of(breaks), ROWS)}
+    assert list(of_rows.values()) == [None if point.startswith(">") else float(point) for point in points]
+    at_once = shown(outline_of(breaks), ROWS).split("Breaks at")[1]
+    assert [
+        line.split(maxsplit=1)[1].split("  ")[0] for line in at_once.splitlines() if line.startswith("  K")
+    ] == points[2:3]
+
+
+@pytest.mark.parametrize(
+    ("breaks", "shown_as", "words"),
+    [
+        (POINTS[0][0], "error", "with a mean testing error rate above 0.5; after a >, at none up to that."),
+        (POINTS[1][0], "accuracy_percent", "with a mean testing accuracy in % more than 10 below that at 0;"),
+    ],
+)
+def test_the_bound_in_words(breaks: Breaks, shown_as: Any, words: str) -> None:
+    text = as_markdown(outline_of(breaks, shown_as=shown_as), ROWS[:18], {})
+    assert words in text
+    assert "| Krum   | -         | -    |" in text  # of which nothing is finished
+
+
+def test_where_the_worst_breaks(drawn: list[Any]) -> None:
+    """The worst has a column, the breaking a row; where they meet, the worst of all breaks."""
+    outline = replace(outline_of(POINTS[0][0]), rows="fraction", columns="attack", worst="attack")
+    krum = as_markdown(outline, ROWS, {}).split("## Krum")[1].split("## ")[0]
+    assert body_of(krum)[-1] == ["breaks at", "> 0.2", "0.2", "0.2"]
+    draw_heat_maps(outline, ROWS)
+    first = drawn[0].axes[0]
+    assert [texts(first)[3, x] for x in range(3)] == ["> 0.4", "0.4", "0.4"]
+    assert {float(value) for line in first.lines for value in (*line.get_xdata(), *line.get_ydata())} == {
+        0,
+        1,
+        1.5,
+        2.5,
+    }
+
+
+def test_a_picture_of_where_rules_break(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr(break_maps, "Figure", lambda **given: made.append(Canvas(**given)) or made[-1])
+    assert str(draw_break_maps(outline_of(POINTS[0][0]), ROWS)).startswith("b'\\x89PNG")
+    (axis,) = made[0].axes
+    assert list(texts(axis).values()) == POINTS[0][1]
+    np.testing.assert_allclose(axis.images[0].get_array(), [[1, 2 / 3], [1, 1 / 3]])  # by place among the levels
+    assert draw_break_maps(outline_of(None), ROWS) is None
+
+
+def test_the_bound_in_a_figure() -> None:
+    figure = Figure(x="fraction", lines="rule")
+    lines = [draw_lines(outline_of(breaks), ROWS, figure).axes[0].lines for breaks, _ in POINTS[:2]]
+    assert [[float(line.get_ydata()[0]) for line in own[2:]] for own in lines] == [[0.5], []]
+
+
+def test_marks_are_where_seeds_agree() -> None:
+    """Krum is worse without attack by 0.3 with each seed, and better under Trim at 0.4 alone."""
+    outline = outline_of(None, compare=Compare("rule", "FedAvg"))
+    text = as_markdown(outline, ROWS, {})
+    tables, *tests = text.split("## Difference from FedAvg in testing error rate · ")
+    assert [line[1:] for panel in tables.split("\n## ")[1:] for line in body_of(panel)[2:]] == [
+        ["0.400 ±0.019↑", "0.400 ±0.019↑", "-"],
+        ["0.600 ±0.019↑", "0.400 ±0.019↑", "0.300 ±0.019↓"],
+    ]
+    every = [f"{mean} [{mean}, {mean}], p 0.0312" for mean in ("+0.100", "+0.300", "-0.450")]
+    assert body_of(tests[1])[1:] == [["Krum", *every]]  # the differences of all seeds are alike
+    assert "↑, ↓: higher, lower than FedAvg over the same seeds, p of at most 0.05" in text
+    rows = annotated(outline, ROWS)
+    assert [(row["difference"], row["p_value"]) for row in rows[-6:]] == [(pytest.approx(-0.45), 2 / 64)] * 6
+    assert rows[0]["difference"] is rows[0]["p_value"] is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "row"),
+    [
+        ({"shown_as": "accuracy"}, ["0.850", "0.250", "0.250 Trim then 0.850 No attack"]),
+        ({"compare": Compare("attack", "No attack")}, ["0.150", "0.750↑", "0.750 Trim then 0.150 No attack"]),
+        ({"compare": Compare("rule", "Krum", 0.01)}, ["0.150", "0.750", "0.750 Trim then 0.150 No attack"]),
+        ({"compare": Compare("rule", "Krum")}, ["0.150", "0.750↑", "0.750↑ Trim then 0.150 No attack"]),
+    ],
+)
+def test_marks_beside_the_worst(drawn: list[Any], settings: dict[str, Any], row: list[str]) -> None:
+    """A worst is compared with a worst; an arrow is that of the number that is written."""
+    usual = {"compare": Compare("rule", "FedAvg"), "columns": "attack", "worst": "attack", "rows": "rule"}
+    outline = replace(outline_of(None), **{**usual, **settings})
+    draw_heat_maps(outline, ROWS)
+    of_04 = texts(drawn[0].axes[2])
+    assert [of_04[0, x].replace("\n", " ") for x in range(3)] == row
+    if "shown_as" in settings:
+        assert of_04[1, 1] == "0.700↑"
+
+
+def test_what_few_seeds_can_show() -> None:
+    few = replace(outline_of(None, compare=Compare("rule", "FedAvg")), seeds=[0, 1, 2])
+    text = as_markdown(few, [row for row in ROWS if row["seed"] < 3], {})
+    assert "3 seeds cannot show p < 0.25: no difference from FedAvg is marked." in text
+    assert "p 0.25 |" in text
+    assert "↑" not in text
+    assert "Difference" not in as_markdown(few, [row for row in ROWS if row["seed"] < 1], {})
