@@ -14,6 +14,8 @@ from torchmetrics import MeanMetric
 from flt.clients.batch_norm import move_statistics
 from flt.clients.conduct import Conduct
 from flt.clients.loss import LossReduction
+from flt.clients.steps.momentum import MomentumScaling
+from flt.clients.steps.optimizers import OptimizerState
 from flt.clients.steps.settings import LocalSettings
 from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule, data_of
@@ -72,6 +74,13 @@ class FederatedModule(RowMetrics):
         lr_milestones: Rounds from which ``client_lr`` is multiplied by ``lr_gamma``, once each.
         lr_gamma: Factor of the learning-rate decay.
         client_weight_decay: Factor of the weights in what clients add to every gradient, as torch's SGD does.
+        client_momentum: Factor of each client's momentum (beta), from 0 and below 1: a client steps along
+            ``m <- beta m + g``, which it keeps from round to round; so does the server's own training.
+        momentum_scaling: "none" for that, "damped" for ``m <- beta m + (1 - beta) g``.
+        client_optimizer: Torch optimizer of each client and of the root update in place of plain steps; its own lr is
+            what counts then, not ``client_lr``.
+        client_optimizer_state: Whether clients begin every round with a "fresh" optimizer, or with the one that each
+            has "kept" from its last round.
         local_epochs: Passes of each client over its own examples in a round, in place of ``local_steps``: each in an
             order drawn anew, with a last batch that may be smaller, so that larger clients take more steps. The server
             passes over the root dataset as often, in batches of ``root_batch_size`` or, where that is null, of
@@ -100,6 +109,10 @@ class FederatedModule(RowMetrics):
         lr_milestones: list[int] | None = None,
         lr_gamma: float = 0.9,
         client_weight_decay: float = 0.0,
+        client_momentum: float = 0.0,
+        momentum_scaling: MomentumScaling = "none",
+        client_optimizer: OptimizerCallable | None = None,
+        client_optimizer_state: OptimizerState = "fresh",
         local_epochs: int | None = None,
     ) -> None:
         super().__init__()
@@ -129,7 +142,18 @@ class FederatedModule(RowMetrics):
         self.initialization: Initialization = initialization
         self.client_lr = client_lr
         self.local_steps = local_steps
-        self.local_settings = LocalSettings(loss_reduction, client_weight_decay)
+        self.local_settings = LocalSettings(
+            loss_reduction,
+            client_weight_decay,
+            client_momentum,
+            momentum_scaling,
+            client_optimizer,
+            client_optimizer_state,
+        )
+        if client_optimizer is not None and client_lr != 0.003:
+            rank_zero_warn(
+                f"model.client_lr={client_lr} has no effect with model.client_optimizer, whose own lr counts"
+            )
         self.local_epochs = local_epochs
         self.root_batch_size = root_batch_size
         self.clients_per_round = clients_per_round
@@ -185,6 +209,10 @@ class FederatedModule(RowMetrics):
             if not self._is_initialized:  # a second fit goes on from the first
                 initialize(self.network, self.initialization, generator=generator(self.seed, "initialization"))
                 self._is_initialized = True
+            self._training = LocalTraining(self.network, self.local_settings, self.clients_per_chunk)
+            optimizer = self._training.steps.optimizer
+            if optimizer is not None:
+                self.client_lr = optimizer.lr
             check_milestones(self.lr_milestones, self.lr_gamma, self.client_lr, num_rounds=self.trainer.max_steps)
             check_schedule(only(self.trainer, Attack), num_rounds=self.trainer.max_steps)
             self._set_up_rounds(data)
@@ -194,12 +222,18 @@ class FederatedModule(RowMetrics):
                 local_epochs=self.local_epochs,
                 batch_size=data.batch_size,
             )
-            self.kept = check_kept(self._reception.callbacks, self.federation, self._training.flat.num_params)
+            self.steps = steps = self._training.steps
+            steps.check(is_single=self.local_steps == 1 and self.local_epochs is None)
+            self.kept = check_kept(
+                self._reception.callbacks,
+                self.federation,
+                self._training.flat.num_params,
+                by_clients=steps.numbers_kept(self.federation.num_clients),
+            )
 
     def _set_up_rounds(self, data: FederatedDataModule) -> None:
         if self.server_optimizer is not None:
             check_server_optimizer(self.server_optimizer, self.network)
-        self._training = LocalTraining(self.network, self.local_settings, self.clients_per_chunk)
         self._reception = assemble(
             self._training,
             data,
@@ -359,7 +393,7 @@ class FederatedModule(RowMetrics):
         return settings | {
             "server_optimizer": type(self.configure_optimizers()).__name__,
             **{name: getattr(self, name) for name in OF_MODEL},
-            **self.local_settings.plain(),
+            **self._training.steps.plain(),
             **settings_of_rounds(self.data, self.federation, self.rule, only(self.trainer, Attack)),
         }
 

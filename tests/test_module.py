@@ -293,6 +293,7 @@ def test_rules_and_hooks_compute_in_float32(fit):
             "model.server_lr=0.5 has no effect with model.server_optimizer: set its own lr",
         ),
         ({"loss_reduction": "median"}, "loss_reduction='median': choose one of sum, mean"),
+        ({"client_optimizer": "Adam"}, "model.client_optimizer is a str: give a class, or a function from parameters"),
         ({"client_weight_decay": -0.1}, "model.client_weight_decay=-0.1 must be a number from 0 to"),
         ({"initialization": "zeros"}, "initialization='zeros': choose one of network, xavier"),
         ({"lr_milestones": [-1]}, "lr_milestones"),
@@ -391,6 +392,10 @@ def test_evaluating_needs_no_rule(tmp_path):
     [
         ({}, ["client_lr 0.02 x server_lr 1 = 0.02 on the sum over a batch of 8", "(0.16 on its mean)"]),
         ({"loss_reduction": "mean", "local_steps": 3}, ["= 0.02 on the mean over a batch of 8, 3 local steps"]),
+        (
+            {"client_momentum": 0.9, "momentum_scaling": "damped", "client_weight_decay": 0.1},
+            ["its mean), momentum 0.9 damped, weight decay 0.1"],
+        ),
         ({"local_epochs": 2}, [", 2 local epochs of 2 to 8 steps in all"]),
         ({"server_optimizer": torch.optim.Adam}, ["client_lr 0.02 on the sum over a batch of 8"]),
     ],

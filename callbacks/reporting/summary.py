@@ -158,6 +158,7 @@ def describe_step(module: FederatedModule) -> str:
     step = f"{product} on the {module.local_settings.loss_reduction} over a batch of {module.data.batch_size}"
     if is_plain and module.local_settings.loss_reduction == "sum":
         step += f" ({module.client_lr * module.server_lr * module.data.batch_size:g} on its mean)"
+    step += module.steps.describe()
     if module.local_epochs is not None:
         sizes = module.data.clients.sizes[module.data.clients.sizes > 0]
         steps = module.local_epochs * -(-sizes // module.data.batch_size)

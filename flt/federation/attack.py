@@ -32,6 +32,8 @@ class Attack(FederatedCallback, ABC):
         ramp: Rounds over which the number of clients that attack rises from ``1 / ramp`` of the malicious ones to all,
             in a random order; 0 for all from the first round on.
         redraw: Whether as many malicious clients are drawn anew, among all clients, in each round.
+        momentum: Whether malicious clients have their momentum when they attack, as everyone has with
+            model.client_momentum; else their steps are by the gradient alone, and so is what an attack starts from.
 
     Raises:
         InputError: If ``fraction`` is outside [0, 1), ``knowledge`` is another word, or the schedule is none.
@@ -46,6 +48,9 @@ class Attack(FederatedCallback, ABC):
     schedule: Schedule = ALWAYS
     """When it takes place."""
 
+    momentum: bool = True
+    """Whether its malicious clients have their momentum when they attack."""
+
     def __init__(
         self,
         fraction: float = 0.2,
@@ -55,6 +60,7 @@ class Attack(FederatedCallback, ABC):
         every: int = 1,
         ramp: int = 0,
         redraw: bool = False,
+        momentum: bool = True,
     ) -> None:
         if not 0.0 <= fraction < 1.0:
             raise InputError(f"attack.fraction={fraction} must be at least 0 and less than 1")
@@ -63,6 +69,7 @@ class Attack(FederatedCallback, ABC):
             rank_zero_warn(f"attack.knowledge=partial has no effect: {self.label} knows no other client's update")
         self.fraction = fraction
         self.knowledge: Knowledge = knowledge
+        self.momentum = momentum
         self.schedule = Schedule(start_round, end_round, every, ramp, redraw)
 
     @property

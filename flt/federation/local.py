@@ -84,9 +84,12 @@ class LocalWork(Protocol):
     ) -> LocalUpdates:
         """Local training from the global model, one step a batch; with nothing set it is the usual one.
 
+        What holds for everyone holds here: weight decay, the clients' optimizer or momentum, from what a client had
+        kept before the round. What it keeps for the next round is that of usual training, whatever is asked here.
+
         Args:
             batches: What each client trains on.
-            lr: Learning rate; None for ``client_lr``, below 0 for gradient ascent.
+            lr: Learning rate, also of a clients' optimizer; None for ``client_lr``, below 0 for gradient ascent.
             loss: Loss of one client's batch, given its scores ``[batch_size, num_classes]``, labels, weights (1, and 0
                 for padding) and update so far ``[num_params]``; a number with a gradient at scores and update. None for
                 `usual_loss`.

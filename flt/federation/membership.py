@@ -69,6 +69,7 @@ def form_federation(
         seed=data.run_seed,
         order=torch.arange(num_clients - added, num_clients) if added else None,
     )
+    groups = tuple(replace(group, has_momentum=member.momentum) for group, member in zip(groups, members, strict=True))
     malicious = torch.zeros(num_clients, dtype=torch.bool)
     for group in groups:
         malicious = malicious | group.candidates

@@ -99,6 +99,11 @@ class Federation:
         size = min(self.clients_per_round, len(present))
         return present[sample_clients(len(present), size, seed=self.seed, round_number=number)]
 
+    def without_momentum(self, number: int) -> Tensor:
+        """Whose steps are by the gradient alone in a round: boolean, shape ``[num_clients]``."""
+        alone = [group.attackers(number) for group in self.groups if not group.has_momentum]
+        return torch.stack(alone).any(dim=0) if alone else torch.zeros_like(self.malicious)
+
     @property
     def local_data(self) -> tuple[ClientData, ...]:
         """All local data that anyone trains on in some round: those of attacks, then the honest ones."""

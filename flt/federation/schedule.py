@@ -100,6 +100,7 @@ class Group:
         schedule: When they attack.
         seed: The run's seed.
         first: How many of the candidates, in the order in which they are drawn, are malicious in groups before it.
+        has_momentum: Whether they have their momentum as everyone when they attack, where clients have one.
         clients: Local data on which they train when they attack, where those of ``federation.clients`` are not theirs:
             groups whose clients are drawn anew each have their own.
     """
@@ -109,6 +110,7 @@ class Group:
     schedule: Schedule
     seed: int
     first: int = 0
+    has_momentum: bool = True
     clients: ClientData | None = field(default=None, repr=False)
 
     def attackers(self, number: int) -> Tensor:

@@ -33,6 +33,8 @@ class Server(Protocol):
     ) -> LocalUpdates:
         """Trains the global model on data sets of the server's, on each as a client would that has it.
 
+        They are trained on from no earlier round: without momentum, and with a new optimizer where clients have one.
+
         Args:
             sets: The data sets in one block.
             indices: Which of them, shape ``[num_trained]``; None for all. What a set is trained on depends on the seed,

@@ -42,6 +42,9 @@ CHUNKS = "flt_clients_per_chunk"
 MEMORY = "flt_memory"
 """What a checkpoint calls the memories of plug-ins."""
 
+CLIENTS = "flt_kept_by_clients"
+"""What a checkpoint calls what every client keeps from round to round for its steps."""
+
 OLDEST = Version("2.6.0.dev0")
 """The oldest Lightning that this package has run with."""
 
@@ -71,6 +74,7 @@ _FURTHER = {
     WANDB_IDS: list_of(optional(text)),
     FORGOTTEN: list_of(text),
     MEMORY: mapping_of(memory),
+    CLIENTS: state,
     "MixedPrecision": fields(_SCALER),
 }
 

@@ -83,7 +83,10 @@ def assemble(
     check_effects(data, needs_update=needs_root, needs_data=needs_data, root_batch_size=root_batch_size)
     check_malicious(federation, attack, rule, num_byzantine=num_byzantine)
     if training.clients_per_chunk != "auto" and training.needs_one_by_one:
-        rank_zero_warn("model.clients_per_chunk has no effect: batch normalisation takes one client at a time")
+        what = "the clients' optimizer" if training.steps.asks else "batch normalisation"
+        rank_zero_warn(f"model.clients_per_chunk has no effect: {what} takes one client at a time")
+    if not training.settings.momentum and not all(group.has_momentum for group in federation.groups):
+        rank_zero_warn("attack.momentum=false has no effect without model.client_momentum")
     draws = RoundDraws(data, federation, local_steps, local_epochs, root_batch_size, needs_root)
     check_trainable(training.network, federation.clients.features[: draws.smallest_batch])
     server = RootData(training, draws) if needs_data else None

@@ -10,6 +10,7 @@ from torch import Tensor
 from flt.clients.batches import LocalBatches, take_batches, whole
 from flt.clients.draws import EpochRows
 from flt.clients.one_by_one import LocalUpdates
+from flt.clients.steps.base import Kept, Steps
 from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule
 from flt.federation import Federation, Memory, Round
@@ -70,11 +71,13 @@ class Cohort:
         parameters = self.training.flat.flatten()
         server = None if self.root_data is None else self.root_data.of(number, client_lr, parameters)
         of_server, root = [self._root_batches(drawn)] if self.draws.needs_root else [], None
+        own: list[Tensor] = []
         num_parts = -(-len(drawn.client_ids) // clients_per_part)
         mine = [part for part in range(num_parts) if processes.has(part, num_parts)]
         for part in mine or [num_parts]:  # which has no clients
             some = slice(part * clients_per_part, (part + 1) * clients_per_part)
             ids = drawn.client_ids[some]
+            own.append(ids)
             # The server trains like one more client, together with those of the first part.
             trained, *roots = self._trained(drawn, some, of_server, client_lr)
             root, of_server = roots[0] if roots else root, []
@@ -96,6 +99,8 @@ class Cohort:
                 server=server,
             )
             del trained  # the next part takes their memory
+        if self.kept is not None:
+            processes.share(self.kept, torch.cat(own), drawn.client_ids)
 
     def _trained(
         self, drawn: DrawnRound, some: slice, of_server: Sequence[LocalBatches], client_lr: float
@@ -105,22 +110,54 @@ class Cohort:
         Passes over all examples of many clients need not be there at once: they are made for a few clients at a time,
         those with as many examples together.
         """
-        places = torch.arange(len(drawn.client_ids))[some]
+        ids, places = drawn.client_ids, torch.arange(len(drawn.client_ids))[some]
+        server = [(self._server, batches) for batches in of_server]
         if not isinstance(drawn.rows, EpochRows) or len(places) <= self.clients_at_a_time:
-            return self.training.together([self._client_batches(drawn, some), *of_server], client_lr=client_lr)
+            return self._together(drawn.number, [(ids[some], self._client_batches(drawn, some)), *server], client_lr)
         order = drawn.rows.sizes[places].argsort(descending=True, stable=True)
         pieces = [
-            self.training(self._client_batches(drawn, piece), client_lr=client_lr)
+            self._together(drawn.number, [(ids[piece], self._client_batches(drawn, piece))], client_lr)[0]
             for piece in torch.split(places[order], self.clients_at_a_time)
         ]
         back = order.argsort().to(pieces[0].updates.device)
         clients = LocalUpdates(*(torch.cat(each)[back] for each in zip(*pieces, strict=True)))
-        return [clients, *(self.training(batches, client_lr=client_lr) for batches in of_server)]
+        return [clients, *(self._together(drawn.number, [each], client_lr)[0] for each in server)]
+
+    def _together(
+        self, number: int, groups: Sequence[tuple[Tensor, LocalBatches]], client_lr: float
+    ) -> list[LocalUpdates]:
+        """What groups of clients have trained, each with who they are, from what they keep."""
+        lent = [self._lent(number, ids) for ids, _ in groups]
+        trained = self.training.together([batches for _, batches in groups], client_lr=client_lr, steps=lent)
+        for (ids, _), steps in zip(groups, lent, strict=True):
+            if self.kept is not None and steps is not None:
+                self.kept.take_back(ids, steps)
+        return trained
 
     def work_of_attackers(self, number: int, client_lr: float, memory: Memory) -> WorkOfClients:
         """The local work of all malicious clients of a round; ``memory`` is what their attack has kept."""
         parameters, drawn = self.training.flat.flatten(), self.draws(number)
-        return LocalRound(self._local_data, number, client_lr, parameters, drawn).work(memory)
+        ids = drawn.client_ids[self.federation.attackers(number)[drawn.client_ids]]
+        lent = self._lent(number, ids)
+        # A copy, as usual training moves what is lent.
+        before = None if lent is None else lent.copied(torch.arange(len(ids)))
+        return LocalRound(self._local_data, number, client_lr, parameters, drawn, ids, before).work(memory)
+
+    @cached_property
+    def kept(self) -> Kept | None:
+        """What every client keeps from round to round for its steps; None for nothing."""
+        return self.training.steps.kept(self.federation.num_clients)
+
+    @cached_property
+    def _server(self) -> Tensor:
+        """The server's place in what is kept, behind all clients."""
+        return torch.tensor([self.federation.num_clients])
+
+    def _lent(self, number: int, ids: Tensor) -> Steps | None:
+        if self.kept is None:
+            return None
+        alone = self.federation.without_momentum(number)
+        return self.kept.lend(ids, torch.cat([alone, alone.new_zeros(1)])[ids])
 
     @cached_property
     def _local_data(self) -> LocalData:

@@ -5,11 +5,12 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback
+from lightning.pytorch.utilities import rank_zero_warn
 
 from flt.data.datamodule import FederatedDataModule
 from flt.federation import Aggregation, Attack, Federation, Memory
 from flt.federation.memory import NOTHING, restored
-from flt.runs.checkpoints import CHUNKS, FORGOTTEN, MEMORY
+from flt.runs.checkpoints import CHUNKS, CLIENTS, FORGOTTEN, MEMORY
 from flt.runs.unsaved import Tensors, forgetful, own_tensors, warn_of_forgotten
 from flt.server.reception import Reception
 
@@ -67,7 +68,9 @@ def keep(reception: Reception, callbacks: Sequence[Callback], at_start: Tensors)
         callbacks: The callbacks of the run.
         at_start: Tensors that the callbacks had at its start.
     """
+    by_clients = reception.cohort.kept
     return {
+        **({} if by_clients is None else {CLIENTS: by_clients.state()}),
         CHUNKS: reception.cohort.training.chosen_chunks,
         MEMORY: reception.memories.state(),
         FORGOTTEN: forgetful(at_start, own_tensors(callbacks)),
@@ -78,6 +81,9 @@ def take_up(checkpoint: Mapping[str, Any], reception: Reception, callbacks: Sequ
     """Gives the server's part of the rounds what `keep` has put into a checkpoint, and warns of what it could not."""
     reception.cohort.training.chosen_chunks.update(checkpoint.get(CHUNKS, {}))
     reception.memories.load(checkpoint.get(MEMORY, {}))
+    by_clients = reception.cohort.kept
+    if by_clients is not None and CLIENTS in checkpoint and not by_clients.load(checkpoint[CLIENTS]):
+        rank_zero_warn("what the checkpoint's clients have kept for their steps does not fit: they keep nothing of it")
     warn_of_forgotten(checkpoint.get(FORGOTTEN, []), callbacks)
 
 

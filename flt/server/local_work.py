@@ -13,6 +13,7 @@ from flt.clients.evaluation import Evaluation
 from flt.clients.loss import batch_loss
 from flt.clients.one_by_one import LocalUpdates
 from flt.clients.recipe import Loss, Projection, Recipe
+from flt.clients.steps.base import Steps
 from flt.clients.training import LocalTraining
 from flt.data.examples import ClientData
 from flt.errors import LARGEST, InputError, check_count
@@ -64,6 +65,8 @@ class LocalRound:
         client_lr: The clients' learning rate in it.
         parameters: The global model's at its start.
         drawn: The round as it was drawn.
+        client_ids: The malicious clients, ascending.
+        before: Their steps, with what they had kept before the round; None where they keep nothing.
     """
 
     run: LocalData
@@ -71,6 +74,8 @@ class LocalRound:
     client_lr: float
     parameters: Tensor
     drawn: DrawnRound
+    client_ids: Tensor
+    before: Steps | None = None
 
     @cached_property
     def honest_drawn(self) -> DrawnRound:
@@ -79,8 +84,11 @@ class LocalRound:
 
     def work(self, memory: Memory) -> "WorkOfClients":
         """The local work of all malicious clients of the round; ``memory`` is what their attack has kept."""
-        federation, ids = self.run.draws.federation, self.drawn.client_ids
-        return WorkOfClients(self, ids[federation.attackers(self.number)[ids]], memory, federation)
+        return WorkOfClients(self, self.client_ids, memory, self.run.draws.federation)
+
+    def steps(self, client_ids: Tensor) -> Steps | None:
+        """The steps of some of the clients from what they had kept before the round, which stays as it is."""
+        return None if self.before is None else self.before.copied(torch.searchsorted(self.client_ids, client_ids))
 
 
 @dataclass(frozen=True)
@@ -197,7 +205,8 @@ class WorkOfClients:
         recipe = Recipe(loss, mask, project, updates, statistics, before)
         seen = normalized(self.round.run.draws.data, batches)
         with torch.enable_grad():
-            return self.round.run.training_before(before).by_recipe(seen, recipe, client_lr=lr)
+            training, steps = self.round.run.training_before(before), self.round.steps(self.client_ids)
+            return training.by_recipe(seen, recipe, client_lr=lr, steps=steps)
 
     def usual_loss(self, scores: Tensor, labels: Tensor, weights: Tensor, update: Tensor | None = None) -> Tensor:
         """The loss that clients usually minimise."""

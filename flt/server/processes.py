@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
+from flt.clients.steps.base import Kept
 from flt.errors import InputError
 from flt.federation import Judgement, Memory, PartialAggregate, Round
 from flt.federation.memory import mapped
@@ -62,6 +63,22 @@ class Processes:
             self._sum(partial.statistics),
             (judgement.to(partial.updates.values.device),),
         )
+
+    def share(self, kept: Kept, own: Tensor, everyone: Tensor) -> None:
+        """Lets every process have what the clients of all of them keep.
+
+        Args:
+            kept: What they keep.
+            own: The clients that this process has trained.
+            everyone: Those of all processes, in their order.
+        """
+        if self.world_size == 1:
+            return
+        sent = kept.sent(own)
+        if isinstance(sent, Tensor):
+            kept.receive(everyone, self._rows(sent, self._objects(len(own))))
+        else:
+            kept.receive(everyone, [each for some in self._objects(sent) for each in some])
 
     def agreed(self, tensor: Tensor) -> Tensor:
         """The first process's, so that rounding cannot let the processes' models drift apart."""

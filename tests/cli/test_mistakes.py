@@ -287,6 +287,13 @@ har --model.clients_per_round 31 => model.clients_per_round=31 | 30
 har --model.clients_per_round 0 => model.clients_per_round=0 | 1
 har --model.root_batch_size 101 => model.root_batch_size=101 | data.root_size=100
 har --model.server_lr 2 --model.server_optimizer torch.optim.Adam => model.server_lr=2.0 | model.server_optimizer
+har --model.client_momentum 1 => model.client_momentum=1.0 | at least 0 and less than 1
+har --model.client_momentum -0.1 => model.client_momentum=-0.1 | at least 0
+har --model.momentum_scaling nesterov => model.momentum_scaling | nesterov | damped
+har --model.client_momentum 0.9 --model.client_optimizer torch.optim.Adam => client_momentum=0.9 | client_optimizer
+har --model.client_optimizer torch.optim.Muon => model.client_optimizer | 2D
+har --model.client_optimizer torch.nn.Linear => model.client_optimizer | torch.nn.Linear
+har --model.client_optimizer_state old => model.client_optimizer_state | old | kept
 har --model.lr_milestones '[0]' => model.lr_milestones=[0] | 1 or more
 har --model.server_optimizer torch.optim.LBFGS => model.server_optimizer | closure
 har --model.server_optimizer Adam --model.server_optimizer.lrr 1 => model.server_optimizer | lrr

@@ -11,6 +11,7 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ class Counting(Aggregation):
         return Aggregate(round.updates.mean(dim=0), judgement=judgement, memory=kept)
 
 
+ADAM = {"client_optimizer": partial(torch.optim.Adam, lr=0.01), "client_optimizer_state": "kept"}
 CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "fedavg": lambda: ([FedAvg(), LabelFlipping(), EvaluationMetrics(), ClientErrors()], {"local_steps": 2}),
     "fltrust": lambda: ([FLTrust(), ScalingAttack()], {"clients_per_round": 7, "root_batch_size": 6}),
@@ -94,7 +96,8 @@ CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
         {"data": TinyData(num_added_clients=3, validation_fraction=0.3), "clients_per_round": 9},
     ),
     "images, lfr": lambda: ([LFR(), LabelFlipping()], images()),
-    "projected": lambda: ([FedAvg(), ProjectedBackdoor(epochs=2)], {"clients_per_round": 7}),
+    "projected": lambda: ([FedAvg(), ProjectedBackdoor(epochs=2)], {"clients_per_round": 7, "client_momentum": 0.5}),
+    "adam": lambda: ([FLTrust(), LabelFlipping()], {"clients_per_round": 7, "local_steps": 2, **ADAM}),
     "images, neurotoxin": lambda: ([FLTrust(), Neurotoxin()], images()),
     "images, fltrust": lambda: ([FLTrust(), ScalingAttack()], images()),
 }

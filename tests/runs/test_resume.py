@@ -147,10 +147,12 @@ EVERYTHING = {
     "local_steps": 2,
     "lr_milestones": [2, 3],
     "clients_per_chunk": 2,
+    "client_momentum": 0.9,
 }
 SETTINGS = [
     {**EVERYTHING, "root_batch_size": 4},
     {"server_optimizer": partial(torch.optim.SGD, lr=0.5, momentum=0.9), "local_epochs": 2},
+    {"client_optimizer": partial(torch.optim.Adam, lr=0.02), "client_optimizer_state": "kept", "client_lr": 0.003},
     {"network": batch_norm, "initialization": "network", "trainer_settings": {"precision": "bf16-mixed"}},
 ]
 

@@ -85,7 +85,7 @@ class Ending(FederatedCallback):
 @pytest.mark.parametrize("rule", STREAMING, ids=lambda rule: rule.name)
 def test_parts_give_the_same_run(tmp_path, in_parts, rule):
     attack = partner(rule.name, BY_PART)
-    settings = {"local_steps": 2, "clients_per_round": 9}
+    settings = {"local_steps": 2, "clients_per_round": 9, "client_momentum": 0.5}
     if rule.make().needs_root_update:
         settings["root_batch_size"] = 6
     whole, ends = Ending(), Ending()
@@ -184,7 +184,7 @@ def batches_of(tmp_path, monkeypatch):
     """Runs three rounds; returns the server, who took part in each, and their batches as the network saw them."""
     seen, train = [], LocalTraining.together
 
-    def together(self, groups, *, client_lr):
+    def together(self, groups, *, client_lr, steps):
         seen.append(groups[0])
         return train(self, groups, client_lr=client_lr)
 

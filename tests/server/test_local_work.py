@@ -1,5 +1,7 @@
 """Malicious clients that train in their own way."""
 
+from functools import partial
+
 import pytest
 import torch
 from tiny import Recorder, TinyData, TinyImages, module, parameters_of, trainer
@@ -40,9 +42,12 @@ def convolution(*norms):
 
 
 AUGMENTED = InputPipeline(crop_padding=1, flip=True, normalize=True)
+ADAM = {"client_optimizer": partial(torch.optim.Adam, lr=0.01), "client_optimizer_state": "kept"}
 CASES = {
     "vectors": lambda: {"data": TinyData(batch_size=4), "clients_per_round": 7},
     "steps": lambda: {"local_steps": 3},
+    "momentum": lambda: {"clients_per_round": 7, "client_momentum": 0.9, "client_weight_decay": 0.1},
+    "adam": lambda: {"local_steps": 2, "client_lr": 0.003, **ADAM},
     "epochs": lambda: {"data": TinyImages(AUGMENTED), "network": convolution(), "local_epochs": 2},
     "images": lambda: {"data": TinyImages(AUGMENTED), "network": convolution(), "local_steps": 2},
     "batch norm": lambda: {"data": TinyImages(AUGMENTED), "network": convolution(nn.BatchNorm2d(4)), "local_steps": 2},

@@ -45,7 +45,7 @@ class Kept(ABC):
         """The steps of some clients, to be taken back afterwards.
 
         Args:
-            ids: Who they are, ascending, on the CPU.
+            ids: Who they are, on the CPU.
             alone: Which of them take their steps by the gradient alone, boolean; None for nobody.
         """
 
@@ -66,8 +66,8 @@ class Kept(ABC):
         """All of it, as plain values for a checkpoint."""
 
     @abstractmethod
-    def load(self, state: Any) -> None:
-        """Takes what `state` gave; where that is of another kind or size, everyone begins anew."""
+    def load(self, state: Any) -> bool:
+        """Takes what `state` gave, and says whether it could: not from another kind of steps, or other clients."""
 
 
 def taken(steps: Steps, gradients: Tensor, places: Tensor, lr: float, *, taking: Tensor) -> Tensor:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from flt.clients.fastest import tell
 from flt.clients.flat_network import FlatNetwork
 from flt.clients.steps.base import Kept, Steps, taken
 from flt.clients.steps.momentum import KeptMomentum
@@ -34,6 +36,49 @@ class StepMaker:
     def asks(self) -> bool:
         """Whether the clients' optimizer asks for gradients in the midst of a step."""
         return self.optimizer is not None and self.optimizer.asks
+
+    def check(self, *, is_single: bool) -> None:
+        """Says what an optimizer does to a run that its user may not expect.
+
+        Args:
+            is_single: Whether clients take a single step in a round.
+        """
+        if self.optimizer is None:
+            return
+        name = f"model.client_optimizer {self.optimizer.label.split('(')[0]}"
+        if self.optimizer.asks:
+            tell(f"{name} asks for gradients in the midst of a step: clients are trained one after the other")
+        elif is_single and self.optimizer.numbers and not self.settings.keeps_optimizers:
+            rank_zero_warn(
+                f"{name} forgets after every step what it has learnt of the gradients, as clients take one in a round:"
+                " set model.client_optimizer_state=kept, or more model.local_steps"
+            )
+
+    def plain(self) -> dict[str, Any]:
+        """All settings by the names that users give them, as plain values."""
+        return {**self.settings.plain(), "client_optimizer": self.optimizer and self.optimizer.label}
+
+    def describe(self) -> str:
+        """What clients do beside plain steps, for people: empty, or with a comma before it."""
+        settings, words = self.settings, []
+        if settings.momentum:
+            words.append(f"momentum {settings.momentum:g}" + " damped" * (settings.momentum_scaling == "damped"))
+        if settings.weight_decay:
+            words.append(f"weight decay {settings.weight_decay:g}")
+        if self.optimizer is not None:
+            words.append(f"{settings.optimizer_state} {self.optimizer.label}")
+        return "".join(f", {each}" for each in words)
+
+    def numbers_kept(self, num_clients: int) -> dict[str, int]:
+        """How many numbers clients and the server keep from round to round, by the setting that asks for it.
+
+        Args:
+            num_clients: Clients of the federation.
+        """
+        numbers = {"client_momentum": self.flat.num_params if self.settings.momentum else 0}
+        if self.optimizer is not None and self.settings.keeps_optimizers:
+            numbers["client_optimizer"] = self.optimizer.numbers
+        return {name: (num_clients + 1) * each for name, each in numbers.items() if each}
 
     def kept(self, num_clients: int) -> Kept | None:
         """What everyone is to keep from round to round, as before the first one; None for nothing.

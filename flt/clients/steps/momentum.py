@@ -118,15 +118,17 @@ class KeptMomentum(Kept):
         """All momenta."""
         return self.rows
 
-    def load(self, state: Any) -> None:
-        """Takes all momenta."""
-        if isinstance(state, Tensor) and state.shape == self.rows.shape:
+    def load(self, state: Any) -> bool:
+        """Takes all momenta, if there are as many."""
+        fits = isinstance(state, Tensor) and state.shape == self.rows.shape
+        if fits:
             self.rows.copy_(state)
+        return fits
 
 
 def _neighbours(ids: Tensor) -> slice | None:
     """The ids as a slice, if they are one."""
-    if not len(ids):
-        return slice(0)
-    first, last = int(ids[0]), int(ids[-1])
-    return slice(first, last + 1) if last - first + 1 == len(ids) else None
+    if not (ids.diff() == 1).all():
+        return None
+    first = int(ids[0]) if len(ids) else 0
+    return slice(first, first + len(ids))

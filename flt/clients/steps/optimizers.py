@@ -2,9 +2,9 @@
 
 import copy
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -31,6 +31,9 @@ ELEMENTWISE = (
     torch.optim.Rprop,
     torch.optim.ASGD,
 )
+
+# Numbers of an update at most that are moved at once, each client's as a parameter.
+AT_ONCE = 2**24
 
 
 class Traits(NamedTuple):
@@ -124,65 +127,86 @@ class Optimizers(Steps):
     def step(self, gradients: Tensor, places: Tensor, lr: float, closure: Closure | None = None) -> Tensor:
         """Lets each client's optimizer take a step; ``w_i`` after it minus before is returned in the gradients' place.
 
-        One optimizer stands for all of them: each client's state is put into it for its step.
+        To an elementwise optimizer many clients are so many parameters. Any other takes one client's step after the
+        other's, with what that client keeps put into it.
         """
-        for gradient, place, state in zip(gradients, places, self.states, strict=True):
-            self._take_up(state, lr)
-            self._put("data", place.clone())
-            self._put("grad", gradient)
-            self._optimizer.step() if closure is None else self._optimizer.step(self._asked(closure))
-            self._put_down(state)
-            torch.sub(self._place, place, out=gradient)
+        at_once = max(1, AT_ONCE // self.flat.num_params) if self.is_elementwise else 1
+        for start in range(0, len(gradients), at_once):
+            some = slice(start, start + at_once)
+            states = self.states[some]
+            if len(states) not in self._made:
+                self._made[len(states)] = _Made(self.make, self.flat, len(states), is_elementwise=self.is_elementwise)
+            self._made[len(states)].step(states, gradients[some], places[some], lr, closure)
         return gradients
 
-    def _asked(self, closure: Closure) -> Callable[[], float]:
-        """The closure as torch's optimizers ask for it."""
+    @property
+    def name(self) -> str:
+        """The optimizer's."""
+        return type(self.make([nn.Parameter(torch.zeros(1, 1))])).__name__
 
-        def again() -> float:
-            gradient, loss = closure(self._place)
-            self._put("grad", gradient)
-            return float(loss)
+    @cached_property
+    def _made(self) -> dict[int, "_Made"]:
+        return {}
 
-        return again
 
-    def _take_up(self, state: Mapping[str, Any], lr: float) -> None:
-        """Puts a client's state into the optimizer."""
-        self._optimizer.state.clear()
-        self._optimizer.state.update(zip(self._parameters, state.get("state", ()), strict=False))
-        self._optimizer.param_groups[0].update({**self._settings, **state.get("settings", {}), "lr": lr})
+class _Made:
+    """An optimizer of the parameters of so many clients, which may be others in the next step."""
 
-    def _put_down(self, state: dict[str, Any]) -> None:
-        """Takes a client's state out of the optimizer: what it keeps, and settings that it has changed."""
-        group = self._optimizer.param_groups[0]
-        changed = {name: group[name] for name, value in self._settings.items() if group[name] is not value}
-        state["state"] = [self._optimizer.state.get(parameter, {}) for parameter in self._parameters]
-        state["settings"] = {name: value for name, value in changed.items() if name != "lr"}
-
-    def _put(self, name: str, vector: Tensor) -> None:
-        """Gives the optimizer's parameters their weights ("data") or gradients ("grad")."""
-        pieces = [vector] if self.is_elementwise else self.flat.unflatten(vector).values()
-        for parameter, piece in zip(self._parameters, pieces, strict=True):
-            setattr(parameter, name, piece)
+    def __init__(self, make: MakeOptimizer, flat: FlatNetwork, num_clients: int, *, is_elementwise: bool) -> None:
+        self.split = (lambda vector: [vector]) if is_elementwise else (lambda vector: flat.unflatten(vector).values())
+        pieces = list(self.split(flat.flatten()))
+        self.parameters = [[nn.Parameter(piece) for piece in pieces] for _ in range(num_clients)]
+        self.optimizer = make([each for own in self.parameters for each in own])
+        self.settings = {name: value for name, value in self.group.items() if name != "params"}
 
     @property
-    def _place(self) -> Tensor:
-        """Where the optimizer's parameters are, shape ``[num_params]``."""
-        pieces = [parameter.detach().flatten() for parameter in self._parameters]
-        return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+    def group(self) -> dict[str, Any]:
+        """The optimizer's settings, as they are by now."""
+        return self.optimizer.param_groups[0]
 
-    @cached_property
-    def _parameters(self) -> list[nn.Parameter]:
-        start = self.flat.flatten()
-        pieces = [start] if self.is_elementwise else self.flat.unflatten(start).values()
-        return [nn.Parameter(piece) for piece in pieces]
+    def step(
+        self, states: list[dict[str, Any]], gradients: Tensor, places: Tensor, lr: float, closure: Closure | None
+    ) -> None:
+        """Takes a step of each client, which is written over its gradient."""
+        self._take_up(states, lr)
+        for own, place, gradient in zip(self.parameters, places.clone(), gradients, strict=True):
+            _put(own, "data", self.split(place))
+            _put(own, "grad", self.split(gradient))
+        self.optimizer.step() if closure is None else self.optimizer.step(partial(self._asked, closure))
+        for own, place, gradient in zip(self.parameters, places, gradients, strict=True):
+            torch.sub(_flat(own), place, out=gradient)
+        self._put_down(states)
 
-    @cached_property
-    def _optimizer(self) -> torch.optim.Optimizer:
-        return self.make(self._parameters)
+    def _asked(self, closure: Closure) -> float:
+        """Puts the only client's gradient in place where the optimizer is by now, and returns its loss."""
+        gradient, loss = closure(_flat(self.parameters[0]).clone())
+        _put(self.parameters[0], "grad", self.split(gradient))
+        return float(loss)
 
-    @cached_property
-    def _settings(self) -> dict[str, Any]:
-        return {name: value for name, value in self._optimizer.param_groups[0].items() if name != "params"}
+    def _take_up(self, states: list[dict[str, Any]], lr: float) -> None:
+        self.optimizer.state.clear()
+        for own, state in zip(self.parameters, states, strict=True):
+            self.optimizer.state.update(zip(own, state.get("state", ()), strict=False))
+            self.group.update({**self.settings, **state.get("settings", {}), "lr": lr})
+
+    def _put_down(self, states: list[dict[str, Any]]) -> None:
+        """Hands each client what its optimizer keeps, and settings of the optimizer that have changed."""
+        changed = {name: self.group[name] for name, value in self.settings.items() if self.group[name] is not value}
+        changed.pop("lr", None)
+        for own, state in zip(self.parameters, states, strict=True):
+            state |= {"state": [self.optimizer.state.get(each, {}) for each in own], "settings": changed}
+
+
+def _put(parameters: Iterable[nn.Parameter], name: str, pieces: Iterable[Tensor]) -> None:
+    """Gives parameters their weights ("data") or gradients ("grad")."""
+    for parameter, piece in zip(parameters, pieces, strict=True):
+        setattr(parameter, name, piece)
+
+
+def _flat(parameters: Sequence[nn.Parameter]) -> Tensor:
+    """Parameters as a vector."""
+    pieces = [parameter.detach().flatten() for parameter in parameters]
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
 
 @dataclass
@@ -212,14 +236,17 @@ class KeptOptimizers(Kept):
         for client, state in zip(ids.tolist(), sent, strict=True):
             self.steps.states[client] = state
 
-    def state(self) -> list[Any]:
-        """All states."""
-        return self.steps.states
+    def state(self) -> dict[str, Any]:
+        """All states, with the name of the optimizer."""
+        return {"optimizer": self.steps.name, "states": self.steps.states}
 
-    def load(self, state: Any) -> None:
-        """Takes all states."""
-        if isinstance(state, list) and len(state) == len(self.steps.states):
-            self.steps.states[:] = _moved(state, self.steps.flat.flatten().device)
+    def load(self, state: Any) -> bool:
+        """Takes all states, if there are as many and of the same optimizer."""
+        states = state.get("states") if isinstance(state, dict) and state.get("optimizer") == self.steps.name else None
+        fits = isinstance(states, list) and len(states) == len(self.steps.states)
+        if fits:
+            self.steps.states[:] = _moved(states, self.steps.flat.flatten().device)
+        return fits
 
 
 def _moved(state: Any, device: torch.device) -> Any:

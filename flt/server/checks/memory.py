@@ -1,7 +1,7 @@
 """The memory that a run needs, said before the first round: for a round's batches, and for what plug-ins keep."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ import torch
 from flt.clients.draws import BLOCK
 from flt.errors import InputError
 from flt.federation import Aggregation, FederatedCallback, Federation
+from flt.federation.memory import NOTHING
 
 
 def check_memory(federation: Federation, *, local_steps: int, local_epochs: int | None, batch_size: int) -> None:
@@ -47,20 +48,30 @@ def check_memory(federation: Federation, *, local_steps: int, local_epochs: int 
             )
 
 
-def check_kept(callbacks: Iterable[Any], federation: Federation, num_params: int) -> dict[str, int]:
-    """How many bytes each plug-in keeps from round to round, of those that keep any, by its label.
+def check_kept(
+    callbacks: Iterable[Any], federation: Federation, num_params: int, *, by_clients: Mapping[str, int] = NOTHING
+) -> dict[str, int]:
+    """How many bytes plug-ins and clients keep from round to round, of those that keep any, by label or setting.
 
     Args:
         callbacks: The plug-ins.
         federation: The clients and their data, on the device.
         num_params: Length of an update.
+        by_clients: Numbers that clients keep, by the setting of the model that asks for it.
 
     Raises:
-        InputError: If there is not memory for twice as much: it is there twice while the next round's takes its place.
+        InputError: If there is not memory for it; for what a plug-in keeps, for twice as much: it is there twice while
+            the next round's takes its place.
     """
     device = federation.clients.features.device
     there_is, kind = (_of_gpu(device), "GPU memory") if device.type == "cuda" else (_of_machine(), "memory")
-    kept = {}
+    kept = {f"{name} of clients": torch.float.itemsize * numbers for name, numbers in by_clients.items()}
+    for name, size in zip(by_clients, kept.values(), strict=True):
+        if size > there_is:
+            raise InputError(
+                f"model.{name} has {federation.num_clients:,} clients keep {size / 1e9:.3g} GB from round to round, of"
+                f" {there_is / 1e9:.3g} GB of {kind} in all: do without, or take fewer clients or a smaller network"
+            )
     for callback in callbacks:
         numbers = callback.numbers_kept(federation, num_params) if isinstance(callback, FederatedCallback) else 0
         size = torch.float.itemsize * numbers
