@@ -85,6 +85,10 @@ class FederatedModule(RowMetrics):
             order drawn anew, with a last batch that may be smaller, so that larger clients take more steps. The server
             passes over the root dataset as often, in batches of ``root_batch_size`` or, where that is null, of
             ``data.batch_size``. Null is ``local_steps``.
+        proximal: Factor mu of ``mu / 2 * ||w_i - w||^2`` in the loss of clients and server (FedProx), which holds them
+            near the global model w in all local steps but the first.
+        clip_gradient: Longest gradient of a client's step, as `torch.nn.utils.clip_grad_norm_` shortens it, before
+            weight decay and momentum; null for any length.
 
     Raises:
         InputError: If an argument is out of range.
@@ -114,6 +118,8 @@ class FederatedModule(RowMetrics):
         client_optimizer: OptimizerCallable | None = None,
         client_optimizer_state: OptimizerState = "fresh",
         local_epochs: int | None = None,
+        proximal: float = 0.0,
+        clip_gradient: float | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(network, nn.Module):
@@ -149,6 +155,8 @@ class FederatedModule(RowMetrics):
             momentum_scaling,
             client_optimizer,
             client_optimizer_state,
+            proximal,
+            clip_gradient,
         )
         if client_optimizer is not None and client_lr != 0.003:
             rank_zero_warn(

@@ -158,7 +158,7 @@ class _Job:
             # The padding is cut off: it would enter the statistics of batch normalisation.
             features, labels = batches.features[client, step, :size], batches.labels[client, step, :size]
             gradient, trained.losses[client] = self._gradient(network, {**weights, **buffers}, features, labels, update)
-            gradient = self.settings.direction(gradient, self.parameters, update)
+            gradient = self._direction(gradient, update)
             if steps is not None:
                 again = partial(self._again, network, buffers, features, labels)
                 move = steps.step(gradient[None], (self.parameters + update)[None], self.client_lr, again)[0]
@@ -184,7 +184,11 @@ class _Job:
         tensors, update = {**_leaves(network, place), **buffers}, place - self.parameters
         gradient, loss = self._gradient(network, tensors, features, labels, update)
         factor = len(labels) if self.settings.loss_reduction == "sum" else 1
-        return self.settings.direction(gradient, self.parameters, update), loss * factor
+        penalty = self.settings.penalty(update) if self.recipe.loss is None else 0.0
+        return self._direction(gradient, update), loss * factor + penalty
+
+    def _direction(self, gradient: Tensor, update: Tensor) -> Tensor:
+        return self.settings.direction(gradient, self.parameters, update, usual_loss=self.recipe.loss is None)
 
     def _gradient(
         self, network: FlatNetwork, tensors: dict[str, Tensor], features: Tensor, labels: Tensor, update: Tensor

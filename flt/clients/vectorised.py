@@ -105,7 +105,7 @@ class Vectorised:
                 update, loss = update - client_lr * gradient, now
                 continue
             gradient = gradient if at_update is None else gradient + at_update
-            gradient = self.settings.direction(gradient, parameters, update)
+            gradient = self.settings.direction(gradient, parameters, update, usual_loss=recipe.loss is None)
             after = recipe.moved(update, -client_lr * gradient, own.mask)
             update, loss = (torch.where(step < own.steps, *pair) for pair in ((after, update), (now, loss)))
         return update, loss

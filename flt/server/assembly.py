@@ -88,6 +88,11 @@ def assemble(
     if not training.settings.momentum and not all(group.has_momentum for group in federation.groups):
         rank_zero_warn("attack.momentum=false has no effect without model.client_momentum")
     draws = RoundDraws(data, federation, local_steps, local_epochs, root_batch_size, needs_root)
+    if training.settings.proximal and draws.most_steps == 1:
+        rank_zero_warn(
+            f"model.proximal={training.settings.proximal:g} has no effect with one local step, at whose start clients"
+            " are where the global model is"
+        )
     check_trainable(training.network, federation.clients.features[: draws.smallest_batch])
     server = RootData(training, draws) if needs_data else None
     return Reception(Cohort(training, draws, server), rule, callbacks, processes)

@@ -115,12 +115,13 @@ class Cohort:
         if not isinstance(drawn.rows, EpochRows) or len(places) <= self.clients_at_a_time:
             return self._together(drawn.number, [(ids[some], self._client_batches(drawn, some)), *server], client_lr)
         order = drawn.rows.sizes[places].argsort(descending=True, stable=True)
-        pieces = [
+        pieces = [piece.sort().values for piece in torch.split(places[order], self.clients_at_a_time)]
+        found = [
             self._together(drawn.number, [(ids[piece], self._client_batches(drawn, piece))], client_lr)[0]
-            for piece in torch.split(places[order], self.clients_at_a_time)
+            for piece in pieces
         ]
-        back = order.argsort().to(pieces[0].updates.device)
-        clients = LocalUpdates(*(torch.cat(each)[back] for each in zip(*pieces, strict=True)))
+        back = torch.cat(pieces).argsort().to(found[0].updates.device)
+        clients = LocalUpdates(*(torch.cat(each)[back] for each in zip(*found, strict=True)))
         return [clients, *(self._together(drawn.number, [each], client_lr)[0] for each in server)]
 
     def _together(

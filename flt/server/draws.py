@@ -111,7 +111,7 @@ class RoundDraws:
             starts,
             sizes,
             self.local_epochs,
-            min(self.data.batch_size, self.largest),
+            self._width,
             lambda client: generator(seed, f"epochs/{client}", number),
         )
         return rows, EpochAugmentation(rows, self.data, seed, number) if self.data.inputs.augments else None
@@ -175,12 +175,19 @@ class RoundDraws:
         return max(1, int(self._all_sizes.max()))
 
     @property
+    def most_steps(self) -> int:
+        """Steps of the client that takes the most of them in a round."""
+        return self.local_steps if self.local_epochs is None else self.local_epochs * -(-self.largest // self._width)
+
+    @property
     def examples_per_client(self) -> int:
-        """Examples that the client with the most of them trains on in a round, with repetitions and padding."""
-        if self.local_epochs is None:
-            return self.local_steps * self.data.batch_size
-        batch_size = min(self.data.batch_size, self.largest)
-        return self.local_epochs * -(-self.largest // batch_size) * batch_size
+        """Examples that this client trains on, with repetitions and padding."""
+        return self.most_steps * (self.data.batch_size if self.local_epochs is None else self._width)
+
+    @property
+    def _width(self) -> int:
+        """Examples in the batches of passes."""
+        return min(self.data.batch_size, self.largest)
 
     @cached_property
     def _all_sizes(self) -> Tensor:

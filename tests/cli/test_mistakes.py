@@ -348,6 +348,8 @@ har --trainer.logger CSVLogger --trainer.logger.save_dir r --trainer.logger.flus
 har --trainer.logger.save_dir memory://runs => trainer.logger.save_dir=memory://runs | folder of this machine
 har --model.local_steps 4611686018427387904 => model.local_steps=4611686018427387904 would need | GB
 har --model.local_epochs 4611686018427387904 => model.local_epochs=4611686018427387904 would need | GB
+har --model.proximal -1 => model.proximal=-1.0 | from 0
+har --model.clip_gradient 0 => model.clip_gradient=0.0 | greater than 0
 har --model.local_epochs 0 => model.local_epochs=0 | at least 1
 har --model.server_lr 1e308 => model.server_lr=1e+308 | float32
 har --model.lr_gamma 1e30 --model.lr_milestones '[1, 1, 1]' => lr_gamma=1e+30 | after 3 of

@@ -43,6 +43,22 @@ SETTINGS = {
         partial(SGD, momentum=0.9, weight_decay=0.03),
         0.1,
     ),
+    "proximal": ({"proximal": 0.7}, SGD, 1),
+    "clipped, momentum, decay": (
+        {"clip_gradient": 0.5, "momentum": 0.9, "weight_decay": 0.3},
+        partial(SGD, momentum=0.9, weight_decay=0.3),
+        1,
+    ),
+    "proximal, clipped, Adam": (
+        {"proximal": 2.0, "clip_gradient": 0.8, "optimizer": partial(OPTIM.Adam, lr=LR)},
+        partial(OPTIM.Adam, lr=LR),
+        1,
+    ),
+    "proximal LBFGS": (
+        {"proximal": 3.0, "optimizer": partial(OPTIM.LBFGS, lr=LR, max_iter=1, line_search_fn="strong_wolfe")},
+        partial(OPTIM.LBFGS, lr=LR, max_iter=1, line_search_fn="strong_wolfe"),
+        1,
+    ),
 } | {
     f"{make.__name__} {state}": (
         {"optimizer": partial(make, lr=LR, **settings), "optimizer_state": state},
@@ -75,8 +91,9 @@ def sample(local_steps, seed=0):
 class ByTorch:
     """Training loops of torch, one for each client; optimizers go on in the next round, or are made anew in each."""
 
-    def __init__(self, network, make, factor, *, are_kept):
+    def __init__(self, network, make, factor, *, are_kept, proximal=0.0, clip_gradient=None, **others):
         self.network, self.make, self.factor, self.are_kept = network, make, factor, are_kept
+        self.proximal, self.clip_gradient = proximal, clip_gradient
         self.locals = {}
 
     def __call__(self, batches, clients):
@@ -96,8 +113,12 @@ class ByTorch:
 
             def closure(features=features, labels=labels):
                 optimizer.zero_grad()
+                now = parameters_to_vector(local.parameters())
                 loss = self.factor * nn.functional.cross_entropy(local(features), labels)
+                loss = loss + self.proximal / 2 * (now - before).square().sum()
                 loss.backward()
+                if self.clip_gradient is not None:
+                    nn.utils.clip_grad_norm_(local.parameters(), self.clip_gradient)
                 return loss
 
             optimizer.step(closure)
@@ -111,7 +132,7 @@ def test_agrees_with_an_optimizer_for_each_client_over_rounds_of_some_of_them(wa
     network = made(name)
     training = LocalTraining(network, LocalSettings("mean", **settings), chunk)
     kept = training.steps.kept(len(SIZES))
-    by_torch = ByTorch(network, make, factor, are_kept=kept is not None)
+    by_torch = ByTorch(network, make, factor, are_kept=kept is not None, **settings)
     for number, clients in enumerate(ROUNDS):
         ids = torch.tensor(clients)
         batches = sample(local_steps, number).of(ids)

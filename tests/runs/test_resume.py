@@ -151,7 +151,12 @@ EVERYTHING = {
 }
 SETTINGS = [
     {**EVERYTHING, "root_batch_size": 4},
-    {"server_optimizer": partial(torch.optim.SGD, lr=0.5, momentum=0.9), "local_epochs": 2},
+    {
+        "server_optimizer": partial(torch.optim.SGD, lr=0.5, momentum=0.9),
+        "local_epochs": 2,
+        "proximal": 0.1,
+        "clip_gradient": 1.0,
+    },
     {"client_optimizer": partial(torch.optim.Adam, lr=0.02), "client_optimizer_state": "kept", "client_lr": 0.003},
     {"network": batch_norm, "initialization": "network", "trainer_settings": {"precision": "bf16-mixed"}},
 ]

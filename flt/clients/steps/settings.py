@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.clients.loss import LossReduction
 from flt.clients.steps.momentum import MomentumScaling
 from flt.clients.steps.optimizers import MakeOptimizer, OptimizerState
-from flt.errors import InputError, check_choice, check_not_negative
+from flt.errors import InputError, check_choice, check_not_negative, check_positive
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class LocalSettings:
         momentum_scaling: ``m <- beta m + g`` ("none") or ``m <- beta m + (1 - beta) g`` ("damped").
         optimizer: Makes the optimizer of a client's parameters; None for steps along the gradient or the momentum.
         optimizer_state: Whether optimizers are made anew in every round ("fresh") or go on from the last one ("kept").
+        proximal: Factor mu of ``mu / 2 * ||w_i - w||^2``, which is added to every usual loss.
+        clip_gradient: Longest gradient of a client's step, before weight decay and momentum; None for any length.
 
     Raises:
         InputError: If one of them is out of range, or does not go with another.
@@ -34,12 +37,17 @@ class LocalSettings:
     momentum_scaling: MomentumScaling = "none"
     optimizer: MakeOptimizer | None = None
     optimizer_state: OptimizerState = "fresh"
+    proximal: float = 0.0
+    clip_gradient: float | None = None
 
     def __post_init__(self) -> None:
         check_choice("model.loss_reduction", self.loss_reduction, LossReduction)
         check_choice("model.momentum_scaling", self.momentum_scaling, MomentumScaling)
         check_choice("model.client_optimizer_state", self.optimizer_state, OptimizerState)
         check_not_negative("model.client_weight_decay", self.weight_decay)
+        check_not_negative("model.proximal", self.proximal)
+        if self.clip_gradient is not None:
+            check_positive("model.clip_gradient", self.clip_gradient)
         if not 0 <= self.momentum < 1:
             raise InputError(f"model.client_momentum={self.momentum} must be at least 0 and less than 1")
         if self.momentum_scaling != "none" and not self.momentum:
@@ -70,19 +78,37 @@ class LocalSettings:
     @property
     def changes_gradients(self) -> bool:
         """Whether steps go along anything but the gradient of the loss."""
-        return self.weight_decay > 0
+        return self.weight_decay > 0 or self.proximal > 0 or self.clip_gradient is not None
 
-    def direction(self, gradient: Tensor, parameters: Tensor, update: Tensor | None = None) -> Tensor:
-        """What clients go against in a step: ``g + weight_decay * w_i``.
+    def direction(
+        self, gradient: Tensor, parameters: Tensor, update: Tensor | None = None, *, usual_loss: bool = True
+    ) -> Tensor:
+        """What clients go against in a step: ``clip(g + proximal * (w_i - w)) + weight_decay * w_i``.
+
+        As in a loop of torch's: the proximal term is of the loss, `torch.nn.utils.clip_grad_norm_` comes behind the
+        backward pass, ``clip(g) = g * min(1, C / (||g|| + 1e-6))``, and weight decay is the optimizer's.
 
         Args:
             gradient: Of the loss at ``w_i``, shape ``[..., num_params]``; it may be overwritten.
             parameters: The global model's, w, shape ``[num_params]``.
             update: Where the clients are by now, ``w_i - w``, of the gradient's shape; None for at the start.
+            usual_loss: Whether the gradient is of the usual loss; an attack's own has no proximal term beside it.
+
+        Reference:
+            Li et al., Federated Optimization in Heterogeneous Networks (FedProx), MLSys 2020.
         """
+        if self.proximal and update is not None and usual_loss:
+            gradient.add_(update, alpha=self.proximal)
+        if self.clip_gradient is not None:
+            lengths = torch.linalg.vector_norm(gradient, dim=-1, keepdim=True)
+            gradient.mul_((self.clip_gradient / (lengths + 1e-6)).clamp_(max=1.0))
         if self.weight_decay:
             gradient.add_(parameters if update is None else parameters + update, alpha=self.weight_decay)
         return gradient
+
+    def penalty(self, update: Tensor) -> Tensor | float:
+        """The proximal term of a client's loss, ``proximal / 2 * ||w_i - w||^2``, given ``w_i - w``."""
+        return self.proximal / 2 * update.square().sum() if self.proximal else 0.0
 
     def plain(self) -> dict[str, Any]:
         """All of them by the names that users give them, as plain values, to tell runs apart that train differently."""
@@ -92,6 +118,8 @@ class LocalSettings:
             "client_momentum": self.momentum,
             "momentum_scaling": self.momentum_scaling,
             "client_optimizer_state": self.optimizer_state,
+            "proximal": self.proximal,
+            "clip_gradient": self.clip_gradient,
         }
 
 

@@ -93,6 +93,14 @@ WITHOUT_EFFECT = {
         lambda: ([FedAvg()], {"root_batch_size": 5}),
         "model.root_batch_size has no effect",
     ),
+    "a proximal term of one step": (
+        lambda: ([FLTrust()], {"proximal": 0.1}),
+        "model.proximal=0.1 has no effect with one local step",
+    ),
+    "a proximal term of one batch": (
+        lambda: ([FedAvg()], {"proximal": 0.1, "local_epochs": 1, "data": TinyData(batch_size=40)}),
+        "model.proximal=0.1 has no effect with one local step",
+    ),
     "an attack of nobody": (
         lambda: ([FLTrust(), TrimAttack(0.0)], {}),
         "attack.fraction=0 makes none of 10 clients malicious: TrimAttack has no effect",
