@@ -13,6 +13,7 @@ from flt.data.examples import Examples
 from flt.data.rounds import EvaluationBatches
 from flt.display.overview import class_counts
 from flt.errors import InputError, check_choice
+from flt.federation.plugins import callbacks_of
 from flt.module import FederatedModule
 
 CLIENT_ERRORS = ("client_error_mean", "client_error_worst_tenth", "client_error_spread")
@@ -30,33 +31,34 @@ class ClientErrors(Callback):
 
     Args:
         on: "training" is each client's own training examples, as they were before any attack, which takes a forward
-            pass over the data of all clients. "test" is test examples with the labels of the client's training data:
-            the error of each class on the test set, weighted by the client's share of that class, which takes nothing
-            that the evaluation has not computed.
+            pass over the data of all clients. "test" is the client's own test examples where the data set knows whose
+            they are (HAR); elsewhere test examples with the labels of the client's training data: the error of each
+            class on the test set, weighted by the client's share of that class. It takes nothing that the evaluation
+            has not computed.
 
     Reading:
         In the field each client gets a test set of its own, which is split as the training data are (FedLab, Blades,
         pFL-bench). What such a split by labels gives on average over its draws is what "test" gives, without a draw.
-        It does not see that clients have other features than others: those of natural clients differ in "training".
     """
 
     def __init__(self, on: ExamplesOfClients = "training") -> None:
         check_choice("trainer.callbacks.on", on, ExamplesOfClients)
         self.on: ExamplesOfClients = on
         self.errors: Tensor | None = None  # of each client at the last evaluation, NaN for one without examples
-        self._by_class = GroupErrors(1)
+        self._groups = GroupErrors(1)
+        self._owners: Tensor | None = None  # of the test examples that this process evaluates
         self._counts = torch.zeros(0, 1)
+        self._seen = 0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Makes room for each class."""
-        own = [callback for callback in trainer.callbacks if isinstance(callback, ClientErrors)]  # type: ignore[attr-defined]
-        if len(own) > 1:
+        """Makes room for each client, or for each class."""
+        if len([own for own in callbacks_of(trainer) if isinstance(own, ClientErrors)]) > 1:
             raise InputError("trainer.callbacks: two ClientErrors would log the same metrics: keep one")
-        self._by_class = GroupErrors(data_of(trainer).num_classes).to(trainer.strategy.root_device)
-
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Counts each client's examples of each class, as they are before any attack."""
-        data = data_of(trainer)
+        data, device = data_of(trainer), trainer.strategy.root_device
+        owners = data.test_owners
+        self._owners = None if owners is None else owners[trainer.global_rank :: trainer.world_size].to(device)
+        self._groups = GroupErrors(data.num_classes if owners is None else data.num_clients).to(device)
+        # As they are before any attack.
         self._counts = class_counts(data.clients.labels, data.clients.sizes, data.num_classes)
 
     def on_validation_batch_end(
@@ -76,22 +78,27 @@ class ClientErrors(Callback):
                     f"trainer.callbacks: ClientErrors(on='test') needs class scores: let {name}.validation_step return"
                     " what its base's returns"
                 )
-            self._by_class.update(outputs.argmax(dim=1) != batch[1], batch[1])
+            labels = batch[1]
+            groups = labels if self._owners is None else self._owners[self._seen : self._seen + len(labels)]
+            self._groups.update(outputs.argmax(dim=1) != labels, groups)
+            self._seen += len(labels)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measures and logs."""
         if trainer.state.fn == "fit":
             assert isinstance(pl_module, FederatedModule)
-            if self.on == "test":
-                self.errors = errors_by_labels(self._by_class.compute().cpu(), self._counts)
-            else:
+            if self.on == "training":
                 self.errors = errors_by_client(pl_module, trainer.global_rank, trainer.world_size).compute().cpu()
+            else:
+                measured = self._groups.compute().cpu()
+                self.errors = errors_by_labels(measured, self._counts) if self._owners is None else measured
             benign = self.errors[pl_module.federation.benign_throughout & self.errors.isfinite()]
             if len(benign):
                 worst = benign.topk(-(-len(benign) // 10)).values
                 values = torch.stack([benign.mean(), worst.mean(), benign.std(correction=0)])
                 log_finite(trainer, pl_module, dict(zip(CLIENT_ERRORS, values.tolist(), strict=True)))
-        self._by_class.reset()
+        self._groups.reset()
+        self._seen = 0
 
 
 def errors_by_labels(by_class: Tensor, counts: Tensor) -> Tensor:

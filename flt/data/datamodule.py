@@ -31,7 +31,8 @@ class FederatedDataModule(LightningDataModule, ABC):
 
     After ``setup`` it has ``clients`` (training examples without the root dataset), ``root``, ``test``, ``validation``,
     ``num_clients``, ``num_training``, ``has_natural_clients``, ``display_name``, ``is_stand_in``, and two seeds: its
-    own, ``seed``, and that of the run, ``run_seed``.
+    own, ``seed``, and that of the run, ``run_seed``. ``test_owners`` are the clients of the test examples, where the
+    data set knows them.
 
     The data are made in this order, each step of what the one before has left: long tail, validation set, root dataset,
     partition, added clients.
@@ -68,6 +69,7 @@ class FederatedDataModule(LightningDataModule, ABC):
     root: Examples
     test: Examples
     validation: Examples | None = None
+    test_owners: Tensor | None = None
     num_clients: int
     num_training: int
     has_natural_clients: bool
@@ -258,6 +260,7 @@ class FederatedDataModule(LightningDataModule, ABC):
             size, draw = self.mean_size if self.added_data == "copies" else 0, generator(self.seed, "added clients")
             self.clients = with_added(self.clients, self.num_added_clients, size=size, generator=draw)
         self.root, self.test, self.is_stand_in = source[chosen], raw.test, raw.stand_in
+        self.test_owners = raw.test_owners
         self.normalization = self.inputs.normalization(raw.train)
         self._raw, self._is_set_up = None, True
         if self.is_stand_in:

@@ -182,6 +182,7 @@ class RawData:
         test: Test examples.
         stand_in: Whether the data are synthetic.
         num_clients: Number of natural clients; None for as many as ``owners`` names.
+        test_owners: The natural client of each test example, int64 of shape ``[num_test]``; None if nobody knows.
     """
 
     train: Examples
@@ -189,6 +190,7 @@ class RawData:
     test: Examples
     stand_in: bool
     num_clients: int | None = None
+    test_owners: Tensor | None = None
 
     def check(self, name: str) -> None:
         """Raises an `InputError` for examples that no network can take, or a part without any.

@@ -84,12 +84,11 @@ def with_long_tail(raw: RawData, factor: float, *, of_test: bool, num_classes: i
         return draw_from_each(examples.labels, torch.tensor(after), generator=generator(seed, f"long tail, {part}"))
 
     mask = kept(raw.train, "training")
-    return replace(
-        raw,
-        train=raw.train[mask],
-        owners=None if raw.owners is None else raw.owners[mask],
-        test=raw.test[kept(raw.test, "test")] if of_test else raw.test,
-    )
+    left = replace(raw, train=raw.train[mask], owners=None if raw.owners is None else raw.owners[mask])
+    if not of_test:
+        return left
+    tested, owners = kept(raw.test, "test"), raw.test_owners
+    return replace(left, test=raw.test[tested], test_owners=None if owners is None else owners[tested])
 
 
 def hold_out(raw: RawData, fraction: float, *, seed: int) -> tuple[RawData, Examples]:

@@ -28,7 +28,14 @@ class Numbers(FederatedDataModule):
         numbers = torch.arange(130)
         everything = Examples(torch.stack([numbers.float(), torch.full((130,), float(seed))], 1), numbers % 3)
         owners = numbers[:120] % 4 if self.has_owners else None
-        return RawData(everything[:120], owners, everything[120:], self.synthetic, self.named_clients)
+        return RawData(
+            everything[:120],
+            owners,
+            everything[120:],
+            self.synthetic,
+            self.named_clients,
+            test_owners=numbers[120:] % 4,
+        )
 
 
 def ready(**arguments) -> Numbers:
@@ -141,6 +148,7 @@ def test_a_long_tail_keeps_a_power_of_the_factor(of_test: bool, test_sizes: list
     labels = torch.cat([data.clients.labels, data.root.labels])
     assert labels.bincount().tolist() == [40, 24, 14]
     assert data.test.labels.bincount().tolist() == test_sizes
+    assert (data.test.features[:, 0] % 4).tolist() == data.test_owners.tolist()
     for client in range(4):  # whose owners are thinned with them
         assert set((data.clients.of(client).features[:, 0] % 4).tolist()) == {client}
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny import Sending, TinyData, TinyImages, fit
+from tiny import Sending, TestOwners, TinyData, TinyImages, fit
 from torch import nn
 
 from callbacks import (
@@ -83,8 +83,11 @@ CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "fltrust": lambda: ([FLTrust(), ScalingAttack()], {"clients_per_round": 7, "root_batch_size": 6}),
     "few clients": lambda: ([FLTrust()], {"clients_per_round": 2}),
     "fltrust, trim": lambda: ([FLTrust(), TrimAttack()], {"clients_per_round": 9}),
-    "krum": lambda: ([Krum(), LabelFlipping()], {"local_epochs": 2}),
-    "median": lambda: ([Median(), TrimAttack(), ClientErrors(on="test")], {"clients_per_round": 5}),
+    "krum": lambda: ([Krum(), LabelFlipping(), ClientErrors(on="test")], {"local_epochs": 2}),
+    "median": lambda: (
+        [Median(), TrimAttack(), ClientErrors(on="test")],
+        {"clients_per_round": 5, "data": TestOwners()},
+    ),
     "nan": lambda: ([FedAvg(), Sending(float("nan"), (0, 1, 4))], {"data": TinyData()}),
     "memory": lambda: ([Counting()], {}),
     "all nan": lambda: ([FLTrust(), Sending(float("nan"), tuple(range(10)))], {}),

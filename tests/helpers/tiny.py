@@ -2,6 +2,7 @@
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,16 @@ class TinyData(FederatedDataModule):
         owners = owners[torch.randperm(num_train, generator=draw)]
         examples = Examples(features, labels)
         return RawData(examples[:num_train], owners, examples[num_train:], self.synthetic, len(self.sizes))
+
+
+class TestOwners(TinyData):
+    """`TinyData` that knows whose the test examples are: those of all clients but the last."""
+
+    __test__ = False  # for pytest
+
+    def load(self, seed: int) -> RawData:
+        raw = super().load(seed)
+        return replace(raw, test_owners=torch.arange(len(raw.test)) % (len(self.sizes) - 1))
 
 
 class TinyImages(TinyData):

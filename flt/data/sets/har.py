@@ -94,7 +94,8 @@ class HAR(FederatedDataModule):
         is_train = split_by_owner(users, TRAIN_FRACTION, generator=generator(seed, "split"))
         features = standardised(examples.features, is_train)
         examples = Examples(features, examples.labels)
-        return RawData(examples[is_train], users[is_train], examples[~is_train], is_stand_in)
+        train, test = examples[is_train], examples[~is_train]
+        return RawData(train, users[is_train], test, is_stand_in, test_owners=users[~is_train])
 
 
 def standardised(features: Tensor, is_train: Tensor) -> Tensor:

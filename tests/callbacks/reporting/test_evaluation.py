@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tiny import NUM_CLASSES, TinyData, mlp, trainer
+from tiny import NUM_CLASSES, TestOwners, TinyData, mlp, trainer
 from torch.nn.functional import cross_entropy
 
 from callbacks import ClientErrors, EvaluationMetrics, FedAvg, LabelFlipping, MetricsLogger, NoAttack
@@ -76,17 +76,24 @@ def share_of_test(data, labels):
         yield part, count * common // len(part)
 
 
-@pytest.mark.parametrize(("num_malicious", "on"), [(0, "training"), (3, "training"), (3, "test")])
-def test_clients(fit, num_malicious, on):
-    metrics, data = MetricsLogger(), TinyData(eval_batch_size=13, sizes=(24, 0, *range(10, 30)))
+@pytest.mark.parametrize(
+    ("num_malicious", "on", "kind"),
+    [(0, "training", TinyData), (3, "training", TinyData), (3, "test", TinyData), (3, "test", TestOwners)],
+)
+def test_clients(fit, num_malicious, on, kind):
+    metrics, data = MetricsLogger(), kind(eval_batch_size=13, sizes=(24, 0, *range(10, 30)))
     attack, measuring = LabelFlipping(num_malicious / 22) if num_malicious else NoAttack(), ClientErrors(on=on)
     server = fit(FedAvg(), attack, measuring, metrics, data=data)
     errors = []
     for client in range(22):
         own = data.clients.of(client)  # before the attack has flipped labels
+        if kind is TestOwners:
+            own = data.test[data.test_owners == client]
         if len(own) and not server.federation.malicious[client]:
             wrong = seen = 0
-            for part, times in [(own, 1)] if on == "training" else share_of_test(data, own.labels):
+            for part, times in (
+                [(own, 1)] if on == "training" or kind is TestOwners else share_of_test(data, own.labels)
+            ):
                 wrong += times * int((server.network(part.features).argmax(dim=1) != part.labels).sum())
                 seen += times * len(part)
             errors.append(wrong / seen)

@@ -19,6 +19,8 @@ def raw() -> RawData:
 def test_three_quarters_of_each_user_are_for_training(raw: RawData):
     assert raw.owners is not None
     assert raw.owners.bincount().tolist() == [round(0.75 * size) for size in HAR_USER_SIZES]
+    assert raw.test_owners is not None
+    assert (raw.owners.bincount() + raw.test_owners.bincount()).tolist() == list(HAR_USER_SIZES)
     assert len(raw.train) + len(raw.test) == 10_299
     assert raw.stand_in
 
