@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from flt.display.style import BENIGN, ERROR, MALICIOUS, SUCCESS, WORST
+from flt.display.style import BENIGN, ERROR, MALICIOUS, SUCCESS, VALIDATION, WORST
 
 Rows = Sequence[Mapping[str, float]]
 """Metrics by name, a row for each round."""
@@ -50,8 +50,12 @@ def _anybody_is_left_out(rows: Rows) -> bool:
 
 PANELS = (
     Panel(
-        "rate on the test set",
-        {"testing_error_rate": ("testing error rate", ERROR), "attack_success_rate": ("attack success rate", SUCCESS)},
+        "rate",
+        {
+            "testing_error_rate": ("testing error rate", ERROR),
+            "validation_error_rate": ("validation error rate", VALIDATION),
+            "attack_success_rate": ("attack success rate", SUCCESS),
+        },
     ),
     Panel(
         "error of the benign clients",

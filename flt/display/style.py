@@ -10,7 +10,8 @@ from flt.errors import InputError
 
 # Colour-blind safe (Okabe and Ito); benign and malicious look the same in every figure.
 ERROR, SUCCESS, BENIGN, MALICIOUS, WORST = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"
-COLOURS = (ERROR, SUCCESS, BENIGN, MALICIOUS, WORST, "#56B4E9", "#000000")
+VALIDATION = "#56B4E9"
+COLOURS = (ERROR, SUCCESS, BENIGN, MALICIOUS, WORST, VALIDATION, "#000000")
 """For the lines of a figure, in their order."""
 
 

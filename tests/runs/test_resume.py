@@ -150,7 +150,11 @@ EVERYTHING = {
     "client_momentum": 0.9,
 }
 SETTINGS = [
-    {**EVERYTHING, "root_batch_size": 4},
+    {
+        **EVERYTHING,
+        "root_batch_size": 4,
+        "data": TinyData(num_added_clients=2, validation_fraction=0.3, seed=4),
+    },
     {
         "server_optimizer": partial(torch.optim.SGD, lr=0.5, momentum=0.9),
         "local_epochs": 2,
