@@ -39,6 +39,7 @@ from flt.server.checks.network import check_network
 from flt.server.checks.settings import check_milestones, check_schedule, check_server_optimizer, check_trainer
 from flt.server.checks.tokens import check_token_ids
 from flt.server.continuation import OF_MODEL, keep, memory_in, settings_of_data, settings_of_rounds, take_up
+from flt.server.draws import RandomLayerDraws
 from flt.server.processes import Processes
 
 RATES = (
@@ -89,6 +90,9 @@ class FederatedModule(RowMetrics):
             near the global model w in all local steps but the first.
         clip_gradient: Longest gradient of a client's step, as `torch.nn.utils.clip_grad_norm_` shortens it, before
             weight decay and momentum; null for any length.
+        random_layers: How dropout and other random layers of the network draw: "fresh" is anew for each client and
+            step, "repeated" the same for all clients in all steps and rounds, as in the code of Karimireddy et al.
+            (bucketing).
 
     Raises:
         InputError: If an argument is out of range.
@@ -120,6 +124,7 @@ class FederatedModule(RowMetrics):
         local_epochs: int | None = None,
         proximal: float = 0.0,
         clip_gradient: float | None = None,
+        random_layers: RandomLayerDraws = "fresh",
     ) -> None:
         super().__init__()
         if not isinstance(network, nn.Module):
@@ -140,6 +145,7 @@ class FederatedModule(RowMetrics):
         check_positive("model.server_lr", server_lr)
         check_positive("model.lr_gamma", lr_gamma)
         check_choice("model.initialization", initialization, Initialization)
+        check_choice("model.random_layers", random_layers, RandomLayerDraws)
         if any(milestone < 1 for milestone in lr_milestones or []):
             raise InputError(f"model.lr_milestones={shortened(lr_milestones)}: milestones are rounds, 1 or more")
         if server_optimizer is not None and server_lr != 1.0:
@@ -171,6 +177,7 @@ class FederatedModule(RowMetrics):
         self.server_optimizer = server_optimizer
         self.lr_milestones = sorted(lr_milestones or [])
         self.lr_gamma = lr_gamma
+        self.random_layers: RandomLayerDraws = random_layers
         self.testing_error_rate = MeanMetric()
         self.attack_success_rate = MeanMetric()
         self.validation_error_rate = MeanMetric()
@@ -252,6 +259,7 @@ class FederatedModule(RowMetrics):
             clients_per_round=self.clients_per_round,
             num_byzantine=self.num_byzantine,
             server_lr=self.server_lr,
+            random_layers=self.random_layers,
             processes=Processes(self.trainer.global_rank, self.trainer.world_size),
         )
         self.rule, self.federation = self._reception.rule, self._reception.cohort.federation

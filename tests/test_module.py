@@ -295,6 +295,7 @@ def test_rules_and_hooks_compute_in_float32(fit):
         ({"loss_reduction": "median"}, "loss_reduction='median': choose one of sum, mean"),
         ({"client_optimizer": "Adam"}, "model.client_optimizer is a str: give a class, or a function from parameters"),
         ({"client_weight_decay": -0.1}, "model.client_weight_decay=-0.1 must be a number from 0 to"),
+        ({"random_layers": "same"}, "random_layers='same': choose one of fresh, repeated"),
         ({"initialization": "zeros"}, "initialization='zeros': choose one of network, xavier"),
         ({"lr_milestones": [-1]}, "lr_milestones"),
     ],

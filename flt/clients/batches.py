@@ -16,12 +16,15 @@ class LocalBatches(NamedTuple):
         weights: 1 for an example, 0 for padding, same shape as ``labels``; None where nothing is padded.
         sizes: Examples in each batch, before the padding, shape ``[num_clients, local_steps]``, on the CPU; 0 for steps
             that a client does not take.
+        seeds: What the random layers of the network draw from with each batch, shape ``[num_clients, local_steps]``, on
+            the CPU; None for a network without any.
     """
 
     features: Tensor
     labels: Tensor
     weights: Tensor | None
     sizes: Tensor
+    seeds: Tensor | None = None
 
     @property
     def steps(self) -> Tensor | None:
@@ -32,6 +35,11 @@ class LocalBatches(NamedTuple):
     def of(self, clients: slice | Tensor) -> "LocalBatches":
         """Returns the batches of some of the clients."""
         return LocalBatches(*(None if each is None else each[clients] for each in self))  # type: ignore[arg-type]
+
+    def step(self, step: int) -> "LocalBatches":
+        """Returns the batches of one step, counted from 0."""
+        this = slice(step, step + 1)
+        return LocalBatches(*(None if each is None else each[:, this] for each in self))  # type: ignore[arg-type]
 
     def first(self, steps: int) -> "LocalBatches":
         """Returns the batches of so many steps, or of all where there are not as many."""

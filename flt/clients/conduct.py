@@ -1,15 +1,16 @@
 """What a network does besides giving scores, found by calling it and not by the names of its layers."""
 
 import copy
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from flt.clients.random_state import random_state, random_state_kept
+from flt.clients.randomness.layers import RandomLayers
+from flt.clients.randomness.state import random_state, random_state_kept
 
 # What every module has; parameters, buffers and layers among them are looked at elsewhere.
 COMMON = frozenset(vars(nn.Module()))
@@ -25,14 +26,17 @@ class Conduct:
         state: Attributes that a call sets, each with the name of its module: a hidden state, a counter.
         changed_parameters: Names of the parameters that a call writes into.
         changed_buffers: Names of the buffers that a call writes into or replaces.
-        is_random: Whether a call draws from the random numbers of torch, NumPy or Python.
-        is_repeatable: Whether the same features give the same scores again once the state has been put back.
+        draws: Whether a call draws random numbers that `RandomLayers` can give it.
+        is_random: Whether a call draws others, from the global states of torch, NumPy or Python.
+        is_repeatable: Whether the same features give the same scores again once the state has been put back and random
+            numbers are the same.
     """
 
     changes_features: bool = False
     state: tuple[tuple[str, str], ...] = ()
     changed_parameters: tuple[str, ...] = ()
     changed_buffers: tuple[str, ...] = ()
+    draws: bool = False
     is_random: bool = False
     is_repeatable: bool = True
 
@@ -79,30 +83,50 @@ def observe(network: nn.Module, features: Tensor) -> tuple[Any, Conduct]:
         What the last call gave, and what the calls changed.
     """
     with random_state_kept():
-        network(features.clone())  # what a first call prepares for all others is no state
-        own, parameters, buffers = (
-            features.clone(),
-            _values(network.named_parameters()),
-            _values(network.named_buffers()),
-        )
-        draws, attributes = random_state(), _attributes(network)
-        marks = {key: _mark(value) for key, value in attributes.items()}
-        version = own._version
-        first = network(own)
-        after = _attributes(network)
-        conduct = Conduct(
-            changes_features=own._version != version,
-            state=tuple(key for key in after | attributes if _mark(after.get(key, ABSENT)) != marks.get(key)),
-            changed_parameters=_changes(parameters, network.named_parameters()),
-            changed_buffers=_changes(buffers, network.named_buffers()),
-            is_random=random_state() != draws,
-        )
-        again = [conduct.call(network, features) for _ in range(2)]
-    return first, Conduct(**{**vars(conduct), "is_repeatable": _alike(*again)})
+        first, conduct = _observed(network, network, features)
+        if not conduct.is_random:
+            return first, conduct
+
+        def repeatable(own: Tensor) -> Any:
+            with RandomLayers.alone(0):
+                return network(own)
+
+        first, conduct = _observed(network, repeatable, features)
+        return first, replace(conduct, draws=True)
+
+
+def _observed(network: nn.Module, call: Callable[[Tensor], Any], features: Tensor) -> tuple[Any, Conduct]:
+    """What `observe` gives, where ``call`` calls the network."""
+    call(features.clone())  # what a first call prepares for all others is no state
+    own, parameters, buffers = (
+        features.clone(),
+        _values(network.named_parameters()),
+        _values(network.named_buffers()),
+    )
+    draws, attributes = random_state(), _attributes(network)
+    marks = {key: _mark(value) for key, value in attributes.items()}
+    version = own._version
+    first = call(own)
+    after = _attributes(network)
+    conduct = Conduct(
+        changes_features=own._version != version,
+        state=tuple(key for key in after | attributes if _mark(after.get(key, ABSENT)) != marks.get(key)),
+        changed_parameters=_changes(parameters, network.named_parameters()),
+        changed_buffers=_changes(buffers, network.named_buffers()),
+        is_random=random_state() != draws,
+    )
+    again = []
+    for _ in range(2):
+        with conduct.state_kept(network):
+            again.append(call(conduct.given(features)))
+    return first, replace(conduct, is_repeatable=_alike(*again))
 
 
 def random_module(network: nn.Module, features: Tensor) -> tuple[str, nn.Module]:
-    """Name and module of what draws random numbers first in a call of ``network``, the innermost there is."""
+    """Name and module of what first draws random numbers that nobody can give it, the innermost there is.
+
+    In an evaluation nobody gives it any.
+    """
     begun: list[Any] = []
     found: list[tuple[str, nn.Module]] = [("", network)]
 
@@ -115,7 +139,7 @@ def random_module(network: nn.Module, features: Tensor) -> tuple[str, nn.Module]
         hooks.append(module.register_forward_pre_hook(lambda *_: begun.append(random_state())))
         hooks.append(module.register_forward_hook(lambda own, *_, name=name: end(name, own)))
     try:
-        with random_state_kept():
+        with random_state_kept(), RandomLayers.alone(0) if network.training else nullcontext():
             network(features.clone())
     finally:
         for hook in hooks:

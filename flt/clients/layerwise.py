@@ -22,6 +22,7 @@ A worked example: two clients with one example each, ``x_1 = 2`` and ``x_2 = 3``
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -34,15 +35,17 @@ Extra = TypeVar("Extra")
 BLOCK = 2**18
 # Layers without parameters that treat examples one by one and leave their input as it is.
 PLAIN = (nn.Flatten, nn.Identity, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus)
+# Those that draw a number for each number of an example.
+RANDOM = (nn.Dropout, nn.AlphaDropout)
 
 
 def supports(network: nn.Module) -> bool:
     """Whether the gradient of every parameter of ``network`` is known here.
 
-    It is known for chains of `torch.nn.Linear` and plain activations: a `torch.nn.Sequential`, or a network whose class
-    has the attribute ``calls_only_layers = True``. With it a class promises that its ``forward`` does nothing but call
-    its layers, each in a way that treats examples one by one. Any other network could use its parameters in ways that a
-    layer does not see.
+    It is known for chains of `torch.nn.Linear`, plain activations and dropout: a `torch.nn.Sequential`, or a network
+    whose class has the attribute ``calls_only_layers = True``. With it a class promises that its ``forward`` does
+    nothing but call its layers, each in a way that treats examples one by one. Any other network could use its
+    parameters in ways that a layer does not see.
     """
     trained = all(parameter.requires_grad for parameter in network.parameters())
     return trained and all(_is_supported(module) for module in network.modules())
@@ -51,7 +54,7 @@ def supports(network: nn.Module) -> bool:
 def _is_supported(module: nn.Module) -> bool:
     if next(module.children(), None) is not None:
         return type(module) is nn.Sequential or getattr(type(module), "calls_only_layers", False)
-    return _is_known(module) or (type(module) in PLAIN and not getattr(module, "inplace", False))
+    return _is_known(module) or (type(module) in (*PLAIN, *RANDOM) and not getattr(module, "inplace", False))
 
 
 def client_gradients(
@@ -59,6 +62,7 @@ def client_gradients(
     parameters: Sequence[nn.Parameter],
     groups: Sequence[Tensor],
     loss_gradient: Callable[[Tensor], tuple[Tensor, Extra]],
+    random_layers: Sequence[AbstractContextManager[Any]] | None = None,
 ) -> tuple[list[Tensor], Extra]:
     """Gradient of each client's own loss at the network's weights.
 
@@ -69,14 +73,15 @@ def client_gradients(
             ``[num_clients, batch_size, *shape]``.
         loss_gradient: Maps the scores of all examples, shape ``[num_examples, num_classes]``, to the gradient of their
             losses with respect to the scores, of the same shape, and to something to hand back.
+        random_layers: In what the network is called with each group; None for a network without random layers.
 
     Returns:
         Gradients of each group, shape ``[num_clients, num_params]``, and what ``loss_gradient`` handed back.
     """
     scores: list[Tensor] = []
     calls: list[list[_Call]] = []
-    for features in groups:
-        with torch.enable_grad(), _Record(len(features)) as record:
+    for features, within in zip(groups, random_layers or [nullcontext()] * len(groups), strict=True):
+        with torch.enable_grad(), _Record(len(features)) as record, within:
             scores.append(network(features.flatten(0, 1)))
         calls.append(record.calls)
     classes_first = torch.cat([each.detach().movedim(-1, 0) for each in scores], dim=1)

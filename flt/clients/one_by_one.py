@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from flt.clients.batches import LocalBatches
 from flt.clients.conduct import Conduct, copied, observe
 from flt.clients.flat_network import FlatNetwork
 from flt.clients.loss import mean_loss
+from flt.clients.randomness.layers import RandomLayers
 from flt.clients.recipe import USUAL, Recipe
 from flt.clients.steps.base import Steps
 from flt.clients.steps.settings import LocalSettings
@@ -157,10 +159,11 @@ class _Job:
                 weights = _leaves(network, self.parameters + update)
             # The padding is cut off: it would enter the statistics of batch normalisation.
             features, labels = batches.features[client, step, :size], batches.labels[client, step, :size]
-            gradient, trained.losses[client] = self._gradient(network, {**weights, **buffers}, features, labels, update)
+            tensors, seed = {**weights, **buffers}, None if batches.seeds is None else int(batches.seeds[client, step])
+            gradient, trained.losses[client] = self._gradient(network, tensors, features, labels, update, seed)
             gradient = self._direction(gradient, update)
             if steps is not None:
-                again = partial(self._again, network, buffers, features, labels)
+                again = partial(self._again, network, buffers, features, labels, seed)
                 move = steps.step(gradient[None], (self.parameters + update)[None], self.client_lr, again)[0]
                 update.copy_(update + move if mask is None else recipe.moved(update, move, mask))
             elif mask is None:
@@ -178,11 +181,17 @@ class _Job:
         return (mask if mask.ndim == 1 else mask[client]).to(self.parameters)
 
     def _again(
-        self, network: FlatNetwork, buffers: dict[str, Tensor], features: Tensor, labels: Tensor, place: Tensor
+        self,
+        network: FlatNetwork,
+        buffers: dict[str, Tensor],
+        features: Tensor,
+        labels: Tensor,
+        seed: int | None,
+        place: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """One client's gradient and loss where its optimizer asks for it."""
         tensors, update = {**_leaves(network, place), **buffers}, place - self.parameters
-        gradient, loss = self._gradient(network, tensors, features, labels, update)
+        gradient, loss = self._gradient(network, tensors, features, labels, update, seed)
         factor = len(labels) if self.settings.loss_reduction == "sum" else 1
         penalty = self.settings.penalty(update) if self.recipe.loss is None else 0.0
         return self._direction(gradient, update), loss * factor + penalty
@@ -191,13 +200,20 @@ class _Job:
         return self.settings.direction(gradient, self.parameters, update, usual_loss=self.recipe.loss is None)
 
     def _gradient(
-        self, network: FlatNetwork, tensors: dict[str, Tensor], features: Tensor, labels: Tensor, update: Tensor
+        self,
+        network: FlatNetwork,
+        tensors: dict[str, Tensor],
+        features: Tensor,
+        labels: Tensor,
+        update: Tensor,
+        seed: int | None,
     ) -> tuple[Tensor, Tensor]:
         """One client's gradient, flat, and its mean loss; the buffers in ``tensors`` are changed in place."""
         parameters = [tensors[name] for name in network.trained]
 
         def work(module: nn.Module) -> tuple[Sequence[Tensor], Tensor | None, Tensor]:
-            scores = module(self.conduct.given(_channels_last(features)))
+            with nullcontext() if seed is None else RandomLayers.alone(seed):
+                scores = module(self.conduct.given(_channels_last(features)))
             at_scores, at_update, losses = self.recipe.gradients(
                 scores.detach(), labels, None, update, self.settings.loss_reduction
             )

@@ -17,6 +17,7 @@ from flt.clients.fastest import fastest, tell
 from flt.clients.flat_network import FlatNetwork
 from flt.clients.loss import cross_entropy, example_factors, mean_loss
 from flt.clients.one_by_one import LocalUpdates, OneByOne
+from flt.clients.randomness.layers import RandomLayers
 from flt.clients.recipe import USUAL, Recipe
 from flt.clients.steps.base import Steps
 from flt.clients.steps.making import StepMaker
@@ -261,8 +262,9 @@ class LocalTraining:
             return loss_gradient.to(scores.dtype), losses
 
         features = [batches.features[:, 0] for batches in groups]
+        random_layers = None if any(batches.seeds is None for batches in groups) else list(map(_in_a_row, groups))
         updates, losses = layerwise.client_gradients(
-            self.network, list(self.flat.trained.values()), features, gradient_of_losses
+            self.network, list(self.flat.trained.values()), features, gradient_of_losses, random_layers
         )
         if changes:
             parameters = self.flat.flatten()
@@ -286,3 +288,10 @@ class LocalTraining:
     @cached_property
     def _vectorised(self) -> Vectorised:
         return Vectorised(self.flat, self.settings)
+
+
+def _in_a_row(batches: LocalBatches) -> RandomLayers:
+    """Random layers of a call with the only batch of each client, one behind the other."""
+    assert batches.seeds is not None
+    seeds, sizes = batches.seeds[:, 0].tolist(), batches.sizes[:, 0].tolist()
+    return RandomLayers.in_a_row(seeds, sizes, width=batches.labels.shape[2])

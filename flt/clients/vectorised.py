@@ -1,7 +1,10 @@
 """Local training of several clients in one pass, vectorised over clients with `torch.func`."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +15,7 @@ from flt.clients.conduct import copied
 from flt.clients.flat_network import FlatNetwork
 from flt.clients.loss import mean_loss
 from flt.clients.one_by_one import LocalUpdates, OneByOne
+from flt.clients.randomness.layers import RandomLayers
 from flt.clients.recipe import USUAL, Own, Recipe
 from flt.clients.steps.base import Steps, taken
 from flt.clients.steps.settings import LocalSettings
@@ -38,12 +42,14 @@ class Vectorised:
 
     def __call__(self, batches: LocalBatches, *, client_lr: float, chunk: int, recipe: Recipe = USUAL) -> LocalUpdates:
         """Trains every client from the network's own parameters, ``chunk`` clients at a time."""
+        if batches.seeds is not None:
+            return self._drawing(batches, client_lr, chunk, recipe)
         weights = torch.ones_like(batches.labels, dtype=torch.float32) if batches.weights is None else batches.weights
         parameters = self.flat.flatten()
         # Without examples a gradient is 0, and a step none, as long as nothing is added to it.
         is_even = batches.steps is None and (not self.settings.changes_gradients or bool(batches.sizes.all()))
         own = () if recipe.is_usual and is_even else recipe.own(batches, parameters)
-        train = vmap(partial(self._train, parameters, client_lr, recipe), chunk_size=chunk)
+        train = vmap(partial(self._train, parameters, client_lr, recipe, None), chunk_size=chunk)
         updates, losses = train(batches.features, batches.labels, weights, *own)
         return LocalUpdates(updates, losses, updates.new_zeros(len(updates), 0))
 
@@ -55,46 +61,80 @@ class Vectorised:
         return LocalUpdates(*map(torch.cat, zip(*trained, strict=True)))
 
     def _step_by_step(self, batches: LocalBatches, steps: Steps, client_lr: float) -> LocalUpdates:
-        weights = torch.ones_like(batches.labels, dtype=torch.float32) if batches.weights is None else batches.weights
         parameters = self.flat.flatten()
         updates = parameters.new_zeros(len(batches.labels), len(parameters))
         losses = parameters.new_zeros(len(updates))
-        gradients_of = vmap(partial(self._direction, parameters))
         for step in range(batches.labels.shape[1]):
-            given = batches.features[:, step], batches.labels[:, step], weights[:, step]
-            gradients, now = gradients_of(updates, *given)
+            gradients, now = self._directions(batches, step, parameters, updates)
             taking = batches.sizes[:, step] > 0
             places = parameters + updates
             updates = updates + taken(steps, gradients, places, client_lr, taking=taking)
             losses = torch.where(taking.to(losses.device), now, losses)
         return LocalUpdates(updates, losses, updates.new_zeros(len(updates), 0))
 
+    def _directions(
+        self, batches: LocalBatches, step: int, parameters: Tensor, updates: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What each client goes against in a step, and its loss."""
+        if batches.seeds is None:
+            weights = (
+                torch.ones_like(batches.labels, dtype=torch.float32) if batches.weights is None else batches.weights
+            )
+            given = batches.features[:, step], batches.labels[:, step], weights[:, step]
+            return vmap(partial(self._direction, parameters, None))(updates, *given)
+        gradients, losses = torch.zeros_like(updates), updates.new_zeros(len(updates))
+        for some, seeds, *own in _of_equal_sizes(batches.step(step), len(updates)):
+            directions = vmap(partial(self._direction, parameters, seeds), randomness="different")
+            gradients[some], losses[some] = directions(updates[some], *(each[0] for each in own))
+        return gradients, losses
+
     def _direction(
-        self, parameters: Tensor, update: Tensor, features: Tensor, labels: Tensor, weights: Tensor
+        self,
+        parameters: Tensor,
+        seeds: Tensor | None,
+        update: Tensor,
+        features: Tensor,
+        labels: Tensor,
+        weights: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """What one client goes against in a step, and its loss; vectorised by the caller."""
-        scores, pull_back, *_ = vjp(partial(self._flat_scores, features=features), parameters + update)
+        score = partial(self._flat_scores, features=features)
+        with _random_layers(seeds, 0):
+            scores, pull_back, *_ = vjp(score, parameters + update)
         at_scores, _, losses = USUAL.gradients(scores, labels, weights, update, self.settings.loss_reduction)
         gradient = pull_back(at_scores.to(scores.dtype))[0]
         return self.settings.direction(gradient, parameters, update), mean_loss(losses, weights)
+
+    def _drawing(self, batches: LocalBatches, client_lr: float, chunk: int, recipe: Recipe) -> LocalUpdates:
+        """Trains a network with random layers."""
+        parameters, num_clients = self.flat.flatten(), len(batches.labels)
+        own = () if recipe.is_usual else recipe.own(batches, parameters)
+        updates = parameters.new_zeros(num_clients, len(parameters)) if recipe.start is None else recipe.start.clone()
+        losses = parameters.new_zeros(num_clients)
+        for some, seeds, *given in _of_equal_sizes(batches, chunk):
+            train = vmap(partial(self._train, parameters, client_lr, recipe, seeds), randomness="different")
+            updates[some], losses[some] = train(*given, *(each[some] for each in own))
+        return LocalUpdates(updates, losses, updates.new_zeros(num_clients, 0))
 
     def _train(
         self,
         parameters: Tensor,
         client_lr: float,
         recipe: Recipe,
-        features: Tensor,
-        labels: Tensor,
-        weights: Tensor,
+        seeds: Tensor | None,
+        features: Sequence[Tensor] | Tensor,
+        labels: Sequence[Tensor] | Tensor,
+        weights: Sequence[Tensor] | Tensor,
         *brought: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """One client's local steps, ``labels`` of shape ``[local_steps, batch_size]``; vectorised by the caller."""
         own = Own(*brought) if brought else None
         # Summing the steps, rather than subtracting two parameter vectors, keeps the update's small digits.
         update, loss = own.start if own else torch.zeros_like(parameters), torch.zeros((), device=parameters.device)
-        for step in range(labels.shape[0]):
+        for step in range(len(labels)):
             score = partial(self._flat_scores, features=features[step])
-            scores, pull_back, *_ = vjp(score, parameters + update if step or own else parameters)
+            with _random_layers(seeds, step):
+                scores, pull_back, *_ = vjp(score, parameters + update if step or own else parameters)
             at_scores, at_update, losses = recipe.gradients(
                 scores, labels[step], weights[step], update, self.settings.loss_reduction
             )
@@ -112,6 +152,33 @@ class Vectorised:
 
     def _flat_scores(self, parameters: Tensor, features: Tensor) -> Tensor:
         return self.flat.scores(self.flat.unflatten(parameters), features)
+
+
+def _random_layers(seeds: Tensor | None, step: int) -> AbstractContextManager[Any]:
+    """In what some clients call the network in a step, by what each of them draws from in each step."""
+    return nullcontext() if seeds is None else RandomLayers.vectorised(seeds[:, step].tolist())
+
+
+def _of_equal_sizes(
+    batches: LocalBatches, chunk: int
+) -> Iterator[tuple[Tensor, Tensor, list[Tensor], list[Tensor], list[Tensor]]]:
+    """Clients whose batches are as large as each other's, ``chunk`` at a time, without their padding.
+
+    Random layers would draw for the padding, and other numbers for the examples then.
+
+    Yields:
+        Who they are, and what they draw from; then features, labels and weights of each step that they take.
+    """
+    assert batches.seeds is not None
+    kinds, kind = torch.unique(batches.sizes, dim=0, return_inverse=True)
+    for number, sizes in enumerate(kinds.tolist()):
+        steps = [(step, size) for step, size in enumerate(sizes) if size]
+        for clients in (kind == number).nonzero().flatten().split(chunk) if steps else ():
+            some = clients.to(batches.labels.device)
+            labels = [batches.labels[some, step, :size] for step, size in steps]
+            features = [batches.features[some, step, :size] for step, size in steps]
+            weights = [torch.ones_like(each, dtype=torch.float32) for each in labels]
+            yield some, batches.seeds[clients], features, labels, weights
 
 
 def obstacle_to_vectorising(one_by_one: OneByOne, batches: LocalBatches, recipe: Recipe = USUAL) -> str | None:
@@ -141,19 +208,24 @@ def obstacle_to_vectorising(one_by_one: OneByOne, batches: LocalBatches, recipe:
     except Exception as error:  # torch's, or that of a layer which cannot take such tensors
         return f"cannot be vectorised over clients ({one_line(error)})"
     tolerance = TOLERANCE_OF_AUTOCAST if torch.is_autocast_enabled(updates.device.type) else TOLERANCE
-    is_other = (updates - expected).norm(dim=1) > tolerance * expected.norm(dim=1)
+    is_other = ~((updates - expected).norm(dim=1) <= tolerance * expected.norm(dim=1))  # or not finite
     # Poisoned examples may lead to an update that is not finite, which says nothing about the network.
     is_told = expected.isfinite().all(dim=1)
     return "gives other gradients if it is vectorised over clients" if (is_other & is_told).any() else None
 
 
 def _trial(batches: LocalBatches) -> LocalBatches:
-    """A few examples of one client, as the batches of two clients, half of the second one's being padding."""
+    """A few examples of one client, as the batches of two clients, half of the second one's being padding.
+
+    There is no padding for a network with random layers, to whom it is never shown.
+    """
     client = int(batches.sizes[:, 0].argmax())
     size = min(int(batches.sizes[client, 0]), TRIAL)
     half = (size + 1) // 2
     features = batches.features[client, :1, :size].expand(2, 1, size, *batches.features.shape[3:]).clone()
     labels = batches.labels[client, :1, :size].expand(2, 1, size)
     weights = torch.ones(2, 1, size, device=features.device)
+    if batches.seeds is not None:
+        return LocalBatches(features, labels, weights, torch.full((2, 1), size), torch.tensor([[1], [2]]))
     features[1, :, half:], weights[1, :, half:] = 0, 0
     return LocalBatches(features, labels, weights, torch.tensor([[size], [half]]))

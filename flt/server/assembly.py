@@ -1,6 +1,7 @@
 """The server's part of a run, put together and checked against the data before the first round."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lightning.pytorch import Callback
 from lightning.pytorch.utilities import rank_zero_warn
@@ -18,7 +19,7 @@ from flt.server.checks.added import check_added
 from flt.server.checks.network import check_trainable
 from flt.server.checks.settings import check_effects, check_malicious
 from flt.server.cohort import Cohort
-from flt.server.draws import RoundDraws
+from flt.server.draws import RandomLayerDraws, RoundDraws
 from flt.server.processes import Processes
 from flt.server.reception import Reception
 from flt.server.root_data import RootData
@@ -35,6 +36,7 @@ def assemble(
     clients_per_round: int | None,
     num_byzantine: int | None,
     server_lr: float,
+    random_layers: RandomLayerDraws,
     processes: Processes,
 ) -> Reception:
     """Forms the federation, lets the attack poison local data, and puts together what a round needs.
@@ -49,6 +51,7 @@ def assemble(
         clients_per_round: Clients sampled for each round; None is all.
         num_byzantine: Malicious clients that rules assume; None is as many as there are.
         server_lr: Factor of the aggregate in the global model's step.
+        random_layers: How random layers of the network draw.
         processes: Who shares the work.
 
     Raises:
@@ -93,6 +96,9 @@ def assemble(
             f"model.proximal={training.settings.proximal:g} has no effect with one local step, at whose start clients"
             " are where the global model is"
         )
-    check_trainable(training.network, federation.clients.features[: draws.smallest_batch])
+    if check_trainable(training.network, federation.clients.features[: draws.smallest_batch]).draws:
+        draws = replace(draws, random_layers=random_layers)
+    elif random_layers != "fresh":
+        rank_zero_warn(f"model.random_layers={random_layers} has no effect: the network draws no random numbers")
     server = RootData(training, draws) if needs_data else None
     return Reception(Cohort(training, draws, server), rule, callbacks, processes)

@@ -195,7 +195,8 @@ class Cohort:
             batches = self._whole_root
         else:
             batches = take_batches(root.features, root.labels, drawn.root_rows)
-        return as_seen(self._data, batches, drawn.root_augmentation)
+        seeds = self.draws.layer_seeds("root layers", drawn.number, torch.zeros(1), batches.labels.shape[1])
+        return as_seen(self._data, batches._replace(seeds=seeds), drawn.root_augmentation)
 
     @cached_property
     def _whole_root(self) -> LocalBatches:

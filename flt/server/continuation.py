@@ -22,6 +22,7 @@ OF_MODEL = (
     "root_batch_size",
     "lr_milestones",
     "lr_gamma",
+    "random_layers",
 )
 """Settings of the model that matter for training on."""
 

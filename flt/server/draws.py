@@ -1,8 +1,9 @@
 """All random numbers of a round, drawn at once: who takes part, and on which examples, seen how, everyone trains."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from flt.data.datamodule import FederatedDataModule
 from flt.data.examples import ClientData
 from flt.federation import Federation
 from flt.random import generator
+
+RandomLayerDraws = Literal["fresh", "repeated"]
+"""Whether every client draws anew in every step, or all of them the same in all steps and rounds."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class DrawnRound:
         rows: Rows of their examples, -1 for padding, shape ``[num_clients, local_steps, batch_size]``; a tensor, or
             what draws those of some clients when they are asked for.
         sources: The local data that the rows are of.
+        seeds: What gives random layers what they draw from; arguments are the last two of `RoundDraws.layer_seeds`.
         source: Of which of ``sources`` a client's rows are, shape ``[num_clients]``; None where there is but one.
         augmentation: Random numbers for augmenting them, ``[num_clients, local_steps * batch_size, numbers]``,
             likewise; None where nothing is augmented.
@@ -40,6 +45,7 @@ class DrawnRound:
     root_rows: Tensor | None
     root_augmentation: Tensor | None
     sources: tuple[ClientData, ...]
+    seeds: Callable[[Tensor, int], Tensor | None]
     source: Tensor | None = None
 
     def batches(self, some: slice | Tensor) -> LocalBatches:
@@ -50,8 +56,10 @@ class DrawnRound:
         """
         blocks = [(each.features, each.labels) for each in self.sources]
         if self.source is None:
-            return take_batches(*blocks[0], self.rows[some])
-        return take_batches_of(blocks, self.source[some], self.rows[some])
+            batches = take_batches(*blocks[0], self.rows[some])
+        else:
+            batches = take_batches_of(blocks, self.source[some], self.rows[some])
+        return batches._replace(seeds=self.seeds(self.client_ids[some], batches.labels.shape[1]))
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,7 @@ class RoundDraws:
         local_epochs: Passes over its examples in place of them; None for none.
         root_batch_size: Examples of the root dataset per step; None is all of them, or in passes as many as clients'.
         needs_root: Whether the server trains, too.
+        random_layers: How random layers of the network draw; None for a network without any.
     """
 
     data: FederatedDataModule
@@ -73,6 +82,7 @@ class RoundDraws:
     local_epochs: int | None
     root_batch_size: int | None
     needs_root: bool
+    random_layers: RandomLayerDraws | None = None
 
     def __call__(self, number: int) -> DrawnRound:
         """Draws the round of this number."""
@@ -85,7 +95,8 @@ class RoundDraws:
         draw = self._batches if self.local_epochs is None else self._epochs
         rows, augmentation = draw(number, ids, sources, source)
         root_rows, root_augmentation = self._root(number) if self.needs_root else (None, None)
-        return DrawnRound(number, ids, rows, augmentation, root_rows, root_augmentation, sources, source)
+        seeds = partial(self.layer_seeds, "layers", number)
+        return DrawnRound(number, ids, rows, augmentation, root_rows, root_augmentation, sources, seeds, source)
 
     def _batches(
         self, number: int, ids: Tensor, sources: Sequence[ClientData], source: Tensor | None
@@ -128,6 +139,27 @@ class RoundDraws:
             rows = self._of_root(generator(seed, "root batches", number))
         shape = (1, self.local_steps, size) if rows is None else rows.shape
         return rows, self.augmentation("root augmentation", number, shape)
+
+    def layer_seeds(self, stream: str, number: int, indices: Tensor, num_steps: int) -> Tensor | None:
+        """What random layers draw from: of each client and step its own, whoever else and however long others train.
+
+        Args:
+            stream: The stream that they come from.
+            number: The round.
+            indices: Ids of the clients, shape ``[num_clients]``.
+            num_steps: Steps of each client.
+
+        Returns:
+            Shape ``[num_clients, num_steps]``; None for a network without random layers.
+        """
+        if self.random_layers is None:
+            return None
+        seed, highest = self.federation.seed, 2**62
+        if self.random_layers == "repeated":
+            return torch.randint(highest, (1,), generator=generator(seed, "layers")).expand(len(indices), num_steps)
+        sources = [generator(seed, f"{stream}/{int(index)}", number) for index in indices.tolist()]
+        drawn = [torch.randint(highest, (num_steps,), generator=source) for source in sources]
+        return torch.stack(drawn) if drawn else torch.zeros(0, num_steps, dtype=torch.long)
 
     def augmentation(
         self, stream: str, number: int, shape: tuple[int, ...], *, first: int | None = None

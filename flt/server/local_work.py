@@ -1,7 +1,8 @@
 """The local training of malicious clients in their own way, between the usual training and what they send."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -158,7 +159,8 @@ class WorkOfClients:
         padded = torch.full((len(rows), length, width), -1)
         for row, each in zip(padded, rows, strict=True):
             row[: each.shape[0], : each.shape[1]] = each
-        batches = replace(drawn, rows=padded, source=source).batches(slice(None))
+        own = replace(drawn, client_ids=self.client_ids, rows=padded, source=source, seeds=self._layer_seeds(kind))
+        batches = own.batches(slice(None))
         return augmented(self.round.run.draws.data, batches, self._augmentation(padded, kind))
 
     def _passes(self, held: ClientData, client: int, epochs: int, steps: int | None, stream: str) -> Tensor:
@@ -171,6 +173,10 @@ class WorkOfClients:
         source = self.generator(f"{stream}, rows", client)
         passes = [torch.randperm(size, generator=source) for _ in range(-(-num_steps * width // size))]
         return torch.cat(passes)[: num_steps * width].view(num_steps, width) + start
+
+    def _layer_seeds(self, stream: str) -> Callable[[Tensor, int], Tensor | None]:
+        """What random layers draw from; see `DrawnRound`."""
+        return partial(self.round.run.draws.layer_seeds, f"local/{stream}, layers", self.number)
 
     def _augmentation(self, rows: Tensor, stream: str) -> Tensor | None:
         inputs = self.round.run.draws.data.inputs
@@ -203,6 +209,9 @@ class WorkOfClients:
             self._check_rows("start", start.updates, len(self.parameters))
         updates, statistics = (None, None) if start is None else (start.updates, start.statistics)
         recipe = Recipe(loss, mask, project, updates, statistics, before)
+        if batches.seeds is None:  # of the attack's own making
+            seeds = self._layer_seeds("sgd")(self.client_ids, batches.labels.shape[1])
+            batches = batches._replace(seeds=seeds)
         seen = normalized(self.round.run.draws.data, batches)
         with torch.enable_grad():
             training, steps = self.round.run.training_before(before), self.round.steps(self.client_ids)

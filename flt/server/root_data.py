@@ -132,7 +132,8 @@ class ServerOfRound:
         run = self.of_run
         rows = self._rows(sets, indices, stand_for)
         batches = take_batches(sets.features, sets.labels, rows)
-        seen = as_seen(run.data, batches, self._augmentation(indices, rows))
+        seeds = run.draws.layer_seeds("server layers", self.number, indices, rows.shape[1])
+        seen = as_seen(run.data, batches._replace(seeds=seeds), self._augmentation(indices, rows))
         with torch.enable_grad():
             return run.training(seen, client_lr=self.client_lr)
 

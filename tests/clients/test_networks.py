@@ -1,6 +1,7 @@
 """Any network of the user's trains, and to what training one client after the other in plain PyTorch gives."""
 
 import logging
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 from callbacks import FLTrust, TrimAttack
 from flt.clients.batch_norm import statistics_of
 from flt.clients.one_by_one import LocalUpdates
+from flt.clients.randomness.layers import RandomLayers
 from flt.clients.training import LocalTraining
 from flt.data import Examples, RawData
 
@@ -47,9 +49,12 @@ def one_after_the_other(make):
         weights = [parameter for parameter in local.parameters() if parameter.requires_grad]
         start, before = nn.utils.parameters_to_vector(weights).detach().clone(), running(local)
         size, loss = int(batches.sizes[client, 0]), torch.zeros(())
-        for features, labels in zip(batches.features[client], batches.labels[client], strict=True):
+        seeds = [None] * len(batches.labels[client]) if batches.seeds is None else batches.seeds[client].tolist()
+        for features, labels, seed in zip(batches.features[client], batches.labels[client], seeds, strict=True):
             local.zero_grad()
-            loss = nn.functional.cross_entropy(local(features[:size].clone()), labels[:size], reduction="sum")
+            with nullcontext() if seed is None else RandomLayers.alone(seed):
+                scores = local(features[:size].clone())
+            loss = nn.functional.cross_entropy(scores, labels[:size], reduction="sum")
             loss.backward()
             with torch.no_grad():
                 for parameter in weights:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny import Sending, TestOwners, TinyData, TinyImages, fit
+from tiny import Sending, TestOwners, TinyData, TinyImages, fit, mlp
 from torch import nn
 
 from callbacks import (
@@ -52,6 +52,11 @@ def normalised() -> nn.Module:
         return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
 
 
+def dropping() -> dict[str, Any]:
+    network = nn.Sequential(mlp(), nn.Dropout(0.3))
+    return {"network": network, "local_steps": 2, "clients_per_chunk": 2, "root_batch_size": 4}
+
+
 def images() -> dict[str, Any]:
     return {"data": TinyImages(AUGMENTED), "network": normalised()}
 
@@ -81,6 +86,7 @@ ADAM = {"client_optimizer": partial(torch.optim.Adam, lr=0.01), "client_optimize
 CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
     "fedavg": lambda: ([FedAvg(), LabelFlipping(), EvaluationMetrics(), ClientErrors()], {"local_steps": 2}),
     "fltrust": lambda: ([FLTrust(), ScalingAttack()], {"clients_per_round": 7, "root_batch_size": 6}),
+    "dropout": lambda: ([FLTrust(), ScalingAttack()], dropping()),
     "few clients": lambda: ([FLTrust()], {"clients_per_round": 2}),
     "fltrust, trim": lambda: ([FLTrust(), TrimAttack()], {"clients_per_round": 9}),
     "krum": lambda: ([Krum(), LabelFlipping(), ClientErrors(on="test")], {"local_epochs": 2}),

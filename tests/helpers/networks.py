@@ -83,9 +83,9 @@ class Cells(nn.Module):
 
 
 class Transformer(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
-        layer = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True)
+        layer = nn.TransformerEncoderLayer(4, 2, 8, dropout, batch_first=True)
         self.encoder, self.head = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False), head(4)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -109,6 +109,23 @@ class Tokens(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.head(self.embedding(tokens).mean(dim=1))
+
+
+class Text(nn.Module):
+    """An encoder of tokens that leaves out padding, which is token 0, and shares its weights with the last layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.places = nn.Embedding(NUM_TOKENS, 4, padding_idx=0), nn.Parameter(torch.zeros(12, 4))
+        layer = nn.TransformerEncoderLayer(4, 2, 8, 0.2, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.tokens, self.head = nn.Linear(4, NUM_TOKENS), head(NUM_TOKENS)
+        self.tokens.weight = self.embedding.weight
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        is_padding = tokens == 0
+        seen = self.encoder(self.embedding(tokens) + self.places, src_key_padding_mask=is_padding)
+        return self.head(self.tokens(seen.masked_fill(is_padding[..., None], 0.0).mean(dim=1)))
 
 
 class Bags(Tokens):
@@ -240,6 +257,20 @@ class Experts(nn.Module):
         return self.head(sum(w * layer(features) for w, layer in zip(self.shares, self.experts.values(), strict=True)))
 
 
+class StochasticDepth(Plain):
+    """Leaves a layer out at random, for each example, and adds noise."""
+
+    def between(self, hidden: Tensor) -> Tensor:
+        if not self.training:
+            return hidden
+        return hidden + torch.tanh(hidden) * (torch.rand(len(hidden), 1) > 0.5) + 0.1 * torch.randn_like(hidden)
+
+
+class Shuffled(Plain):
+    def between(self, hidden: Tensor) -> Tensor:
+        return hidden[:, torch.randperm(4)] if self.training else hidden
+
+
 class Residual(Plain):
     def between(self, hidden: Tensor) -> Tensor:
         return hidden + F.gelu(hidden)
@@ -365,6 +396,26 @@ NETWORKS = {
         lambda: normalised(in_series(nn.InstanceNorm1d(1, track_running_stats=True))),
         None,
     ),
+    "dropout": (lambda: nn.Sequential(nn.Linear(NUM_FEATURES, 6), nn.Tanh(), nn.Dropout(0.3), head(6)), None),
+    "alpha dropout": (lambda: nn.Sequential(nn.Linear(NUM_FEATURES, 6), nn.AlphaDropout(0.3), head(6)), None),
+    "dropout of channels": (
+        lambda: on_images(
+            nn.Dropout2d(0.3), nn.Conv2d(2, 4, 2), nn.Dropout2d(), nn.Flatten(), nn.Dropout(0.1), head(8)
+        ),
+        None,
+    ),
+    "dropout of series": (lambda: on_series(nn.Conv1d(2, 4, 2), nn.Dropout1d(), nn.Flatten(), head(20)), None),
+    "dropout behind batch norm": (lambda: normalised(nn.BatchNorm1d(4), nn.Dropout(0.3)), None),
+    "dropout of a frozen layer": (
+        lambda: nn.Sequential(nn.Linear(NUM_FEATURES, 6).requires_grad_(False), nn.Dropout(), head(6)),
+        None,
+    ),
+    "randomized ReLU": (lambda: nn.Sequential(nn.Linear(NUM_FEATURES, 6), nn.RReLU(), head(6)), "cannot be vectorised"),
+    "LSTM with dropout": (lambda: Recurrent(nn.LSTM, num_layers=2, dropout=0.3), None),
+    "transformer encoder with dropout": (lambda: Transformer(0.3), None),
+    "encoder of tokens": (Text, None),
+    "stochastic depth": (StochasticDepth, None),
+    "shuffled": (Shuffled, "drawn for several clients together"),
     "pooling": (lambda: on_series(nn.AdaptiveMaxPool1d(3), nn.Hardswish(), nn.Flatten(), head(6)), None),
     "dropout of nothing": (lambda: nn.Sequential(nn.Dropout(0.0), head(NUM_FEATURES)), None),
     "frozen layer": (frozen, None),
@@ -382,4 +433,7 @@ NETWORKS = {
     "TorchScript": (scripted, None),
     "unique": (Unique, "cannot be vectorised"),
 }
+RANDOM = [name for name in NETWORKS if "dropout" in name and "nothing" not in name] + [
+    *("randomized ReLU", "encoder of tokens", "stochastic depth", "shuffled")
+]
 OF_TOKENS = [name for name in NETWORKS if "token" in name or "embedding" in name]

@@ -97,7 +97,7 @@ def run(fit, tmp_path):
             metrics,
             RunReport(curves=False),
             checkpoint,
-            network=network() if network is batch_norm else network,
+            network=network() if network in (batch_norm, dropout) else network,
             **{"rounds": 6} | settings,
             trainer_settings={
                 "val_check_interval": 2,
@@ -141,6 +141,10 @@ def batch_norm():
     return nn.Sequential(nn.Linear(NUM_FEATURES, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, NUM_CLASSES))
 
 
+def dropout():
+    return nn.Sequential(nn.Linear(NUM_FEATURES, 5), nn.Dropout(0.3), nn.Linear(5, NUM_CLASSES))
+
+
 EVERYTHING = {
     "server_optimizer": partial(torch.optim.Adam, lr=0.05),
     "clients_per_round": 7,
@@ -153,6 +157,7 @@ SETTINGS = [
     {
         **EVERYTHING,
         "root_batch_size": 4,
+        "network": dropout,
         "data": TinyData(num_added_clients=2, validation_fraction=0.3, seed=4),
     },
     {

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from catalogue import RULES, partner
-from tiny import Recorder, Sending, TinyData, TinyImages, fit, parameters_of
+from tiny import Recorder, Sending, TinyData, TinyImages, fit, mlp, parameters_of
 from torch import nn
 
 from callbacks import (
@@ -265,3 +265,22 @@ def test_processes_that_were_started_differently():
     Processes().check_agree({"seed": 0})
     with pytest.raises(InputError, match=r"processes 0 and 2 differ in seed \(0 and 7\): start all of them alike"):
         Three(0, 3).check_agree({"data": "Tiny", "seed": 0})
+
+
+def test_what_random_layers_draw_from(tmp_path):
+    """A function of seed, round, client and step, or the same for all."""
+
+    def seeds(**settings):
+        server = fit(tmp_path, FLTrust(), rounds=1, network=nn.Sequential(mlp(), nn.Dropout()), **settings)
+        cohort = server._reception.cohort
+        rounds = [cohort.draws(number) for number in (0, 1)]
+        drawn = [cohort._client_batches(each, slice(None)).seeds for each in rounds]
+        return [each.client_ids for each in rounds], drawn, [cohort._root_batches(each).seeds for each in rounds]
+
+    ids, whole, root = seeds(local_steps=3)
+    assert len({*torch.cat([*whole, *root]).flatten().tolist()}) == 66
+    ids, some, root = seeds(clients_per_round=4)
+    for drawn, those, part in zip(whole, ids, some, strict=True):
+        assert torch.equal(drawn[those, :1], part)
+    _, repeated, root = seeds(local_epochs=2, random_layers="repeated")
+    assert len({*torch.cat([each.flatten() for each in (*repeated, *root)]).tolist()}) == 1

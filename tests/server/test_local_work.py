@@ -4,12 +4,12 @@ from functools import partial
 
 import pytest
 import torch
-from tiny import Recorder, TinyData, TinyImages, module, parameters_of, trainer
+from tiny import Recorder, TinyData, TinyImages, mlp, module, parameters_of, trainer
 from torch import nn
 from torch.nn import functional
 
 from callbacks import FedAvg, LabelFlippingAttack, Median, ScalingAttack
-from flt.clients.random_state import random_state
+from flt.clients.randomness.state import random_state
 from flt.data import FeatureTrigger
 from flt.data.inputs import InputPipeline
 from flt.errors import InputError
@@ -49,6 +49,7 @@ CASES = {
     "momentum": lambda: {"clients_per_round": 7, "client_momentum": 0.9, "client_weight_decay": 0.1},
     "adam": lambda: {"local_steps": 2, "client_lr": 0.003, **ADAM},
     "epochs": lambda: {"data": TinyImages(AUGMENTED), "network": convolution(), "local_epochs": 2},
+    "dropout": lambda: {"network": nn.Sequential(mlp(), nn.Dropout(0.3)), "local_steps": 2, "clients_per_chunk": 3},
     "images": lambda: {"data": TinyImages(AUGMENTED), "network": convolution(), "local_steps": 2},
     "batch norm": lambda: {"data": TinyImages(AUGMENTED), "network": convolution(nn.BatchNorm2d(4)), "local_steps": 2},
 }
@@ -105,7 +106,7 @@ def test_scores_are_those_of_the_model_plus_an_update(fit, case):
     # After the only round, which FedAvg's aggregate moved the model by, where statistics stayed.
     if case != "batch norm":
         step = server._training.flat.flatten() - local.parameters
-        seen = server(features[0].detach())
+        seen = server.eval()(features[0].detach())
         torch.testing.assert_close(local.logits(step, features[0].detach()), seen, rtol=1e-4, atol=1e-5)
 
 

@@ -4,13 +4,13 @@ import copy
 
 import pytest
 import torch
-from tiny import Recorder, TinyData, TinyImages
+from tiny import Recorder, TinyData, TinyImages, mlp
 from torch import nn
 
 from callbacks import NNM, FedAvg
 from flt.clients.batch_norm import move_statistics
 from flt.clients.flat_network import FlatNetwork
-from flt.clients.random_state import random_state
+from flt.clients.randomness.state import random_state
 from flt.data import ClientData, Examples
 from flt.data.inputs import InputPipeline
 from flt.federation import Attack
@@ -56,7 +56,12 @@ def batch_norm():
 
 CASES = {
     "epochs": lambda: {"data": TinyData(batch_size=4), "local_epochs": 2, "clients_per_round": 7},
-    "vectors": lambda: {"data": TinyData(batch_size=4), "local_steps": 2, "clients_per_round": 7},
+    "vectors": lambda: {
+        "data": TinyData(batch_size=4),
+        "network": nn.Sequential(mlp(), nn.Dropout(0.1)),
+        "local_steps": 2,
+        "clients_per_round": 7,
+    },
     "images": lambda: {"data": TinyImages(InputPipeline(flip=True, normalize=True)), "network": batch_norm()},
 }
 

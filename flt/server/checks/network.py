@@ -1,5 +1,6 @@
 """Whether a network can be the global model, found by calling a copy of it before work starts."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from flt.clients.batch_norm import statistics_of
 from flt.clients.batches import whole
 from flt.clients.conduct import Conduct, copied, observe, random_module
 from flt.clients.one_by_one import OneByOne
+from flt.clients.randomness.layers import RandomLayers
 from flt.clients.steps.settings import USUAL_SETTINGS
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError, PluginError, one_line, own_frame
@@ -48,12 +50,18 @@ def check_network(network: nn.Module, data: FederatedDataModule) -> Conduct:
     return conduct
 
 
-def check_trainable(network: nn.Module, features: Tensor) -> None:
-    """Raises an `InputError` unless ``network`` can be trained on a batch as small as ``features``."""
+def check_trainable(network: nn.Module, features: Tensor) -> Conduct:
+    """Raises an `InputError` unless ``network`` can be trained on a batch as small as ``features``.
+
+    Returns:
+        What a call in training changes.
+    """
     name, probe = _name(network), copied(network)
     features = _on_its_device(network, features)
     try:
         scores, conduct = observe(probe, features)
+    except InputError as error:  # of `RandomLayers`
+        raise InputError(f"{name}: {error}") from error
     except Exception as error:  # batch normalisation where there is nothing to take a variance of, or anything else
         reason = f"{name} cannot be trained on the smallest batch, of {len(features)}"
         raise _refusal(reason, error, f"; {LARGER} or another normalisation") from error
@@ -63,20 +71,29 @@ def check_trainable(network: nn.Module, features: Tensor) -> None:
             f"{name} gives scores without a gradient (detached, or computed under no_grad or outside of torch): its"
             " parameters could not be trained"
         )
-    _check_gradient(network, features)
+    _check_gradient(network, features, draws=conduct.draws)
+    return conduct
 
 
-def _check_gradient(network: nn.Module, features: Tensor) -> None:
+def _check_gradient(network: nn.Module, features: Tensor, *, draws: bool) -> None:
     """Refuses a network that clients could not train one by one to what PyTorch itself gives."""
     name, probe = _name(network), copied(network)
     labels = torch.zeros(len(features), dtype=torch.int64, device=features.device)
     own = [parameter for parameter in probe.parameters() if parameter.requires_grad]
+    batches = whole(features, labels, local_steps=1)._replace(seeds=torch.zeros(1, 1).long() if draws else None)
     try:
-        loss = nn.functional.cross_entropy(probe(features.clone()), labels, reduction="sum")
-        gradients = torch.autograd.grad(loss, own, allow_unused=True, materialize_grads=True)
-        trained = OneByOne(copied(network), USUAL_SETTINGS)(
-            whole(features, labels, local_steps=1), client_lr=1.0
-        ).updates[0]
+        with RandomLayers.alone(0) if draws else nullcontext() as layers:
+            loss = nn.functional.cross_entropy(probe(features.clone()), labels, reduction="sum")
+            num_drawn = layers and layers.num_drawn
+            gradients = torch.autograd.grad(loss, own, allow_unused=True, materialize_grads=True)
+        if layers and layers.num_drawn != num_drawn:
+            raise InputError(
+                f"{name} draws random numbers once more for its gradient, as activation checkpointing does: call its"
+                " random layers outside of the checkpoint"
+            )
+        trained = OneByOne(copied(network), USUAL_SETTINGS)(batches, client_lr=1.0).updates[0]
+    except InputError:
+        raise
     except (
         Exception
     ) as error:  # an operation without a derivative, or a module that cannot be called with other weights
@@ -129,10 +146,12 @@ def _check_scores(name: str, scores: Any, shape: list[int], dataset_name: str) -
 def _check_conduct(network: nn.Module, conduct: Conduct, probe: nn.Module, features: Tensor) -> None:
     """Refuses a network whose scores no run could repeat, or whose parameters move without a gradient."""
     name = _name(network)
-    if conduct.is_random:
+    if conduct.is_random or (conduct.draws and not probe.training):
         path, module = random_module(probe, features)
-        where = f"has a {type(module).__name__} ({path}), whose draws" if path else "draws random numbers, which"
-        raise InputError(f"{name} {where} could not be repeated: set its probability to 0 or leave it out")
+        where = f"{name} has a {type(module).__name__} ({path}), which draws" if path else f"{name} draws"
+        if not probe.training:
+            raise InputError(f"{where} random numbers in an evaluation, too: draw only where self.training is True")
+        raise InputError(f"{where} random numbers of Python or NumPy, which could not be repeated: draw by torch")
     if conduct.changed_parameters:
         raise InputError(
             f"{name} writes into its parameter {conduct.changed_parameters[0]} when it is called, where training moves"

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from flt.clients.conduct import copied
-from flt.clients.random_state import random_state_kept
+from flt.clients.randomness.state import random_state_kept
 from flt.data.datamodule import FederatedDataModule
 from flt.data.examples import extremes
 from flt.errors import InputError

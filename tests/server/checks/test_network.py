@@ -6,12 +6,12 @@ import re
 import numpy as np
 import pytest
 import torch
-from networks import NETWORKS, KeptState, Plain
+from networks import NETWORKS, Checkpointed, Plain
 from tiny import TinyData, mlp
 from torch import nn
 from torch.nn import functional as F
 
-from flt.clients.random_state import random_state
+from flt.clients.randomness.state import random_state
 from flt.errors import InputError, PluginError
 from flt.server.checks.network import check_network, check_trainable
 
@@ -45,14 +45,14 @@ class Stochastic(nn.Module):
         return features * (torch.rand(len(features), 1) > 0.01)
 
 
-class ByPython(Stochastic):
+class ByPython(nn.Module):
     def forward(self, features):
-        return features if random.random() > 0.01 else 0 * features
+        return 0 * features if self.training and random.random() < 0.01 else features
 
 
-class ByNumPy(Stochastic):
+class ByNumPy(nn.Module):
     def forward(self, features):
-        return features if np.random.rand() > 0.01 else 0 * features  # noqa: NPY002  # as users do
+        return 0 * features if self.training and np.random.rand() < 0.01 else features  # noqa: NPY002  # as users do
 
 
 class OwnGenerator(Plain):
@@ -87,10 +87,15 @@ class Uncopyable(Plain):
         raise TypeError("cannot be copied")
 
 
-class KeptStateOfTwo(KeptState):
+class DroppedTwice(Checkpointed):
     def __init__(self):
         super().__init__()
-        self.layer = nn.LSTM(3, 4, num_layers=2, dropout=0.1, batch_first=True)
+        self.first = nn.Sequential(self.first, nn.Dropout())
+
+
+class Into(Plain):
+    def between(self, hidden):
+        return hidden * torch.rand(4, out=torch.zeros(4)) if self.training else hidden
 
 
 class Forwards(torch.autograd.Function):
@@ -171,25 +176,18 @@ REFUSED = {
     ),
     "weights of its own": (Listed, "Listed does not use the weights that a client has"),
     # What it does
-    "dropout": (
-        lambda: nn.Sequential(mlp(), nn.Dropout()),
-        r"Sequential has a Dropout \(1\), whose draws could not be",
-    ),
-    "dropout in training": (
+    "dropout in an evaluation": (
         giving(lambda scores: F.dropout(scores, 0.01)),
-        "draws random numbers, which could not be repeated",
+        "Net draws random numbers in an evaluation, too: draw only where self.training is True",
     ),
-    "stochastic depth": (lambda: nn.Sequential(Stochastic(), mlp()), r"has a Stochastic \(0\), whose draws"),
-    "Python's numbers": (lambda: nn.Sequential(mlp(), nn.Sequential(ByPython())), r"has a ByPython \(1\.0\)"),
-    "NumPy's numbers": (lambda: nn.Sequential(ByNumPy(), mlp()), r"has a ByNumPy \(0\)"),
-    "noise": (
-        between(lambda hidden: hidden + 0.1 * torch.randn_like(hidden)),
-        "draws random numbers, which could not be repeated",
+    "stochastic depth": (lambda: nn.Sequential(Stochastic(), mlp()), r"has a Stochastic \(0\), which draws random"),
+    "Python's numbers": (
+        lambda: nn.Sequential(nn.Dropout(), mlp(), nn.Sequential(ByPython())),
+        r"has a ByPython \(2\.0\), which draws random numbers of Python or NumPy, .* draw by torch",
     ),
-    "dropout of recurrent layers": (
-        KeptStateOfTwo,
-        r"has a LSTM \(layer\), whose draws could not be repeated",
-    ),
+    "NumPy's numbers": (lambda: nn.Sequential(ByNumPy(), mlp()), r"has a ByNumPy \(0\), which draws .* of Python or"),
+    "dropout in a checkpoint": (DroppedTwice, "draws random numbers once more for its gradient"),
+    "numbers into a tensor": (Into, "Into: aten.rand draws random numbers in a way that could not be repeated"),
     "a generator of its own": (OwnGenerator, "gives other scores for the same examples when it is called again"),
     "weights in place": (Clamped, r"writes into its parameter head\.weight when it is called"),
     "a counter": (Counted, "has a buffer calls that changes in training"),

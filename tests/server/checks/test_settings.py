@@ -123,6 +123,10 @@ WITHOUT_EFFECT = {
         lambda: ([FLTrust(), TrimAttack(ramp=2)], {}),
         "attack.ramp=2 is longer than the 1 rounds of the attack",
     ),
+    "random layers that there are not": (
+        lambda: ([FLTrust()], {"random_layers": "repeated"}),
+        "model.random_layers=repeated has no effect: the network draws no random numbers",
+    ),
     "no steps of the solver": (lambda: ([FLTrust(), AdaptiveAttack(steps=0)], {}), "attack.steps=0 leave the solver"),
 }
 
