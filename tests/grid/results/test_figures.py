@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 from flt.display.style import COLOURS, as_file
 from flt.errors import InputError
 from flt.grid import Figure
-from flt.grid.results.figures import STYLES, curves_of, draw_curves, draw_lines
+from flt.grid.results.figures import curves_of, draw_curves, draw_lines
+from flt.grid.results.panels import STYLES
 
 LEVELS = {"attack": ["LF", "Trim"], "root_size": ["50", "100", "300"]}
 ALONG = Figure(x="root_size")
