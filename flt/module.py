@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback
-from lightning.pytorch.cli import OptimizerCallable
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
@@ -41,6 +41,7 @@ from flt.server.checks.tokens import check_token_ids
 from flt.server.continuation import OF_MODEL, keep, memory_in, settings_of_data, settings_of_rounds, take_up
 from flt.server.draws import RandomLayerDraws
 from flt.server.processes import Processes
+from flt.server.rates import Rates, rates_of
 
 RATES = (
     ("testing_error_rate", "attack_success_rate"),
@@ -93,6 +94,8 @@ class FederatedModule(RowMetrics):
         random_layers: How dropout and other random layers of the network draw: "fresh" is anew for each client and
             step, "repeated" the same for all clients in all steps and rounds, as in the code of Karimireddy et al.
             (bucketing).
+        lr_schedule: A torch.optim.lr_scheduler class by which the clients' learning rate goes from round to round, in
+            place of ``lr_milestones``. The rate of a round is known before the run; momentum does not follow.
 
     Raises:
         InputError: If an argument is out of range.
@@ -125,6 +128,7 @@ class FederatedModule(RowMetrics):
         proximal: float = 0.0,
         clip_gradient: float | None = None,
         random_layers: RandomLayerDraws = "fresh",
+        lr_schedule: LRSchedulerCallable | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(network, nn.Module):
@@ -148,6 +152,10 @@ class FederatedModule(RowMetrics):
         check_choice("model.random_layers", random_layers, RandomLayerDraws)
         if any(milestone < 1 for milestone in lr_milestones or []):
             raise InputError(f"model.lr_milestones={shortened(lr_milestones)}: milestones are rounds, 1 or more")
+        if lr_schedule is not None and lr_milestones:
+            raise InputError(
+                f"model.lr_milestones={shortened(lr_milestones)} and model.lr_schedule are two schedules: leave out one"
+            )
         if server_optimizer is not None and server_lr != 1.0:
             raise InputError(f"model.server_lr={server_lr} has no effect with model.server_optimizer: set its own lr")
         self.network = network
@@ -178,6 +186,8 @@ class FederatedModule(RowMetrics):
         self.lr_milestones = sorted(lr_milestones or [])
         self.lr_gamma = lr_gamma
         self.random_layers: RandomLayerDraws = random_layers
+        self.lr_schedule = lr_schedule
+        self.rates: Rates | None = None  # of the schedule, once rounds are known
         self.testing_error_rate = MeanMetric()
         self.attack_success_rate = MeanMetric()
         self.validation_error_rate = MeanMetric()
@@ -229,6 +239,9 @@ class FederatedModule(RowMetrics):
             if optimizer is not None:
                 self.client_lr = optimizer.lr
             check_milestones(self.lr_milestones, self.lr_gamma, self.client_lr, num_rounds=self.trainer.max_steps)
+            if self.lr_schedule is not None:
+                self.rates = rates_of(self.lr_schedule, self.client_lr, num_rounds=self.trainer.max_steps)
+                self.rates.check(self.client_lr, momentum=self.local_settings.momentum)
             check_schedule(only(self.trainer, Attack), num_rounds=self.trainer.max_steps)
             self._set_up_rounds(data)
             check_memory(
@@ -304,6 +317,8 @@ class FederatedModule(RowMetrics):
 
     def round_lr(self, number: int) -> float:
         """The clients' learning rate in a round."""
+        if self.rates is not None:
+            return self.rates.values[number]
         return self.client_lr * self.lr_gamma ** bisect_right(self.lr_milestones, number)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -410,6 +425,7 @@ class FederatedModule(RowMetrics):
             "server_optimizer": type(self.configure_optimizers()).__name__,
             **{name: getattr(self, name) for name in OF_MODEL},
             **self._training.steps.plain(),
+            "lr_schedule": self.rates and self.rates.label,
             **settings_of_rounds(self.data, self.federation, self.rule, only(self.trainer, Attack)),
         }
 

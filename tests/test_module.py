@@ -84,6 +84,10 @@ ROUNDS = {
         {"lr_milestones": [3, 1], "lr_gamma": 0.1},
         {"lr_at": [1.0, 0.1, 0.1, 0.01, 0.01].__getitem__},
     ),
+    "schedule": (
+        {"lr_schedule": partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5)},
+        {"lr_at": [1.0, 0.5, 0.25, 0.125, 0.0625].__getitem__},
+    ),
 }
 
 
@@ -298,6 +302,7 @@ def test_rules_and_hooks_compute_in_float32(fit):
         ({"random_layers": "same"}, "random_layers='same': choose one of fresh, repeated"),
         ({"initialization": "zeros"}, "initialization='zeros': choose one of network, xavier"),
         ({"lr_milestones": [-1]}, "lr_milestones"),
+        ({"lr_milestones": [1], "lr_schedule": torch.optim.lr_scheduler.StepLR}, "two schedules: leave out one"),
     ],
     ids=str,
 )
@@ -397,10 +402,14 @@ def test_evaluating_needs_no_rule(tmp_path):
             {"client_momentum": 0.9, "momentum_scaling": "damped", "client_weight_decay": 0.1},
             ["its mean), momentum 0.9 damped, weight decay 0.1"],
         ),
+        (
+            {"lr_schedule": partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5), "rounds": 2},
+            [", client_lr from 0.01 to 0.02 by ExponentialLR(gamma=0.5)"],
+        ),
         ({"local_epochs": 2}, [", 2 local epochs of 2 to 8 steps in all"]),
         ({"server_optimizer": torch.optim.Adam}, ["client_lr 0.02 on the sum over a batch of 8"]),
     ],
 )
 def test_the_step_in_words(fit, settings, words):
-    server = fit(FedAvg(), rounds=1, **settings)
+    server = fit(FedAvg(), **{"rounds": 1} | settings)
     assert all(word in describe_step(server) for word in words)

@@ -22,7 +22,7 @@ KEPT = ("kept_benign", "kept_malicious")
 WEIGHTS = ("weight_benign", "weight_malicious")
 OF_ROUNDS = (
     *("training_loss", "trust_score_benign", "trust_score_malicious", *WEIGHTS),
-    *("update_norm", "root_update_norm", "num_dropped"),
+    *("update_norm", "root_update_norm", "num_dropped", "client_lr"),
 )
 TAKEN = {"round", "step", "epoch", "data", *OF_ROUNDS, *KEPT}
 """Names that no metric of a user's own may have."""
@@ -33,7 +33,8 @@ class MetricsLogger(FederatedCallback):
 
     A row holds the round, testing error rate and attack success rate (where evaluated), the benign clients' training
     loss, mean trust scores and weights of benign and malicious clients and the share of either that the rule kept, the
-    length of aggregate and root update, how many updates were dropped, and what callbacks or the module log with
+    length of aggregate and root update, how many updates were dropped, the clients' learning rate where it follows a
+    schedule, and what callbacks or the module log with
     ``self.log`` in the round or the evaluation after it. Of a rule that looks for attackers, ``1 - kept_malicious`` is
     the rate of true positives, ``1 - kept_benign`` that of false ones. Where an attack has a schedule, clients are
     malicious in rounds in which they attack, and others have no values of malicious clients. The rows travel in
@@ -86,6 +87,9 @@ class MetricsLogger(FederatedCallback):
         if not is_due(trainer, round.number + 1):
             return
         self._pending = {"round": round.number + 1, **_measure(round, aggregate)}
+        module = trainer.lightning_module
+        if isinstance(module, FederatedModule) and module.rates is not None:
+            self._pending["client_lr"] = module.round_lr(round.number)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

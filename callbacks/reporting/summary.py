@@ -159,10 +159,14 @@ def describe_step(module: FederatedModule) -> str:
     if is_plain and module.local_settings.loss_reduction == "sum":
         step += f" ({module.client_lr * module.server_lr * module.data.batch_size:g} on its mean)"
     step += module.steps.describe()
+    if module.rates is not None:
+        low, high = min(module.rates.values), max(module.rates.values)
+        step += f", client_lr from {low:g} to {high:g} by {module.rates.label}"
     if module.local_epochs is not None:
         sizes = module.data.clients.sizes[module.data.clients.sizes > 0]
         steps = module.local_epochs * -(-sizes // module.data.batch_size)
-        return f"{step}, {module.local_epochs} local epochs of {_range(steps.tolist())} steps in all"
+        epochs = "1 local epoch" if module.local_epochs == 1 else f"{module.local_epochs} local epochs"
+        return f"{step}, {epochs} of {_range(steps.tolist())} steps in all"
     return step + (f", {module.local_steps} local steps" if module.local_steps > 1 else "")
 
 

@@ -348,6 +348,14 @@ har --trainer.logger CSVLogger --trainer.logger.save_dir r --trainer.logger.flus
 har --trainer.logger.save_dir memory://runs => trainer.logger.save_dir=memory://runs | folder of this machine
 har --model.local_steps 4611686018427387904 => model.local_steps=4611686018427387904 would need | GB
 har --model.local_epochs 4611686018427387904 => model.local_epochs=4611686018427387904 would need | GB
+har --model.lr_schedule ReduceLROnPlateau --model.lr_schedule.monitor a => ReduceLROnPlateau | goes by a metric
+har --model.lr_schedule torch.optim.lr_scheduler.ReduceLROnPlateau => ReduceLROnPlateau | goes by a metric
+har --model.lr_schedule StepLR --model.lr_schedule.step 2 => model.lr_schedule | step
+har --model.lr_schedule StepLR => lr_schedule | step_size
+har --model.lr_schedule torch.optim.lr_scheduler.OneCycleLR --model.lr_schedule.max_lr 1 => lr_schedule | total_steps
+har --model.lr_schedule PolynomialLR --model.lr_schedule.total_iters 1 => PolynomialLR | ends after 1 of the 2
+har --model.lr_schedule ExponentialLR --model.lr_schedule.gamma 1e60 => in round 1 | 3.4e+38
+har --model.lr_schedule LogisticRegression => model.lr_schedule
 har --model.proximal -1 => model.proximal=-1.0 | from 0
 har --model.clip_gradient 0 => model.clip_gradient=0.0 | greater than 0
 har --model.local_epochs 0 => model.local_epochs=0 | at least 1
