@@ -50,7 +50,13 @@ class Vectorised:
         is_even = batches.steps is None and (not self.settings.changes_gradients or bool(batches.sizes.all()))
         own = () if recipe.is_usual and is_even else recipe.own(batches, parameters)
         train = vmap(partial(self._train, parameters, client_lr, recipe, None), chunk_size=chunk)
-        updates, losses = train(batches.features, batches.labels, weights, *own)
+        if batches.steps is None:
+            updates, losses = train(batches.features, batches.labels, weights, *own)
+        else:
+            updates, losses = parameters.new_zeros(len(weights), len(parameters)), parameters.new_zeros(len(weights))
+            for some, steps in _of_like_steps(batches.sizes, chunk, weights.device):
+                given = (each[some, :steps] for each in (batches.features, batches.labels, weights))
+                updates[some], losses[some] = train(*given, *(each[some] for each in own))
         return LocalUpdates(updates, losses, updates.new_zeros(len(updates), 0))
 
     def by_steps(self, batches: LocalBatches, steps: Steps, *, client_lr: float, chunk: int) -> LocalUpdates:
@@ -152,6 +158,19 @@ class Vectorised:
 
     def _flat_scores(self, parameters: Tensor, features: Tensor) -> Tensor:
         return self.flat.scores(self.flat.unflatten(parameters), features)
+
+
+def _of_like_steps(sizes: Tensor, chunk: int, device: torch.device) -> Iterator[tuple[Tensor, int]]:
+    """Clients that take about as many steps as each other, ``chunk`` at a time, and how many the first of them takes.
+
+    Args:
+        sizes: Examples in each batch, shape ``[num_clients, local_steps]``.
+        chunk: Clients at a time.
+        device: Where the clients are wanted.
+    """
+    steps = (sizes > 0).sum(dim=1)
+    for some in torch.split(steps.argsort(descending=True, stable=True), chunk):
+        yield some.to(device), max(1, int(steps[some[0]]))
 
 
 def _random_layers(seeds: Tensor | None, step: int) -> AbstractContextManager[Any]:

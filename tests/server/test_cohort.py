@@ -203,6 +203,34 @@ def batches_of(tmp_path, monkeypatch):
     return start
 
 
+def test_epochs_are_of_all_examples_and_of_a_few_clients_at_a_time(tmp_path, in_parts, monkeypatch):
+    settings = {"local_epochs": 2, "client_momentum": 0.9, "clients_per_round": 9}
+    whole, _ = run(tmp_path, Median(), TrimAttack(), **settings)
+    at_a_time, train = [], LocalTraining.together
+
+    def together(self, groups, **others):
+        at_a_time.append(len(groups[0].labels))
+        return train(self, groups, **others)
+
+    monkeypatch.setattr(LocalTraining, "together", together)
+    in_parts(3 * 8)  # the largest takes eight steps
+    server = fit(tmp_path, Median(), TrimAttack(), **settings)
+    assert at_a_time == [3] * 9
+    torch.testing.assert_close(parameters_of(server), whole, rtol=1e-4, atol=1e-5)
+    first, second = (server._reception.cohort.draws(number) for number in (0, 1))
+    for client, steps in zip(first.client_ids.tolist(), first.batches(slice(None)).sizes, strict=True):
+        own = server.federation.clients.of(client).features
+        assert steps[steps > 0].tolist() == 2 * [*[8] * (len(own) // 8), *[len(own) % 8] * (len(own) % 8 > 0)]
+        place = (first.client_ids == client).nonzero().flatten()
+        found = examples_of(first.batches(place), 0)[0]
+        for epoch in found.split(len(own)):
+            assert torch.equal(epoch.sort(dim=0).values, own.sort(dim=0).values)
+        assert not torch.equal(found[: len(own)], found[len(own) :])
+        if client in second.client_ids:
+            again = (second.client_ids == client).nonzero().flatten()
+            assert not torch.equal(found, examples_of(second.batches(again), 0)[0])
+
+
 def augmented_images():
     return TinyImages(InputPipeline(crop_padding=1, flip=True))
 
