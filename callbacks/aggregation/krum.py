@@ -4,7 +4,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from flt.errors import InputError
 from flt.federation import Aggregate, Aggregation, Byzantine, Federation, Round
-from flt.functional.aggregation.krum import krum_scores_of
+from flt.functional.aggregation.krum import check_power, krum_scores_of
 from flt.functional.choice import equal_shares, smallest
 
 
@@ -18,21 +18,26 @@ class Krum(Aggregation):
             ``model.num_byzantine``, and with it the number of malicious clients, as in the paper.
         num_neighbours: Nearest others whose distances count (q), fewer than the clients of a round; null is the
             paper's ``n - f - 2``. The authors' own code takes ``n - f - 1``.
+        power: What distances are raised to before they are summed, 2 or 4; the bucketing paper's code takes 4.
 
     Raises:
-        InputError: If there are too few clients for ``num_byzantine`` or ``num_neighbours``; before the first round.
+        InputError: If ``power`` is another number, or there are too few clients for ``num_byzantine`` or
+            ``num_neighbours``; before the first round.
 
     Reference:
         Blanchard et al., Machine Learning with Adversaries: Byzantine Tolerant Gradient Descent, NeurIPS 2017.
     """
 
-    def __init__(self, num_byzantine: int | None = None, num_neighbours: int | None = None) -> None:
+    def __init__(self, num_byzantine: int | None = None, num_neighbours: int | None = None, power: int = 2) -> None:
+        check_power("aggregation.power", power)
         self.byzantine = Byzantine(num_byzantine, lambda f: f + 3, "num_byzantine + 3 updates or more")
         self.num_neighbours = num_neighbours
+        self.power = power
 
     def describe(self, federation: Federation) -> str:
         """The rule and the number it tolerates."""
-        return f"{self.label}, {self.byzantine.describe(federation)}"
+        power = "" if self.power == 2 else f", power {self.power}"
+        return f"{self.label}, {self.byzantine.describe(federation)}{power}"
 
     def check(self, federation: Federation) -> None:
         """Checks that Krum is defined for so many clients, and warns where nothing is known of it."""
@@ -46,6 +51,7 @@ class Krum(Aggregation):
             round.rows.gram,
             num_byzantine=self.byzantine.of(round),
             num_neighbours=neighbours_in(self.num_neighbours, round),
+            power=self.power,
         )
         return Aggregate.mean_of(round, equal_shares(smallest(scores, 1), len(round)), scores=scores)
 

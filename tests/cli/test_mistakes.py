@@ -231,6 +231,7 @@ har --aggregation LASA --aggregation.sparsity 1 => aggregation.sparsity=1.0 | le
 har --aggregation CRFL --aggregation.start 0 => aggregation.start=0.0 | greater
 har --aggregation RLR --aggregation.threshold 31 => threshold=31 | RLR of 30 updates
 har --aggregation Krum --aggregation.num_neighbours 0 => aggregation.num_neighbours=0 | 1 to 29
+har --aggregation Krum --aggregation.power 3 => aggregation.power=3 | 2 or 4
 har --aggregation MultiKrum --aggregation.num_selected 31 => aggregation.num_selected=31 | 1 to 30
 har --aggregation MultiKrum --aggregation.iterative true --aggregation.num_byzantine 14 => num_byzantine=14 | at most 13
 har --aggregation Bulyan --aggregation.num_byzantine 7 => num_byzantine=7 | at most 6

@@ -9,7 +9,7 @@ from flt.functional.gram import Gram
 FEWEST = 3  # updates that have neighbours to be judged by
 
 
-def krum(updates: Tensor, *, num_byzantine: int, num_neighbours: int | None = None) -> Tensor:
+def krum(updates: Tensor, *, num_byzantine: int, num_neighbours: int | None = None, power: int = 2) -> Tensor:
     """The update with the smallest sum of squared distances to its ``n - f - 2`` nearest others.
 
     Args:
@@ -18,6 +18,7 @@ def krum(updates: Tensor, *, num_byzantine: int, num_neighbours: int | None = No
             tolerate them is proven for ``num_clients >= 2 f + 3``.
         num_neighbours: Nearest others whose distances count (q), from 1 to ``num_clients - 1``; None for the paper's
             ``n - f - 2``. The authors' own code takes ``n - f - 1``.
+        power: What distances are raised to before they are summed: 2 in the paper, 4 in some code.
 
     Returns:
         A copy of the selected update, shape ``[num_params]``.
@@ -32,33 +33,36 @@ def krum(updates: Tensor, *, num_byzantine: int, num_neighbours: int | None = No
         >>> krum(torch.tensor([[0.0], [1.0], [1.5], [9.0]]), num_byzantine=0)
         tensor([1.])
     """
-    return updates[krum_select(updates, num_byzantine=num_byzantine, num_neighbours=num_neighbours)].clone()
+    return updates[
+        krum_select(updates, num_byzantine=num_byzantine, num_neighbours=num_neighbours, power=power)
+    ].clone()
 
 
-def krum_select(updates: Tensor, *, num_byzantine: int, num_neighbours: int | None = None) -> Tensor:
+def krum_select(updates: Tensor, *, num_byzantine: int, num_neighbours: int | None = None, power: int = 2) -> Tensor:
     """Index of the update that `krum` returns, a scalar integer tensor; the first one of equals."""
-    return krum_scores(updates, num_byzantine=num_byzantine, num_neighbours=num_neighbours).argmin()
+    return krum_scores(updates, num_byzantine=num_byzantine, num_neighbours=num_neighbours, power=power).argmin()
 
 
-def krum_weights(gram: Gram, *, num_byzantine: int, num_neighbours: int | None = None) -> Tensor:
+def krum_weights(gram: Gram, *, num_byzantine: int, num_neighbours: int | None = None, power: int = 2) -> Tensor:
     """What each update counts in the mean that `krum` is: 1 for the selected one, shape ``[num_clients]``.
 
     Of one or two updates, which have no neighbours to be judged by, the first one is taken.
     """
-    scores = krum_scores_of(gram, num_byzantine=num_byzantine, num_neighbours=num_neighbours)
+    scores = krum_scores_of(gram, num_byzantine=num_byzantine, num_neighbours=num_neighbours, power=power)
     weights = torch.zeros_like(scores)
     weights[scores.argmin()] = 1.0
     return weights
 
 
-def krum_scores(updates: Tensor, *, num_byzantine: int, num_neighbours: int | None = None) -> Tensor:
+def krum_scores(updates: Tensor, *, num_byzantine: int, num_neighbours: int | None = None, power: int = 2) -> Tensor:
     """Sum of squared distances of each update to its ``n - f - 2`` nearest others, float64, ``[num_clients]``."""
     check_num_byzantine(num_byzantine, len(updates))
-    return krum_scores_of(Gram.of(updates), num_byzantine=num_byzantine, num_neighbours=num_neighbours)
+    return krum_scores_of(Gram.of(updates), num_byzantine=num_byzantine, num_neighbours=num_neighbours, power=power)
 
 
-def krum_scores_of(gram: Gram, *, num_byzantine: int, num_neighbours: int | None = None) -> Tensor:
+def krum_scores_of(gram: Gram, *, num_byzantine: int, num_neighbours: int | None = None, power: int = 2) -> Tensor:
     """`krum_scores`, from inner products; those of one or two updates are 0."""
+    check_power("power", power)
     distances = gram.squared_distances
     num_clients = len(distances)
     if num_clients < FEWEST:
@@ -70,7 +74,7 @@ def krum_scores_of(gram: Gram, *, num_byzantine: int, num_neighbours: int | None
         raise InputError(
             f"num_neighbours={num_neighbours}: an update has 1 to {num_clients - 1} others among {num_clients}"
         )
-    return nearest_sums(distances, num_neighbours=num_neighbours)
+    return nearest_sums(distances if power == 2 else distances.square(), num_neighbours=num_neighbours)
 
 
 def nearest_sums(squared_distances: Tensor, *, num_neighbours: int) -> Tensor:
@@ -87,3 +91,9 @@ def check_num_byzantine(num_byzantine: int, num_clients: int) -> None:
             f"num_byzantine={num_byzantine}: Krum needs num_clients >= num_byzantine + 3, "
             f"and there are {num_clients} clients (at most {max(0, num_clients - 3)})"
         )
+
+
+def check_power(name: str, power: int) -> None:
+    """Raises an `InputError` unless distances can be raised to ``power``, the setting ``name``."""
+    if power not in (2, 4):
+        raise InputError(f"{name}={power} must be 2 or 4")

@@ -13,6 +13,8 @@ import callbacks
 from catalogue.row import Golden, Rule
 from flt import functional as F
 
+PAIR_AND_LINE = ((10.0, 0.0), (10.0, 0.0), (12.0, 0.0), (0.0, 0.0), (-1.5, 0.0), (1.5, 0.0))
+
 
 def _fltrust(
     name: str,
@@ -69,8 +71,14 @@ RULES = [
         "Krum",
         callbacks.Krum,
         lambda u, root, sizes, f, **settings: F.krum(u, num_byzantine=f, **settings),
-        lambda u, root, sizes, f, num_neighbours=None: reference.krum(u, f, num_neighbours),
-        [Golden((1.2, 0.9)), Golden((1.0, 0.1), {"num_neighbours": 1}), Golden((1.2, 0.9), {"num_neighbours": 5})],
+        lambda u, root, sizes, f, num_neighbours=None, power=2: reference.krum(u, f, num_neighbours, power),
+        [
+            Golden((1.2, 0.9)),
+            Golden((1.0, 0.1), {"num_neighbours": 1}),
+            Golden((1.2, 0.9), {"num_neighbours": 5}),
+            Golden((10.0, 0.0), {"num_neighbours": 2}, PAIR_AND_LINE),  # 0 + 2^2 < 2 * 1.5^2
+            Golden((0.0, 0.0), {"num_neighbours": 2, "power": 4}, PAIR_AND_LINE),  # 0 + 2^4 > 2 * 1.5^4
+        ],
         fewest=lambda f: f + 3,
         compare=agreement.selection,
         weights=lambda u, root, sizes, f: np.eye(len(u))[np.argmin(reference.krum_scores(u, f))],

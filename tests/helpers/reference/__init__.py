@@ -44,21 +44,22 @@ def pairwise_squared_distances(updates):
     return np.array([[squared_distance(a, b) for b in updates] for a in updates])
 
 
-def nearest_sums(updates, num_neighbors):
-    """For every update, the sum of squared distances to its ``num_neighbors`` nearest others."""
+def nearest_sums(updates, num_neighbors, power=2):
+    """For every update, the sum of distances to its ``num_neighbors`` nearest others, squared or to another power."""
     sums = []
     for i, update in enumerate(updates):
         others = sorted(squared_distance(update, other) for j, other in enumerate(updates) if j != i)
-        sums.append(sum(others[:num_neighbors]))
+        sums.append(sum(other ** (power / 2) for other in others[:num_neighbors]))
     return np.array(sums)
 
 
-def krum_scores(updates, num_byzantine, num_neighbors=None):
-    return nearest_sums(updates, len(updates) - num_byzantine - 2 if num_neighbors is None else num_neighbors)
+def krum_scores(updates, num_byzantine, num_neighbors=None, power=2):
+    num_neighbors = len(updates) - num_byzantine - 2 if num_neighbors is None else num_neighbors
+    return nearest_sums(updates, num_neighbors, power)
 
 
-def krum(updates, num_byzantine, num_neighbors=None):
-    return updates[np.argmin(krum_scores(updates, num_byzantine, num_neighbors))]
+def krum(updates, num_byzantine, num_neighbors=None, power=2):
+    return updates[np.argmin(krum_scores(updates, num_byzantine, num_neighbors, power))]
 
 
 def trimmed_mean(updates, trim):
