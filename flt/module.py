@@ -56,8 +56,8 @@ class FederatedModule(RowMetrics):
     The rule and the attack are callbacks of the trainer.
 
     Args:
-        network: The global model: CNN, LogisticRegression, MLP, ResNet20, ByzFLCNN, BucketingCNN, or the import path of
-            any torch.nn.Module from features to class scores.
+        network: The global model: CNN, LogisticRegression, FullyConnected, ResNet20, ByzFLCNN, BucketingCNN, or the
+            import path of any torch.nn.Module from features to class scores.
         initialization: "network" starts from the weights the network was built with; "xavier" draws them uniformly
             from ``+-sqrt(2.24 / fan_avg)`` with zero biases, as the authors of FLTrust do.
         client_lr: Learning rate of the clients and of the root update (beta).

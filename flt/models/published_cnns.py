@@ -1,5 +1,6 @@
 """Convolutional networks of published comparisons on MNIST."""
 
+import torch
 from torch import Tensor, nn
 
 from flt.errors import check_count
@@ -43,7 +44,7 @@ class ByzFLCNN(nn.Module):
             nn.Linear(50 * (((SIDE - 4) // 2 - 4) // 2) ** 2, 500),
             nn.ReLU(),
             nn.Linear(500, num_classes),
-        )
+        ).to(memory_format=torch.channels_last)  # in which a processor calls them up to twice as fast
 
     def forward(self, features: Tensor) -> Tensor:
         """Class scores, shape ``[n, num_classes]``, of images, shape ``[n, 1, 28, 28]``."""
@@ -88,7 +89,7 @@ class BucketingCNN(nn.Module):
             nn.ReLU(),
             nn.Dropout(0.5) if dropout else nn.Identity(),
             nn.Linear(128, num_classes),
-        )
+        ).to(memory_format=torch.channels_last)
 
     def forward(self, features: Tensor) -> Tensor:
         """Class scores, shape ``[n, num_classes]``, of images, shape ``[n, 1, 28, 28]``."""

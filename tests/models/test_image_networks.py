@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from flt.clients.layerwise import supports
 from flt.errors import InputError
-from flt.models import CNN, MLP, BucketingCNN, ByzFLCNN, LogisticRegression, ResNet20
+from flt.models import CNN, BucketingCNN, ByzFLCNN, FullyConnected, LogisticRegression, ResNet20
 
 
 def num_parameters(network):
@@ -76,14 +76,14 @@ def test_dropout_of_whole_channels():
 
 
 def test_fully_connected_networks():
-    assert num_parameters(MLP()) == 407_050
-    assert MLP(12, [5, 4], 3)(torch.zeros(2, 3, 2, 2)).shape == (2, 3)
-    assert num_parameters(MLP(12, [], 3)) == 39
-    with pytest.raises(InputError, match=r"MLP: hidden=\[5, 0\]: a layer has 1 feature or more"):
-        MLP(12, [5, 0])
+    assert num_parameters(FullyConnected()) == 407_050
+    assert FullyConnected(12, [5, 4], 3)(torch.zeros(2, 3, 2, 2)).shape == (2, 3)
+    assert num_parameters(FullyConnected(12, [], 3)) == 39
+    with pytest.raises(InputError, match=r"FullyConnected: hidden=\[5, 0\]: a layer has 1 feature or more"):
+        FullyConnected(12, [5, 0])
 
 
 def test_convolutions_are_not_trained_by_layers():
     assert not supports(CNN())
     assert supports(LogisticRegression())
-    assert supports(MLP())
+    assert supports(FullyConnected())

@@ -47,8 +47,9 @@ class Reference:
     Args:
         where: Columns of the file and the values that its rows must have there, such as ``{table: III, data: HAR}``.
         file: CSV file with a column for each axis and ``testing_error_rate``, ``attack_success_rate``; in place of the
-            first it may have ``testing_accuracy`` or ``testing_accuracy_percent``. Null is the tables III to V of the
-            paper.
+            first it may have ``testing_accuracy`` or ``testing_accuracy_percent``. A column ``spread`` holds its
+            standard deviation, in the same unit: a cell may differ by as much as by the tolerance. A number whose
+            ``target`` is ``no`` is shown with a ! and not held against a cell. Null is Tables III to V of the paper.
     """
 
     where: dict[str, str]

@@ -16,13 +16,16 @@ from flt.grid.plan.outline import Labels
 ACCURACIES = {"testing_accuracy": 1.0, "testing_accuracy_percent": 100.0}
 """Columns that a reference may have in place of ``testing_error_rate``, and what is all examples there."""
 
+SPREAD, TARGET = "spread", "target"
+"""Columns that a reference may have: the standard deviation of the former, and whether it is to be met."""
+
 
 class Published(NamedTuple):
     """The rows of a reference that belong to a grid.
 
     Attributes:
         columns: The grid's axes that the reference knows.
-        values: The measures that are given, by the labels of those axes.
+        values: The measures that are given, and the `SPREAD` of the error rate, by the labels of those axes.
         is_papers: Whether they are the paper's, which tell nothing of a stand-in for its data.
         is_of_worst: Whether they are of the worst along an axis, and of no single cell.
     """
@@ -31,6 +34,11 @@ class Published(NamedTuple):
     values: dict[tuple[str, ...], dict[str, float]]
     is_papers: bool = False
     is_of_worst: bool = False
+
+    @property
+    def has_spreads(self) -> bool:
+        """Whether the spread of a number is known, or one is no target."""
+        return any(SPREAD in numbers for numbers in self.values.values())
 
     def of(self, labels: Labels) -> dict[str, float]:
         """What the reference gives for a cell; nothing, if it has no such cell."""
@@ -101,7 +109,21 @@ def _rates(name: str, row: dict[str, str]) -> dict[str, float]:
                     f" {' and '.join(ACCURACIES)}"
                 )
             rates["testing_error_rate"] = round(1 - accuracy / whole, 12)
-    return rates
+    return rates | _spread(name, row)
+
+
+def _spread(name: str, row: dict[str, str]) -> dict[str, float]:
+    """The standard deviation of a row's error rate, if it is given; without bounds where it is no target."""
+    if row.get(TARGET, "yes") not in ("yes", "no"):
+        raise InputError(f"{name}: {TARGET}={row[TARGET]} must be yes or no")
+    if row.get(TARGET) == "no":
+        return {SPREAD: math.inf}
+    if not row.get(SPREAD):
+        return {}
+    spread = _number(name, row[SPREAD])
+    if spread < 0:
+        raise InputError(f"{name}: {SPREAD}={row[SPREAD]} must be 0 or more")
+    return {SPREAD: spread / next((whole for column, whole in ACCURACIES.items() if row.get(column)), 1.0)}
 
 
 def _number(name: str, text: str) -> float:

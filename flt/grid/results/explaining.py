@@ -1,11 +1,13 @@
 """What a table says of itself: the data, rounds and seeds, and the meaning of its numbers and marks."""
 
+import math
 from collections.abc import Sequence
 
 from flt.grid.plan.naming import readable
 from flt.grid.plan.outline import Outline
+from flt.grid.plan.reference import SPREAD
 from flt.grid.results.paired import smallest_p
-from flt.grid.results.rows import Row
+from flt.grid.results.rows import OF_WORST, REFERENCE, Row
 from flt.grid.results.selection import chosen
 from flt.runs.measures import described
 
@@ -35,6 +37,9 @@ def explanation(outline: Outline, rows: Sequence[Row], *, below: bool = False) -
     if outline.source is not None:
         mark = "*" if below else "Bold"
         text += f"; in brackets {outline.source} value. {mark}: further from it than {outline.limits}"
+        spreads = {row.get(f"{prefix}{SPREAD}") for row in rows for prefix in (REFERENCE, OF_WORST)} - {None}
+        text += " and its own spread" if spreads - {math.inf} else ""
+        text += "; !: no target, as published runs disagree" if math.inf in spreads else ""
     if outline.worst is not None:
         each = " of each" if others else ""
         end = "largest" if outline.scale_of(outline.shown[0]).factor > 0 else "worst"

@@ -10,7 +10,7 @@ from typing import Any
 from flt.grid.plan.grid import Cell
 from flt.grid.plan.naming import MEASURES, titled
 from flt.grid.plan.outline import Labels
-from flt.grid.plan.reference import Published
+from flt.grid.plan.reference import SPREAD, Published
 from flt.runs.measures import Measure, Rows, measured
 from flt.runs.summary import MEANS
 
@@ -23,6 +23,9 @@ KEPT = (
 REFERENCE, OF_WORST = "reference_", "reference_worst_"
 """How the columns of a reference's numbers begin: of a cell, and of the worst along an axis that it does not have."""
 
+ERROR = next(iter(MEASURES))
+"""The measure that a reference's spread is of."""
+
 Row = dict[str, Any]
 
 
@@ -34,11 +37,13 @@ class Value:
         mean: Its mean.
         spread: Its standard deviation; None for a single seed.
         published: The reference's value, if it has one.
+        published_spread: The standard deviation of that, if the reference has one; without bounds for no target.
     """
 
     mean: float
     spread: float | None
     published: float | None
+    published_spread: float | None = None
 
     @property
     def difference(self) -> float | None:
@@ -46,20 +51,22 @@ class Value:
         return None if self.published is None else self.mean - self.published
 
     def is_beyond(self, tolerance: float) -> bool:
-        """Whether the mean is further from the reference's value than ``tolerance``."""
-        return self.difference is not None and abs(self.difference) > tolerance + 1e-9
+        """Whether the mean is further from the reference's value than ``tolerance``, and than that one's spread."""
+        allowed = max(tolerance, self.published_spread or 0.0)
+        return self.difference is not None and abs(self.difference) > allowed + 1e-9
 
 
 def row_of(cell: Cell, summary: Mapping[str, Any], published: Published) -> Row:
     """Makes the row of a finished run; a metric that is called like another column is left out."""
     expected = {} if published.is_papers and summary["stand_in"] else published.of(cell.labels)
     prefix = OF_WORST if published.is_of_worst else REFERENCE
+    known = [*MEASURES, *([SPREAD] if published.has_spreads else [])]
     row = {
         **cell.labels,
         "seed": cell.seed,
         "data_used": summary["data"],
         **{name: summary[name] for name in KEPT if name not in cell.labels},  # an axis may be a number of clients
-        **({f"{prefix}{measure}": expected.get(measure) for measure in MEASURES} if published.columns else {}),
+        **({f"{prefix}{measure}": expected.get(measure) for measure in known} if published.columns else {}),
     }
     return row | {name: value for name, value in summary.get("metrics", {}).items() if name not in row}
 
@@ -129,7 +136,8 @@ def values_of(rows: Sequence[Row], labels: Labels, measures: Iterable[str] = MEA
         numbers = [row[measure] for row in found if row.get(measure) is not None]
         if numbers:
             spread = statistics.stdev(numbers) if len(numbers) > 1 else None
-            values[measure] = Value(statistics.mean(numbers), spread, found[0].get(f"{REFERENCE}{measure}"))
+            known = found[0].get(f"{REFERENCE}{SPREAD}") if measure == ERROR else None
+            values[measure] = Value(statistics.mean(numbers), spread, found[0].get(f"{REFERENCE}{measure}"), known)
     return values
 
 

@@ -8,10 +8,11 @@ from typing import NamedTuple
 from flt.grid.plan.findings import Compare
 from flt.grid.plan.naming import BREAKS_AT, WORST
 from flt.grid.plan.outline import Labels, Outline
+from flt.grid.plan.reference import SPREAD
 from flt.grid.plan.scale import Scale
 from flt.grid.results.breaking import Means, Point, means_of, point_of
 from flt.grid.results.paired import Paired, paired_test
-from flt.grid.results.rows import OF_WORST, Row, Value, rows_at, values_of
+from flt.grid.results.rows import ERROR, OF_WORST, Row, Value, rows_at, values_of
 
 Place = tuple[int, int]  # row and column
 
@@ -125,8 +126,12 @@ def worst_of(entries: Sequence[Entry], axis: str, rows: Sequence[Row] = ()) -> E
         found = [(entry.values[measure], entry) for entry in entries if measure in entry.values]
         found.sort(key=lambda pair: -pair[0].mean)
         (worst, entry), *others = found
-        largest = max((value.published for value, _ in found if value.published is not None), default=None)
-        values[measure] = replace(worst, published=row.get(f"{OF_WORST}{measure}", largest))
+        known = [(value.published, value.published_spread) for value, _ in found if value.published is not None]
+        published, spread = max(known, key=lambda pair: pair[0], default=(None, None))
+        if f"{OF_WORST}{measure}" in row:
+            published = row[f"{OF_WORST}{measure}"]
+            spread = row.get(f"{OF_WORST}{SPREAD}") if measure == ERROR else None
+        values[measure] = replace(worst, published=published, published_spread=spread)
         levels[measure] = entry.labels[axis]
         if len(values) == 1:
             by_seed = dict(entry.by_seed)

@@ -123,6 +123,14 @@ def test_own_accuracy(tmp_path: Path, column: str, accuracy: str) -> None:
     }
 
 
+def test_spreads_and_numbers_that_are_no_target(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("rule,testing_accuracy_percent,spread,target\nA,90,.5,yes\nB,80,,no\nC,70,,yes\n")
+    found = published(Reference({}, path), ["rule"])
+    assert [found.of({"rule": rule}).get("spread") for rule in "ABC"] == [0.005, float("inf"), None]
+    assert found.has_spreads
+
+
 def test_numbers_without_the_axis_of_the_worst_are_of_the_worst(own: Path) -> None:
     columns = ["rule", "noise", "attack"]
     read = {worst: published(Reference({}, own), columns, worst) for worst in (None, "rule", "attack")}
@@ -157,6 +165,8 @@ MISTAKES: dict[str, tuple[str | None, dict[str, str], list[str]]] = {
     ),
     "accuracy below 0": ("rule,testing_accuracy\nx,-1\n", {}, ["testing_accuracy=-1", "from 0 to 1"]),
     "error and accuracy": ("rule,testing_error_rate,testing_accuracy\nx,0,1\n", {}, ["say the same"]),
+    "spread below 0": (f"{HEADER[:-1]},spread\nx,0.1,-1\n", {}, ["spread=-1", "0 or more"]),
+    "target": (f"{HEADER[:-1]},target\nx,0.1,maybe\n", {}, ["target=maybe", "yes or no"]),
     "a line too short": (f"{HEADER}x,1\ny\n", {}, ["every line", "as many fields"]),
     "missing": (None, {}, ["reference.file=", "no such file"]),
 }

@@ -1,5 +1,6 @@
 """The tables in Markdown and for the terminal."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import pytest
 from grids import body_of, make_outline, make_row, shown
 
 from flt.grid.results.markdown import as_markdown, explanation
+from flt.grid.results.rows import as_csv, from_csv
 
 LEVELS = {"attack": ["No attack", "Scaling attack"], "rule": ["FedAvg", "Krum"]}
 
@@ -81,6 +83,23 @@ def test_tolerance_by_label() -> None:
     text = as_markdown(outline, rows, {})
     assert body_of(text)[1] == ["Trim", "0.200 (0.10)", "**0.200 (0.10)**", "**0.200 (0.10)**"]
     assert "further from it than 0.2 (FedAvg), 0.05 (Krum), 0.03 (others)." in text
+
+
+def test_a_cell_may_differ_by_the_published_spread_and_from_what_is_no_target() -> None:
+    levels = {"rule": ["FedAvg", "Krum", "Median"]}
+    outline = make_outline(levels, source="the reference's", tolerance=0.01)
+    rows = [
+        make_row({"rule": rule}, 0.2, published=(0.1, None)) | {"reference_spread": spread}
+        for rule, spread in zip(levels["rule"], (0.1, 0.05, math.inf), strict=True)
+    ]
+    read = from_csv(as_csv(rows), levels)
+    text = as_markdown(outline, read, {})
+    assert [line[1] for line in body_of(text)[1:]] == [
+        "0.200 (0.10 ±0.100)",
+        "**0.200 (0.10 ±0.050)**",
+        "0.200 (0.10!)",
+    ]
+    assert "Bold: further from it than 0.01 and its own spread; !: no target, as published runs disagree." in text
 
 
 def test_pipes_are_escaped() -> None:

@@ -57,6 +57,8 @@ def test_row_with_a_reference() -> None:
     assert (row["reference_worst_testing_error_rate"], "reference_testing_error_rate" in row) == (0.2, False)
     row = row_of(Cell({**LABELS, "rule": "Krum"}, 3, {}), SUMMARY, expected)
     assert row["reference_testing_error_rate"] is None
+    expected = Published(["rule"], {("FedAvg",): {"testing_error_rate": 0.2, "spread": 0.1}})
+    assert row_of(Cell(LABELS, 3, {}), SUMMARY, expected)["reference_spread"] == 0.1
 
 
 def test_the_papers_numbers_are_not_those_of_a_stand_in() -> None:

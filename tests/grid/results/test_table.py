@@ -65,6 +65,9 @@ def test_a_reference_of_the_worst_stands_beside_the_worst_alone() -> None:
     table = body_of(as_markdown(outline_of("rule", source="the reference's"), rows, {}))
     assert table[1][-1] == "**0.500 ±0.141 Trim, full; then 0.250 Scaling / 1.000 ±0.000 Scaling (0.40)**"
     assert not any("(" in cell for line in table for cell in line[:-1])
+    rows = [{**row, "reference_worst_spread": 0.2} for row in rows]
+    last = body_of(as_markdown(outline_of("rule", source="the reference's"), rows, {}))[1][-1]
+    assert last == "0.500 ±0.141 Trim, full; then 0.250 Scaling / 1.000 ±0.000 Scaling (0.40 ±0.200)"
 
 
 def test_worst_in_a_terminal() -> None:

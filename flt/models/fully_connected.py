@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from flt.errors import InputError, check_count
 
 
-class MLP(nn.Module):
+class FullyConnected(nn.Module):
     """Fully connected layers with ReLU between them, from features to class scores.
 
     With 784 features, one hidden layer of 512 and 10 classes it is the network for MNIST of Shejwalkar and Houmansadr
@@ -22,7 +22,7 @@ class MLP(nn.Module):
         InputError: If a number is below 1.
 
     Example:
-        >>> sum(parameter.numel() for parameter in MLP().parameters())
+        >>> sum(parameter.numel() for parameter in FullyConnected().parameters())
         407050
     """
 
@@ -32,9 +32,9 @@ class MLP(nn.Module):
         super().__init__()
         hidden = [512] if hidden is None else hidden
         for name, value in (("num_features", num_features), ("num_classes", num_classes)):
-            check_count(f"MLP: {name}", value)
+            check_count(f"FullyConnected: {name}", value)
         if any(width < 1 for width in hidden):
-            raise InputError(f"MLP: hidden={hidden}: a layer has 1 feature or more")
+            raise InputError(f"FullyConnected: hidden={hidden}: a layer has 1 feature or more")
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise([num_features, *hidden, num_classes]):
             layers += [nn.Linear(inputs, outputs), nn.ReLU()]
