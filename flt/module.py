@@ -248,7 +248,7 @@ class FederatedModule(RowMetrics):
                 self.federation,
                 local_steps=self.local_steps,
                 local_epochs=self.local_epochs,
-                batch_size=data.batch_size,
+                batch_size=data.largest_batch,
             )
             self.steps = steps = self._training.steps
             steps.check(is_single=self.local_steps == 1 and self.local_epochs is None)

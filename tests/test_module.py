@@ -406,6 +406,7 @@ def test_evaluating_needs_no_rule(tmp_path):
             {"lr_schedule": partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5), "rounds": 2},
             [", client_lr from 0.01 to 0.02 by ExponentialLR(gamma=0.5)"],
         ),
+        ({"data": TinyData(batch_size=None)}, ["= 0.02 on the sum over all examples of a client"]),
         ({"local_epochs": 2}, [", 2 local epochs of 2 to 8 steps in all"]),
         ({"server_optimizer": torch.optim.Adam}, ["client_lr 0.02 on the sum over a batch of 8"]),
     ],

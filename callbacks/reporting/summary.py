@@ -151,20 +151,22 @@ def _size(num_bytes: int) -> str:
 
 def describe_step(module: FederatedModule) -> str:
     """Describes the effective step size: only the product of both learning rates and the batch size matter."""
+    size = module.data.batch_size
+    batch = "all examples of a client" if size is None else f"a batch of {size}"
     product = f"client_lr {module.client_lr:g}"
     is_plain = module.server_optimizer is None
     if is_plain:
         product += f" x server_lr {module.server_lr:g} = {module.client_lr * module.server_lr:g}"
-    step = f"{product} on the {module.local_settings.loss_reduction} over a batch of {module.data.batch_size}"
-    if is_plain and module.local_settings.loss_reduction == "sum":
-        step += f" ({module.client_lr * module.server_lr * module.data.batch_size:g} on its mean)"
+    step = f"{product} on the {module.local_settings.loss_reduction} over {batch}"
+    if is_plain and size is not None and module.local_settings.loss_reduction == "sum":
+        step += f" ({module.client_lr * module.server_lr * size:g} on its mean)"
     step += module.steps.describe()
     if module.rates is not None:
         low, high = min(module.rates.values), max(module.rates.values)
         step += f", client_lr from {low:g} to {high:g} by {module.rates.label}"
     if module.local_epochs is not None:
         sizes = module.data.clients.sizes[module.data.clients.sizes > 0]
-        steps = module.local_epochs * -(-sizes // module.data.batch_size)
+        steps = module.local_epochs * -(-sizes // module.data.largest_batch)
         epochs = "1 local epoch" if module.local_epochs == 1 else f"{module.local_epochs} local epochs"
         return f"{step}, {epochs} of {_range(steps.tolist())} steps in all"
     return step + (f", {module.local_steps} local steps" if module.local_steps > 1 else "")

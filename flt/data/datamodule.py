@@ -45,7 +45,7 @@ class FederatedDataModule(LightningDataModule, ABC):
         root_size: Number of examples of the server's root dataset.
         bias_probability: Fraction of the root dataset that is of ``biased_class``; null for a uniform root dataset.
         biased_class: The class that a biased root dataset prefers.
-        batch_size: Examples per client and local step.
+        batch_size: Examples per client and local step; null is all that a client has.
         eval_batch_size: Examples per batch of an evaluation.
         root_path: The server's own data, from which the root dataset is then drawn: a folder with a folder of images
             for each class, or an .npz file with the arrays x and y. The clients keep all training examples.
@@ -86,7 +86,7 @@ class FederatedDataModule(LightningDataModule, ABC):
         root_size: int = 100,
         bias_probability: float | None = None,
         biased_class: int = 1,
-        batch_size: int = 32,
+        batch_size: int | None = 32,
         eval_batch_size: int = 1024,
         root_path: str | None = None,
         inputs: InputPipeline | None = None,
@@ -104,7 +104,7 @@ class FederatedDataModule(LightningDataModule, ABC):
         if num_clients < 1:
             raise InputError(f"num_clients={num_clients}: a federation has 1 client or more")
         for name, size in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
-            if not 1 <= size < 2**63:
+            if size is not None and not 1 <= size < 2**63:
                 raise InputError(f"{name}={size}: a batch has 1 example or more, and fewer than 2^63")
         if not 0 <= validation_fraction < 1:
             raise InputError(f"data.validation_fraction={validation_fraction} must be at least 0 and less than 1")
@@ -169,6 +169,11 @@ class FederatedDataModule(LightningDataModule, ABC):
         Args:
             seed: Decides a split that the data set makes itself.
         """
+
+    @property
+    def largest_batch(self) -> int:
+        """How many examples a client's batch has at most: ``batch_size``, or more than there are where that is null."""
+        return 2**62 if self.batch_size is None else self.batch_size
 
     @property
     def data_folder(self) -> Path:

@@ -132,7 +132,7 @@ class RoundDraws:
         seed, size = self.federation.seed, len(self.data.root)
         rows = None
         if self.local_epochs is not None:
-            batch_size, source = min(self.root_batch_size or self.data.batch_size, size), "root epochs"
+            batch_size, source = min(self.root_batch_size or self.data.largest_batch, size), "root epochs"
             drawn = generator(seed, source, number)
             rows = passes(size, local_epochs=self.local_epochs, batch_size=batch_size, generator=drawn)[None]
         elif self.root_batch_size is not None:
@@ -192,7 +192,7 @@ class RoundDraws:
     @property
     def smallest_batch(self) -> int:
         """Examples in the smallest batch that anyone trains on, 1 or more."""
-        sizes, batch_size = self._all_sizes[self._all_sizes > 0], self.data.batch_size
+        sizes, batch_size = self._all_sizes[self._all_sizes > 0], self.data.largest_batch
         of_root = self.root_batch_size or len(self.data.root)
         if self.local_epochs is None:
             smallest = sizes.clamp(max=batch_size)
@@ -214,12 +214,12 @@ class RoundDraws:
     @property
     def examples_per_client(self) -> int:
         """Examples that this client trains on, with repetitions and padding."""
-        return self.most_steps * (self.data.batch_size if self.local_epochs is None else self._width)
+        return self.most_steps * (self._width if self.local_epochs else self.data.batch_size or self.largest)
 
     @property
     def _width(self) -> int:
         """Examples in the batches of passes."""
-        return min(self.data.batch_size, self.largest)
+        return min(self.data.largest_batch, self.largest)
 
     @cached_property
     def _all_sizes(self) -> Tensor:
@@ -256,7 +256,7 @@ class RoundDraws:
             sizes[ids],
             self._sizes_before[ids],
             local_steps=self.local_steps,
-            batch_size=self.data.batch_size,
+            batch_size=self.data.largest_batch,
         )
 
     @cached_property

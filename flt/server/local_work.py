@@ -166,7 +166,7 @@ class WorkOfClients:
     def _passes(self, held: ClientData, client: int, epochs: int, steps: int | None, stream: str) -> Tensor:
         """Rows of one client's batches, shape ``[num_steps, batch_size]``."""
         start, size = int(held.offsets[client]), int(held.sizes[client])
-        width = min(self.round.run.draws.data.batch_size, size)
+        width = min(self.round.run.draws.data.largest_batch, size)
         if not size:
             return torch.zeros(0, 0, dtype=torch.long)
         num_steps = -(-epochs * size // width) if steps is None else steps

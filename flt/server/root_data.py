@@ -153,7 +153,7 @@ class ServerOfRound:
 
     def _rows(self, sets: ClientData, indices: Tensor, stand_for: Tensor | None) -> Tensor:
         """The rows that each set is trained on, -1 for padding, shape ``[num_sets, local_steps, batch_size]``."""
-        draws, largest = self.of_run.draws, self.of_run.data.batch_size
+        draws, largest = self.of_run.draws, self.of_run.data.largest_batch
         sizes, starts = sets.sizes.cpu()[indices], sets.offsets.cpu()[indices]
         wanted = sizes if stand_for is None else torch.maximum(sizes, stand_for.cpu().long())
         wanted = torch.where(sizes > 0, wanted, 0)
@@ -172,7 +172,7 @@ class ServerOfRound:
     def _passes(self, indices: Tensor, starts: Tensor, sizes: Tensor, wanted: Tensor) -> Tensor:
         """The same of ``local_epochs`` passes over ``wanted`` examples, those of a smaller set again and again."""
         run, rows = self.of_run, []
-        width = min(run.data.batch_size, max(1, int(wanted.max()))) if len(wanted) else 1
+        width = min(run.data.largest_batch, max(1, int(wanted.max()))) if len(wanted) else 1
         assert run.draws.local_epochs is not None
         for index, start, size, count in zip(indices, starts, sizes, wanted.tolist(), strict=True):
             source = self._generator("epochs", index)

@@ -40,7 +40,7 @@ class TinyData(FederatedDataModule):
         synthetic: bool = False,
         root_size: int = 15,
         bias_probability: float | None = None,
-        batch_size: int = 8,
+        batch_size: int | None = 8,
         eval_batch_size: int = 16,
         **settings: Any,
     ) -> None:

@@ -243,8 +243,16 @@ def augmented_images():
         (augmented_images, 8, None, {"local_steps": 3}),
         (augmented_images, 40, 6, {"local_steps": 1}),
         (augmented_images, 8, 6, {"local_epochs": 2}),
+        (TinyData, None, 6, {"local_steps": 2}),
     ],
-    ids=["full batches", "one too small", "one too small of images", "all too small", "epochs of images"],
+    ids=[
+        "full batches",
+        "one too small",
+        "one too small of images",
+        "all too small",
+        "epochs of images",
+        "all examples",
+    ],
 )
 def test_benign_clients_train_on_the_same_with_and_without_an_attack(
     batches_of, make_data, batch_size, clients_per_round, steps
@@ -253,6 +261,9 @@ def test_benign_clients_train_on_the_same_with_and_without_an_attack(
     clean_server, clean_ids, clean = batches_of(NoAttack(), make_data(), batch_size, **settings)
     server, ids, attacked = batches_of(ScalingAttack(0.5), make_data(), batch_size, **settings)
     assert server.federation.clients.sizes.max() > clean_server.federation.clients.sizes.max()
+    if batch_size is None:
+        sizes = [server.federation.clients.sizes[who] for who in ids]
+        assert all(map(torch.equal, sizes, [batches.sizes[:, 0] for batches in attacked]))
     for who, same_who, before, after in zip(clean_ids, ids, clean, attacked, strict=True):
         assert torch.equal(who, same_who)
         benign = ~server.federation.malicious[who]

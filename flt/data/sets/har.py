@@ -33,7 +33,7 @@ class HAR(FederatedDataModule):
         root_size: Number of examples of the server's root dataset.
         bias_probability: Fraction of the root dataset that is of ``biased_class``; null for a uniform root dataset.
         biased_class: The class that a biased root dataset prefers, 0 to 5.
-        batch_size: Examples per client and local step.
+        batch_size: Examples per client and local step; null is all that a client has.
         eval_batch_size: Examples per batch of an evaluation.
         root_path: The server's own data to draw the root dataset from, an .npz file with standardised x, and y.
         settings: The other arguments of `FederatedDataModule` but those that deal out examples or augment images.
@@ -58,7 +58,7 @@ class HAR(FederatedDataModule):
         root_size: int = 100,
         bias_probability: float | None = None,
         biased_class: int = 1,
-        batch_size: int = 32,
+        batch_size: int | None = 32,
         eval_batch_size: int = 1024,
         root_path: str | None = None,
         **settings: Any,
