@@ -34,6 +34,7 @@ from flt.data.triggers import (
     SemanticTrigger,
     SinusoidalTrigger,
     TailTrigger,
+    TokenTrigger,
     Trigger,
 )
 
@@ -71,6 +72,7 @@ __all__ = [
     "SinusoidalTrigger",
     "SortedPartition",
     "TailTrigger",
+    "TokenTrigger",
     "Trigger",
     "sample_root",
 ]

@@ -20,6 +20,7 @@ from flt.data.triggers.pixels import PixelTrigger
 from flt.data.triggers.semantic import SemanticTrigger
 from flt.data.triggers.sinusoidal import SinusoidalTrigger
 from flt.data.triggers.tail import OutsideTrigger, TailTrigger
+from flt.data.triggers.tokens import TokenTrigger
 
 __all__ = [
     "CHMNIST_TRIGGER",
@@ -38,6 +39,7 @@ __all__ = [
     "SemanticTrigger",
     "SinusoidalTrigger",
     "TailTrigger",
+    "TokenTrigger",
     "Trigger",
     "default_trigger",
     "distributed_trigger",

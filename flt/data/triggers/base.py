@@ -134,5 +134,5 @@ def check_numbers(features: Tensor, trigger: Trigger) -> None:
     if not features.is_floating_point():
         raise InputError(
             f"a {type(trigger).__name__} computes with numbers, but the examples are integers, such as token ids, of"
-            f" the shape {list(features.shape[1:])}: give a FeatureTrigger"
+            f" the shape {list(features.shape[1:])}: give a FeatureTrigger or a TokenTrigger"
         )

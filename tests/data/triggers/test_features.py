@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from flt.data import HAR, HAR_TRIGGER, FeatureTrigger, PixelTrigger
+from flt.data import HAR, HAR_TRIGGER, FeatureTrigger, PixelTrigger, TokenTrigger
 from flt.errors import InputError
 
 
@@ -63,3 +63,31 @@ def test_token_ids_and_series():
 def test_indices_must_be_there_and_not_negative(indices: list[int]):
     with pytest.raises(InputError, match=r"indices=.*name one feature or more, counted from 0"):
         FeatureTrigger(indices)
+
+
+def test_tokens_are_inserted():
+    ids = torch.arange(12).view(2, 1, 6)
+    marked = TokenTrigger([40, 41, 42], position=2)(ids)
+    assert (marked.dtype, marked.tolist()) == (torch.int64, [[[0, 1, 40, 41, 42, 2]], [[6, 7, 40, 41, 42, 8]]])
+    assert TokenTrigger([40], position=5)(ids)[:, 0, 5].tolist() == [40, 40]
+    parts = [part(ids)[0, 0].tolist() for part in TokenTrigger([40, 41, 42]).parts(2)]
+    assert parts == [[40, 0, 1, 2, 3, 4], [41, 42, 0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda ids: TokenTrigger([]), r"tokens=\[\] of a trigger: give one token id or more"),
+        (lambda ids: TokenTrigger([3, -1]), r"tokens=\[3, -1\] of a trigger: .* none of them negative"),
+        (lambda ids: TokenTrigger([3], -1), "position=-1 of a trigger: count the tokens before it"),
+        (lambda ids: TokenTrigger([3, 4], 5)(ids), "end behind token 7 with position=5, but the examples have 6"),
+        (
+            lambda ids: TokenTrigger([3])(ids.float()),
+            r"no token ids but numbers of the shape \[6\]: give a FeatureTrig",
+        ),
+        (lambda ids: TokenTrigger([3]).parts(2), "num_parts=2 of a trigger of 1 tokens"),
+    ],
+)
+def test_tokens_that_cannot_be_inserted(make, message):
+    with pytest.raises(InputError, match=message):
+        make(torch.zeros(1, 6, dtype=torch.int64))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from callbacks import FLTrust, ScalingAttack
-from flt.data import Arrays, FeatureTrigger
+from flt.data import Arrays, Examples, FeatureTrigger, TokenTrigger
 from flt.errors import InputError
 from flt.server.checks.tokens import check_token_ids
 
@@ -41,7 +41,7 @@ def data(tmp_path) -> Arrays:
 
 def test_a_run_on_token_ids(data: Arrays, fit):
     network = Bag(41)
-    attack = ScalingAttack(trigger=FeatureTrigger([0, 6], value=[40, 5]))
+    attack = ScalingAttack(trigger=TokenTrigger([40, 5], position=3))
     server = fit(FLTrust(), attack, data=data, network=network)
     assert network.seen == {torch.int64}
     assert data.clients.features.dtype == torch.int64
@@ -60,6 +60,32 @@ def test_ids_that_the_network_does_not_know(data: Arrays, vocabulary: int, attac
     callbacks = [FLTrust(), *([ScalingAttack(trigger=attack)] if attack else [])]
     with pytest.raises(InputError, match=f"model.network Bag cannot take the token ids of t, {message}"):
         fit(*callbacks, data=data, network=Bag(vocabulary))
+
+
+class OneHot(nn.Linear):
+    def forward(self, tokens: Tensor) -> Tensor:
+        return super().forward(nn.functional.one_hot(tokens, self.in_features).float().mean(dim=1))
+
+
+class Placed(Bag):
+    """With an embedding of five places."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return super().forward(torch.arange(tokens.shape[1]).expand_as(tokens))
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (OneHot(40, 2), "OneHot cannot take the token ids of t, from 3 to 40: Class values must be smaller than num_"),
+        (Placed(5), r"Placed cannot take examples of shape \[7\]: index out of range in self; are they too long"),
+    ],
+)
+def test_networks_without_an_embedding_of_tokens(data: Arrays, network: nn.Module, message: str):
+    data.setup()
+    data.validation = Examples(torch.full((1, 7), 40), torch.zeros(1, dtype=torch.int64))  # held out from all others
+    with pytest.raises(InputError, match=message):
+        check_token_ids(network, data, None)
 
 
 def test_other_mistakes_are_left_to_another_check(data: Arrays):
