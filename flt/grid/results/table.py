@@ -53,9 +53,12 @@ class Body(NamedTuple):
 
 def body_of(outline: Outline, rows: Sequence[Row], panel: Labels) -> Body:
     """The table of a panel, with a last column or row for the worst, and for where rules break, as the outline asks."""
+    cells: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        cells.setdefault(tuple(row[axis] for axis in outline.axes), []).append(row)
     entries = {
-        (y, x): _entry(outline, rows, outline.labels_at(panel, row, column))
-        for y, row in enumerate(outline.axes[outline.rows])
+        (y, x): _entry(outline, cells, outline.labels_at(panel, label, column))
+        for y, label in enumerate(outline.axes[outline.rows])
         for x, column in enumerate(outline.column_labels)
     }
     body, worst = Body(list(outline.axes[outline.rows]), outline.column_labels, entries), outline.worst
@@ -69,8 +72,8 @@ def body_of(outline: Outline, rows: Sequence[Row], panel: Labels) -> Body:
     return body
 
 
-def _entry(outline: Outline, rows: Sequence[Row], labels: Labels) -> Entry:
-    found, first = rows_at(rows, labels), outline.shown[0]
+def _entry(outline: Outline, cells: Mapping[tuple[str, ...], Sequence[Row]], labels: Labels) -> Entry:
+    found, first = cells.get(tuple(labels[axis] for axis in outline.axes), []), outline.shown[0]
     by_seed = {row["seed"]: row[first] for row in found if row.get(first) is not None}
     return Entry(labels, values_of(found, {}, outline.shown), by_seed=by_seed)
 
