@@ -129,11 +129,7 @@ class Cohort:
     ) -> list[LocalUpdates]:
         """What groups of clients have trained, each with who they are, from what they keep."""
         lent = [self._lent(number, ids) for ids, _ in groups]
-        trained = self.training.together([batches for _, batches in groups], client_lr=client_lr, steps=lent)
-        for (ids, _), steps in zip(groups, lent, strict=True):
-            if self.kept is not None and steps is not None:
-                self.kept.take_back(ids, steps)
-        return trained
+        return self.training.together([batches for _, batches in groups], client_lr=client_lr, steps=lent)
 
     def work_of_attackers(self, number: int, client_lr: float, memory: Memory) -> WorkOfClients:
         """The local work of all malicious clients of a round; ``memory`` is what their attack has kept."""

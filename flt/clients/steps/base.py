@@ -42,16 +42,12 @@ class Kept(ABC):
 
     @abstractmethod
     def lend(self, ids: Tensor, alone: Tensor | None = None) -> Steps:
-        """The steps of some clients, to be taken back afterwards.
+        """The steps of some clients, which change in place what is kept.
 
         Args:
             ids: Who they are, on the CPU.
             alone: Which of them take their steps by the gradient alone, boolean; None for nobody.
         """
-
-    @abstractmethod
-    def take_back(self, ids: Tensor, steps: Steps) -> None:
-        """Keeps what clients have kept whose steps were lent."""
 
     @abstractmethod
     def sent(self, ids: Tensor) -> Tensor | list[Any]:

@@ -1,5 +1,6 @@
 """Worker momentum: each client's own, kept by its id over all rounds in which it takes part."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -19,7 +20,8 @@ class Momentum(Steps):
     """Steps along each client's momentum: ``w_i <- w_i - lr * m_i``.
 
     Args:
-        rows: The momenta, shape ``[num_clients, num_params]``; they change in place.
+        rows: Everyone's momenta, shape ``[num_kept, num_params]``; they change in place.
+        places: The rows that are the clients' own, shape ``[num_clients]``, on the CPU.
         beta: Factor of the momentum.
         damped: Whether gradients are scaled by ``1 - beta``.
         alone: Clients whose momentum is their last gradient, boolean of shape ``[num_clients]``; None for nobody.
@@ -30,32 +32,40 @@ class Momentum(Steps):
     """
 
     rows: Tensor
+    places: Tensor
     beta: float
     damped: bool
     alone: Tensor | None = None
 
     def of(self, clients: slice) -> "Momentum":
         """Those of some of the clients."""
-        return replace(self, rows=self.rows[clients], alone=None if self.alone is None else self.alone[clients])
+        return replace(self, places=self.places[clients], alone=None if self.alone is None else self.alone[clients])
 
     def copied(self, clients: Tensor) -> "Momentum":
         """Those of some of the clients, in rows of their own."""
-        rows = self.rows[clients.to(self.rows.device)]
-        return replace(self, rows=rows, alone=None if self.alone is None else self.alone[clients])
+        rows = self.rows[self.places[clients].to(self.rows.device)]
+        alone = None if self.alone is None else self.alone[clients]
+        return replace(self, rows=rows, places=torch.arange(len(clients)), alone=alone)
 
     def step(self, gradients: Tensor, places: Tensor, lr: float, closure: Closure | None = None) -> Tensor:
         """Moves the momenta by the gradients, and returns ``-lr * m_i`` in their place."""
-        rows_per_block = max(1, BLOCK // max(1, gradients.shape[1]))
-        exempt = None if self.alone is None or not self.alone.any() else self.alone.to(gradients.device)
-        own = None if exempt is None else gradients[exempt]
-        for start in range(0, len(gradients), rows_per_block):
-            some = slice(start, start + rows_per_block)
-            move(self.rows[some], gradients[some], self.beta, damped=self.damped)
-            torch.mul(self.rows[some], -lr, out=gradients[some])
+        exempt = None if self.alone is None or not self.alone.any() else self.alone.nonzero().flatten()
+        own = None if exempt is None else gradients[exempt.to(gradients.device)]
+        for some, kept in self._neighbours(max(1, BLOCK // max(1, gradients.shape[1]))):
+            move(self.rows[kept], gradients[some], self.beta, damped=self.damped)
+            torch.mul(self.rows[kept], -lr, out=gradients[some])
         if own is not None and exempt is not None:
-            self.rows[exempt] = own
-            gradients[exempt] = -lr * own
+            self.rows[self.places[exempt].to(own.device)] = own
+            gradients[exempt.to(own.device)] = -lr * own
         return gradients
+
+    def _neighbours(self, at_most: int) -> Iterator[tuple[slice, slice]]:
+        """The clients whose rows are beside each other, and those rows: they need not be copied to be moved."""
+        places, start = self.places.tolist(), 0
+        for end in range(1, len(places) + 1):
+            if end == len(places) or end - start == at_most or places[end] != places[end - 1] + 1:
+                yield slice(start, end), slice(places[start], places[end - 1] + 1)
+                start = end
 
 
 def move(momentum: Tensor, gradient: Tensor, beta: float, *, damped: bool) -> None:
@@ -95,15 +105,8 @@ class KeptMomentum(Kept):
     damped: bool
 
     def lend(self, ids: Tensor, alone: Tensor | None = None) -> Momentum:
-        """The steps of some clients: neighbours' without a copy."""
-        some = _neighbours(ids)
-        return Momentum(self.sent(ids) if some is None else self.rows[some], self.beta, self.damped, alone)
-
-    def take_back(self, ids: Tensor, steps: Steps) -> None:
-        """Keeps the momenta that were lent, if they were copies."""
-        assert isinstance(steps, Momentum)
-        if _neighbours(ids) is None:
-            self.receive(ids, steps.rows)
+        """The steps of some clients, which move the momenta in their place."""
+        return Momentum(self.rows, ids, self.beta, self.damped, alone)
 
     def sent(self, ids: Tensor) -> Tensor:
         """The momenta of some clients."""
@@ -124,11 +127,3 @@ class KeptMomentum(Kept):
         if fits:
             self.rows.copy_(state)
         return fits
-
-
-def _neighbours(ids: Tensor) -> slice | None:
-    """The ids as a slice, if they are one."""
-    if not (ids.diff() == 1).all():
-        return None
-    first = int(ids[0]) if len(ids) else 0
-    return slice(first, first + len(ids))

@@ -224,9 +224,6 @@ class KeptOptimizers(Kept):
         states = self.steps.states
         return replace(self.steps, states=[states[client] for client in ids.tolist()])
 
-    def take_back(self, ids: Tensor, steps: Steps) -> None:
-        """Does nothing: what was lent has changed in place."""
-
     def sent(self, ids: Tensor) -> list[Any]:
         """The states of some clients."""
         return [self.steps.states[client] for client in ids.tolist()]
