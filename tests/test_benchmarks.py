@@ -89,6 +89,13 @@ def test_costs_beside_a_round(tmp_path: Path, name: str, some: set[str]) -> None
         assert cost["share_of_round"] == pytest.approx(cost["seconds"] / results["round_seconds"], rel=1e-3)
 
 
+def test_steps(tmp_path: Path) -> None:
+    found = results_of("steps.py", "--config", FLTRUST, *TINY, folder=tmp_path, name="steps")["results"]
+    assert {"momentum", "Adam, kept"} <= found.keys()
+    for cost in found.values():
+        assert cost["ratio"] == pytest.approx(cost["with_it"] / cost["plain"], rel=1e-3)
+
+
 def test_scaling(tmp_path: Path) -> None:
     results = results_of("scaling.py", "--quick", folder=tmp_path, name="scaling")
     clients = results["clients"]["logistic regression"]
