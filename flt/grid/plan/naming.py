@@ -18,6 +18,8 @@ DIFFERENCE = ("difference", "difference_low", "difference_high", "p_value")
 
 NAMES = {
     **MEASURES,
+    "validation_error_rate": "validation error rate",
+    "validation_attack_success_rate": "validation attack success rate",
     "root_size": "examples in the root dataset",
     "root_batch_size": "examples of the root dataset per step",
     "bias_probability": "bias probability of the root dataset",

@@ -4,6 +4,7 @@ import csv
 import multiprocessing
 import shutil
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -334,6 +335,16 @@ def test_mistake(place: Path, grid: dict[str, Any], mentioned: list[str]) -> Non
     assert [each for each in mentioned if each not in str(caught.value)] == []
     assert launcher.noted == []
     assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize("measure", ["best_on_validation", {"mean_of_last": 2}], ids=str)
+def test_measures_that_the_runs_have(place: Path, measure: Any) -> None:
+    launcher = Nowhere()
+    settings = {**FEW_ROUNDS, "data.validation_fraction": 0.2}
+    with warnings.catch_warnings(action="error"):
+        grid = make_grid(settings=settings, measure=measure, measures=["testing_error_rate", "validation_error_rate"])
+        run_grid(grid, "out", launcher=launcher)
+    assert len(launcher.noted) == 4
 
 
 def test_no_checkpoint(place: Path, small: tuple[Path, Finished]) -> None:
