@@ -184,7 +184,7 @@ def test_any_content_of_a_summary(stopped: Path, tmp_path: Path, data: st.DataOb
 def test_what_is_no_number_is_null(tmp_path: Path, stopped: Path, content: str) -> None:
     text = (stopped / "summary.json").read_text()
     whole = json.loads(text)
-    text = text.replace(f'"testing_error_rate": {whole["testing_error_rate"]}', f'"testing_error_rate": {content}')
+    text = text.replace(f'"testing_error_rate": {whole["testing_error_rate"]}', f'"testing_error_rate": {content}', 1)
     (tmp_path / "summary.json").write_text(text)
     assert read_summary(tmp_path) == {**whole, "testing_error_rate": None}
 
