@@ -32,7 +32,7 @@ class Texts(TinyData):
 def one_after_the_other(make):
     """What `LocalTraining.together` should give: a network built anew for each client, and torch's own optimizer."""
 
-    def together(training, groups, *, client_lr):
+    def together(training, groups, *, client_lr, steps=None):
         return [
             LocalUpdates(
                 *map(

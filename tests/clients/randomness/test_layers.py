@@ -27,7 +27,13 @@ def sample(local_steps: int, name: str = ""):
         batch_size=8,
         generator=draw,
     )
-    return batches._replace(seeds=torch.randint(2**62, batches.sizes.shape, generator=draw))
+    sizes = batches.sizes.clone()
+    if local_steps > 1:  # as passes over one's own examples end
+        sizes[:, -1].clamp_(max=2)
+        sizes[4, -1] = 0
+    weights = (torch.arange(8) < sizes[..., None]).float()
+    seeds = torch.randint(2**62, sizes.shape, generator=draw)
+    return batches._replace(sizes=sizes, weights=weights, seeds=seeds)
 
 
 @pytest.mark.parametrize(
@@ -35,15 +41,19 @@ def sample(local_steps: int, name: str = ""):
     [*((name, torch.float32) for name in RANDOM), ("dropout", torch.bfloat16), ("dropout of channels", torch.bfloat16)],
 )
 def test_every_way_draws_the_same(name: str, precision: torch.dtype) -> None:
-    """One by one, in chunks of any size, and by layers in a single step; whoever else takes part, in any order."""
+    """One by one, in chunks of any size, and by layers in a single step; whoever else takes part, in any order.
+
+    With momentum in several steps, which then go another way.
+    """
     torch.manual_seed(3)
     network, order, before = NETWORKS[name][0](), torch.tensor([5, 3, 0, 1]), random_state()
     close = {"rtol": 1e-4, "atol": 1e-6} if precision is torch.float32 else {"rtol": 0.1, "atol": 0.02}
     for local_steps in (1, 3):
         batches, ways = sample(local_steps, name), (1, 2, 7, "auto")
+        settings = LocalSettings("mean", momentum=0.0 if local_steps == 1 else 0.9)
         with torch.autocast("cpu", precision, enabled=precision is torch.bfloat16):
-            trained = [LocalTraining(network, LocalSettings("mean"), way)(batches, client_lr=0.1) for way in ways]
-            others = LocalTraining(network, LocalSettings("mean"), 1)(batches.of(order), client_lr=0.1)
+            trained = [LocalTraining(network, settings, way)(batches, client_lr=0.1) for way in ways]
+            others = LocalTraining(network, settings, 1)(batches.of(order), client_lr=0.1)
         for found in trained[1:]:
             torch.testing.assert_close(found, trained[0], **close)
         assert all(map(torch.equal, others, (each[order] for each in trained[0])))
