@@ -1,7 +1,8 @@
 """Attacks, tensors to tensors."""
 
 from flt.functional.attacks import backdoors, blind, omniscient, tailored
-from flt.functional.attacks.adaptive import adaptive_attack, adaptive_objective
+from flt.functional.attacks.adaptive import adaptive_attack
+from flt.functional.attacks.adaptive_game import adaptive_objective
 from flt.functional.attacks.backdoors import *  # noqa: F403
 from flt.functional.attacks.blind import *  # noqa: F403
 from flt.functional.attacks.edge_cases import least_confident

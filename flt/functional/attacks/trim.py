@@ -44,15 +44,30 @@ def trim_attack(
         True
     """
     check_choice("knowledge", knowledge, Knowledge)
+    crafted = crafted_rows(updates, malicious, knowledge=knowledge, stretch=stretch, generator=generator)
+    if crafted is None:
+        return updates
+    sent = updates.clone()
+    sent[malicious] = crafted
+    return sent
+
+
+def crafted_rows(
+    updates: Tensor,
+    malicious: Tensor,
+    *,
+    knowledge: Knowledge = "full",
+    stretch: float = 2.0,
+    generator: torch.Generator | None = None,
+) -> Tensor | None:
+    """What malicious clients send in `trim_attack`, shape ``[num_malicious, num_params]``; None if that is honest."""
     num_malicious = int(malicious.sum())
     if num_malicious == 0 or (knowledge == "full" and num_malicious == len(updates)):
-        return updates
+        return None
     seen = (malicious if knowledge == "partial" else ~malicious).nonzero().flatten()
     low, high = torch.cat([_interval(block, seen, knowledge, stretch) for block in column_blocks(updates)], dim=1)
     draws = torch.rand(num_malicious, updates.shape[1], generator=generator, device=updates.device, dtype=updates.dtype)
-    sent = updates.clone()
-    sent[malicious] = draws.mul_(high - low).add_(low)
-    return sent
+    return draws.mul_(high - low).add_(low)
 
 
 def _interval(updates: Tensor, seen: Tensor, knowledge: Knowledge, stretch: float) -> Tensor:

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import reference
+import reference.adaptive_attack as adaptive
 import torch
 
 from flt import functional as F
@@ -25,7 +26,7 @@ def objective(sent, updates, malicious, root_update):
     """The reference's h for the directions of what was sent."""
     directions = [reference.unit(row) for row in sent[malicious].numpy()]
     arrays = updates.numpy(), malicious.numpy(), root_update.numpy()
-    return reference.adaptive_objective(np.array(directions), *arrays)
+    return adaptive.objective(np.array(directions), *arrays)
 
 
 def arrays_of(updates, malicious, root_update):
@@ -54,7 +55,7 @@ def test_objective_agrees_with_reference(shape):
         inputs = sample(*shape, seed)
         directions = torch.randn(shape[1], shape[2], generator=seeded(seed), dtype=torch.float64)
         for vectors in (directions / directions.norm(dim=1, keepdim=True), directions):  # a probe is not normalised
-            expected = reference.adaptive_objective(vectors.numpy(), *arrays_of(*inputs))
+            expected = adaptive.objective(vectors.numpy(), *arrays_of(*inputs))
             assert float(F.adaptive_objective(vectors, *inputs)) == pytest.approx(expected, rel=1e-9, abs=1e-11)
 
 
@@ -72,7 +73,7 @@ def test_zeroth_order_stays_where_no_probe_reaches_positive_trust():
 def test_exact_solver_finds_the_best_angle_of_a_dense_grid(shape):
     for seed in range(3):
         inputs = sample(*shape, seed)
-        best = reference.adaptive_grid_optimum(*arrays_of(*inputs))
+        best = adaptive.grid_optimum(*arrays_of(*inputs))
         found = objective(F.adaptive_attack(*inputs, solver="exact"), *inputs)
         assert found >= best - 1e-6 * abs(best)
         assert found > 0
@@ -86,7 +87,7 @@ def test_exact_solver_keeps_its_weight_where_no_benign_client_is_trusted(dtype):
     root_direction, sign = reference.unit(root_update.double().numpy()), before.sign().numpy()
     orthogonal = reference.unit(sign - sign @ root_direction * root_direction)
     direction = math.cos(math.radians(89)) * root_direction - math.sin(math.radians(89)) * orthogonal
-    good_enough = reference.adaptive_objective(np.array([direction] * 6), *arrays_of(*inputs))
+    good_enough = adaptive.objective(np.array([direction] * 6), *arrays_of(*inputs))
     sent = F.adaptive_attack(*inputs, solver="exact")
     assert float((before - F.fltrust(sent, root_update)) @ before.sign()) >= good_enough - 1e-4
 

@@ -131,6 +131,13 @@ class Draws:
     def normal(self, *shape: int) -> np.ndarray:
         return torch.randn(*shape, generator=self.generator, dtype=self.dtype).double().numpy()
 
+    def coordinates(self, *shape: int) -> np.ndarray:
+        return torch.randn(*shape, generator=self.generator, dtype=torch.float64).numpy()
+
+    def chi(self, freedom: np.ndarray) -> np.ndarray:
+        """Lengths of standard normal vectors in as many dimensions."""
+        return np.sqrt(2 * torch._standard_gamma(torch.tensor(freedom / 2), generator=self.generator).numpy())
+
     def order(self, length: int) -> np.ndarray:
         return torch.randperm(length, generator=self.generator).numpy()
 

@@ -178,9 +178,10 @@ def trim_attack(updates, malicious, draws, knowledge="full", stretch=2.0):
     return replace_rows(updates, malicious, crafted)
 
 
-def unit(vector):
-    norm = np.linalg.norm(vector)
-    return vector / norm if norm > 0 else np.zeros_like(vector)
+def unit(vectors):
+    """The vectors, ``[..., num_params]``, at length 1; zero stays zero."""
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.where(norms > 0, norms, 1.0)
 
 
 def weighted_direction(directions, root_direction):
@@ -189,45 +190,3 @@ def weighted_direction(directions, root_direction):
     if sum(weights) == 0:
         return np.zeros_like(root_direction)
     return sum(w * direction for w, direction in zip(weights, directions, strict=True)) / sum(weights)
-
-
-def adaptive_objective(directions, updates, malicious, root_update):
-    """The paper's h: how far the malicious ``directions`` move FLTrust's update against its sign before the attack."""
-    root_direction = unit(root_update)
-    before = np.array([unit(update) for update in updates])
-    after = replace_rows(before, malicious, directions)
-    sign = np.sign(fltrust(updates, root_update))
-    shift = weighted_direction(before, root_direction) - weighted_direction(after, root_direction)
-    return np.linalg.norm(root_update) * np.dot(sign, shift)
-
-
-def adaptive_zeroth_order(
-    updates, malicious, root_update, trim_draws, normal_draws, noise_variance=0.5, probe=0.005, step_size=0.01
-):
-    """The paper's solver; ``normal_draws`` are standard normal, [sweeps, malicious clients, steps, parameters]."""
-    if not malicious.any() or not root_update.any():
-        return updates.copy()
-    start = trim_attack(updates, malicious, trim_draws)
-    directions = np.array([unit(row) for row in start[malicious]])
-    for sweep in normal_draws:
-        for j, steps in enumerate(sweep):
-            for draw in steps:
-                noise = math.sqrt(noise_variance) * draw
-                probed = directions.copy()
-                probed[j] = directions[j] + probe * noise
-                rise = adaptive_objective(probed, updates, malicious, root_update)
-                rise -= adaptive_objective(directions, updates, malicious, root_update)
-                directions[j] = unit(directions[j] + step_size * rise / probe * noise)
-    return replace_rows(updates, malicious, np.linalg.norm(root_update) * directions)
-
-
-def adaptive_grid_optimum(updates, malicious, root_update, num_angles=401):
-    """The best value of h over a grid of angles in the plane of the sign vector and the root direction."""
-    root_direction, sign = unit(root_update), np.sign(fltrust(updates, root_update))
-    orthogonal = unit(sign - np.dot(sign, root_direction) * root_direction)
-    best = -math.inf
-    for angle in np.linspace(-math.pi / 2, math.pi / 2, num_angles):
-        direction = math.cos(angle) * root_direction + math.sin(angle) * orthogonal
-        directions = np.array([direction] * int(malicious.sum()))
-        best = max(best, adaptive_objective(directions, updates, malicious, root_update))
-    return best

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import reference
+import reference.adaptive_attack as adaptive
 
 import callbacks
 from catalogue.row import Attack, Draws, Sent
@@ -48,12 +49,30 @@ FEW_STEPS = {"sweeps": 2, "steps": 3}
 
 
 def _zeroth_order(
-    u: np.ndarray, m: np.ndarray, root: np.ndarray, draws: Draws, *, sweeps: int = 2, steps: int = 3, **settings: Any
+    u: np.ndarray,
+    m: np.ndarray,
+    root: np.ndarray,
+    draws: Draws,
+    *,
+    sweeps: int = 2,
+    steps: int = 3,
+    noise_variance: float = 0.5,
+    **settings: Any,
 ) -> np.ndarray:
-    shape = int(m.sum()), u.shape[1]
-    start = draws.uniform(*shape)
-    normal = np.stack([draws.normal(shape[0], steps, shape[1]) for _ in range(sweeps)])
-    return reference.adaptive_zeroth_order(u, m, root, start, normal, **settings)
+    """The solver as printed, on noise vectors that have the coordinates drawn; then its ends are turned."""
+    if not m.any() or not root.any():
+        return u.copy()
+    num_malicious, num_params = int(m.sum()), u.shape[1]
+    starts = reference.trim_attack(u, m, draws.uniform(num_malicious, num_params))[m]
+    coordinates, deviation = draws.coordinates(sweeps, num_malicious, steps, 4), noise_variance**0.5
+    known = np.array([np.linalg.matrix_rank([root, np.sign(reference.fltrust(u, root)), start]) for start in starts])
+    freedom = np.broadcast_to(np.maximum(num_params - known - 1.0, 0)[:, None], coordinates.shape[:3])
+    game = (u, m, root)
+    noise = adaptive.CoordinateNoise(game, starts, deviation * coordinates, deviation * draws.chi(freedom))
+    ends = adaptive.zeroth_order(game, starts, noise, sweeps=sweeps, steps=steps, **settings)
+    if (np.abs(ends - noise.turned(ends, 0 * ends)) > 1e-9).any():
+        ends = noise.turned(ends, draws.normal(num_malicious, num_params))
+    return reference.replace_rows(u, m, np.linalg.norm(root) * ends)
 
 
 ATTACKS = [
@@ -79,7 +98,6 @@ ATTACKS = [
         _zeroth_order,
         "adaptive attack",
         [{"sweeps": 1, "steps": 2, "noise_variance": 0.1, "probe": 0.02, "step_size": 0.3}],
-        precision=1e-3,  # a probe divides the rounding error of the objective by 0.005
     ),
     Attack(
         "Adaptive-exact",
