@@ -279,6 +279,8 @@ TOO_SMALL = {
     "client": (FedAvg, {"data": TinyData(sizes=(30, 1, 20, 0))}, {}, ONE),
     "root": (FLTrust, {"data": TinyData(root_size=1)}, {}, ONE),
     "root batch": (FLTrust, {"root_batch_size": 1}, {}, ONE),
+    "last of a pass": (FedAvg, {"local_epochs": 1}, {}, ONE),
+    "root's last of a pass": (FLTrust, {"local_epochs": 1, "data": TinyData(batch_size=7)}, {}, ONE),
     "evaluation": (
         FedAvg,
         {},
