@@ -84,8 +84,9 @@ class LocalWork(Protocol):
     ) -> LocalUpdates:
         """Local training from the global model, one step a batch; with nothing set it is the usual one.
 
-        What holds for everyone holds here: weight decay, the clients' optimizer or momentum, from what a client had
-        kept before the round. What it keeps for the next round is that of usual training, whatever is asked here.
+        What holds for everyone holds here: clipping, weight decay, the clients' optimizer or momentum, from what a
+        client had kept before the round; the proximal term beside the usual loss alone. What a client keeps for the
+        next round is that of usual training, whatever is asked here.
 
         Args:
             batches: What each client trains on.

@@ -349,7 +349,7 @@ har --trainer.logger CSVLogger --trainer.logger.save_dir r --trainer.logger.flus
 har --trainer.logger.save_dir memory://runs => trainer.logger.save_dir=memory://runs | folder of this machine
 har --model.local_steps 4611686018427387904 => model.local_steps=4611686018427387904 would need | GB
 har --model.local_epochs 4611686018427387904 => model.local_epochs=4611686018427387904 would need | GB
-har --model.lr_schedule ReduceLROnPlateau --model.lr_schedule.monitor a => ReduceLROnPlateau | goes by a metric
+har --model.lr_schedule lightning.pytorch.cli.ReduceLROnPlateau --model.lr_schedule.monitor a => by a metric
 har --model.lr_schedule torch.optim.lr_scheduler.ReduceLROnPlateau => ReduceLROnPlateau | goes by a metric
 har --model.lr_schedule StepLR --model.lr_schedule.step 2 => model.lr_schedule | step
 har --model.lr_schedule StepLR => lr_schedule | step_size
