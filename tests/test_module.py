@@ -399,8 +399,8 @@ def test_evaluating_needs_no_rule(tmp_path):
         ({}, ["client_lr 0.02 x server_lr 1 = 0.02 on the sum over a batch of 8", "(0.16 on its mean)"]),
         ({"loss_reduction": "mean", "local_steps": 3}, ["= 0.02 on the mean over a batch of 8, 3 local steps"]),
         (
-            {"client_momentum": 0.9, "momentum_scaling": "damped", "client_weight_decay": 0.1},
-            ["its mean), momentum 0.9 damped, weight decay 0.1"],
+            {"client_momentum": 0.9, "momentum_scaling": "damped", "client_weight_decay": 0.1, "clip_gradient": 2.0},
+            ["its mean), momentum 0.9 damped, gradients clipped to 2, weight decay 0.1"],
         ),
         (
             {"lr_schedule": partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5), "rounds": 2},

@@ -158,7 +158,8 @@ def describe_step(module: FederatedModule) -> str:
     if is_plain:
         product += f" x server_lr {module.server_lr:g} = {module.client_lr * module.server_lr:g}"
     step = f"{product} on the {module.local_settings.loss_reduction} over {batch}"
-    if is_plain and size is not None and module.local_settings.loss_reduction == "sum":
+    is_sum = module.local_settings.loss_reduction == "sum" and module.steps.optimizer is None
+    if is_plain and size is not None and is_sum:
         step += f" ({module.client_lr * module.server_lr * size:g} on its mean)"
     step += module.steps.describe()
     if module.rates is not None:

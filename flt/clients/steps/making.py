@@ -63,6 +63,10 @@ class StepMaker:
         settings, words = self.settings, []
         if settings.momentum:
             words.append(f"momentum {settings.momentum:g}" + " damped" * (settings.momentum_scaling == "damped"))
+        if settings.proximal:
+            words.append(f"proximal {settings.proximal:g}")
+        if settings.clip_gradient is not None:
+            words.append(f"gradients clipped to {settings.clip_gradient:g}")
         if settings.weight_decay:
             words.append(f"weight decay {settings.weight_decay:g}")
         if self.optimizer is not None:
