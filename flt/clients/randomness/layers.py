@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from flt.errors import InputError
@@ -53,6 +55,18 @@ class RandomLayers(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._clients = list(zip(places, seeds, strict=True))
         self._length = length
         self._source = torch.Generator()
+        # Fused attention of GPUs draws inside of its kernels, where nobody can give it numbers.
+        is_on_gpu: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        self._attention = sdpa_kernel(SDPBackend.MATH) if is_on_gpu else nullcontext()
+
+    def __enter__(self) -> RandomLayers:
+        self._attention.__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        self._attention.__exit__(*error)
 
     @classmethod
     def alone(cls, seed: int) -> RandomLayers:

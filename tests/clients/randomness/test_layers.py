@@ -105,6 +105,15 @@ def test_masks_of_both_kinds_of_dropout_are_the_same() -> None:
     torch.testing.assert_close(one, other)
 
 
+def test_attention_is_not_fused_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    layers = RandomLayers.alone(1)
+    monkeypatch.undo()
+    with layers:
+        assert not torch.backends.cuda.flash_sdp_enabled()
+    assert torch.backends.cuda.flash_sdp_enabled()
+
+
 def test_what_is_left_to_torch() -> None:
     """A generator of the caller's, and layers that have nothing to draw."""
     with RandomLayers.alone(1) as layers:
