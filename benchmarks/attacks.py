@@ -5,8 +5,8 @@
 Times what each attack of the tests' table crafts of the updates of 100 clients of the CNN's 139,960 parameters, 20 of
 them malicious, and a round of configs/mnist_fltrust.yaml in the same run. One with a memory is timed in its second
 round. Attacks that ask the rule get the answers that the server would give: of Krum, FLTrust and the median. The
-adaptive attack draws 2,000 normal vectors of that length, 10 x 10 for each malicious client; what the draws cost alone
-is a line of its own.
+clients of the adaptive attack start at more than 90 degrees to the root update and stay there; a line of its own has
+them walk.
 """
 
 import sys
@@ -18,9 +18,11 @@ from pathlib import Path
 import torch
 from beside_a_round import example, parser, time_beside_a_round
 from measure import save
+from torch import Tensor
 
 import callbacks
 from flt.federation import Aggregation, Attack, Round
+from flt.functional import trim_attack
 from flt.functional.rows import OfRows
 from flt.server.processes import Processes
 from flt.server.reception import Reception
@@ -31,7 +33,6 @@ from hostile import Case, Cohort, federation_of, round_of
 
 AIM, AIMS = 0.20, {"OptimizedALIE(Krum)": 1.0}  # shares of a round
 ASKED = (callbacks.Krum, callbacks.FLTrust, callbacks.Median)
-SWEEPS, STEPS = 10, 10
 
 
 def main() -> None:
@@ -60,7 +61,8 @@ def cases(num_clients: int, num_malicious: int, num_params: int) -> dict[str, Ca
             found |= {name: call for name, call in asked.items() if name not in found}
         else:
             found[f"{kind}({row.name})" if kind in found else kind] = partial(craft, made, second(made, round))
-    found[f"{SWEEPS * STEPS * num_malicious:,} draws by themselves"] = partial(draw, num_malicious, num_params)
+    walking = round.replace(root_update=within_reach(updates, malicious))
+    found["AdaptiveAttack that walks"] = partial(craft, callbacks.AdaptiveAttack(), walking)
     return found
 
 
@@ -84,11 +86,10 @@ def craft(attack: Attack, round: Round) -> object:
         return attack.craft(round)
 
 
-def draw(num_malicious: int, num_params: int) -> None:
-    """The draws of the adaptive attack alone."""
-    generator = torch.Generator().manual_seed(1)
-    for _ in range(SWEEPS):
-        torch.randn(num_malicious, STEPS, num_params, generator=generator)
+def within_reach(updates: Tensor, malicious: Tensor) -> Tensor:
+    """A root update at less than 90 degrees to a benign client and to where the adaptive attack starts."""
+    start = trim_attack(updates, malicious, generator=torch.Generator().manual_seed(1))[0]
+    return updates[-1] / updates[-1].norm() + start / start.norm()
 
 
 if __name__ == "__main__":

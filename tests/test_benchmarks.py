@@ -75,7 +75,7 @@ def test_rounds(tmp_path: Path) -> None:
 
 
 RULES = {"FLTrust", "Median", "TrimmedMean", "Krum"}
-ATTACKS = {"TrimAttack", "AdaptiveAttack", "ALIE", "PoisonedFL", "OptimizedALIE(Krum)", "200 draws by themselves"}
+ATTACKS = {"TrimAttack", "AdaptiveAttack", "ALIE", "PoisonedFL", "OptimizedALIE(Krum)", "AdaptiveAttack that walks"}
 
 
 @pytest.mark.parametrize(("name", "some"), [("rules", RULES), ("attacks", {*ATTACKS, "TailoredAttack(FLTrust)"})])
