@@ -64,7 +64,7 @@ def test_without_memory_for_it(fit, monkeypatch):
             "attack.momentum=false has no effect without model.client_momentum",
         ),
     ],
-    ids=str,
+    ids=["scaling", "state", "rate", "fresh", "attack"],
 )
 def test_settings_without_effect(fit, settings, words):
     settings = dict(settings)
