@@ -47,8 +47,10 @@ def layout(project: str, entity: str, *, name: str = "FLTrust") -> Workspace:
 
     sections: dict[str, list[Any]] = {
         "Errors": [
-            line("testing error rate", "testing_error_rate"),
-            line("attack success rate", "attack_success_rate"),
+            line("error rate, testing and validation", "testing_error_rate", "validation_error_rate"),
+            line(
+                "attack success rate, testing and validation", "attack_success_rate", "validation_attack_success_rate"
+            ),
             line("training loss of the benign clients", "training_loss"),
             line("loss on the test set", "testing_loss"),
             reports.LinePlot(title="error of each class", x="round", metric_regex="class_error/.*"),
@@ -74,6 +76,7 @@ def layout(project: str, entity: str, *, name: str = "FLTrust") -> Workspace:
         "Clients": [
             reports.WeavePanelSummaryTable(table_name="clients"),
             line("dropped updates", "num_dropped"),
+            line("learning rate", "client_lr"),
         ],
         "Runs": [reports.RunComparer(diff_only="split")],
     }

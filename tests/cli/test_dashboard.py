@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import wandb
 
 from callbacks.reporting.client_errors import CLIENT_ERRORS
 from callbacks.reporting.distributions import DISTRIBUTIONS
-from callbacks.reporting.metrics import EVALUATION, KEPT, OF_ROUNDS
+from callbacks.reporting.metrics import KEPT, OF_ROUNDS
 from flt.cli.dashboard import COLUMNS, dashboard, described, layout
 from flt.errors import InputError
+from flt.module import RATES
 
-METRICS = (*EVALUATION, *OF_ROUNDS, *KEPT, "testing_loss", *CLIENT_ERRORS)
+METRICS = (*chain(*RATES), *OF_ROUNDS, *KEPT, "testing_loss", *CLIENT_ERRORS)
 
 
 @pytest.fixture(autouse=True)

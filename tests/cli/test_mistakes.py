@@ -263,11 +263,11 @@ har --data.bias_probability 1 --data.root_size 5000 => bias_probability=1.0 | ro
 har --data.biased_class 6 => biased_class=6 | 0 to 5
 har --data.batch_size 0 => batch_size=0 | 1
 har --data.validation_fraction 1 => data.validation_fraction=1.0 | less than 1
-har --data.validation_fraction 0.001 => data.validation_fraction=0.001 of 7623 training examples is none
+har --data.validation_fraction 0.001 => data.validation_fraction=0.001 of 7723 training examples is none
 har --data.validation_fraction 0.999 => data.validation_fraction=0.999 leaves client 0 none
 har --data.validation_fraction 0.98 --data.root_size 200 => root_size=200 | at most
 har --data.long_tail 0 => data.long_tail=0.0 | above 0
-har --data.long_tail 0.2 => data.long_tail=0.2 leaves none of the | test examples of class 5 | larger
+har --data.long_tail 0.2 => data.long_tail=0.2 leaves none of the | training examples of class 5 | larger
 har --data.num_added_clients -1 => data.num_added_clients=-1 | 0 or more
 har --data.num_added_clients 8000 => num_added_clients=8000 exceeds the 7723
 har --data.num_added_clients 4 --attack TrimAttack --attack.redraw true => attack.redraw=True | num_added_clients=4

@@ -115,7 +115,7 @@ def test_files_and_summary(finished: Path) -> None:
     assert list(summary) == [
         *("data", "stand_in", "aggregation", "attack", "testing_error_rate", "attack_success_rate"),
         *("trust_score_benign", "trust_score_malicious", "num_clients", "num_malicious", "num_dropped"),
-        *("rounds", "seed", "seconds", "versions", "metrics"),
+        *("rounds", "seed", "seconds", "best", "best_on_validation", "versions", "metrics"),
     ]
     assert summary["versions"] == {
         "torch": torch.__version__,
@@ -286,7 +286,9 @@ def described(kind: type) -> dict[str, str]:
             continue
         _, *parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
         names += [own.name for own in parameters if own.kind is not own.VAR_KEYWORD and own.name not in fixed]
-        fixed |= set(re.findall(r"(\w+)=None[,)]", inspect.getsource(vars(base)["__init__"]).partition("super()")[2]))
+        fixed |= set(
+            re.findall(r"(\w+)=(?:None|\d+)[,)]", inspect.getsource(vars(base)["__init__"]).partition("super()")[2])
+        )
         if all(own.kind is not own.VAR_KEYWORD for own in parameters):
             break
     assert explained.keys() >= set(names), f"{kind.__name__} does not explain all of its arguments"

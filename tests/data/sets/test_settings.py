@@ -18,7 +18,7 @@ def test_settings_that_a_data_set_hands_on(kind: type[FederatedDataModule], caps
     clients = "40" if kind is CHMNIST else "null" if kind is Arrays else "100"
     assert f"dealt out to{'; null for 100' if kind is Arrays else ''}. (type: int" in said
     assert f"default: {clients})" in said
-    assert "Examples per client and local step. (type: int, default: 32)" in said
+    assert "Examples per client and local step; null is all that a client has. (type: int | null, default: 32)" in said
     assert all(f"--data.{name} " in said for name in [*OWN[kind], "partition", "inputs", "root_path", "biased_class"])
     assert ("--data.stand_in" in said) == ("--data.data_dir" in said) == (kind is CHMNIST)
     path = [] if kind is CHMNIST else ["--data.path=x"]
