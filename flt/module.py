@@ -242,7 +242,7 @@ class FederatedModule(RowMetrics):
             if self.lr_schedule is not None:
                 self.rates = rates_of(self.lr_schedule, self.client_lr, num_rounds=self.trainer.max_steps)
                 self.rates.check(self.client_lr, momentum=self.local_settings.momentum)
-            check_schedule(only(self.trainer, Attack), num_rounds=self.trainer.max_steps)
+            check_schedule(attack, num_rounds=self.trainer.max_steps)
             self._set_up_rounds(data)
             check_memory(
                 self.federation,

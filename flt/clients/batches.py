@@ -32,18 +32,25 @@ class LocalBatches(NamedTuple):
         taken = (self.sizes > 0).sum(dim=1)
         return taken if ((taken > 0) & (taken < self.sizes.shape[1])).any() else None
 
+    @property
+    def weights_or_ones(self) -> Tensor:
+        """The weights, and 1 everywhere where nothing is padded."""
+        return torch.ones_like(self.labels, dtype=torch.float32) if self.weights is None else self.weights
+
     def of(self, clients: slice | Tensor) -> "LocalBatches":
         """Returns the batches of some of the clients."""
-        return LocalBatches(*(None if each is None else each[clients] for each in self))  # type: ignore[arg-type]
+        return self._at(clients)
 
     def step(self, step: int) -> "LocalBatches":
         """Returns the batches of one step, counted from 0."""
-        this = slice(step, step + 1)
-        return LocalBatches(*(None if each is None else each[:, this] for each in self))  # type: ignore[arg-type]
+        return self._at((slice(None), slice(step, step + 1)))
 
     def first(self, steps: int) -> "LocalBatches":
         """Returns the batches of so many steps, or of all where there are not as many."""
-        return LocalBatches(*(None if each is None else each[:, :steps] for each in self))  # type: ignore[arg-type]
+        return self._at((slice(None), slice(steps)))
+
+    def _at(self, index: slice | Tensor | tuple[slice, slice]) -> "LocalBatches":
+        return LocalBatches(*(None if each is None else each[index] for each in self))  # type: ignore[arg-type]
 
 
 def take_batches(features: Tensor, labels: Tensor, rows: Tensor) -> LocalBatches:
@@ -81,13 +88,10 @@ def take_batches_of(blocks: Sequence[tuple[Tensor, Tensor]], source: Tensor, row
         [[[2, 3]], [[1, 0]]]
     """
     parts = [take_batches(*block, rows[source == number]) for number, block in enumerate(blocks)]
-    weights = [
-        torch.ones_like(part.labels, dtype=torch.float32) if part.weights is None else part.weights for part in parts
-    ]
     by_block = LocalBatches(
         torch.cat([part.features for part in parts]),
         torch.cat([part.labels for part in parts]),
-        None if all(part.weights is None for part in parts) else torch.cat(weights),
+        None if all(part.weights is None for part in parts) else torch.cat([part.weights_or_ones for part in parts]),
         torch.cat([part.sizes for part in parts]),
     )
     return by_block.of(source.argsort(stable=True).argsort())

@@ -44,8 +44,7 @@ class Vectorised:
         """Trains every client from the network's own parameters, ``chunk`` clients at a time."""
         if batches.seeds is not None:
             return self._drawing(batches, client_lr, chunk, recipe)
-        weights = torch.ones_like(batches.labels, dtype=torch.float32) if batches.weights is None else batches.weights
-        parameters = self.flat.flatten()
+        weights, parameters = batches.weights_or_ones, self.flat.flatten()
         # Without examples a gradient is 0, and a step none, as long as nothing is added to it.
         is_even = batches.steps is None and (not self.settings.changes_gradients or bool(batches.sizes.all()))
         own = () if recipe.is_usual and is_even else recipe.own(batches, parameters)
@@ -83,10 +82,8 @@ class Vectorised:
     ) -> tuple[Tensor, Tensor]:
         """What each client goes against in a step, and its loss."""
         if batches.seeds is None:
-            weights = (
-                torch.ones_like(batches.labels, dtype=torch.float32) if batches.weights is None else batches.weights
-            )
-            given = batches.features[:, step], batches.labels[:, step], weights[:, step]
+            now = batches.step(step)
+            given = (each[:, 0] for each in (now.features, now.labels, now.weights_or_ones))
             return vmap(partial(self._direction, parameters, None))(updates, *given)
         gradients, losses = torch.zeros_like(updates), updates.new_zeros(len(updates))
         for some, seeds, *own in _of_equal_sizes(batches.step(step), len(updates)):
