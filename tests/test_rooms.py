@@ -28,6 +28,7 @@ flt.data.stand_ins
 flt.data.readers
 flt.data.fetching flt.data.examples
 flt.functional.attacks flt.functional.preaggregation
+flt.functional.guarantees
 flt.functional.aggregation
 flt.functional
 flt.clients flt.models flt.runs

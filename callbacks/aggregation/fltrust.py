@@ -6,7 +6,8 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from flt.errors import InputError, check_choice
 from flt.federation import Aggregate, Judgement, PartialAggregate, Round, Streaming
-from flt.functional.aggregation.fltrust import Magnitude, Score, check_least_cosine, fltrust_sum, root_sum
+from flt.functional.aggregation.fltrust import check_least_cosine, fltrust_sum, root_sum
+from flt.functional.trust import Magnitude, Score, TrustShape
 from flt.functional.weighted_sum import WeightedSum
 
 Variant = Literal["FLTrust", "Server", "withServer", "NoReLU", "NoNorm", "ParNorm"]
@@ -70,6 +71,11 @@ class FLTrust(Streaming):
         self.magnitude: Magnitude = magnitude
         self.include_root = include_root
         self.least_cosine = least_cosine
+
+    @property
+    def trust_shape(self) -> TrustShape:
+        """The four settings."""
+        return TrustShape(self.score, self.magnitude, self.include_root, self.least_cosine)
 
     @property
     def label(self) -> str:

@@ -1,14 +1,25 @@
 """The adaptive attack as a callback."""
 
-from typing import Any
+from typing import Any, Literal
 
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.errors import InputError, check_choice, check_positive
 from flt.federation import Attack, Round
-from flt.functional import adaptive_attack
+from flt.functional import adaptive_attack, exact_attack, searched_attack
 from flt.functional.attacks.adaptive import Solver
+from flt.functional.attacks.adaptive_walk import Scores
+from flt.functional.attacks.exact import Objective
+from flt.functional.attacks.searched import check_evaluations
+from flt.functional.rows import OfRows
+
+Against = Literal["fltrust", "rule"]
+"""What the optimum is of: FLTrust as published, or the rule in force."""
+
+OF_WALK = {"sweeps": 10, "steps": 10, "noise_variance": 0.5, "probe": 0.005, "step_size": 0.01, "scores": "relu"}
+OF_OPTIMUM = {"against": "fltrust", "objective": "sign", "longest": 1.0, "evaluations": 96}
+"""Settings that one of the solvers has, with their defaults."""
 
 
 class AdaptiveAttack(Attack):
@@ -22,9 +33,23 @@ class AdaptiveAttack(Attack):
         noise_variance: Variance of its probing directions (sigma^2).
         probe: Length of its probing step (gamma).
         step_size: Length of its ascent step (eta).
+        scores: Trust scores of malicious clients in what it climbs: "relu", as printed, leaves those where they start
+            that do so at more than 90 degrees to the root update; "signed", their cosines, makes all of them move.
+        against: Whose optimum "exact" finds: that of "fltrust" as published, or of the "rule" in force. Of FLTrust in
+            any shape (score, magnitude, include_root, least_cosine) it is computed; any other rule, and one with
+            something before it, is asked, and the worst of what a search tries is sent.
+        objective: What "exact" harms: how far the aggregate goes along its own "sign" before the attack, as in the
+            paper; its "progress" along the root update; or how near it stays to the benign mean ("displacement").
+        longest: Greatest length of malicious updates in lengths of the root update, where the rule does not bring them
+            to its own.
+        evaluations: How often "exact" asks a rule that is not of FLTrust's shape in a round, 32 or more.
 
     Raises:
         InputError: If an argument is out of range.
+
+    Reading:
+        Under "own" lengths, and under signed scores that malicious clients can cancel, harm has no bounds: they stop at
+        ``longest``, and where all trust together is 0.01.
 
     Reference:
         Cao et al., FLTrust, NDSS 2021, section V.
@@ -41,37 +66,74 @@ class AdaptiveAttack(Attack):
         noise_variance: float = 0.5,
         probe: float = 0.005,
         step_size: float = 0.01,
+        scores: Scores = "relu",
+        against: Against = "fltrust",
+        objective: Objective = "sign",
+        longest: float = 1.0,
+        evaluations: int = 96,
         **settings: Any,
     ) -> None:
         super().__init__(fraction, **settings)
         check_choice("attack.solver", solver, Solver)
         if sweeps < 0 or steps < 0:
             raise InputError(f"attack.sweeps={sweeps} and attack.steps={steps} must be 0 or more")
-        for name, value in {"noise_variance": noise_variance, "probe": probe, "step_size": step_size}.items():
+        positive = {"noise_variance": noise_variance, "probe": probe, "step_size": step_size, "longest": longest}
+        for name, value in positive.items():
             check_positive(f"attack.{name}", value)
-        given = (sweeps, steps, noise_variance, probe, step_size)
-        if solver == "exact" and given != (10, 10, 0.5, 0.005, 0.01):
-            rank_zero_warn("attack.sweeps, steps, noise_variance, probe and step_size have no effect with solver=exact")
-        elif solver != "exact" and 0 in (sweeps, steps):
-            rank_zero_warn(f"attack.sweeps={sweeps} and attack.steps={steps} leave the solver's start as it is")
+        check_choice("attack.scores", scores, Scores)
+        check_choice("attack.against", against, Against)
+        check_choice("attack.objective", objective, Objective)
+        check_evaluations("attack.evaluations", evaluations)
         self.solver: Solver = solver
         self.sweeps = sweeps
         self.steps = steps
         self.noise_variance = noise_variance
         self.probe = probe
         self.step_size = step_size
+        self.scores: Scores = scores
+        self.against: Against = against
+        self.objective: Objective = objective
+        self.longest = longest
+        self.evaluations = evaluations
+        self._warn_of_no_effect()
+
+    def _warn_of_no_effect(self) -> None:
+        """Warns of settings that the solver, or the rule it looks at, does not have."""
+        without = OF_WALK if self.solver == "exact" else OF_OPTIMUM
+        idle = [name for name, default in without.items() if getattr(self, name) != default]
+        if idle:
+            rank_zero_warn(f"attack.{', '.join(idle)}: no effect with attack.solver={self.solver}")
+        elif self.solver == "exact" and self.against == "fltrust" and (self.longest, self.evaluations) != (1.0, 96):
+            rank_zero_warn("attack.longest and attack.evaluations have no effect with attack.against=fltrust")
+        elif self.solver != "exact" and 0 in (self.sweeps, self.steps):
+            rank_zero_warn(
+                f"attack.sweeps={self.sweeps} and attack.steps={self.steps} leave the solver's start as it is"
+            )
 
     def craft(self, round: Round) -> Tensor:
-        """Applies `flt.functional.attacks.adaptive`."""
+        """Applies `flt.functional.adaptive_attack`, `exact_attack` or `searched_attack`."""
+        given = round.updates, round.malicious, round.require_root_update()
+        if self.solver == "exact":
+            return self._optimum(round)
         return adaptive_attack(
-            round.updates,
-            round.malicious,
-            round.require_root_update(),
-            solver=self.solver,
+            *given,
             sweeps=self.sweeps,
             steps=self.steps,
             noise_variance=self.noise_variance,
             probe=self.probe,
             step_size=self.step_size,
+            scores=self.scores,
             generator=round.generator("adaptive attack"),
+        )
+
+    def _optimum(self, round: Round) -> Tensor:
+        """The worst for FLTrust or for the rule in force."""
+        given = round.updates, round.malicious, round.require_root_update()
+        if self.against == "fltrust":
+            return exact_attack(*given, objective=self.objective)
+        shape = round.rule.shape if isinstance(round.rule, OfRows) else None
+        if shape is not None:
+            return exact_attack(*given, shape=shape, objective=self.objective, longest=self.longest)
+        return searched_attack(
+            *given, round.rule, objective=self.objective, longest=self.longest, evaluations=self.evaluations
         )

@@ -12,6 +12,7 @@ from flt.federation.hooks import FederatedCallback
 from flt.federation.judgement import Judgement
 from flt.federation.round import Aggregate, Federation, Round
 from flt.functional.distances import all_finite
+from flt.functional.trust import TrustShape
 from flt.functional.weighted_sum import WeightedSum
 
 
@@ -72,6 +73,15 @@ class Aggregation(FederatedCallback, ABC):
     def has_root(self, round: Round) -> bool:
         """Whether the root update, if the rule needs it, is finite; else nothing can be made of a round."""
         return not self.needs_root_update or all_finite(round.require_root_update())
+
+    @property
+    def trust_shape(self) -> TrustShape | None:
+        """How a rule of FLTrust's shape weighs and scales the updates; None for any other rule.
+
+        Where a rule says it, attacks that know the rule find their optimum without asking it, and its guarantees can be
+        computed (`flt.functional.guaranteed_progress`).
+        """
+        return None
 
     def describe(self, federation: Federation) -> str:
         """The rule and the settings it takes from the federation, for people."""

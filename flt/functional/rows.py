@@ -12,6 +12,7 @@ from torch import Tensor
 from flt.functional.blocks import column_blocks, copied_blocks, float64_blocks, joined
 from flt.functional.distances import inner_products, norms
 from flt.functional.gram import Gram
+from flt.functional.trust import TrustShape
 from flt.functional.weighted_sum import WeightedSum
 
 SMALLEST_FACTOR = 1e-18
@@ -209,9 +210,12 @@ class OfRows:
 
     Attributes:
         rows: The function of rows.
+        shape: How it weighs and scales them where it is a rule of FLTrust's shape, and nothing is done to the rows
+            before; None for any other function.
     """
 
     rows: Callable[[Rows], Tensor]
+    shape: TrustShape | None = None
 
     def __call__(self, updates: Tensor) -> Tensor:
         """What the function makes of updates of shape ``[num_clients, num_params]``."""

@@ -19,6 +19,7 @@ from flt.federation.plugins import only_of
 from flt.federation.returned import check_aggregate, check_asked, check_benign_kept, check_round
 from flt.functional import all_finite, finite_rows, median
 from flt.functional.rows import OfRows, Rows
+from flt.functional.trust import TrustShape
 from flt.server.cohort import Cohort
 from flt.server.local_work import Attackers
 from flt.server.memories import Memories
@@ -141,6 +142,11 @@ class Reception:
         """The callbacks that have each hook of their own, in the order in which they are called."""
         return {name: [(each, getattr(each, name)) for each in self.callbacks if has_own(each, name)] for name in HOOKS}
 
+    @cached_property
+    def _shape(self) -> TrustShape | None:
+        """FLTrust's settings where the rule is of that shape and gets the updates as the clients send them."""
+        return None if self._hooks["on_updates_received"] else self.rule.trust_shape
+
     def _through(self, name: str, round: Round, *, keeping: bool = True) -> Round:
         """Passes a round through a hook of every callback, each with its own memory."""
         for callback, hook in self._hooks[name]:
@@ -148,7 +154,7 @@ class Reception:
             given = round.replace(memory=memory) if memory else round
             if name == "on_client_updates" and self._has_attack:
                 # Of the round as callbacks before this one have left it.
-                given = given.replace(rule=OfRows(partial(self._asked, round)))
+                given = given.replace(rule=OfRows(partial(self._asked, round), self._shape))
             found = hook(given)
             if found is None:
                 continue

@@ -54,7 +54,7 @@ def test_each_wandb_run_has_its_own(tmp_path):
 
 
 def test_settings_of_attacks_without_effect_warn():
-    with pytest.warns(UserWarning, match="have no effect with solver=exact"):
+    with pytest.warns(UserWarning, match="attack.sweeps: no effect with attack.solver=exact"):
         AdaptiveAttack(solver="exact", sweeps=3)
     with pytest.warns(UserWarning, match=r"attack.stretch=3.0 has no effect with knowledge=partial"):
         TrimAttack(knowledge="partial", stretch=3.0)

@@ -1,16 +1,14 @@
 """FLTrust: the server's own update decides how much each client is trusted and how long its update may be."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from flt.errors import InputError, check_choice
 from flt.functional.distances import LONGEST, cosines_of_length, norms
+from flt.functional.trust import Magnitude, Score, TrustShape
 from flt.functional.weighted_sum import WeightedSum
-
-Score = Literal["relu", "signed", "none"]
-Magnitude = Literal["root", "at_most_root", "own"]
 
 
 class FLTrustSum(NamedTuple):
@@ -93,7 +91,7 @@ def fltrust_sum(
     is_short = root_norm > lengths * (torch.finfo(updates.dtype).max / 4)
     lengths = lengths.masked_fill(is_short, 0.0)
     cosines = cosines_of_length(updates, lengths, root_update, root_norm)
-    scores = _scores(cosines, score, least_cosine)
+    scores = TrustShape(score, least_cosine=least_cosine).scores(cosines)
     weights = scores.double() * share
     # The factor that brings so long an update to the root's length would lose its digits in float32.
     exact = bool(len(lengths)) and float(lengths.max()) > LONGEST
@@ -128,14 +126,6 @@ def check_least_cosine(name: str, least_cosine: float) -> None:
     """Raises an `InputError` unless a least cosine is in [0, 1)."""
     if not 0 <= least_cosine < 1:
         raise InputError(f"{name}={least_cosine} must be a cosine of 0 or more and less than 1")
-
-
-def _scores(cosines: Tensor, score: Score, least_cosine: float) -> Tensor:
-    if score == "none":
-        return torch.zeros_like(cosines)
-    if score == "relu" and least_cosine:
-        return ((cosines - least_cosine) / (1.0 - least_cosine)).clamp(min=0.0)
-    return cosines.clamp(min=0.0) if score == "relu" else cosines
 
 
 def _scales(lengths: Tensor, root_norm: Tensor, magnitude: Magnitude) -> Tensor:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from flt.functional.aggregation.fltrust import fltrust_sum
+from flt.functional.aggregation.fltrust import fltrust_sum, root_sum
 from flt.functional.distances import inner_products, norms
+from flt.functional.trust import FLTRUST, TrustShape
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,9 @@ class Game:
 
     ``-|g_0| (sum_j ReLU(c_j) a_j + benign_pull) / (sum_j ReLU(c_j) + benign_trust)``
 
-    where malicious client j enters only by ``a_j = s . e_j`` and ``c_j = e_0 . e_j``.
+    where malicious client j enters only by ``a_j = s . e_j`` and ``c_j = e_0 . e_j``. Of a variant of FLTrust the trust
+    scores are the variant's, the sums over benign clients hold the root update where it takes part, and s . e_i counts
+    as often as the update's length has that of the root update.
     """
 
     sign: Tensor  # s, [num_params]
@@ -32,7 +35,7 @@ class Game:
     def after(self, pull: float, trust: float) -> float:
         """The aggregate under attack along s over ``|g_0|``, all that an attacker can change of h."""
         total = trust + self.benign_trust
-        return (pull + self.benign_pull) / total if total > 0 else 0.0
+        return (pull + self.benign_pull) / total if abs(total) > 0 else 0.0
 
 
 def adaptive_objective(directions: Tensor, updates: Tensor, malicious: Tensor, root_update: Tensor) -> float:
@@ -59,20 +62,30 @@ def adaptive_objective(directions: Tensor, updates: Tensor, malicious: Tensor, r
     return game.value(float(trust @ (directions @ game.sign).double()), float(trust.sum()))
 
 
-def game_of(updates: Tensor, malicious: Tensor, root_update: Tensor) -> Game:
-    """What the objective needs to know, from arguments as `adaptive_objective` has them."""
+def game_of(updates: Tensor, malicious: Tensor, root_update: Tensor, shape: TrustShape = FLTRUST) -> Game:
+    """What the objective needs to know, from arguments as `adaptive_objective` has them; FLTrust in any shape."""
     root_norm = float(norms(root_update[None]))
-    weighed = fltrust_sum(updates, root_update, 1.0 / len(updates))
-    aggregate = weighed.total.mean()
+    weighed = fltrust_sum(
+        updates,
+        root_update,
+        1.0 / len(updates),
+        score=shape.score,
+        magnitude=shape.magnitude,
+        least_cosine=shape.least_cosine,
+    )
+    total = weighed.total.plus(root_sum(root_update, 1.0 / len(updates))) if shape.include_root else weighed.total
+    aggregate = total.mean()
     sign = aggregate.sign()
     trust, lengths = weighed.trust_scores[~malicious].double(), weighed.lengths[~malicious]
     # In float64, like the norms: the sum over the parameters of a huge update would overflow.
     pulls = torch.where(lengths > 0, inner_products(updates, sign[None])[~malicious, 0] / lengths, 0.0)
+    root_direction = (root_update.double() / root_norm).to(updates.dtype)
+    of_root = float(root_direction @ sign) if shape.include_root else 0.0
     return Game(
         sign=sign,
-        root_direction=(root_update.double() / root_norm).to(updates.dtype),
+        root_direction=root_direction,
         root_norm=root_norm,
-        benign_pull=float(trust @ pulls),
-        benign_trust=float(trust.sum()),
+        benign_pull=float(trust @ (pulls * shape.lengths(lengths / root_norm))) + of_root,
+        benign_trust=float(trust.sum()) + shape.include_root,
         before=float(aggregate.double() @ sign.double()) / root_norm,
     )

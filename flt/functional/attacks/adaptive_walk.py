@@ -22,13 +22,15 @@ are fewer than four; e and u have the coordinate 0 along a missing one.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from flt.functional.attacks.adaptive_frame import Frame, plane_of
 from flt.functional.attacks.adaptive_game import Game
+
+Scores = Literal["relu", "signed"]
 
 
 class ZerothOrder(NamedTuple):
@@ -40,6 +42,8 @@ class ZerothOrder(NamedTuple):
         noise_variance: Variance sigma^2 of each entry of u.
         probe: Length gamma of the probing step.
         step_size: Step eta.
+        scores: Trust scores that the malicious clients have in h: "relu" are the server's, 0 for a negative cosine;
+            "signed" the cosines themselves, so that every step counts.
     """
 
     sweeps: int
@@ -47,6 +51,7 @@ class ZerothOrder(NamedTuple):
     noise_variance: float
     probe: float
     step_size: float
+    scores: Scores = "relu"
 
 
 def climb(game: Game, starts: Tensor, settings: ZerothOrder, *, generator: torch.Generator | None = None) -> Tensor:
@@ -126,7 +131,7 @@ class _Walk:
 
     def _terms(self, c: float, b: float) -> tuple[float, float]:
         """What a client with these coordinates along e_0 and p adds to the sums in h."""
-        trust = max(c, 0.0)
+        trust = c if self.settings.scores == "signed" else max(c, 0.0)
         return trust * (self.sign_along[0] * c + self.sign_along[1] * b), trust
 
 

@@ -7,20 +7,21 @@ import numpy as np
 from reference import fltrust, unit, weighted_direction
 
 
-def objective(directions, updates, malicious, root_update):
+def objective(directions, updates, malicious, root_update, scores="relu"):
     """The paper's h: how far the malicious ``directions``, [..., malicious clients, parameters], move FLTrust's update
     against its sign before the attack.
     """
     root_direction, honest = unit(root_update), unit(updates)
     kept = np.maximum(honest[~malicious] @ root_direction, 0)
-    trust = np.maximum(directions @ root_direction, 0)
+    trust = directions @ root_direction
+    trust = trust if scores == "signed" else np.maximum(trust, 0)
     total = trust.sum(axis=-1, keepdims=True) + kept.sum()
     after = np.einsum("...m,...mp->...p", trust, directions) + kept @ honest[~malicious]
-    shift = weighted_direction(honest, root_direction) - after / np.where(total > 0, total, 1.0)
+    shift = weighted_direction(honest, root_direction) - after / np.where(total != 0, total, 1.0)
     return np.linalg.norm(root_update) * shift @ np.sign(fltrust(updates, root_update))
 
 
-def zeroth_order(game, starts, noise, *, sweeps, steps, probe=0.005, step_size=0.01):
+def zeroth_order(game, starts, noise, *, sweeps, steps, probe=0.005, step_size=0.01, scores="relu"):
     """The paper's solver from the directions of ``starts``, [..., malicious clients, parameters].
 
     ``game`` are the updates, who is malicious and the root update; ``noise(j, direction)`` is the next vector along
@@ -32,7 +33,7 @@ def zeroth_order(game, starts, noise, *, sweeps, steps, probe=0.005, step_size=0
             for _ in range(steps):
                 along, probed = noise(j, directions[..., j, :]), directions.copy()
                 probed[..., j, :] += probe * along
-                rise = np.asarray(objective(probed, *game) - objective(directions, *game))
+                rise = np.asarray(objective(probed, *game, scores) - objective(directions, *game, scores))
                 directions[..., j, :] = unit(directions[..., j, :] + step_size * rise[..., None] / probe * along)
     return directions
 

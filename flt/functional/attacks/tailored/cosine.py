@@ -69,7 +69,7 @@ def cosine_attack(
     mean, deviation = mean_and_deviation(updates, rows)
     towards = root_update.double() / length
     leaning = [-mean.sign(), deviation] if perturbation == "sign" else [deviation, -mean.sign()]
-    copies = Copies(rule, updates, malicious, torch.stack([towards, _across(towards, leaning)]), knowledge=knowledge)
+    copies = Copies(rule, updates, malicious, torch.stack([towards, across(towards, leaning)]), knowledge=knowledge)
     sides = (1.0,) if perturbation == "sign" else (1.0, -1.0)
     tried = [(length * c, side * length * math.sqrt(1.0 - c**2)) for side in sides for c in cosines]
     best, worst = tried[0], -math.inf
@@ -86,7 +86,7 @@ def check_cosines(cosines: Sequence[float], name: str = "cosines") -> None:
         raise InputError(f"{name}={list(cosines)} must be one number or more, each above 0 and at most 1")
 
 
-def _across(towards: Tensor, vectors: Sequence[Tensor]) -> Tensor:
+def across(towards: Tensor, vectors: Sequence[Tensor]) -> Tensor:
     """The unit vector orthogonal to another one of the first vector that has such a part, shape ``[num_params]``."""
     smallest = torch.zeros_like(towards)
     smallest[towards.abs().argmin()] = 1.0

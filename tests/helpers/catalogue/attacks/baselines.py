@@ -97,12 +97,23 @@ ATTACKS = [
         lambda u, m, root, g, **s: F.adaptive_attack(u, m, root, generator=g, **FEW_STEPS | s),
         _zeroth_order,
         "adaptive attack",
-        [{"sweeps": 1, "steps": 2, "noise_variance": 0.1, "probe": 0.02, "step_size": 0.3}],
+        [
+            {"sweeps": 1, "steps": 2, "noise_variance": 0.1, "probe": 0.02, "step_size": 0.3},
+            {"scores": "signed", "step_size": 0.1},
+        ],
     ),
     Attack(
         "Adaptive-exact",
         partial(callbacks.AdaptiveAttack, solver="exact"),
         lambda u, m, root, g, **s: F.adaptive_attack(u, m, root, solver="exact", generator=g, **s),
         stream="adaptive attack",
+    ),
+    Attack(
+        "Adaptive-rule",
+        partial(callbacks.AdaptiveAttack, solver="exact", against="rule"),
+        lambda u, m, root, g, rule=F.median, **s: F.searched_attack(u, m, root, rule, generator=g, **s),
+        stream="adaptive attack",
+        settings=[{"objective": "displacement", "longest": 3.0}, {"objective": "progress", "evaluations": 40}],
+        rule=F.median,
     ),
 ]
