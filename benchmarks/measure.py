@@ -29,6 +29,7 @@ from flt.files import write_atomically
 
 RESULTS = Path(__file__).parent / "results"
 GIB = 2**30
+MATRIX_SIZES = {"cpu": 2048, "cuda": 8192}
 
 
 def machine() -> dict[str, Any]:
@@ -104,7 +105,7 @@ def median_seconds(
 
 def matrix_product_limit(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
     """Floating-point operations a second in the best of ten square matrix products."""
-    size, best = 2048 if device.type == "cpu" else 8192, float("inf")
+    size, best = MATRIX_SIZES[device.type], float("inf")
     left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     for _ in range(10):
         synchronize(device)

@@ -1,11 +1,17 @@
-"""The notebooks as tests, through nbmake: few rounds on the stand-in, and nothing is left behind."""
+"""A notebook as a test, through nbmake: few rounds on the stand-in, and nothing is left behind.
+
+tests/test_notebooks.py runs the others, which then need no kernels of their own.
+"""
 
 import os
 import shutil
 import tempfile
 from functools import partial
+from pathlib import Path
 
 import pytest
+
+collect_ignore = [path.name for path in Path(__file__).parent.glob("*.ipynb") if path.stem != "bias"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

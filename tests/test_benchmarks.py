@@ -4,6 +4,7 @@ import json
 import runpy
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ TINY = ("--rounds", "3", "--repeats", "1", "--stand-in")
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Scripts find each other, and what they want a fresh process for they do in this one, but several at once."""
+    """Scripts find each other, and the first of the processes that they want fresh is this one."""
+    for name in ("LOCAL_RANK", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT"):  # which the first of several sets
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
     with working_in(tmp_path, tmp_path):
         monkeypatch.syspath_prepend(BENCHMARKS)
         import measure
@@ -25,9 +29,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         fresh = measure.in_fresh_processes
 
         def in_few_processes(function: Callable[..., Any], *calls: tuple[Any, ...]) -> list[Any]:
-            return fresh(function, *calls) if len(calls) > 1 else [function(*calls[0])]
+            with ThreadPoolExecutor(1) as waiting:
+                others = waiting.submit(fresh, function, *calls[1:])
+                return [function(*calls[0]), *others.result()]
 
         monkeypatch.setattr(measure, "in_fresh_processes", in_few_processes)
+        monkeypatch.setitem(measure.MATRIX_SIZES, "cpu", 512)
         for module in ("runs", "rounds", "beside_a_round"):  # which take it from there when they are read
             monkeypatch.delitem(sys.modules, module, raising=False)
         yield

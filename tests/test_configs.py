@@ -23,7 +23,7 @@ from command_line import (  # noqa: F401
 
 import callbacks.attacks
 from callbacks import FLTrust
-from flt.cli.settings import make_parser, read
+from flt.cli.settings import read
 from flt.cli.training import assemble, perform
 from flt.data.readers.images import Images
 from flt.data.sets import chmnist, cifar10, idx_images
@@ -51,15 +51,15 @@ EVERY_ATTACK = Grid("Every attack", FLTRUST, str(CONFIGS / "axes" / "all_attacks
 SECTIONS = ("data", "model", "trainer", "aggregation", "attack")
 CIFAR10 = str(CONFIGS / "cifar10_fltrust.yaml")
 # Enough of a federation of images to see every part of it work.
-FEW = ("--data.num_clients", "10", "--data.batch_size", "4", "--data.root_size", "10")
+FEW = ("--data.num_clients", "10", "--data.batch_size", "2", "--data.root_size", "5")
 
 
 @pytest.fixture
 def small_stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fiftieth of the images; data/test_image_sets.py has them all."""
+    """A fiftieth of the images, to test with a two hundredth; data/test_image_sets.py has them all."""
 
     def synthetic(name: str, *, num_train: int, num_test: int, **settings: Any) -> Images:
-        return synthetic_images(name, num_train=num_train // 50, num_test=num_test // 50, **settings)
+        return synthetic_images(name, num_train=num_train // 50, num_test=num_test // 200, **settings)
 
     for data_set in (idx_images, cifar10, chmnist):
         monkeypatch.setattr(data_set, "synthetic_images", synthetic)
@@ -110,7 +110,8 @@ def test_attack_runs(path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:FLTrust. an update was zero", "ignore:updates with a NaN or an infinity")
 @pytest.mark.parametrize("cell", EVERY_ATTACK.cells, ids=lambda cell: cell.name)
 def test_every_attack_runs_on_har(cell: Cell) -> None:
-    finished = run("fit", *arguments_of(EVERY_ATTACK, cell), *SMALL)
+    without_files = ("--trainer.fast_dev_run", "2", "--trainer.logger", "false")
+    finished = run("fit", *arguments_of(EVERY_ATTACK, cell), *SMALL, *without_files)
     assert finished.status == 0, finished.errors
 
 
@@ -203,7 +204,7 @@ def test_grid_is_understood_and_its_last_cell_runs(path: Path) -> None:
     grid = request(["--config", str(path), "--out", "results"]).grid
     seeds = {cell.name: cell for cell in grid.cells}
     first, last = arguments_of(grid, grid.cells[0]), arguments_of(grid, grid.cells[-1])
-    assert read("fit", first, make_parser("fit")).settings.trainer.max_steps >= 500
+    assert read("fit", first).settings.trainer.max_steps >= 500
     if grid.outline.figure is not None:
         check_figure(grid.outline, grid.outline.figure)
     if grid.reference is not None:
@@ -214,7 +215,7 @@ def test_grid_is_understood_and_its_last_cell_runs(path: Path) -> None:
     out = f"reference_{path.stem}" if path.parent.name == "reference" else path.stem
     assert f"flt table --config configs/{path.parent.name}/{path.name} --out results/{out}" in path.read_text()
     assert grid.seeds == [0, 1, 2]
-    few = () if path.stem.endswith("har") else (*FEW, "--data.root_size", "5")
+    few = () if path.stem.endswith("har") else FEW
     few += (
         ("--data.num_clients", "20") if path.stem in ("malicious_fraction", "adaptive") else ()
     )  # of 95 % one is benign

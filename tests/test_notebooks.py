@@ -1,20 +1,28 @@
-"""The notebooks as they are committed; nbmake runs them, in `pytest` itself."""
+"""The notebooks as they are committed; one of them runs in a kernel of its own by nbmake, the others here."""
 
 import ast
 import importlib.util
 import json
 import re
 import shlex
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pytest
-from command_line import expected_warnings, parse, run, workdir  # noqa: F401
+from command_line import expected_warnings, parse, run, workdir, working_in  # noqa: F401
+from grids import Here
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
+from flt.grid import Local
 from flt.grid.commands import table_parser
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NAMES = ["bias", "extend", "malicious_fraction", "quickstart", "root_size"]
+IN_A_KERNEL = "bias"  # the others would import everything anew, in as many kernels and their processes
 FILE_CELL = re.compile(r"%%writefile \{OUT\}/(\w+\.py)\n")
 SHELL_BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -44,6 +52,28 @@ COMMANDS = [pytest.param(name, words, id=f"{name}: {' '.join(words)}") for name 
 
 def test_all_are_there() -> None:
     assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == NAMES
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """What a kernel runs cells with, in this process, in the notebooks' folder."""
+    for name in ("FLT_NOTEBOOK_QUICK", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setattr(Local, "outcomes", lambda self, *given: Here().outcomes(*given))
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # whose place the shell takes
+    backend = plt.get_backend()
+    with working_in(FOLDER, tmp_path), plt.rc_context():
+        yield InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+        InteractiveShell.clear_instance()
+        plt.close("all")
+        plt.switch_backend(backend)
+
+
+@pytest.mark.filterwarnings("ignore")  # as in a kernel
+@pytest.mark.parametrize("name", [name for name in NAMES if name != IN_A_KERNEL])
+def test_runs(shell: InteractiveShell, name: str) -> None:
+    for source in sources_of(name, "code"):
+        shell.run_cell(source).raise_error()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -168,126 +168,37 @@ har --model.client_lr 0,1 => model.client_lr | float | 0,1
 har --attack.fraction lots => attack | fraction | float | lots
 har --seed_everything today => seed_everything | int | today
 har --attack TrimAttack --attack.fraction -0.1 => attack.fraction=-0.1 | 0
-har --attack TrimAttack --attack.fraction 1 => attack.fraction=1.0 | less than 1
-har --attack TrimAttack --attack.start_round -1 => attack.start_round=-1 | 0 or more
 har --attack TrimAttack --attack.start_round 1000 => attack.start_round=1000 | trainer.max_steps
-har --attack TrimAttack --attack.start_round 9 --attack.end_round 9 => attack.end_round=9 | attack.start_round=9
-har --attack TrimAttack --attack.every 0 => attack.every=0 | at least 1
 har --attack AttackGroups => attack.attacks is missing | --attack.help AttackGroups
 har --attack AttackGroups --attack.attacks+=TrimAttack --attack.attacks.fraction 2 => attack.fraction=2.0
 har --attack AttackGroups --attack.attacks+=TrimAttac => TrimAttac
 har --attack NoAttack --attack.every 2 => NoAttack | 'every' is not accepted
-har --attack ALIE --attack.z many => attack.z='many' | formula
-har --attack Mimic --attack.knowledge partial => attack.knowledge=partial | use full
-har --attack MinMax --attack.perturbation mean => perturbation | mean
-har --attack KrumAttack --attack.epsilon -1 => attack.epsilon=-1.0
-har --attack ScalingAttack --attack.poison_fraction 0 => attack.poison_fraction=0.0
-har --attack ScalingAttack --attack.scale 0 => attack.scale=0.0
-har --attack ScalingAttack --attack.trigger PixelTrigger --attack.trigger.positions '[[0, 0]]' => [561] | FeatureTrigger
-har --attack ScalingAttack --attack.trigger BlendedTrigger --attack.trigger.alpha 0 => alpha=0.0 | above 0
 har --attack ScalingAttack --attack.trigger BlendedTrigger --attack.trigger.pattern a.png => pattern='a.png' | no such
-har --attack ScalingAttack --attack.trigger SinusoidalTrigger --attack.trigger.amplitude 0 => amplitude=0
 har --attack ScalingAttack --attack.trigger CleanLabelTrigger => trigger | missing
-har --attack ScalingAttack --attack.trigger SemanticTrigger => source_class=None | give
-har --attack ScalingAttack --attack.trigger SemanticTrigger --attack.trigger.source_class 1 => source_class=1 | target
-har --attack DBA --attack.num_parts 0 => attack.num_parts=0 | at least 1
-har --attack DBA --attack.num_parts 29 => num_parts=29 | 28 features
-har --attack DBA --attack.scale 0 => attack.scale=0.0
-har --attack EdgeCase --attack.path nope.npz => path='nope.npz' | no such file
-har --attack EdgeCase --attack.tail 0 => tail=0.0 | above 0
-har --attack EdgeCase --attack.bound 0 => attack.bound=0.0
-har --attack EdgeCase --attack.source_class 1 => source_class=1 | target class
-har --attack LabelFlipping --attack.variant targeted => attack.variant=targeted | attack.source
-har --attack LabelFlipping --attack.variant targeted --attack.source 6 => attack.source | class 6 | 0 to 5
-har --attack LabelFlipping --attack.variant targeted --attack.mapping '{3: 9}' => attack.mapping | class 9
-har --attack LabelFlippingAttack --attack.flip_fraction 0 => attack.flip_fraction=0.0
-har --attack ModelReplacement --attack.alpha 0 => attack.alpha=0.0
-har --attack ModelReplacement --attack.scale 3 --attack.max_norm 1 => attack.scale=3.0 | max_norm=1.0 | leave out one
-har --attack ModelReplacement --attack.epochs 0 => attack.epochs=0
-har --attack ProjectedBackdoor --attack.bound 0 => attack.bound=0.0
-har --attack Neurotoxin --attack.ratio 1 => attack.ratio=1.0 | below 1
-har --attack PGA --attack.ascent_lr -1 => attack.ascent_lr=-1.0
 har --attack ScalingAttack --attack.target_class 6 => attack.target_class=6 | 5
 har --attack SignFlip --attack.variant half => attack | SignFlip | variant | half
-har --attack PoisonedFL --attack.shrink 1 => attack.shrink=1.0 | less than 1
-har --attack GaussianNoise --attack.scale 0 => attack.scale=0.0 and attack.mean=0.0 | ZeroUpdate
-har --attack CriticalLayers --attack.share 0 => attack.share=0.0 | above 0
 har --attack Chameleon => attack=Chameleon | ModelReplacement
-har --attack Chameleon --attack.temperature 0 => attack.temperature=0.0
-har --attack A3FL --attack.iterations 0 => attack.iterations=0 | at least 1
-har --attack A3FL --attack.trigger BlendedTrigger => attack.trigger=BlendedTrigger | overwrites nothing
 har --aggregation TrimmedMean --attack TrimAttack --attack.fraction 0.5 => trim=15 | 14
-har --aggregation Krum --aggregation.num_byzantine 28 => num_byzantine=28 | 30 | 27
 har --aggregation NormClipping => aggregation.max_norm is missing | --aggregation.help NormClipping
-har --aggregation NormClipping --aggregation.max_norm 1 --aggregation.noise_std -1 => noise_std=-1.0 | from 0
-har --aggregation RFA --aggregation.num_steps 0 => aggregation.num_steps=0 | at least 1
-har --aggregation GeometricMedian --aggregation.smoothing 0 => aggregation.smoothing=0.0 | greater
-har --aggregation CenteredClipping --aggregation.momentum 1 => aggregation.momentum=1.0 | less
-har --aggregation ARC --aggregation.num_byzantine 31 => aggregation.num_byzantine=31 | at most 30
-har --aggregation Clipping --aggregation.max_norm 0 => aggregation.max_norm=0.0 | greater
 har --aggregation AFA --model.clients_per_round 2 => AFA needs 3 | clients_per_round
-har --aggregation AFA --aggregation.prior 0 => aggregation.prior=0 | at least 1
-har --aggregation LASA --aggregation.sparsity 1 => aggregation.sparsity=1.0 | less
-har --aggregation CRFL --aggregation.start 0 => aggregation.start=0.0 | greater
-har --aggregation RLR --aggregation.threshold 31 => threshold=31 | RLR of 30 updates
-har --aggregation Krum --aggregation.num_neighbours 0 => aggregation.num_neighbours=0 | 1 to 29
-har --aggregation Krum --aggregation.power 3 => aggregation.power=3 | 2 or 4
-har --aggregation MultiKrum --aggregation.num_selected 31 => aggregation.num_selected=31 | 1 to 30
-har --aggregation MultiKrum --aggregation.iterative true --aggregation.num_byzantine 14 => num_byzantine=14 | at most 13
-har --aggregation Bulyan --aggregation.num_byzantine 7 => num_byzantine=7 | at most 6
-har --aggregation MeaMed --aggregation.num_byzantine 15 => num_byzantine=15 | at most 14
-har --aggregation Zeno --aggregation.num_byzantine 30 => num_byzantine=30 | at most 29
-har --aggregation Zeno --aggregation.rho -1 => aggregation.rho=-1.0 | 0 or more
-har --aggregation Union --aggregation.num_byzantine 15 => num_byzantine=15 | at most 14
-har --aggregation LFR --aggregation.rule Krum --aggregation.num_byzantine 28 => rule.num_byzantine | Krum of 2 updates
 har --aggregation Sageflow => aggregation.max_entropy | missing
-har --aggregation ZenoPlusPlus --aggregation.refresh_every 0 => aggregation.refresh_every=0 | at least 1
-har --aggregation DiverseFL --aggregation.min_ratio 3 => aggregation.min_ratio=3.0 | max_ratio=2.0
-har --aggregation HierarchicalFLTrust --aggregation.num_groups 31 => num_groups=31 | the 30 clients
-har --aggregation MoNNA --aggregation.num_byzantine 15 => aggregation.num_byzantine=15 | at most 14
-har --aggregation CAF --aggregation.num_byzantine 15 => num_byzantine=15 | at most 14
-har --aggregation DnC --aggregation.num_byzantine 15 --aggregation.filter_fraction 2 => num_byzantine=15 | at most 14
-har --aggregation DnC --aggregation.filter_fraction 0 => filter_fraction=0.0 | above 0
-har --aggregation DnC --aggregation.num_coordinates 0 => num_coordinates=0 | at least 1
-har --aggregation GAS --aggregation.num_chunks 0 => aggregation.num_chunks=0 | at least 1
-har --aggregation GAS --aggregation.rule Bulyan --aggregation.rule.num_byzantine 7 => rule.num_byzantine=7 | at most 6
-har --aggregation FoundationFL --aggregation.num_synthetic 0 => num_synthetic=0 | at least 1
-har --aggregation MDA --aggregation.num_byzantine 15 => num_byzantine=15 | at most 14
-har --aggregation MDA --aggregation.num_byzantine 9 --aggregation.max_trials 30 => 37 trials | at most 8 | max_trials=30
-har --aggregation SMEA --aggregation.num_byzantine 7 => num_byzantine=7 | 2,035,800 subsets | at most 6 | max_subsets
 har --aggregation.variant Best => variant | Best | withServer | ParNorm
-har --data.root_size 0 => root_size=0 | 1
 har --data.root_size 7723 => root_size=7723 | 7722
-har --data.bias_probability -0.1 => bias_probability=-0.1 | 0 to 1
-har --data.bias_probability 1 --data.root_size 5000 => bias_probability=1.0 | root_size=5000 | class 1
-har --data.biased_class 6 => biased_class=6 | 0 to 5
-har --data.batch_size 0 => batch_size=0 | 1
 har --data.validation_fraction 1 => data.validation_fraction=1.0 | less than 1
 har --data.validation_fraction 0.001 => data.validation_fraction=0.001 of 7723 training examples is none
 har --data.validation_fraction 0.999 => data.validation_fraction=0.999 leaves client 0 none
-har --data.validation_fraction 0.98 --data.root_size 200 => root_size=200 | at most
 har --data.long_tail 0 => data.long_tail=0.0 | above 0
 har --data.long_tail 0.2 => data.long_tail=0.2 leaves none of the | training examples of class 5 | larger
 har --data.num_added_clients -1 => data.num_added_clients=-1 | 0 or more
-har --data.num_added_clients 8000 => num_added_clients=8000 exceeds the 7723
 har --data.num_added_clients 4 --attack TrimAttack --attack.redraw true => attack.redraw=True | num_added_clients=4
 har --data.num_added_clients 4 --attack TrimAttack --attack.knowledge partial => knowledge=partial | added_data=copies
 har --data.num_added_clients 4 --attack LabelFlipping => num_added_clients=4 | LabelFlipping trains | added_data=copies
 har --data.stand_in never => cannot be reached | UCI HAR Dataset.zip | data_dir | --data.stand_in=if_unreachable
 har --data.root_path nope => root_path='nope' | no such folder or file
-har --data.root_path runs => data.root_path='runs' | [561] | .npz
-har --data.root_path a_file => a_file | .npz
-images --data.partition.noniid_degree 2 => noniid_degree=2 | 0 to 1
-images --data.num_clients 7 => num_clients=7 | 8
-images --data.inputs.crop_padding -1 => crop_padding=-1 | 0 or more
 images --data.inputs nope.yaml => inputs=nope.yaml | no such file
 har --data.stand_in never --data.data_dir a_file => data_dir | a_file | folder
 har --data.stand_in never --data.data_dir ../data/truncated => UCI HAR Dataset.zip | truncated | delete
-har --data.stand_in never --data.data_dir ../data/nan => train/X_train.txt | line 2 | nan | column 561
 har --model.clients_per_round 31 => model.clients_per_round=31 | 30
-har --model.clients_per_round 0 => model.clients_per_round=0 | 1
-har --model.root_batch_size 101 => model.root_batch_size=101 | data.root_size=100
-har --model.server_lr 2 --model.server_optimizer torch.optim.Adam => model.server_lr=2.0 | model.server_optimizer
 har --model.client_momentum 1 => model.client_momentum=1.0 | at least 0 and less than 1
 har --model.client_momentum -0.1 => model.client_momentum=-0.1 | at least 0
 har --model.momentum_scaling nesterov => model.momentum_scaling | nesterov | damped
@@ -295,7 +206,6 @@ har --model.client_momentum 0.9 --model.client_optimizer torch.optim.Adam => cli
 har --model.client_optimizer torch.optim.Muon => model.client_optimizer | 2D
 har --model.client_optimizer torch.nn.Linear => model.client_optimizer | torch.nn.Linear
 har --model.client_optimizer_state old => model.client_optimizer_state | old | kept
-har --model.lr_milestones '[0]' => model.lr_milestones=[0] | 1 or more
 har --model.server_optimizer torch.optim.LBFGS => model.server_optimizer | closure
 har --model.server_optimizer Adam --model.server_optimizer.lrr 1 => model.server_optimizer | lrr
 har --model.network CNN => model.network CNN | [561]
@@ -318,7 +228,6 @@ validate => flt validate | --ckpt_path
 test --ckpt_path other_data.ckpt => data | HAR (stand-in) | MNIST
 har --trainer.max_steps 0 => trainer.max_steps=0 | 1
 har --trainer.val_check_interval 0.5 => val_check_interval
-har --trainer.precision 16-mixed => precision | 16-mixed
 har --trainer.precision nope => precision | nope
 har --trainer.accelerator abacus => accelerator | abacus
 har --trainer.accelerator cpu --trainer.devices 0 => devices | 0
@@ -362,7 +271,6 @@ har --model.clip_gradient 0 => model.clip_gradient=0.0 | greater than 0
 har --model.local_epochs 0 => model.local_epochs=0 | at least 1
 har --model.server_lr 1e308 => model.server_lr=1e+308 | float32
 har --model.lr_gamma 1e30 --model.lr_milestones '[1, 1, 1]' => lr_gamma=1e+30 | after 3 of
-har --attack AdaptiveAttack --attack.noise_variance 1e60 => attack.noise_variance=1e+60
 har --config milestones.yaml => milestones.yaml | a list of more than 1,000 entries
 """
 AXES = "{data.root_size: [50, 100]}"
@@ -409,19 +317,8 @@ def _write_data(base: Path) -> None:
     row = " ".join(["0.5"] * 561) + "\n"
     good = {f"{part}/X_{part}.txt": 2 * row for part in ("train", "test")}
     good |= {f"{part}/{kind}_{part}.txt": "1\n2\n" for part in ("train", "test") for kind in ("y", "subject")}
-    damaged = {
-        "narrow": {"train/X_train.txt": row + row[4:]},
-        "nan": {"train/X_train.txt": row + row[4:].replace("\n", " nan\n")},
-        "label": {"train/y_train.txt": "1\n7\n"},
-        "uneven": {"train/X_train.txt": row},
-        "few": {},
-    }
-    for name, changes in damaged.items():
-        _write_archive(base / name, good | changes)
-    _write_archive(base / "incomplete", {name: text for name, text in good.items() if name != "test/X_test.txt"})
     whole = _write_archive(base / "truncated", good)
     whole.write_bytes(whole.read_bytes()[:-100])
-    (base / "folder" / "UCI HAR Dataset" / "train").mkdir(parents=True)
 
 
 def _write_archive(folder: Path, content: dict[str, str]) -> Path:

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ import yaml
 from torch import Tensor
 
 from callbacks.reporting import summary
+from flt.cli import settings
+from flt.cli.parser import FederatedArgumentParser
 from flt.data.fetching.download import Unreachable
 from flt.data.readers import har_archive as har_source
 from flt.data.sets import har
@@ -117,8 +119,14 @@ def _no_network(url: str, target: Path, **_: object) -> None:
 
 
 _synthetic_har = functools.cache(synthetic_har)
+_one_parser = functools.cache(settings.make_parser)
 _curves = functools.cache(lambda: draw_curves([{"round": 1, "testing_error_rate": 0.5}], "Tiny"))
 _standardised: dict[bytes, Tensor] = {}
+
+
+def _make_parser(command: str, make: Callable[[str], FederatedArgumentParser] = settings.make_parser) -> Any:
+    """One parser a command, as a grid reads all its cells with one; to that of ``flt data`` more is added."""
+    return make(command) if command == "data" else _one_parser(command)
 
 
 def _standardised_once(features: Tensor, is_train: Tensor) -> Tensor:
@@ -151,6 +159,7 @@ def working_in(folder: Path, elsewhere: Path) -> Iterator[Path]:
         patch.dict(os.environ, places),
         patch.object(sys, "argv", ["flt"]),  # LightningCLI warns of arguments that it does not use
         patch.object(sys, "path", list(sys.path)),
+        patch.object(settings, "make_parser", _make_parser),
         patch.object(har, "synthetic_har", _synthetic_har),
         patch.object(har, "standardised", _standardised_once),
         patch.object(summary, "draw_curves", _picture_of),

@@ -8,7 +8,6 @@ import torch
 from tiny import Recorder
 
 from callbacks import FLDetector
-from flt.errors import InputError
 from flt.federation import FederatedCallback
 from flt.functional import curvature_times
 from flt.functional.aggregation.detection.gap_statistic import upper_cluster
@@ -105,9 +104,3 @@ def test_clients_that_nobody_can_predict_are_left_out(fit, clients_per_round):
         before = w, aggregate.update.double().numpy()
         last |= dict(zip(ids, updates, strict=True))
     assert num_flagged
-
-
-@pytest.mark.parametrize("name", ["window", "warmup_rounds"])
-def test_arguments_out_of_range(name):
-    with pytest.raises(InputError, match=rf"aggregation\.{name}=0 must be at least [12]"):
-        FLDetector(**{name: 0})

@@ -1,7 +1,6 @@
 """That the attack that runs is the attack named, and what every attack must satisfy in a run."""
 
 import copy
-import re
 
 import hostile
 import pytest
@@ -11,28 +10,11 @@ from tiny import Recorder, TinyData
 from torch.testing import assert_close
 
 from callbacks import (
-    MPAF,
-    AdaptiveAttack,
-    CosineAttack,
     FedAvg,
     FreeRider,
-    GaussianNoise,
-    KrumAttack,
-    LabelFlipping,
-    NoAttack,
-    NonFinite,
-    OptimizedALIE,
-    OptimizedIPM,
-    PoisonedFL,
-    ScalingAttack,
     SignFlip,
-    SybilNoise,
-    TailoredAttack,
-    TrimAttack,
-    UniformNoise,
 )
 from flt.data import ClientData
-from flt.errors import InputError
 from flt.federation import Round
 from flt.functional import finite_rows
 
@@ -119,83 +101,9 @@ def test_labels_that_malicious_clients_train_on(attack):
 
 def test_rounds_of_one_client_who_is_malicious_or_not(fit, attack):
     recorder, made = Recorder(), attack.make(fraction=0.5)
-    fit(FedAvg(), made, recorder, rounds=8, clients_per_round=1)
+    fit(FedAvg(), made, recorder, rounds=5, clients_per_round=1)
     assert {bool(round.malicious) for round in recorder.honest} == ({False, True} if made.active else {False})
     assert recorder.parameters[-1].isfinite().all()
-
-
-@pytest.mark.parametrize(
-    ("attack", "arguments", "message"),
-    [
-        (NoAttack, {"fraction": 1.0}, "attack.fraction=1.0 must be at least 0 and less than 1"),
-        (TrimAttack, {"fraction": -0.1}, "attack.fraction=-0.1 must be at least 0 and less than 1"),
-        (LabelFlipping, {"fraction": float("nan")}, "attack.fraction=nan must be at least 0 and less than 1"),
-        (TrimAttack, {"stretch": 1.0}, "attack.stretch=1.0 must be a finite number greater than 1"),
-        (TrimAttack, {"stretch": float("nan")}, "attack.stretch=nan must be a finite number greater than 1"),
-        (TrimAttack, {"knowledge": "half"}, "attack.knowledge='half': choose one of full, partial"),
-        (TrimAttack, {"start_round": -1}, "attack.start_round=-1 must be 0 or more"),
-        (TrimAttack, {"ramp": -1}, "attack.ramp=-1 must be 0 or more"),
-        (TrimAttack, {"every": 0}, "attack.every=0 must be at least 1"),
-        (TrimAttack, {"end_round": 0}, "attack.end_round=0 must be greater than attack.start_round=0"),
-        (KrumAttack, {"epsilon": -0.1}, "attack.epsilon=-0.1 must be a finite number, 0 or more"),
-        (KrumAttack, {"epsilon": float("inf")}, "attack.epsilon=inf"),
-        (KrumAttack, {"knowledge": "none"}, "attack.knowledge='none': choose one of full, partial"),
-        (ScalingAttack, {"poison_fraction": 0.0}, "attack.poison_fraction=0.0 must be above 0 and at most 1"),
-        (ScalingAttack, {"poison_fraction": 1.1}, "attack.poison_fraction=1.1 must be above 0 and at most 1"),
-        (ScalingAttack, {"scale": 0.0}, "attack.scale=0.0 must be a finite number greater than 0"),
-        (ScalingAttack, {"scale": float("nan")}, "attack.scale=nan"),
-        (AdaptiveAttack, {"sweeps": -1}, "attack.sweeps=-1 and attack.steps=10 must be 0 or more"),
-        (AdaptiveAttack, {"steps": -2}, "attack.sweeps=10 and attack.steps=-2 must be 0 or more"),
-        (AdaptiveAttack, {"noise_variance": 0.0}, "attack.noise_variance=0.0 must be a finite number greater than 0"),
-        (AdaptiveAttack, {"probe": -1.0}, "attack.probe=-1.0 must be a finite number greater than 0"),
-        (AdaptiveAttack, {"step_size": 0.0}, "attack.step_size=0.0 must be a finite number greater than 0"),
-        (AdaptiveAttack, {"probe": float("nan")}, "attack.probe=nan"),
-        (OptimizedALIE, {"sign": "up"}, "attack.sign='up': choose one of both, minus, plus"),
-        (OptimizedALIE, {"ddof": 2}, "attack.ddof=2 must be 0 or 1"),
-        (OptimizedALIE, {"evaluations": 0}, "attack.evaluations=0 must be at least 1"),
-        (CosineAttack, {"perturbation": "unit"}, "attack.perturbation='unit': choose one of sign, std"),
-        (CosineAttack, {"cosines": (0.5, 0.0)}, "attack.cosines=[0.5, 0.0] must be one number or more, each above 0"),
-        (CosineAttack, {"cosines": ()}, "attack.cosines=[] must be one number or more"),
-        (TailoredAttack, {"perturbation": "up"}, "attack.perturbation='up': choose one of std, minus_std, sign, unit"),
-        (TailoredAttack, {"objective": "picked"}, "attack.objective='picked': choose one of auto, deviation"),
-        (TailoredAttack, {"gamma_init": 0.0}, "attack.gamma_init=0.0 must be a finite number greater than 0"),
-        (TailoredAttack, {"evaluations": 0}, "attack.evaluations=0 must be at least 1"),
-        (OptimizedIPM, {"search": "random"}, "attack.search='random': choose one of two_sided, byzfl"),
-        (AdaptiveAttack, {"solver": "fast"}, "attack.solver='fast': choose one of zeroth_order, exact"),
-        (AdaptiveAttack, {"scores": "own"}, "attack.scores='own': choose one of relu, signed"),
-        (AdaptiveAttack, {"against": "all"}, "attack.against='all': choose one of fltrust, rule"),
-        (AdaptiveAttack, {"objective": "loss"}, "attack.objective='loss': choose one of sign, progress, displacement"),
-        (AdaptiveAttack, {"longest": 0.0}, "attack.longest=0.0 must be a finite number greater than 0"),
-        (AdaptiveAttack, {"evaluations": 9}, "attack.evaluations=9 must be 32 or more"),
-        (SignFlip, {"variant": "half"}, "attack.variant='half': choose one of own, mean, ascent"),
-        (SignFlip, {"scale": 0.0}, "attack.scale=0.0 must be a finite number greater than 0"),
-        (GaussianNoise, {"placement": "over"}, "attack.placement='over': choose one of replace, add"),
-        (GaussianNoise, {"scale": -1.0}, "attack.scale=-1.0 must be a number from 0"),
-        (UniformNoise, {"mean": float("inf")}, "attack.mean=inf must be a finite number"),
-        (UniformNoise, {"scale": 0.0}, "attack.scale=0.0 and attack.mean=0.0 leave no noise"),
-        (NonFinite, {"value": "none"}, "attack.value='none': choose one of inf, nan"),
-        (
-            FreeRider,
-            {"variant": "busy"},
-            "attack.variant='busy': choose one of plain, disguised, delta, advanced, lazy",
-        ),
-        (FreeRider, {"sigma": 0.0}, "attack.sigma=0.0 must be a finite number greater than 0"),
-        (FreeRider, {"gamma": -1.0}, "attack.gamma=-1.0 must be a number from 0"),
-        (MPAF, {"scale": 0.0}, "attack.scale=0.0 must be a finite number greater than 0"),
-        (MPAF, {"target": "zero"}, "attack.target='zero': choose one of random, initial"),
-        (PoisonedFL, {"scale": -1.0}, "attack.scale=-1.0 must be a finite number greater than 0"),
-        (PoisonedFL, {"period": 0}, "attack.period=0 must be at least 1"),
-        (PoisonedFL, {"shrink": 1.0}, "attack.shrink=1.0 must be above 0 and less than 1"),
-        (PoisonedFL, {"confidence": 0.0}, "attack.confidence=0.0 must be above 0 and less than 1"),
-        (PoisonedFL, {"least_scale": 0.0}, "attack.least_scale=0.0 must be a finite number greater than 0"),
-        (SybilNoise, {"scale": 0.0}, "attack.scale=0.0 must be a finite number greater than 0"),
-        (SybilNoise, {"max_cosine": 1.0}, "attack.max_cosine=1.0 must be at least -1 and less than 1, or null"),
-    ],
-    ids=str,
-)
-def test_arguments_out_of_range(attack, arguments, message):
-    with pytest.raises(InputError, match=re.escape(message)):
-        attack(**arguments)
 
 
 @pytest.mark.parametrize(
