@@ -54,6 +54,13 @@ def test_all_are_there() -> None:
     assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == NAMES
 
 
+class Shell(InteractiveShell):
+    """Shows figures where it is told to, as a kernel does, but has no window to keep open."""
+
+    def enable_gui(self, gui: object = None) -> None:
+        pass
+
+
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
     """What a kernel runs cells with, in this process, in the notebooks' folder."""
@@ -63,8 +70,8 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # whose place the shell takes
     backend = plt.get_backend()
     with working_in(FOLDER, tmp_path), plt.rc_context():
-        yield InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
-        InteractiveShell.clear_instance()
+        yield Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+        Shell.clear_instance()
         plt.close("all")
         plt.switch_backend(backend)
 
