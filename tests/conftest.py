@@ -1,16 +1,12 @@
-"""What every test needs; the rules and attacks are rows of tests/helpers/catalogue."""
+"""What every test needs; fixtures that need torch are in tests/helpers/rows.py."""
 
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tiny
-import torch
-from catalogue import ATTACKS, PAIRS, RULES, Attack, Rule
 from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("FLT_CACHE", tempfile.mkdtemp(prefix="flt-cache-"))  # tests leave nothing in the user's
@@ -20,7 +16,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 alike = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 settings.register_profile("short", deadline=None, suppress_health_check=alike, derandomize=True, max_examples=200)
 settings.register_profile("long", deadline=None, suppress_health_check=alike, max_examples=10_000)
-torch.set_num_threads(1)  # on tensors as small as these, threads would only wait for each other
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Imports torch and the tables, but not into a process that only shares the tests out."""
+    if config.getoption("dist", "no") == "no":
+        config.pluginmanager.import_plugin("rows")
 
 
 @pytest.fixture(autouse=True)
@@ -29,30 +30,6 @@ def sigterm_as_it_was() -> Iterator[None]:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-@pytest.fixture(params=RULES, ids=[rule.name for rule in RULES])
-def rule(request: pytest.FixtureRequest) -> Rule:
-    """Each rule in turn."""
-    return request.param
-
-
-@pytest.fixture(params=ATTACKS, ids=[attack.name for attack in ATTACKS])
-def attack(request: pytest.FixtureRequest) -> Attack:
-    """Each attack in turn."""
-    return request.param
-
-
-@pytest.fixture(params=PAIRS, ids=[f"{rule.name}-{attack.name}" for rule, attack in PAIRS])
-def pair(request: pytest.FixtureRequest) -> tuple[Rule, Attack]:
-    """Each rule with an attack and each attack with a rule."""
-    return request.param
-
-
-@pytest.fixture
-def fit(tmp_path: Path) -> Callable[..., object]:
-    """`tiny.fit` with its files in a folder of this test."""
-    return partial(tiny.fit, tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from flt.clients.randomness.layers import RandomLayers
 from flt.clients.training import LocalTraining
 from flt.data import Examples, RawData
 
-SIZES = (24, 7, 33, 11)  # of the clients, who are trained three and one together; the second has less than a batch
+SIZES = (24, 18, 7, 33, 21)  # of the clients, who are trained three and two together; the third has less than a batch
 
 
 class Texts(TinyData):
