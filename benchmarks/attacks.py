@@ -76,7 +76,7 @@ def second(attack: Attack, round: Round) -> Round:
 def asking(rule: Aggregation, round: Round) -> Round:
     """The round as the server hands it to an attack, with its rule."""
     reception = Reception(Cohort(Case(round, len(round))), rule, [rule], Processes())
-    return round.replace(rule=OfRows(partial(reception._asked, round), reception._shape))
+    return round.replace(rule=OfRows(partial(reception.hearing.asked, round), reception.hearing.shape))
 
 
 def craft(attack: Attack, round: Round) -> object:

@@ -24,7 +24,7 @@ from flt.clients.training import LocalTraining
 from flt.federation import Aggregation, Attack
 from flt.federation.plugins import callbacks_of
 from flt.module import FederatedModule
-from flt.server import cohort, reception
+from flt.server import cohort, hearing
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 PARTS = ("Lightning", "data", "training", "attack", "checks", "rule", "server step", "metrics", "other")
@@ -35,7 +35,7 @@ TIMED = (
     (cohort, "take_batches", "data"),
     (LocalTraining, "__call__", "training"),
     (LocalTraining, "together", "training"),
-    (reception, "all_finite", "checks"),
+    (hearing, "all_finite", "checks"),
     (MetricsLogger, "on_round_end", "metrics"),
 )
 HOOKS = (

@@ -43,7 +43,7 @@ def draw() -> None:
         "flt/server/cohort.py, flt/clients/",
     )
     attack = ("4  attack", "new rows for the malicious\nclients", "callbacks/attacks/")
-    receive = ("5  receive", "rows with a NaN or an\ninfinity are dropped", "flt/server/reception.py")
+    receive = ("5  receive", "rows with a NaN or an\ninfinity are dropped", "flt/server/hearing.py")
     defence = ("6  defence", "clipping and the like", "a callback of yours")
     rule = ("7  rule", "one update $g$ of all $g_i$,\nand a judgement of each", "callbacks/aggregation/")
     step = ("8  step", r"$w \leftarrow w + \alpha\, g$", "flt/module.py")
