@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import partial
+from importlib.util import find_spec
 
 import flt
 from flt.cli.commands import COMMANDS, OVERVIEW
@@ -30,6 +31,13 @@ def command_named(name: str) -> Callable[[Sequence[str]], int | None]:
         from flt.grid.commands import plot, table
 
         return table if name == "table" else plot
+    if name == "export":
+        if find_spec("flwr") is None:
+            raise InputError('flt export needs Flower: pip install "flt[flower]"')
+        from flt.flower.export import export
+
+        set_up_messages()  # anew, as Lightning has been imported
+        return export
     if name == "dashboard":
         from flt.cli.dashboard import dashboard
 

@@ -38,6 +38,7 @@ from flt.server.checks.memory import check_kept, check_memory
 from flt.server.checks.network import check_network
 from flt.server.checks.settings import check_milestones, check_schedule, check_server_optimizer, check_trainer
 from flt.server.checks.tokens import check_token_ids
+from flt.server.cohort import Cohort
 from flt.server.continuation import OF_MODEL, keep, memory_in, settings_of_data, settings_of_rounds, take_up
 from flt.server.draws import RandomLayerDraws
 from flt.server.processes import Processes
@@ -430,6 +431,11 @@ class FederatedModule(RowMetrics):
         }
 
     # Helpers
+
+    @property
+    def cohort(self) -> Cohort:
+        """Who trains in a round, once rounds are set up."""
+        return self._reception.cohort
 
     @property
     def data(self) -> FederatedDataModule:

@@ -13,6 +13,7 @@ flt.grid
 flt.grid.execution
 flt.grid.results
 flt.grid.plan
+flt.flower
 flt.cli
 callbacks
 callbacks.reporting

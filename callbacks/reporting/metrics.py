@@ -86,7 +86,7 @@ class MetricsLogger(FederatedCallback):
         self.num_dropped += round.num_dropped
         if not is_due(trainer, round.number + 1):
             return
-        self._pending = {"round": round.number + 1, **_measure(round, aggregate)}
+        self._pending = {"round": round.number + 1, **measure(round, aggregate)}
         module = trainer.lightning_module
         if isinstance(module, FederatedModule) and module.rates is not None:
             self._pending["client_lr"] = module.round_lr(round.number)
@@ -172,7 +172,13 @@ def is_due(trainer: Trainer, done: int) -> bool:
     return done == trainer.max_steps or any(interval and done % interval == 0 for interval in intervals)
 
 
-def _measure(round: Round, aggregate: Aggregate) -> dict[str, float]:
+def measure(round: Round, aggregate: Aggregate) -> dict[str, float]:
+    """The metrics of a round, by name.
+
+    Args:
+        round: The round as the rule saw it.
+        aggregate: What the rule made of it.
+    """
     vectors = {"update_norm": aggregate.update, "root_update_norm": round.root_update}
     row = {
         name: torch.linalg.vector_norm(vector, dtype=torch.float64)

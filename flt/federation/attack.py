@@ -77,6 +77,12 @@ class Attack(FederatedCallback, ABC):
         """The attacks that it is made of, each with its own malicious clients; itself where it is one alone."""
         return (self,)
 
+    @property
+    def works_alone(self) -> bool:
+        """Whether a malicious client can make it with what it has itself: its data, the global model, its memory."""
+        whole = ("prepare", "on_federation", "on_client_updates")
+        return bool(getattr(self.craft, "by_client", False)) and not any(map(self.overrides, whole))
+
     def overrides(self, name: str) -> bool:
         """Whether it, or an attack that it is made of, has a hook of its own where `Attack` does nothing."""
         return any(has_own(member, name, Attack) for member in self.members)

@@ -86,6 +86,14 @@ class ClientMemory:
                 new.copy_(kept).index_add_(0, ids, block)
         return ClientMemory(rows, self.is_known.index_fill(0, ids, True))
 
+    def grown(self, num_clients: int) -> ClientMemory:
+        """A memory with places for more clients, who have no row yet; those that there are keep theirs."""
+        more = num_clients - len(self.rows)
+        if more <= 0:
+            return self
+        rows = torch.cat([self.rows, self.rows.new_zeros(more, *self.rows.shape[1:])])
+        return ClientMemory(rows, torch.cat([self.is_known, self.is_known.new_zeros(more)]))
+
     def _are_all(self, client_ids: Tensor) -> bool:
         """Whether these are the ids of all clients in their order."""
         return len(client_ids) == len(self.rows) and bool((client_ids.diff() == 1).all())
@@ -110,6 +118,15 @@ def mapped(memory: Any, change: Callable[[Tensor], Tensor]) -> Any:
     raise InputError(
         f"a memory holds a {type(memory).__name__}: keep tensors, ClientMemory, numbers, text, lists or dictionaries"
     )
+
+
+def grown(memory: Any, num_clients: int) -> Any:
+    """A memory in which every `ClientMemory` has places for so many clients."""
+    if isinstance(memory, ClientMemory):
+        return memory.grown(num_clients)
+    if isinstance(memory, Mapping):
+        return {name: grown(value, num_clients) for name, value in memory.items()}
+    return [grown(value, num_clients) for value in memory] if isinstance(memory, list) else memory
 
 
 def saved(memory: Any) -> Any:

@@ -70,7 +70,7 @@ class Cohort:
         attacking = federation.attackers(number)
         parameters = self.training.flat.flatten()
         server = None if self.root_data is None else self.root_data.of(number, client_lr, parameters)
-        of_server, root = [self._root_batches(drawn)] if self.draws.needs_root else [], None
+        of_server, root = [self.root_batches(drawn)] if self.draws.needs_root else [], None
         own: list[Tensor] = []
         num_parts = -(-len(drawn.client_ids) // clients_per_part)
         mine = [part for part in range(num_parts) if processes.has(part, num_parts)]
@@ -113,11 +113,11 @@ class Cohort:
         ids, places = drawn.client_ids, torch.arange(len(drawn.client_ids))[some]
         server = [(self._server, batches) for batches in of_server]
         if not isinstance(drawn.rows, EpochRows) or len(places) <= self.clients_at_a_time:
-            return self._together(drawn.number, [(ids[some], self._client_batches(drawn, some)), *server], client_lr)
+            return self._together(drawn.number, [(ids[some], self.client_batches(drawn, some)), *server], client_lr)
         order = drawn.rows.sizes[places].argsort(descending=True, stable=True)
         pieces = [piece.sort().values for piece in torch.split(places[order], self.clients_at_a_time)]
         found = [
-            self._together(drawn.number, [(ids[piece], self._client_batches(drawn, piece))], client_lr)[0]
+            self._together(drawn.number, [(ids[piece], self.client_batches(drawn, piece))], client_lr)[0]
             for piece in pieces
         ]
         back = torch.cat(pieces).argsort().to(found[0].updates.device)
@@ -178,13 +178,13 @@ class Cohort:
     def _data(self) -> FederatedDataModule:
         return self.draws.data
 
-    def _client_batches(self, drawn: DrawnRound, some: slice | Tensor) -> LocalBatches:
+    def client_batches(self, drawn: DrawnRound, some: slice | Tensor) -> LocalBatches:
         """What some of the clients train on."""
         return as_seen(
             self._data, drawn.batches(some), None if drawn.augmentation is None else drawn.augmentation[some]
         )
 
-    def _root_batches(self, drawn: DrawnRound) -> LocalBatches:
+    def root_batches(self, drawn: DrawnRound) -> LocalBatches:
         """What the server's own update g_0 is trained on."""
         root = self._data.root
         if drawn.root_rows is None:

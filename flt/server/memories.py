@@ -10,7 +10,7 @@ from torch import Tensor
 
 from flt.errors import InputError
 from flt.federation import Memory
-from flt.federation.memory import NOTHING, mapped, restored, saved
+from flt.federation.memory import NOTHING, grown, mapped, restored, saved
 from flt.server.processes import Processes
 
 
@@ -56,6 +56,10 @@ class Memories:
         except InputError as error:
             raise InputError(f"{type(callback).__name__}: {error}") from error
         self._kept[name] = MappingProxyType(self._processes.agreed_memory(content, self._device))
+
+    def grow(self, num_clients: int) -> None:
+        """Makes room for clients that have joined since."""
+        self._kept = {name: MappingProxyType(grown(memory, num_clients)) for name, memory in self._kept.items()}
 
     def state(self) -> dict[str, Any]:
         """Everything kept, as plain values for a checkpoint."""

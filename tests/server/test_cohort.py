@@ -124,7 +124,7 @@ def test_who_does_not_attack_trains_on_what_it_would_train_on_without_attack(
     )
     for number in range(6):
         attackers = own.federation.attackers(number)[own.draws(number).client_ids]
-        batches = [each._client_batches(each.draws(number), slice(None)) for each in (without, always, own)]
+        batches = [each.client_batches(each.draws(number), slice(None)) for each in (without, always, own)]
         for client, attacks_now in enumerate(attackers.tolist()):
             expected, found = (examples_of(each, client) for each in (batches[attacks_now], batches[2]))
             assert torch.equal(expected[0], found[0])
@@ -313,8 +313,8 @@ def test_what_random_layers_draw_from(tmp_path):
         server = fit(tmp_path, FLTrust(), rounds=1, network=nn.Sequential(mlp(), nn.Dropout()), **settings)
         cohort = server._reception.cohort
         rounds = [cohort.draws(number) for number in (0, 1)]
-        drawn = [cohort._client_batches(each, slice(None)).seeds for each in rounds]
-        return [each.client_ids for each in rounds], drawn, [cohort._root_batches(each).seeds for each in rounds]
+        drawn = [cohort.client_batches(each, slice(None)).seeds for each in rounds]
+        return [each.client_ids for each in rounds], drawn, [cohort.root_batches(each).seeds for each in rounds]
 
     ids, whole, root = seeds(local_steps=3)
     assert len({*torch.cat([*whole, *root]).flatten().tolist()}) == 66

@@ -62,6 +62,11 @@ class DBA(BackdoorAttack):
                 f" {num_malicious + 1} to {self.num_parts} of the trigger are never trained"
             )
 
+    @property
+    def works_alone(self) -> bool:
+        """Whether a malicious client needs to know nothing of others: where its factor is given."""
+        return self.scale is not None
+
     def craft(self, round: Round) -> Tensor:
         """Applies `flt.functional.model_replacement`."""
         return model_replacement(round.updates, round.malicious, scale=self.scale, server_lr=round.federation.server_lr)

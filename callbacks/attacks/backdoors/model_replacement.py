@@ -96,6 +96,11 @@ class ModelReplacement(OwnTraining):
         loss: Tensor = self.alpha * local.usual_loss(scores, labels, weights) + (1 - self.alpha) * update.norm()
         return loss
 
+    @property
+    def works_alone(self) -> bool:
+        """Whether a malicious client needs to know nothing of others: where factor or length is given."""
+        return self.scale is not None or self.max_norm is not None
+
     def craft(self, round: Round) -> Tensor:
         """Applies `flt.functional.model_replacement`."""
         return model_replacement(

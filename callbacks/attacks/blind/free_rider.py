@@ -35,6 +35,8 @@ class FreeRider(Attack):
         global model has taken a step there is nothing to copy or to measure, and zero is sent.
     """
 
+    works_alone = True
+
     def __init__(
         self, variant: Variant = "disguised", sigma: float | None = None, gamma: float = 1.0, **settings: Any
     ) -> None:

@@ -29,6 +29,8 @@ class MPAF(Attack):
         the federation's, and are not added to it.
     """
 
+    works_alone = True
+
     def __init__(self, scale: float = 1e6, target: Target = "random", **settings: Any) -> None:
         super().__init__(**settings)
         check_positive("attack.scale", scale)

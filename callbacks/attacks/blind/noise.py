@@ -29,6 +29,8 @@ class Noise(Attack, ABC):
 
     function: ClassVar[Callable[..., Tensor]]
 
+    works_alone = True
+
     def __init__(
         self,
         placement: Placement = "replace",

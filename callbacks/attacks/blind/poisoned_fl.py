@@ -29,6 +29,8 @@ class PoisonedFL(Attack):
         the direction alone is used.
     """
 
+    works_alone = True
+
     def __init__(
         self,
         scale: float = 8.0,

@@ -37,6 +37,11 @@ class SignFlip(Attack):
         self.variant: Variant = variant
         self.scale = scale
 
+    @property
+    def works_alone(self) -> bool:
+        """Whether a malicious client needs to know nothing of others: all but the mean of their updates."""
+        return self.variant != "mean"
+
     def overrides(self, name: str) -> bool:
         """Whether it has a hook of its own; "ascent" alone trains in its own way."""
         is_idle = type(self).train is SignFlip.train and self.variant != "ascent"

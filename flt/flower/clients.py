@@ -1,0 +1,358 @@
+"""A configuration's clients, root dataset and test set, as the apps of Flower need them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
+from lightning.pytorch import Callback
+from torch import Tensor
+
+from flt.cli.training import Run, assemble
+from flt.clients.batch_norm import statistics_of
+from flt.clients.one_by_one import LocalUpdates
+from flt.errors import InputError
+from flt.federation import Aggregation, Attack, FederatedCallback, Memory, Round, Server
+from flt.federation.hooks import has_own
+from flt.federation.membership import backdoor_of
+from flt.federation.plugins import callbacks_of, in_order, only
+from flt.flower.layout import Layout
+from flt.flower.report import Report
+from flt.flower.strategy import LOSS, RobustStrategy
+from flt.module import FederatedModule
+from flt.runs.folder import run_folder
+from flt.server.cohort import Cohort
+from flt.server.draws import DrawnRound, RoundDraws
+from flt.server.local_work import Attackers, LocalData, LocalRound
+
+PARTITION = "partition-id"
+"""Setting of a SuperNode (``--node-config``) and metric of a reply that say which client a node is."""
+CLIENT = "client"
+"""Metric in which a client says which one it is."""
+
+
+MADE: dict[tuple[object, ...], ConfiguredClients] = {}
+"""What `ConfiguredClients.of` has made."""
+
+
+class ConfiguredClients:
+    """What a configuration of ``flt fit`` makes of the parts of a Flower federation.
+
+    Client i trains in round t on the very batches that it has in the simulator: all draws are functions of seed, round
+    and client. Every node has all data of the configuration at hand, as in a test of a federation, and takes its part.
+
+    Args:
+        args: Arguments of ``flt fit``, such as ``["--config", "configs/har_fltrust.yaml"]``, or what was made of some.
+        logs: Whether the configuration's loggers are made, as the server needs them.
+
+    Raises:
+        InputError: If the settings do not fit each other, or cannot be had in Flower.
+    """
+
+    def __init__(self, args: Sequence[str] | Run, *, logs: bool = False) -> None:
+        quiet = ["--trainer.enable_progress_bar=false", *([] if logs else ["--trainer.logger=false"])]
+        self.run = args if isinstance(args, Run) else assemble("fit", [*args, *quiet])
+        obstacles = obstacles_of(self.run)
+        if obstacles:
+            raise InputError(f"this configuration cannot be had in Flower: {'; '.join(obstacles)}")
+        _set_up(self.run)
+
+    @classmethod
+    def of(cls, args: Sequence[str], *, logs: bool = False) -> ConfiguredClients:
+        """The clients of these arguments, made once a process for files of one content."""
+        key = (*(Path(word).read_text() if Path(word).is_file() else word for word in args), logs)
+        if key not in MADE:
+            MADE[key] = cls(args, logs=logs)
+        return MADE[key]
+
+    # Who takes part
+
+    @property
+    def module(self) -> FederatedModule:
+        """The server of the simulator."""
+        return self.run.model
+
+    @property
+    def attack(self) -> Attack | None:
+        """The configuration's attack, None where nobody is malicious."""
+        attack: Attack | None = only(self.run.trainer, Attack)
+        return attack if self.module.federation.num_malicious else None
+
+    def client_of(self, context: Context) -> int:
+        """Which client a node is.
+
+        Raises:
+            InputError: If the node was not told, or told a number that there is not.
+        """
+        number, count = context.node_config.get(PARTITION), self.module.federation.num_clients
+        if not isinstance(number, int) or not 0 <= number < count:
+            raise InputError(
+                f'{PARTITION}={number}: start the node with --node-config "{PARTITION}=I", I below {count}'
+            )
+        return number
+
+    def attacks(self, message: Message, context: Context) -> bool:
+        """Whether a node is malicious in the round of a message."""
+        return bool(self.module.federation.attackers(round_of(message))[self.client_of(context)])
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run's files; the working directory where the configuration has no logger."""
+        return run_folder(self.run.trainer) or Path()
+
+    # What clients do
+
+    def train(self, message: Message, context: Context) -> Message:
+        """Trains as an honest client and replies with its update, the training loss and the number of examples."""
+        client, number = self.client_of(context), round_of(message)
+        self._load(message)
+        return self._reply(
+            message, client, self._trained(self._drawn(self._local.honest_draws, number, client), client)
+        )
+
+    def attacked(self, message: Message, context: Context, attack: Attack, memory: Memory) -> tuple[Message, Memory]:
+        """Trains and crafts as a malicious client.
+
+        Args:
+            message: The server's.
+            context: The node's.
+            attack: The attack, by which the local data have been poisoned.
+            memory: What it has kept.
+
+        Returns:
+            The reply, and what the attack keeps.
+        """
+        client, number = self.client_of(context), round_of(message)
+        self._load(message)
+        parameters, client_lr = self._cohort.training.flat.flatten(), self.module.round_lr(number)
+        drawn = self._drawn(self._cohort.draws, number, client)
+        trained, ids, everyone = self._trained(drawn, client), torch.tensor([client]), torch.tensor([True])
+        if attack.overrides("train"):
+            work = LocalRound(self._local, number, client_lr, parameters, drawn, ids).work(memory)
+            trained = Attackers(attack, work).retrained(ids, everyone, trained)
+        federation = self.module.federation
+        sent = crafted(
+            attack,
+            Round(
+                number=number,
+                client_ids=ids,
+                malicious=everyone,
+                num_examples=federation.num_examples[ids],
+                updates=trained.updates,
+                root_update=None,
+                losses=trained.losses,
+                statistics=trained.statistics,
+                root_statistics=None,
+                parameters=parameters,
+                federation=federation,
+                memory=memory,
+            ),
+        )
+        return self._reply(message, client, LocalUpdates(sent.updates, sent.losses, sent.statistics)), sent.memory
+
+    # What the server does
+
+    @property
+    def initial_arrays(self) -> ArrayRecord:
+        """The global model as the network has it, before the first round."""
+        return ArrayRecord({name: Array(value.cpu().numpy()) for name, value in self._tensors.items()})
+
+    @property
+    def root(self) -> ConfiguredRoot | None:
+        """The server's training on its root dataset; None where the rule needs none."""
+        rule = self.module.rule
+        return ConfiguredRoot(self) if rule.needs_root_update or rule.needs_root_data else None
+
+    def strategy(self, *, report: bool = True, **settings: Any) -> RobustStrategy:
+        """The configuration's rule as a strategy that waits for all clients.
+
+        Args:
+            report: Whether rows and curves go to the configuration's loggers.
+            settings: Other settings of the strategy, which win.
+        """
+        module, trainer = self.module, self.run.trainer
+        federation, rule = module.federation, module.rule
+        title = f"Flower · {module.data.display_name} · {rule.label} ({federation.describe_malicious()})"
+        given: dict[str, Any] = {
+            "num_examples": dict(enumerate(federation.num_examples.tolist())),
+            "num_clients": federation.num_clients,
+            "num_byzantine": federation.num_byzantine,
+            "place_key": CLIENT,
+            "replies": "updates",
+            "fixed": fixed_arrays(module),
+            "callbacks": [each for each in in_order(callbacks_of(trainer)) if is_server_hook(each)],
+            "malicious": federation.malicious.nonzero().flatten().tolist(),
+            "seed": module.seed,
+            "fraction_train": federation.clients_per_round / federation.num_clients,
+            "min_train_nodes": 1,
+            "min_available_nodes": federation.num_clients,
+            "report": None,
+        }
+        if report and trainer.loggers:
+            every = max(1, trainer.log_every_n_steps)  # type: ignore[attr-defined]  # set by Lightning's connectors
+            given["report"] = Report(loggers=trainer.loggers, title=title, data=module.data.display_name, every=every)
+        return RobustStrategy(rule, self.root, module.server_lr, **{**given, **settings})
+
+    def evaluate(self, server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
+        """Measures the global model on the test set as often as the configuration says, and after the last round."""
+        trainer, rounds = self.run.trainer, self.run.trainer.max_steps
+        every = int(trainer.val_check_interval or 1)
+        if server_round % every and server_round != rounds:
+            return None
+        self.load(arrays)
+        module, data = self.module, self.module.data
+        backdoor = backdoor_of(self.attack, data)
+        with torch.no_grad():
+            scores = torch.cat([module(features) for features, _ in data.test_dataloader()])
+            rates = {"testing_error_rate": (scores.argmax(dim=1) != data.test.labels).float().mean()}
+            if backdoor is not None:
+                others = data.test.labels != backdoor.target_class
+                tested = data.test.features[others] if backdoor.examples is None else backdoor.examples.features
+                found = module(backdoor.trigger(tested)).argmax(dim=1)
+                rates["attack_success_rate"] = (found == backdoor.target_class).float().mean()
+        return MetricRecord({name: float(rate) for name, rate in rates.items()})
+
+    # Helpers
+
+    def load(self, arrays: ArrayRecord) -> None:
+        """Gives the network the tensors that the server has sent."""
+        tensors = self._tensors
+        if arrays.keys() != tensors.keys():
+            raise InputError("the server's arrays are those of another network: export both apps anew")
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                tensor.copy_(torch.from_numpy(arrays[name].numpy()))
+
+    def _load(self, message: Message) -> None:
+        self.load(next(iter(message.content.array_records.values())))
+
+    @property
+    def _cohort(self) -> Cohort:
+        return self.module.cohort
+
+    @property
+    def _tensors(self) -> dict[str, Tensor]:
+        """Parameters and buffers of the network, each once."""
+        network = self.module.network
+        return {**{name: value.data for name, value in network.named_parameters()}, **dict(network.named_buffers())}
+
+    @cached_property
+    def _local(self) -> LocalData:
+        return LocalData(self._cohort.training, self._cohort.draws)
+
+    @staticmethod
+    def _drawn(draws: RoundDraws, number: int, client: int) -> DrawnRound:
+        """The round as it was drawn; where the client is not in it, as if everyone were."""
+        drawn = replace(draws, needs_root=False)(number)
+        if bool((drawn.client_ids == client).any()):
+            return drawn
+        federation = draws.federation
+        everyone = federation.replace(clients_per_round=federation.num_clients, num_added=0)
+        return replace(draws, federation=everyone, needs_root=False)(number)
+
+    def _trained(self, drawn: DrawnRound, client: int) -> LocalUpdates:
+        place = (drawn.client_ids == client).nonzero().flatten()
+        batches = self._cohort.client_batches(drawn, place)
+        return self._cohort.training(batches, client_lr=self.module.round_lr(drawn.number))
+
+    def _reply(self, message: Message, client: int, trained: LocalUpdates) -> Message:
+        metrics = {
+            "num-examples": int(self.module.federation.num_examples[client]),
+            LOSS: float(trained.losses[0]),
+            CLIENT: client,
+        }
+        layout = Layout.of(self.initial_arrays, fixed_arrays(self.module), "updates")
+        arrays = layout.reply(trained.updates[0].cpu(), trained.statistics[0].cpu())
+        return Message(RecordDict({"arrays": arrays, "metrics": MetricRecord(metrics)}), reply_to=message)
+
+
+class ConfiguredRoot:
+    """The server of a configuration: it trains on the root dataset and computes what rules ask.
+
+    Args:
+        clients: The configuration.
+    """
+
+    def __init__(self, clients: ConfiguredClients) -> None:
+        self._clients = clients
+        self.num_examples = len(clients.module.data.root)
+
+    def update(self, state: Mapping[str, Tensor], number: int) -> LocalUpdates:
+        """By how much training changes the model, as the simulator's server trains."""
+        self._take(state)
+        cohort = self._clients.module.cohort
+        batches = cohort.root_batches(replace(cohort.draws, needs_root=True)(number))
+        with torch.enable_grad():
+            return cohort.training(batches, client_lr=self._clients.module.round_lr(number))
+
+    def server(self, state: Mapping[str, Tensor], number: int) -> Server:
+        """What a round's rule can ask."""
+        self._take(state)
+        cohort, lr = self._clients.module.cohort, self._clients.module.round_lr(number)
+        assert cohort.root_data is not None, "made where the rule needs it"
+        return cohort.root_data.of(number, lr, cohort.training.flat.flatten())
+
+    def _take(self, state: Mapping[str, Tensor]) -> None:
+        self._clients.load(ArrayRecord({name: Array(value.numpy()) for name, value in state.items()}))
+
+
+def crafted(attack: Attack, round: Round) -> Round:
+    """What an attack sends in a round of one malicious client."""
+    return attack.on_client_updates(round) or round
+
+
+def fixed_arrays(module: FederatedModule) -> list[str]:
+    """Names of the floating-point tensors of a network that nobody trains."""
+    network, moving = module.network, statistics_of(module.network)
+    frozen = [name for name, value in network.named_parameters() if not value.requires_grad]
+    buffers = [name for name, value in network.named_buffers() if value.is_floating_point() and name not in moving]
+    return frozen + buffers
+
+
+def obstacles_of(run: Run) -> list[str]:
+    """What of a configuration cannot be had in Flower, in words."""
+    model, trainer, data = run.model, run.trainer, run.data
+    attack, settings = only(trainer, Attack), model.local_settings
+    found = {
+        "model.server_optimizer: the strategy takes plain steps of server_lr": model.server_optimizer is not None,
+        "model.client_momentum: a node's process ends with its message and keeps nothing": settings.momentum > 0,
+        "model.client_optimizer_state=kept: likewise": settings.optimizer_state == "kept",
+        "data.num_added_clients: they are there in rounds of the attack alone": data.num_added_clients > 0,
+        "trainer.devices and num_nodes: a node is one process": trainer.world_size > 1,
+        f"attack={attack and attack.label}: malicious clients would have to know what others send, or to agree before"
+        " they train": attack is not None and attack.active and attack.fraction > 0 and not attack.works_alone,
+    }
+    found |= {
+        f"trainer.callbacks {type(each).__name__}: it changes what clients send, which only they can": True
+        for each in callbacks_of(trainer)
+        if not isinstance(each, Aggregation | Attack) and has_own(each, "on_client_updates")
+    }
+    return [what for what, is_so in found.items() if is_so]
+
+
+def is_server_hook(callback: Callback) -> bool:
+    """Whether a callback is one that the server calls before the rule."""
+    is_rule = isinstance(callback, Aggregation | Attack)
+    return isinstance(callback, FederatedCallback) and not is_rule and has_own(callback, "on_updates_received")
+
+
+def round_of(message: Message) -> int:
+    """The round of a server's message, counted from 0; 0 where it does not say."""
+    said = next((record.get("server-round") for record in message.content.config_records.values()), None)
+    return int(said) - 1 if isinstance(said, int) else 0
+
+
+def _set_up(run: Run) -> None:
+    """What `Trainer.fit` does before the first round."""
+    run.data.prepare_data()
+    run.data.setup("fit")
+    run.trainer._data_connector.attach_datamodule(run.model, datamodule=run.data)  # there is no public way but fit
+    run.model.trainer = run.trainer
+    run.model.to(run.trainer.strategy.root_device)
+    run.model.configure_callbacks()
+    run.model.setup("fit")
