@@ -240,6 +240,7 @@ def main() -> None:
     settings_file = app / "pyproject.toml"
     settings_file.write_text(settings_file.read_text().replace("round-timeout = 3600.0", "round-timeout = 30.0"))
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     federation, warm = Federation(folder, is_secure=options.secure), None
     began = time.monotonic()
     try:

@@ -69,7 +69,10 @@ ALL = [
     for words in commands_in(block.text)
 ]
 COMMANDS = [Command(page, words[1:]) for page, words in ALL if words[0] == "flt"]
-READERS = {"table": request, "plot": plot_parser().parse_args, "dashboard": dashboard_parser().parse_args}
+READERS = {
+    **{"table": request, "plot": plot_parser().parse_args, "dashboard": dashboard_parser().parse_args},
+    "export": lambda words: parse("fit", *words[2:]),  # after --flower DIR
+}
 HELP = [command for command in COMMANDS if any(word.endswith((".help", "--help")) for word in command.arguments)]
 OWN = [
     own for own in COMMANDS if " my_" in str(own).replace("=", " ") and own not in HELP and own.arguments[0] == "fit"
@@ -195,6 +198,8 @@ def test_command_with_own_class_runs(command: Command) -> None:
 )
 def test_python_runs(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The Python blocks of a page, one after the other in one namespace, as a reader would type them."""
+    if page.name == "flower.md":
+        pytest.importorskip("flwr", reason='needs pip install "flt[flower]"')
     monkeypatch.setattr(Local, "outcomes", lambda self, *given: Here().outcomes(*given))
     unpack(page)
     namespace: dict[str, object] = {"__name__": page.stem}

@@ -13,7 +13,7 @@ build-backend = "hatchling.build"
 name = "$name"
 version = "1.0.0"
 description = "$title"
-dependencies = ["flt[flower]"]
+dependencies = []  # not flt by name: a SuperLink would install what an index has under it; nodes have it already
 
 [tool.hatch.build.targets.wheel]
 packages = ["."]
@@ -107,8 +107,9 @@ $clients clients, $rounds rounds. `flt_app/config.yaml` is the configuration; th
 
 ## On one machine
 
-Every node needs `pip install "flt[flower]"` and the data where the configuration looks for them (`FLT_DATA`). In one
-terminal the SuperLink, in others the SuperNodes, each told which client it is:
+Every node needs the same `flt` with its extra `flower` (`pip install ".[flower]"` in a clone) and the data where the
+configuration looks for them (`FLT_DATA`). In one terminal the SuperLink, in another the SuperNodes, each told which
+client it is:
 
 ```bash
 flower-superlink --insecure

@@ -6,8 +6,6 @@ import tempfile
 import warnings
 from importlib.util import find_spec
 
-import pytest
-
 IS_THERE = find_spec("flwr") is not None
 collect_ignore_glob = [] if IS_THERE else ["test_*.py"]
 os.environ |= {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}

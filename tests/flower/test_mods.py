@@ -38,7 +38,7 @@ def sent(mod: object, *, rounds: int = 1, grid: LocalGrid | None = None) -> list
 def test_attacks_with_local_knowledge() -> None:
     assert sent(attack_mod(callbacks.SignFlip(scale=2.0))) == [[-2.0, -2.0, -2.0]]
     assert sent(attack_mod(callbacks.ZeroUpdate(start_round=1)), rounds=2) == [[1.0] * 3, [0.0] * 3]
-    assert np.isnan(sent(attack_mod(callbacks.NonFinite()))).any()
+    assert not np.isfinite(sent(attack_mod(callbacks.NonFinite()))).any()
     noise = callbacks.GaussianNoise()
     assert sent(attack_mod(noise, seed=1)) == sent(attack_mod(noise, seed=1)) != sent(attack_mod(noise, seed=2))
     # It remembers what it has sent first, in a node's state that outlives its process.
@@ -90,7 +90,7 @@ def test_an_exported_app_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     found = torch.load("runs/har/version_0/model.pt")
     assert all(torch.allclose(last[f"network.{name}"], value, atol=1e-6) for name, value in found.items())
     rows = [Path(f"runs/har/version_{number}/metrics.csv").read_text().splitlines() for number in (0, 1)]
-    assert len(rows[0]) == len(rows[1]) == 2
+    assert len(rows[0]) == len(rows[1]) == 3
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,6 @@ def test_an_exported_app_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_cannot_be_exported(words: tuple[str, ...], message: str) -> None:
-    refused = run("export", *words, *TINY)
+    refused = run("export", *TINY, *words)
     assert (refused.status, message in refused.errors) == (2, True)
     assert not Path("app").exists()
