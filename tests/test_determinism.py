@@ -46,7 +46,7 @@ def same(first: Any, second: Any) -> bool:
 def test_rules_under_attacks(pair: tuple[Rule, Attack], tmp_path: Path) -> None:
     """A run with deterministic algorithms is one without, wherever the global generators are."""
     rule, attack = pair
-    settings: dict[str, Any] = {"clients_per_round": 7, "local_steps": 2}
+    settings: dict[str, Any] = {"clients_per_round": 7, "local_steps": 2, "num_byzantine": 2}  # whoever attacks
     settings["clients_per_chunk"] = 3  # "auto" may choose otherwise where it may measure
     settings["root_batch_size"] = 9 if rule.needs_root else None
     plain = outcome(tmp_path, rule.make(), attack.make(), **settings)

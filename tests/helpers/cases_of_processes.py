@@ -1,8 +1,8 @@
 """Runs that several processes share: a list of them, and a script that makes each and saves what came out.
 
-``python cases_of_processes.py FOLDER 3 1000 1`` writes a file of each of three processes for each run into FOLDER, once
-with clients in parts of 1000 and once in parts of 1, roughly. The processes are forks, so that PyTorch is imported
-once, and have the environment in which torchrun starts them.
+``python cases_of_processes.py FOLDER 3 1000 1`` writes a file of each of three processes for each run into FOLDER, with
+clients in parts of 1, roughly, and for some of the runs once more in parts of 1000. The processes are forks, so that
+PyTorch is imported once, and have the environment in which torchrun starts them.
 """
 
 import multiprocessing
@@ -112,6 +112,9 @@ CASES: dict[str, Callable[[], tuple[list[Any], dict[str, Any]]]] = {
 }
 
 
+IN_LARGE_PARTS = list(CASES)[::3]
+
+
 def outcome(name: str, folder: Path) -> dict[str, Any]:
     """The global model, the metrics of every round and the evaluation of one of the cases."""
     warnings.filterwarnings("ignore")
@@ -138,7 +141,7 @@ def work(rank: int, num_processes: int, port: int, folder: Path, sizes: list[int
     os.environ |= environment_of_torchrun(rank, num_processes, port)
     for clients in sizes:
         cohort.PART["cpu"], cohort.MIN_CLIENTS = clients * 96, 1
-        for name in CASES:
+        for name in CASES if clients == 1 else IN_LARGE_PARTS:
             result = outcome(name, folder)
             torch.save(result, folder / f"{name}.{clients}.{torch.distributed.get_rank()}.pt")
     leave()

@@ -202,7 +202,7 @@ class Saving(Callback):
 def test_every_rule_and_attack(fit, tmp_path, pair):
     """About half of them with all settings that a run of any rule may have."""
     (rule, attack), path = pair, tmp_path / "second.ckpt"
-    settings = partner(rule.name, [EVERYTHING, {"clients_per_round": 7}])
+    settings = partner(rule.name, [EVERYTHING, {"clients_per_round": 7}]) | {"num_byzantine": 2}  # whoever attacks
     whole = fit(rule.make(), attack.make(), Saving(path, 2), rounds=4, **settings)
     resumed = fit(rule.make(), attack.make(), rounds=4, ckpt_path=path, **settings)
     assert torch.equal(parameters_of(resumed), parameters_of(whole))

@@ -106,22 +106,29 @@ def test_parts_give_the_same_run(tmp_path, in_parts, rule):
         assert (one.updates.shape, other.updates.shape) == ((9, 0), (9, 83))
 
 
-@pytest.mark.parametrize("clients_per_round", [10, 7])
-@pytest.mark.parametrize("attack", [LabelFlipping, partial(ScalingAttack, scale=1.0)])
-@pytest.mark.parametrize("redraw", [False, True])
+@pytest.mark.parametrize(
+    ("attack", "redraw", "clients_per_round"),
+    [
+        (LabelFlipping, False, 10),
+        (LabelFlipping, True, 7),
+        (partial(ScalingAttack, scale=1.0), False, 7),
+        (partial(ScalingAttack, scale=1.0), True, 10),
+    ],
+)
 def test_who_does_not_attack_trains_on_what_it_would_train_on_without_attack(
     tmp_path, attack, redraw, clients_per_round
 ):
     """And who does on what it trains on under an attack of everyone at all times."""
     inputs = InputPipeline(normalize=True, flip=True)
     steps = {"local_epochs": 2} if redraw else {"local_steps": 2}
-    settings = {**steps, "clients_per_round": clients_per_round, "rounds": 5}
+    settings = {**steps, "clients_per_round": clients_per_round}
     attacks = [NoAttack(), attack(0.4), attack(0.4, start_round=1, every=2, ramp=4, redraw=redraw)]
     attacks[1].schedule = Schedule(redraw=redraw)
     without, always, own = (
-        fit(tmp_path, FedAvg(), each, data=TinyImages(inputs), network=linear(), **settings)._reception.cohort
-        for each in attacks
+        fit(tmp_path, FedAvg(), each, data=TinyImages(inputs), network=linear(), rounds=rounds, **settings)
+        for each, rounds in zip(attacks, (1, 1, 5), strict=True)  # of which the third has all that a schedule asks for
     )
+    without, always, own = (server._reception.cohort for server in (without, always, own))
     for number in range(6):
         attackers = own.federation.attackers(number)[own.draws(number).client_ids]
         batches = [each.client_batches(each.draws(number), slice(None)) for each in (without, always, own)]
