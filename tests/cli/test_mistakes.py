@@ -308,7 +308,6 @@ def _write_checkpoints(good: dict[str, Any], content: bytes) -> None:
     Path("own.ckpt").write_bytes(content)
     weights = {"layer.weight": torch.zeros(2)}
     torch.save([weights], "list.ckpt")
-    torch.save({"state_dict": weights}, "weights.ckpt")
     torch.save({**good, "state_dict": weights}, "other_program.ckpt")
     torch.save({**good, "flt": {**good["flt"], "data": "MNIST"}}, "other_data.ckpt")
 
