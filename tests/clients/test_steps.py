@@ -74,6 +74,15 @@ SETTINGS = {
 }
 
 
+# Of torch's optimizers, with which clients train one after the other whatever the way is called, two ways by turns.
+CASES = [
+    (case, way)
+    for row, case in enumerate(SETTINGS)
+    for column, way in enumerate(WAYS)
+    if "optimizer" not in SETTINGS[case][0] or (row - column) % len(WAYS) < 2
+]
+
+
 def made(name):
     with torch.random.fork_rng():
         torch.manual_seed(3)
@@ -125,9 +134,8 @@ class ByTorch:
         return parameters_to_vector(local.parameters()).detach() - before
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("case", SETTINGS)
-def test_agrees_with_an_optimizer_for_each_client_over_rounds_of_some_of_them(way, case):
+@pytest.mark.parametrize(("case", "way"), CASES)
+def test_agrees_with_an_optimizer_for_each_client_over_rounds_of_some_of_them(case, way):
     (name, chunk, local_steps), (settings, make, factor) = WAYS[way], SETTINGS[case]
     network = made(name)
     training = LocalTraining(network, LocalSettings("mean", **settings), chunk)
