@@ -21,12 +21,6 @@ def test_trimming_everyone_is_refused(num_clients, trim):
         F.trimmed_mean(torch.zeros(num_clients, 2), trim=trim)
 
 
-def test_median_of_an_even_number_of_clients_is_the_mean_of_the_two_middle_values():
-    """Not the lower one, as torch.median does: that would be 2 and -3."""
-    updates = torch.tensor([[5.0, -3.0], [1.0, -8.0], [2.0, 7.0], [90.0, 1.0]])
-    torch.testing.assert_close(F.median(updates), torch.tensor([3.5, -1.0]))
-
-
 @pytest.mark.parametrize("num_clients", [1, 5, 6])
 @pytest.mark.parametrize("num_params", [0, 1, NUM_COLUMNS - 1, NUM_COLUMNS, NUM_COLUMNS + 1, 2 * NUM_COLUMNS + 3])
 def test_any_number_of_parameters(num_params, num_clients):

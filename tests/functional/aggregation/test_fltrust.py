@@ -25,21 +25,6 @@ def test_cosines_and_trust_scores_by_hand():
     torch.testing.assert_close(F.trust_scores(UPDATES, ROOT, score="signed"), torch.tensor([1.0, 0.8, -1.0]))
 
 
-@pytest.mark.parametrize(
-    ("variant", "weighted_sum", "total"),
-    [
-        ({}, [3.0, 4.0 + 0.8 * 5.0], 1.8),
-        ({"magnitude": "at_most_root"}, [3.0, 4.0 + 0.8 * 1.0], 1.8),
-        ({"magnitude": "own"}, [6.0, 8.0 + 0.8 * 1.0], 1.8),
-        ({"score": "signed"}, [3.0 + 3.0, 4.0 + 0.8 * 5.0 + 4.0], 0.8),
-        ({"include_root": True}, [3.0 + 3.0, 4.0 + 0.8 * 5.0 + 4.0], 2.8),
-    ],
-    ids=["FLTrust", "ParNorm", "NoNorm", "NoReLU", "withServer"],
-)
-def test_variants_by_hand(variant, weighted_sum, total):
-    torch.testing.assert_close(F.fltrust(UPDATES, ROOT, **variant), torch.tensor(weighted_sum) / total)
-
-
 def test_nobody_trusted_gives_a_zero_update():
     """Not the plain mean, and not the server's update."""
     updates = torch.tensor([[-1.0, 0.0], [-2.0, 1.0], [0.0, 7.0]])

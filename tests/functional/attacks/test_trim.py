@@ -26,15 +26,6 @@ def test_worked_by_hand():
     torch.testing.assert_close(sent[MALICIOUS], low + (high - low) * draw)
 
 
-@pytest.mark.parametrize(("largest", "interval"), [(3.0, (3.0, 6.0)), (0.0, (0.0, 0.0)), (-3.0, (-3.0, -1.5))])
-def test_interval_of_a_falling_coordinate(largest, interval):
-    updates = torch.tensor([[largest], [-9.0], [-9.0]])
-    for seed in range(10):
-        generator = torch.Generator().manual_seed(seed)
-        sent = F.trim_attack(updates, torch.tensor([False, False, True]), generator=generator)
-        assert interval[0] <= sent[2, 0] <= interval[1]
-
-
 def test_zero_mean_counts_as_rising():
     updates = torch.tensor([[-1.0], [1.0], [0.0]])
     sent = F.trim_attack(updates, torch.tensor([False, False, True]), generator=torch.Generator().manual_seed(0))
