@@ -76,13 +76,21 @@ def same_run(job: Job, other: Job) -> bool:
     return same_parameters(job.folder, other.folder) and metrics[0] == metrics[1] and summaries[0] == summaries[1]
 
 
+@pytest.fixture(scope="module")
+def left(undisturbed: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a run has left that failed in its second round."""
+    with working_in(undisturbed.workdir, tmp_path_factory.mktemp("left")):
+        job = job_of("out")
+        assert run(job).error is not None
+        assert job.checkpoint.is_file()
+        return Path("out").rename(undisturbed.workdir / "left")
+
+
 @pytest.fixture
-def failed(place: Path) -> Job:
-    """A run that failed in its second round."""
-    job = job_of("out")
-    assert run(job).error is not None
-    assert job.checkpoint.is_file()
-    return job
+def failed(place: Path, left: Path) -> Job:
+    """That run."""
+    shutil.copytree(left, "out")
+    return job_of("out")
 
 
 # Where things are
