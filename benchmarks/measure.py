@@ -178,17 +178,23 @@ def peak_memory() -> float:
     return _status("VmHWM")
 
 
-def resident_memory() -> float:
-    """Resident memory of this process now, in bytes; on Linux."""
-    return _status("VmRSS")
+def resident_memory(process: int | str = "self") -> float:
+    """Resident memory of a process now, by its id, in bytes; on Linux."""
+    return _status("VmRSS", process)
+
+
+def processor_seconds(process: int) -> float:
+    """Seconds that a process has spent on processors, by its id; on Linux."""
+    fields = _text(f"/proc/{process}/stat").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def reset_peak_memory() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def _status(name: str) -> float:
-    kilobytes = re.search(rf"^{name}:\s+(\d+)", _text("/proc/self/status"), re.MULTILINE)
+def _status(name: str, process: int | str = "self") -> float:
+    kilobytes = re.search(rf"^{name}:\s+(\d+)", _text(f"/proc/{process}/status"), re.MULTILINE)
     return float(kilobytes[1]) * 1024 if kilobytes else float("nan")
 
 

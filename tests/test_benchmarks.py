@@ -130,6 +130,30 @@ def test_gpu_on_the_processor(tmp_path: Path) -> None:
     assert (tmp_path / "gpu_profiles.txt").read_text().count("aten::baddbmm") >= 2
 
 
+def test_grids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = ("--rules", "FedAvg", "--attacks", "No attack", "--seeds", "1", "--jobs", "1", *TINY[:2], "--stand-in")
+    results = results_of("grids.py", *few, "--pairs", "1", "--short-runs", "2", folder=tmp_path, name="grids")
+    assert min(results["seconds"]["this"][0].values()) > 1  # of which most goes to imports
+    process = results["process"]["this"]
+    assert list(process["resident_gib"]) == ["1", "2"]
+    assert min(process["resident_gib"].values()) > 0.1
+    assert 0 < process["seconds_a_run"] < results["seconds"]["this"][0]["on processors"]
+
+    order, benchmark = list[Path](), runpy.run_path(str(BENCHMARKS / "grids.py"))["main"]
+
+    def cost_of(folder: Path, options: object) -> dict[str, float]:
+        order.append(folder)
+        return {"on processors": len(order)}
+
+    monkeypatch.setitem(benchmark.__globals__, "cost_of", cost_of)
+    monkeypatch.setattr(sys, "argv", f"grids.py --against {tmp_path} --short-runs 0 --out {tmp_path}".split())
+    benchmark()
+    here = BENCHMARKS.parent
+    assert order == [here, tmp_path, tmp_path, here, here, tmp_path]
+    ratio = json.loads((tmp_path / "grids.json").read_text())["seconds"]["ratio"]
+    assert ratio == {"on processors": pytest.approx(5 / 6, rel=1e-4)}  # of 1 to 2, 4 to 3 and 5 to 6
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_gpu_without_one(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):

@@ -5,11 +5,12 @@ import logging
 from functools import cached_property
 from typing import Any
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from flt.cli.parser import FederatedArgumentParser
 from flt.files import write_atomically
 from flt.module import FederatedModule
 from flt.runs.checkpoints import SETTINGS, WANDB_IDS
@@ -23,13 +24,13 @@ class ConfigWriter(Callback):
     Checkpoints keep it as well: a resumed run is to have the same settings. They come with what they were read with.
     """
 
-    def __init__(self, parser: ArgumentParser, config: Namespace) -> None:
+    def __init__(self, parser: FederatedArgumentParser, config: Namespace) -> None:
         self.parser, self.config = parser, config
 
     @cached_property
     def settings(self) -> str:
         """The configuration in JSON, which takes longer to make than a small checkpoint."""
-        return str(self.parser.dump(self.config, format="json", skip_none=False))
+        return self.parser.written(self.config, "json")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Removes the run's folder, which loggers make before any setting is looked at, if nothing is in it."""
@@ -46,7 +47,7 @@ class ConfigWriter(Callback):
         folder, data = run_folder(trainer), pl_module.data.display_name
         if not trainer.is_global_zero or folder is None:
             return
-        text = self.parser.dump(self.config, skip_none=False)
+        text = self.parser.written(self.config)
         write_atomically(folder / "config.yaml", f"# Data of this run: {data}\n{text}")
         for logger in trainer.loggers:
             if not isinstance(logger, CSVLogger):  # which would write the same once more as hparams.yaml

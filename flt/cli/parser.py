@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import yaml
-from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]  # in its documentation
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]  # in its documentation
 
 from flt.cli.configs import check_file, check_named, meant, with_own_configs, words_of
 from flt.cli.messages import explain
@@ -46,6 +46,10 @@ class FederatedArgumentParser(ArgumentParser):
     def parse_string(self, content: str, *args: Any, **kwargs: Any) -> Any:
         """Reads the content of a configuration file, which may name configurations that come with the program."""
         return super().parse_string(with_own_configs(content), *args, **kwargs)
+
+    def written(self, settings: Namespace, format: Literal["yaml", "json"] = "yaml") -> str:
+        """Settings that were read as text, with those that are null; they are not checked once more."""
+        return str(self.dump(settings, format=format, skip_none=False, skip_validation=True))
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Reports a mistake on the command line or in a configuration file."""

@@ -46,7 +46,7 @@ class Request(NamedTuple):
     @property
     def plain(self) -> dict[str, Any]:
         """The settings as nested dictionaries of plain values."""
-        plain: dict[str, Any] = json.loads(self.parser.dump(self.settings, format="json", skip_none=False))
+        plain: dict[str, Any] = json.loads(self.parser.written(self.settings, "json"))
         return plain
 
 

@@ -1,7 +1,8 @@
 """From the settings of ``flt fit | validate | test | predict`` to a run and its end."""
 
+import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,8 +16,10 @@ from callbacks import EvaluationMetrics, MetricsLogger, PredictionWriter, RoundP
 from callbacks.reporting.wandb_runs import begin, name_runs
 from flt.cli.config_writer import ConfigWriter
 from flt.cli.exit_status import ending
+from flt.cli.parser import FederatedArgumentParser
 from flt.cli.settings import Request, keep_apart, read
 from flt.data import FederatedDataModule
+from flt.data.kept import KeptData
 from flt.errors import InputError, Stopped
 from flt.module import FederatedModule
 from flt.random import run_seed
@@ -35,12 +38,20 @@ class Run(NamedTuple):
     checkpoint: dict[str, Any]
 
 
+class Kept(NamedTuple):
+    """What a process keeps for its next run: the parser of the command, and data sets."""
+
+    parser: FederatedArgumentParser
+    data: KeptData
+
+
 def train_or_evaluate(
     command: str,
     args: Sequence[str],
     *,
     replaces: bool = False,
     instead: Callable[[Request], int | None] = lambda request: None,
+    kept: Kept | None = None,
 ) -> int | None:
     """Runs ``flt fit``, ``validate``, ``test`` or ``predict``; raises a `Stopped` where it ends before its end.
 
@@ -49,15 +60,18 @@ def train_or_evaluate(
         args: Its arguments.
         replaces: Whether a run takes the place of one in its folder, as where a grid begins it anew.
         instead: What happens in place of a run, and gives its exit status; None where the run is to happen.
+        kept: What earlier runs of this process have left to this one; None for nothing.
     """
     run = None
     try:
-        request = read(command, args)
+        request = read(command, args, kept and kept.parser)
         status = instead(request)
         if status is not None:
             return status
-        run = assemble(command, args, replaces=replaces, request=request)
+        run = assemble(command, args, replaces=replaces, request=request, data=kept and kept.data)
         perform(run)
+        if kept is not None:
+            kept.data.keep(_origin(request), run.data)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         stopped = _stopped(error, run)
         if stopped in (None, error):
@@ -67,14 +81,31 @@ def train_or_evaluate(
     return None
 
 
-def assemble(command: str, args: Sequence[str], *, replaces: bool = False, request: Request | None = None) -> Run:
-    """Makes model, data and trainer; nothing is trained yet. ``request`` is what the arguments ask for, once read."""
+def assemble(
+    command: str,
+    args: Sequence[str],
+    *,
+    replaces: bool = False,
+    request: Request | None = None,
+    data: KeptData | None = None,
+) -> Run:
+    """Makes model, data and trainer; nothing is trained yet.
+
+    Args:
+        command: The command.
+        args: Its arguments.
+        replaces: As of `train_or_evaluate`.
+        request: What the arguments ask for, once read.
+        data: Data sets of earlier runs.
+    """
     request = request or read(command, args)
     if command == "fit" and not replaces:
         keep_apart(request, args)
     seed_everything(request.settings.seed_everything, workers=True)
     settings = request.settings if request.earlier is None else request.earlier.going_on(request.settings)
     made = request.parser.instantiate(settings)
+    if data is not None:
+        made.data = data.take(_origin(request), made.data)
     trainer = _trainer(command, request, made)
     if command == "fit":
         name_runs(trainer, made.data, run_seed())
@@ -96,6 +127,12 @@ def perform(run: Run) -> None:
         if run.command == "fit":
             begin(run.trainer)
         methods[run.command](model=run.model, datamodule=run.data, **run.checkpoint)
+
+
+def _origin(request: Request) -> Hashable:
+    """What decides the data of a run."""
+    settings = request.settings
+    return repr(settings.data), settings.seed_everything, os.getcwd(), os.environ.get("FLT_DATA")
 
 
 def _trainer(command: str, request: Request, made: Namespace) -> Trainer:

@@ -268,6 +268,10 @@ class FederatedDataModule(LightningDataModule, ABC):
         self.test_owners = raw.test_owners
         self.normalization = self.inputs.normalization(raw.train)
         self._raw, self._is_set_up = None, True
+        self.warn_of_stand_in()
+
+    def warn_of_stand_in(self) -> None:
+        """Says that the data are synthetic, if they are; known after ``setup``, which says so itself."""
         if self.is_stand_in:
             rank_zero_warn(
                 f"SYNTHETIC DATA: this run uses a stand-in for {self.dataset_name}; its results say nothing about the"

@@ -49,7 +49,7 @@ def run_worst(request: Request) -> int | None:
         raise InputError(f"{folder} holds runs with other settings: leave them as they were, or name another folder")
     begins = not (folder / CONFIG).is_file()
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / CONFIG, request.parser.dump(settings, skip_none=False))
+    write_atomically(folder / CONFIG, request.parser.written(settings))
     try:
         grid = Grid(
             title=f"{settings.aggregation.class_path.rpartition('.')[2]} under {len(worst.attacks)} attacks",

@@ -5,13 +5,12 @@ import csv
 import gc
 import os
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 from filelock import FileLock
@@ -20,6 +19,9 @@ from flt.cli.exit_status import exit_status
 from flt.files import write_atomically
 from flt.runs.differences import differences
 from flt.runs.summary import finished_summary
+
+if TYPE_CHECKING:  # it needs torch and Lightning, `flt table --help` does not
+    from flt.cli.training import Kept
 
 OWN = ("logger", "enable_progress_bar", "default_root_dir")  # of the trainer: where and how, not what
 REFUSED = 2  # exit status after a mistake in the input
@@ -109,8 +111,13 @@ class Job:
         return [f"{each.setting} was {each.saved}, is {each.given}" for each in found]
 
 
-def run(job: Job) -> Outcome:
-    """Runs a job in this process, unless it is finished; what it prints goes to its log."""
+def run(job: Job, kept: "Kept | None" = None) -> Outcome:
+    """Runs a job in this process, unless it is finished; what it prints goes to its log.
+
+    Args:
+        job: The job.
+        kept: What earlier runs of this process have left to this one; None for nothing.
+    """
     start = time.monotonic()
     if job.threads is not None:
         import torch  # here, as `flt table --help` does not need it
@@ -122,19 +129,19 @@ def run(job: Job) -> Outcome:
             return Outcome(None, 0.0)
         write_atomically(job.config, job.settings)
         anew, is_begun = f"--config={job.config}", (job.folder / "config.yaml").is_file()
-        status, error = _fit(job, f"--resume={job.folder}" if is_begun else anew)
+        status, error = _fit(job, f"--resume={job.folder}" if is_begun else anew, kept)
         if status == REFUSED and is_begun and str(job.checkpoint) in str(error):  # which is damaged
-            _, error = _fit(job, anew)
+            _, error = _fit(job, anew, kept)
     gc.collect()  # Lightning's trainer, and with it the data, lies in reference cycles, which Python rarely looks for
     return Outcome(error, time.monotonic() - start)
 
 
-def _fit(job: Job, argument: str) -> tuple[int, str | None]:
+def _fit(job: Job, argument: str, kept: "Kept | None") -> tuple[int, str | None]:
     """Runs ``flt fit``; its exit status, and what went wrong in one line."""
     from flt.cli.training import train_or_evaluate  # here, as it needs torch and Lightning
 
     def command() -> None:
-        train_or_evaluate("fit", [argument], replaces=True)
+        train_or_evaluate("fit", [argument], replaces=True, kept=kept)
 
     with job.log.open("w") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         try:
@@ -161,17 +168,6 @@ def _working_in(folder: Path) -> Iterator[None]:
     finally:
         os.chdir(before)
         sys.path[:] = path
-
-
-def end_with(parent: int) -> None:
-    """Makes this process end when ``parent``, by its process id, is gone: a run that nobody waits for is given up."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _essence(settings: dict[str, Any]) -> dict[str, Any]:

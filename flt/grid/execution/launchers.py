@@ -3,7 +3,6 @@
 import logging
 import multiprocessing
 import os
-import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from flt.errors import InputError, check_count
-from flt.grid.execution.job import Job, Outcome, end_with, run
+from flt.grid.execution.job import Job, Outcome, run
+from flt.grid.execution.worker import start, work
 
 POLL_SECONDS = 0.25
 
@@ -57,6 +57,7 @@ class Local(Launcher):
         # Pools of one process: of a larger one, all processes end with the first that dies.
         pools, idle = list[ProcessPoolExecutor](), list[ProcessPoolExecutor]()
         running: dict[Future[Outcome], tuple[Job, ProcessPoolExecutor]] = {}
+        ended: list[Ended] = []
         try:
             while waiting or running:
                 while waiting and len(running) < processes:
@@ -64,18 +65,21 @@ class Local(Launcher):
                         idle.append(_pool(threads))
                         pools += idle
                     job, pool = waiting.pop(), idle.pop()
-                    running[pool.submit(run, job)] = job, pool
+                    running[pool.submit(work, job)] = job, pool
+                yield from ended  # after the next ones have begun: to hear of an end takes its listener a while
                 done, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-                if not done:
-                    yield None
+                ended = []
                 for future in done:
                     job, pool = running.pop(future)
                     error = future.exception()
                     if isinstance(error, BrokenProcessPool):
-                        yield job, Outcome("its process died: killed, or out of memory?", 0.0)
+                        ended.append((job, Outcome("its process died: killed, or out of memory?", 0.0)))
                         continue
                     idle.append(pool)
-                    yield job, _failed(error) if error else future.result()
+                    ended.append((job, _failed(error) if error else future.result()))
+                if not done:
+                    yield None
+            yield from ended
         finally:
             # Killed: Lightning answers a polite request at the end of a round, and the process would take the next job.
             for process in set(multiprocessing.active_children()) - others:
@@ -113,7 +117,7 @@ class Ray(Launcher):
         except (ConnectionError, RuntimeError) as error:
             raise InputError(f"ray.address={self.address}: {error}") from error
         # A run whose machine is lost is started anew, once.
-        remote = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=1)(run)
+        remote = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=1)(work)
         waiting, running = [replace(job, threads=self.cpus) for job in reversed(jobs)], dict[Any, Job]()
         try:
             while waiting or running:
@@ -219,17 +223,7 @@ def _pool(threads: int) -> ProcessPoolExecutor:
     """A pool of one process that ends with this one."""
     # Spawned: a forked process would share torch's threads with this one.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(1, mp_context=context, initializer=_start, initargs=(os.getpid(), threads))
-
-
-def _start(parent: int, threads: int) -> None:
-    """Prepares a process of the pool."""
-    end_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that people see; it ends this one
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    import torch
-
-    torch.set_num_threads(threads)
+    return ProcessPoolExecutor(1, mp_context=context, initializer=start, initargs=(os.getpid(), threads))
 
 
 def _failed(error: BaseException) -> Outcome:

@@ -127,7 +127,7 @@ def _jobs_of(grid: Grid, folder: Path) -> dict[Job, Cell]:
         place = folder / cell.name / f"seed_{cell.seed}"
         settings.trainer.logger = [_csv_logger(place), *_wandb_loggers(settings, grid, cell, place)]
         settings.trainer.enable_progress_bar = False  # what a run prints goes to a file
-        jobs[Job(place, parser.dump(settings, skip_none=False), settings.trainer.max_steps, Path.cwd())] = cell
+        jobs[Job(place, parser.written(settings), settings.trainer.max_steps, Path.cwd())] = cell
     return jobs
 
 

@@ -105,7 +105,7 @@ def pools(monkeypatch: pytest.MonkeyPatch) -> list[Pool]:
         return Outcome(None, 1.0)
 
     monkeypatch.setattr("flt.grid.execution.launchers.ProcessPoolExecutor", Pool)
-    monkeypatch.setattr("flt.grid.execution.launchers.run", pretend)
+    monkeypatch.setattr("flt.grid.execution.launchers.work", pretend)
     monkeypatch.setattr(Pool, "made", [])
     return Pool.made
 
