@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from flt.display.style import COLOURS
+from flt.display.style import OTHERS
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def draw(results: dict[str, Any]) -> bytes:
 
 def draw_lines(axis: Axes, series: dict[str, Any], unit: str) -> None:
     """Seconds a round on logarithmic axes, a line for each of the series with its slope."""
-    for (name, found), colour in zip(series.items(), COLOURS, strict=False):
+    for (name, found), colour in zip(series.items(), OTHERS, strict=False):
         sizes = [each[unit] for each in found["sizes"]]
         seconds = [each["seconds"] for each in found["sizes"]]
         axis.plot(sizes, seconds, "o-", color=colour, markersize=4, label=f"{name}: slope {found['slope']:.2f}")
@@ -56,7 +56,7 @@ def draw_lines(axis: Axes, series: dict[str, Any], unit: str) -> None:
 
 def draw_memory(axis: Axes, series: dict[str, Any]) -> None:
     """Peak memory, and what of it came with the rounds."""
-    for (name, found), colour in zip(series.items(), COLOURS, strict=False):
+    for (name, found), colour in zip(series.items(), OTHERS, strict=False):
         sizes = [each["clients"] for each in found["sizes"]]
         for key, style, label in (("peak_gib", "o-", "whole process"), ("rounds_gib", "s--", "rounds alone")):
             values = [each[key] for each in found["sizes"]]
@@ -74,14 +74,14 @@ def draw_processes(axis: Axes, rules: dict[str, Any]) -> None:
         for count, seconds in enumerate(found["seconds"], start=1):
             exchange = found["exchange_seconds"] if count > 1 else 0.0
             place = len(labels)
-            axis.bar(place, 1000 * (seconds - exchange), color=COLOURS[0], width=0.6)
-            axis.bar(place, 1000 * exchange, bottom=1000 * (seconds - exchange), color=COLOURS[1], width=0.6)
+            axis.bar(place, 1000 * (seconds - exchange), color=OTHERS[0], width=0.6)
+            axis.bar(place, 1000 * exchange, bottom=1000 * (seconds - exchange), color=OTHERS[1], width=0.6)
             text = f"{1 / seconds:.2f} rounds/s" + (f"\nexchange {1000 * exchange:.1f} ms" if count > 1 else "")
             axis.text(place, 1000 * seconds + 0.015 * highest, text, ha="center", va="bottom")
             labels.append(f"{rule}\n{('one process', 'two processes')[count - 1]}")
     axis.set_xticks(range(len(labels)), labels)
-    axis.bar(0, 0, color=COLOURS[0], label="work")
-    axis.bar(0, 0, color=COLOURS[1], label="exchange")
+    axis.bar(0, 0, color=OTHERS[0], label="work")
+    axis.bar(0, 0, color=OTHERS[1], label="exchange")
     axis.set(ylabel="time of a round in ms", title="One and two processes (CNN, one thread each)")
     axis.set(xlim=(-0.7, len(labels) - 0.3), ylim=(0, 1.35 * highest))
     finish(axis)

@@ -17,6 +17,7 @@ from flt.data import (
 )
 from flt.data.splits import draw_from_each
 from flt.display.overview import class_counts
+from flt.display.overview_figure import COUNTS
 
 FIGURE = Path(__file__).with_name("partitions.png")
 NUM_CLIENTS, NUM_CLASSES, SIZE = 20, 10, 6000
@@ -41,7 +42,7 @@ def draw_partition(axes: Axes, name: str, partition: Partition, has_long_tail: b
         labels = labels[draw_from_each(labels, LONG_TAIL, generator=draw)]
     owners = partition.assign(labels, num_clients=NUM_CLIENTS, num_classes=NUM_CLASSES, generator=draw)
     counts = class_counts(labels[owners.argsort()], owners.bincount(minlength=NUM_CLIENTS), NUM_CLASSES)
-    axes.imshow(counts.T, "Blues", vmin=0, aspect="auto")
+    axes.imshow(counts.T, COUNTS, vmin=0, aspect="auto")
     axes.set_title(name, fontsize=9)
     axes.set(xticks=[], yticks=[0, 9])
 

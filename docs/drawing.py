@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from flt.display.style import BENIGN, MALICIOUS
+from flt.display.style import BENIGN, MALICIOUS, ROOT
 from flt.federation import Round
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))  # no package, and nothing that users import
@@ -20,7 +20,6 @@ from hostile import federation_of, round_of
 
 NUM_BENIGN, NUM_MALICIOUS = 16, 4
 LEFT, RIGHT, LOW, HIGH = -2.6, 2.9, -3.0, 2.9
-ROOT = "#E69F00"
 DOTS = {"benign": BENIGN, "malicious": MALICIOUS}
 
 

@@ -12,6 +12,7 @@ from flt import data as data_sets
 from flt import models
 from flt.data import FederatedDataModule
 from flt.data import inputs as input_pipelines
+from flt.display.figure_style import FigureStyle
 from flt.federation import Aggregation, Attack
 from flt.grid import Grid, Local, Ray, Slurm
 from flt.grid.plan.findings import Breaks, Compare, Select
@@ -92,10 +93,12 @@ def main() -> None:
         section(kind, "trainer.callbacks")
     print("## `flt table`\n")
     print("`--out` is the folder of the results, `--jobs` the number of runs at a time, `--launcher` one of `local`,")
-    print("`ray` and `slurm`.\n")
+    print(
+        "`ray` and `slurm`. `style` is how figures look, here and, but for `formats`, in `flt plot` and `flt data`.\n"
+    )
     table("", Grid)
     parts = {"reference": Reference, "figure": Figure, "select": Select, "compare": Compare, "breaks": Breaks}
-    for key, kind in {**parts, "local": Local, "ray": Ray, "slurm": Slurm}.items():
+    for key, kind in {**parts, "style": FigureStyle, "local": Local, "ray": Ray, "slurm": Slurm}.items():
         section(kind, key)
 
 
@@ -143,7 +146,7 @@ def shown(value: Any) -> str:
     """A default as YAML has it."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
+    return str(list(value)) if isinstance(value, tuple) else str(value)
 
 
 def plain(text: str) -> str:

@@ -33,7 +33,7 @@ from flt.grid import Grid
 from flt.grid.commands import request
 from flt.grid.plan.grid import Cell, arguments_of
 from flt.grid.plan.reference import published
-from flt.grid.results.figures import check_figure
+from flt.grid.results.pictures.figures import check_figure
 
 pytestmark = [
     *expected_warnings,

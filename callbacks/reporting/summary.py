@@ -15,7 +15,7 @@ import flt
 from callbacks.reporting.evaluation import CLASS_ERROR
 from callbacks.reporting.metrics import EVALUATION, OF_ROUNDS, MetricsLogger
 from flt.data.datamodule import data_of
-from flt.display.curves import draw_curves, has_curves
+from flt.display.curves import drawn_curves, has_curves
 from flt.errors import InputError
 from flt.federation import Attack
 from flt.federation.plugins import only
@@ -112,7 +112,7 @@ def draw_run(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger) 
         f"{module.data.display_name} · {module.rule.label} · {attack_label(trainer)}"
         f" ({federation.describe_malicious()})"
     )
-    return draw_curves(metrics.rows, title)
+    return drawn_curves(metrics.rows, title)
 
 
 def attack_label(trainer: Trainer) -> str:

@@ -1,52 +1,67 @@
 """The figure of the data: clients by classes, the root dataset, and examples with a backdoor's trigger."""
 
 import textwrap
+from typing import Any
 
 import numpy as np
 import torch
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 from torch import Tensor
 
+from flt.display.drawing import HEADLINE, added_by, drawing, headline
+from flt.display.figure_style import USUAL, FigureStyle
 from flt.display.overview import DataOverview
-from flt.display.style import BENIGN, ERROR, MALICIOUS
+from flt.display.style import BENIGN, MALICIOUS, ROOT
 from flt.display.trigger_figure import draw_trigger, height_of, shorten
 
-COUNTS = "Blues"  # light is few, dark is many, also for the colour-blind and in print
+COUNTS = "Greys"  # light is few, dark is many, also for the colour-blind and in print
 WIDTH = 11.0
 MOST_LABELS = 25
 MOST_COLUMNS = 800
 
 
-@rc_context({"text.parse_math": False})  # names of classes and data sets may hold a $
-def draw_overview(overview: DataOverview) -> Figure:
+def draw_overview(overview: DataOverview, style: FigureStyle = USUAL) -> Figure:
     """Draws the clients' data beside the root dataset, above a few examples with the backdoor's trigger."""
-    top = 2.6 + min(3.5, 0.2 * max(4, overview.num_classes))
+    width = style.width or WIDTH
+    top = 2.6 + min(3.5, 0.2 * max(4, overview.num_classes)) + added_by(_title(overview, width, style), style)
     bottom = 0.0 if overview.trigger is None else height_of(overview.trigger)
-    figure = Figure(figsize=(WIDTH, top + bottom), layout="constrained")
-    if overview.trigger is None:
-        draw_counts(figure, overview)
-        return figure
-    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(top, bottom), hspace=0.04)[:, 0]
-    draw_counts(above, overview)
-    draw_trigger(below, overview.trigger, overview.class_names)
+    with drawing(style):
+        figure = Figure(figsize=(width, style.height or top + bottom), layout="constrained")
+        if overview.trigger is None:
+            draw_counts(figure, overview, style)
+            return figure
+        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(top, bottom), hspace=0.04)[:, 0]
+        draw_counts(above, overview, style)
+        draw_trigger(below, overview.trigger, overview.class_names, style)
     return figure
 
 
-def draw_counts(figure: Figure | SubFigure, overview: DataOverview) -> None:
+def _title(overview: DataOverview, width: float, style: FigureStyle) -> str:
+    title = f"{overview.title}: {overview.num_clients:,} clients, partition: {overview.partition}"
+    return headline(title, width, style)
+
+
+def draw_counts(figure: Figure | SubFigure, overview: DataOverview, style: FigureStyle = USUAL) -> None:
     """Draws clients by classes: their sizes above, marks of malicious ones below, the root dataset to the right.
 
     Where there are more clients than `MOST_COLUMNS`, a column is the mean of several neighbours.
+
+    Args:
+        figure: Where to draw.
+        overview: The data in numbers.
+        style: Letters, headline and legend.
     """
     grid = figure.add_gridspec(2, 3, height_ratios=(1.0, 4.0), width_ratios=(1.0, 0.018, 0.24))
     heat = figure.add_subplot(grid[1, 0])
     per_column = -(-overview.num_clients // MOST_COLUMNS)
     label = "examples" if per_column == 1 else f"examples (mean of {per_column} clients)"
     figure.colorbar(_draw_heat(heat, overview, per_column), cax=figure.add_subplot(grid[1, 1]), label=label)
-    _draw_sizes(figure.add_subplot(grid[0, 0], sharex=heat), overview, per_column)
+    sizes = figure.add_subplot(grid[0, 0], sharex=heat)
+    _draw_sizes(sizes, overview, per_column)
+    _add_legend(figure, sizes, overview, style)
     if overview.num_malicious:
         heat.tick_params(labelbottom=False)
         _draw_malicious(heat.inset_axes((0.0, -0.075, 1.0, 0.055), sharex=heat), overview, per_column)
@@ -57,8 +72,8 @@ def draw_counts(figure: Figure | SubFigure, overview: DataOverview) -> None:
     corner.axis("off")
     about_root = textwrap.fill(f"{int(overview.root_counts.sum()):,} examples, {overview.root}", 22)
     corner.text(0, 0, f"root dataset:\n{about_root}", va="bottom")
-    title = f"{overview.title}: {overview.num_clients:,} clients, partition: {overview.partition}"
-    figure.suptitle(title, fontsize=13)
+    width = figure.bbox.width / figure.dpi
+    figure.suptitle(_title(overview, width, style), fontsize=HEADLINE * style.font_size)
 
 
 def _draw_heat(axis: Axes, overview: DataOverview, per_column: int) -> AxesImage:
@@ -84,11 +99,20 @@ def _draw_sizes(axis: Axes, overview: DataOverview, per_column: int) -> None:
     axis.set_ylabel("examples")
     axis.tick_params(labelbottom=False)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def _add_legend(figure: Figure | SubFigure, axis: Axes, overview: DataOverview, style: FigureStyle) -> None:
     number = overview.num_malicious
     handles = [Patch(color=BENIGN, label=f"benign: {overview.num_clients - number:,}")]
     if number:
         handles.append(Patch(color=MALICIOUS, label=f"malicious: {number:,} ({overview.attack})"))
-    axis.legend(handles=handles, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0)
+    look: dict[str, Any] = {"handles": handles, "frameon": False, "ncols": 2}
+    if style.legend == "below":
+        figure.legend(**look, loc="outside lower center")
+    elif style.legend == "inside":
+        axis.legend(**look, loc="best")
+    elif style.legend == "right":
+        axis.legend(**look, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0)
 
 
 def _draw_malicious(axis: Axes, overview: DataOverview, per_column: int) -> None:
@@ -115,7 +139,7 @@ def _edges(overview: DataOverview, per_column: int) -> list[float]:
 
 def _draw_root(axis: Axes, overview: DataOverview) -> None:
     counts = overview.root_counts.numpy()
-    bars = axis.barh(range(overview.num_classes), counts, color=ERROR)
+    bars = axis.barh(range(overview.num_classes), counts, color=ROOT)
     if overview.num_classes <= MOST_LABELS:
         axis.bar_label(bars, padding=3)
     axis.set_xlim(0, max(1, counts.max()) * 1.2)

@@ -9,8 +9,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor
 
+from flt.display.drawing import HEADLINE, headline
+from flt.display.figure_style import USUAL, FigureStyle
 from flt.display.overview import TriggerExamples
-from flt.display.style import COLOURS, SUCCESS
+from flt.display.style import OTHERS, SUCCESS
 
 PLAIN = "#555555"
 
@@ -21,7 +23,12 @@ def height_of(trigger: TriggerExamples) -> float:
     return 2 * height - 0.4 if trigger.are_images and trigger.parts is not None else height
 
 
-def draw_trigger(figure: Figure | SubFigure, trigger: TriggerExamples, class_names: Sequence[str]) -> None:
+def draw_trigger(
+    figure: Figure | SubFigure,
+    trigger: TriggerExamples,
+    class_names: Sequence[str],
+    style: FigureStyle = USUAL,
+) -> None:
     """Draws test examples before and after the trigger is embedded: images beside each other, vectors as curves.
 
     Where single clients embed parts of the trigger, the first example is drawn with each of them as well.
@@ -30,6 +37,7 @@ def draw_trigger(figure: Figure | SubFigure, trigger: TriggerExamples, class_nam
         figure: Where to draw.
         trigger: The examples.
         class_names: Names of the classes.
+        style: Letters and headline.
     """
     target = shorten(class_names[trigger.target_class])
     if trigger.has_pattern:
@@ -38,7 +46,8 @@ def draw_trigger(figure: Figure | SubFigure, trigger: TriggerExamples, class_nam
         title = (
             f"Backdoor of {trigger.origin} without a pattern: examples like these are to be taken for class {target}"
         )
-    figure.suptitle(title)
+    wide = figure.bbox.width / figure.dpi
+    figure.suptitle(headline(title, wide, style), fontsize=HEADLINE * style.font_size)
     if trigger.are_images and trigger.parts is not None:
         figure, below = figure.subfigures(2, 1, squeeze=False)[:, 0]
         _draw_parts(below, trigger.before[0], trigger.parts)
@@ -69,7 +78,7 @@ def _draw_parts(panel: SubFigure, before: Tensor, parts: Tensor) -> None:
 
 def _show(axis: Axes, title: str, pixels: np.ndarray) -> None:
     axis.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axis.set_title(title, fontsize=10)
+    axis.set_title(title, fontsize="medium")
     axis.set_xticks([])
     axis.set_yticks([])
 
@@ -100,8 +109,8 @@ def _draw_vectors(panel: SubFigure, name: str, before: Tensor, after: Tensor, pa
     else:
         for number, part in enumerate(parts.flatten(1).numpy()):
             changed = int((old != part).sum())
-            _draw_changes(axis, old, part, f"part {number + 1} ({changed})", COLOURS[(number + 1) % len(COLOURS)])
-    axis.set_title(name, fontsize=10, loc="left")
+            _draw_changes(axis, old, part, f"part {number + 1} ({changed})", OTHERS[number % len(OTHERS)])
+    axis.set_title(name, fontsize="medium", loc="left")
     axis.set_xlabel("feature")
     axis.set_ylabel("value")
     axis.margins(x=0.01)
@@ -109,7 +118,7 @@ def _draw_vectors(panel: SubFigure, name: str, before: Tensor, after: Tensor, pa
     if axis.get_legend_handles_labels()[0]:
         columns = 1 if parts is None else min(len(parts), 4)
         where: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0}
-        axis.legend(frameon=False, ncols=columns, fontsize=9, handletextpad=0.0, columnspacing=0.6, **where)
+        axis.legend(frameon=False, ncols=columns, fontsize="small", handletextpad=0.0, columnspacing=0.6, **where)
 
 
 def _draw_changes(axis: Axes, old: np.ndarray, new: np.ndarray, name: str, color: str) -> None:

@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
 from callbacks.reporting.metrics import measure
 from callbacks.reporting.wandb_runs import define
-from flt.display.curves import draw_curves, has_curves
+from flt.display.curves import drawn_curves, has_curves
 from flt.errors import check_count
 from flt.federation import Aggregate, Round
 from flt.files import write_atomically
@@ -85,7 +85,7 @@ class Report:
         self._flush()
         if not has_curves(self.rows):
             return
-        figure = draw_curves(self.rows, self.title or title)
+        figure = drawn_curves(self.rows, self.title or title)
         folder = next((Path(each.log_dir) for each in self.loggers if isinstance(each, CSVLogger)), None)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)

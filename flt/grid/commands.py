@@ -5,13 +5,15 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from jsonargparse import Namespace
 from rich.console import Console
 
 from flt.cli.commands import COMMANDS
 from flt.cli.exit_status import ending
 from flt.cli.parser import FederatedArgumentParser
+from flt.display.figure_style import FigureStyle
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.grid.execution.launchers import Launcher, Local, Ray, Slurm
@@ -22,8 +24,17 @@ from flt.grid.plan.outline import Figure
 from flt.grid.results.explaining import explanation
 from flt.grid.results.markdown import as_rich
 from flt.grid.results.results import Results
+from flt.runs.reading import metrics_of
 from flt.runs.summary import read_summary
 
+if TYPE_CHECKING:  # the help does without matplotlib
+    from matplotlib.figure import Figure as Canvas
+
+KINDS = ("lines", "curves", "table", "breaks", "run")
+OF_KINDS = (
+    "Of a grid: lines over an axis, curves over the rounds, its table as heat maps, or where rules break; of one run:"
+    " all of its curves, as in its curves.png."
+)
 LAUNCHERS = {"local": Local, "ray": Ray, "slurm": Slurm}
 
 
@@ -40,6 +51,7 @@ def table_parser() -> FederatedArgumentParser:
     )
     parser.add_argument("--launcher", type=Literal[tuple(LAUNCHERS)], default="local", help="Where the runs happen.")
     parser.add_class_arguments(Grid, help="The grid")
+    parser.add_class_arguments(FigureStyle, "style")
     for name, launcher in LAUNCHERS.items():
         parser.add_class_arguments(launcher, name)
     return parser
@@ -52,6 +64,7 @@ class Request(NamedTuple):
     out: Path
     jobs: int | None
     launcher: Launcher
+    style: FigureStyle
 
 
 def request(args: Sequence[str]) -> Request:
@@ -72,7 +85,7 @@ def request(args: Sequence[str]) -> Request:
     for name in LAUNCHERS.keys() - {settings.launcher}:
         if settings[name] != parser.get_defaults()[name]:
             warnings.warn(f"{name}: these settings have no effect with --launcher {settings.launcher}", stacklevel=2)
-    return Request(grid, out, settings.jobs, made[settings.launcher])
+    return Request(grid, out, settings.jobs, made[settings.launcher], made.style)
 
 
 def table(args: Sequence[str]) -> int:
@@ -88,9 +101,9 @@ def table(args: Sequence[str]) -> int:
         InputError: If the grid cannot be run.
         Stopped: If it was interrupted.
     """
-    grid, out, jobs, launcher = request(args)
+    grid, out, jobs, launcher, style = request(args)
     try:
-        results = run_grid(grid, out, jobs=jobs, launcher=launcher)
+        results = run_grid(grid, out, jobs=jobs, launcher=launcher, style=style)
     except KeyboardInterrupt as interrupt:
         raise ending(interrupt, "; the same command goes on from here") or interrupt from interrupt
     return report(results, out)
@@ -115,11 +128,12 @@ def plot_parser() -> FederatedArgumentParser:
     parser.add_argument(
         "--out", type=str | None, default=None, help="The file, such as curves.pdf; null is figure.png."
     )
-    parser.add_argument("--kind", type=Literal["lines", "curves"] | None, default=None, help="Over an axis, or rounds.")
+    parser.add_argument("--kind", type=Literal[KINDS] | None, default=None, help=OF_KINDS)
     parser.add_argument("--x", type=str | None, default=None, help="The axis along which lines run.")
     parser.add_argument("--lines", type=str | None, default=None, help="The axis of which each level is a line.")
     parser.add_argument("--panels", type=str | None, default=None, help="The axis of which each level is a panel.")
     parser.add_argument("--y", type=list[str] | None, default=None, help="Measures, such as [training_loss].")
+    parser.add_class_arguments(FigureStyle, "style", skip={"formats"})
     return parser
 
 
@@ -132,32 +146,57 @@ def plot(args: Sequence[str]) -> None:
     Raises:
         InputError: If there is nothing to draw.
     """
-    settings = plot_parser().parse_args(list(args))
-    from flt.display.style import as_file, check_figure_path  # here, as the help does without matplotlib
-    from flt.grid.results.figures import draw_curves
+    parser = plot_parser()
+    settings = parser.parse_args(list(args))
+    style: FigureStyle = parser.instantiate(settings).style
+    from flt.display.drawing import as_file, check_figure_path  # here, as the help does without matplotlib
 
     folders = [Path(name).expanduser() for name in settings.results]
     is_grid = (folders[0] / "grid.yaml").is_file()
     path = Path(settings.out or (folders[0] if is_grid else Path()) / "figure.png")
     check_figure_path(path, "out")
-    if is_grid:
-        if len(folders) > 1:
-            raise InputError(f"{folders[0]} holds a grid: draw each grid by itself")
-        results = Results.read(folders[0])
-        given = {name: getattr(settings, name) for name in ("kind", "x", "lines", "panels", "y")}
-        changes = {name: value for name, value in given.items() if value is not None}
+    canvas = (_drawn_grid if is_grid else _drawn_runs)(folders, settings, style)
+    write_atomically(path, as_file(canvas, path, style))
+    Console(markup=False).print(f"Figure in {path}", highlight=False, soft_wrap=True)
+
+
+def _drawn_grid(folders: Sequence[Path], settings: Namespace, style: FigureStyle) -> "Canvas":
+    """The figure of a grid that is asked for."""
+    if len(folders) > 1:
+        raise InputError(f"{folders[0]} holds a grid: draw each grid by itself")
+    results = Results.read(folders[0])
+    given = {name: getattr(settings, name) for name in ("kind", "x", "lines", "panels", "y")}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if settings.kind in ("lines", "curves", None):
         usual = results.outline.figure or Figure()
         if settings.kind == "curves":
             usual = replace(usual, x=None)  # they run over the rounds
-        canvas = results.draw(replace(usual, **changes) if changes else None)
-    else:
-        if settings.x or settings.lines or settings.panels or settings.kind == "lines":
-            raise InputError(
-                f"{folders[0]} has no grid.yaml: of single runs there are curves alone, --y chooses of what"
-            )
-        canvas = draw_curves("", grouped(folders), settings.y)
-    write_atomically(path, as_file(canvas, path))
-    Console(markup=False).print(f"Figure in {path}", highlight=False, soft_wrap=True)
+        return results.draw(replace(usual, **changes) if changes else None, style)
+    if settings.kind == "run":
+        raise InputError(f"kind=run is of one run, and {folders[0]} holds a grid: name a folder of its cells")
+    if len(changes) > 1:
+        raise InputError(f"--{[*changes][1]} has no effect with kind={settings.kind}: leave it out")
+    canvas = results.draw_table(style) if settings.kind == "table" else results.draw_breaks(style)
+    if canvas is None:
+        raise InputError(f"kind=breaks: {folders[0]} has no map of where rules break: give breaks and two further axes")
+    return canvas
+
+
+def _drawn_runs(folders: Sequence[Path], settings: Namespace, style: FigureStyle) -> "Canvas":
+    """The figure of single runs that is asked for."""
+    from flt.display.curves import draw_curves as draw_run
+    from flt.grid.results.pictures.figures import draw_curves
+
+    if settings.x or settings.lines or settings.panels or settings.kind not in ("curves", "run", None):
+        raise InputError(f"{folders[0]} has no grid.yaml: of single runs there are curves alone, --y chooses of what")
+    if settings.kind != "run":
+        return draw_curves("", grouped(folders), settings.y, style=style)
+    if len(folders) > 1 or settings.y:
+        raise InputError("kind=run draws all curves of one run: name one folder, and leave out --y")
+    summary = read_summary(folders[0])
+    who = f"{summary['num_malicious']} of {summary['num_clients']} clients malicious"
+    title = " · ".join(str(summary[name]) for name in ("data", "aggregation", "attack"))
+    return draw_run(metrics_of(folders[0]), f"{title} ({who})", style)
 
 
 def grouped(folders: Sequence[Path]) -> dict[tuple[str, str], list[Path]]:

@@ -150,9 +150,9 @@ def test_metrics(finished: Path) -> None:
 
 def test_everything_says_that_the_data_are_a_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     titles = []
-    draw = callbacks.reporting.summary.draw_curves
+    draw = callbacks.reporting.summary.drawn_curves
     monkeypatch.setattr(
-        callbacks.reporting.summary, "draw_curves", lambda rows, title: titles.append(title) or draw(rows, title)
+        callbacks.reporting.summary, "drawn_curves", lambda rows, title: titles.append(title) or draw(rows, title)
     )
     with pytest.warns(UserWarning, match="SYNTHETIC DATA"):
         output = run("fit", "--config", FLTRUST, *SMALL).output

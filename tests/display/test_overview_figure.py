@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from flt.data.triggers import BlendedTrigger, FeatureTrigger, PixelTrigger, SemanticTrigger, Trigger
+from flt.display.drawing import as_file, check_figure_path
 from flt.display.overview import DataOverview, TriggerExamples
 from flt.display.overview_figure import MOST_COLUMNS, draw_counts, draw_overview, spread
-from flt.display.style import BENIGN, MALICIOUS, SUCCESS, as_file, check_figure_path
+from flt.display.style import BENIGN, MALICIOUS, SUCCESS
 from flt.display.trigger_figure import draw_trigger, height_of
 from flt.errors import InputError
 

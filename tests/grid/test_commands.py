@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,22 @@ def test_plot_of_a_grid(out: Path) -> None:
     assert plt.imread("out/figure.png").std() > 0.05
 
 
+def test_plot_for_a_paper(out: Path) -> None:
+    """Tables as heat maps, the curves of one run; and `flt table` in the formats that are asked for, with no run."""
+    shape = ("--style.width", "3.33", "--style.height", "2.5", "--style.title", "false", "--style.legend", "below")
+    for words in (("out", "--kind", "table"), (RUN, "--kind", "run"), ("out", "--x", "rule")):
+        ended = run("plot", *words, *shape, "--out", "figure.pdf")
+        assert (ended.status, ended.errors) == (0, "")
+        size = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", Path("figure.pdf").read_bytes())
+        assert size is not None
+        assert [float(side) / 72 for side in size.groups()] == pytest.approx([3.33, 2.5], abs=0.01)
+    before = Path("out/table.png").read_bytes()
+    words = ("--config", "grid.yaml", "--out", "out", "--style.formats", "[png, pdf]", "--style.font_size", "8")
+    assert run("table", *words).status == 0
+    assert Path("out/table.pdf").read_bytes().startswith(b"%PDF")
+    assert Path("out/table.png").read_bytes() != before
+
+
 def test_plot_as_the_configuration_says(out: Path, here: Here) -> None:
     write_grid(figure={"x": "rule", "lines": "attack"})
     assert run("table", "--config", "grid.yaml", "--out", "out").status == 0
@@ -199,6 +216,12 @@ NO_PLOT: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "unknown format": (("out", "--x", "rule", "--out", "figure.doc"), ["figure.doc", ".png"]),
     "folder as file": (("out", "--x", "rule", "--out", "out"), ["out", "folder"]),
     "axes of runs": ((RUN, "--x", "rule"), ["no grid.yaml", "curves"]),
+    "run of a grid": (("out", "--kind", "run"), ["kind=run", "out holds a grid"]),
+    "two runs": ((RUN, RUN, "--kind", "run"), ["kind=run", "one run"]),
+    "axis of a table": (("out", "--kind", "table", "--x", "rule"), ["--x has no effect with kind=table"]),
+    "no breaks": (("out", "--kind", "breaks"), ["kind=breaks", "give breaks"]),
+    "too narrow": ((RUN, "--style.width", "0.1"), ["style.width=0.1", "from 1 to 100"]),
+    "nowhere": ((RUN, "--style.legend", "left"), ["style.legend", "left", "right"]),
 }
 
 

@@ -26,7 +26,7 @@ from flt.data.readers import har_archive as har_source
 from flt.data.sets import har
 from flt.data.sets.har import standardised
 from flt.data.stand_ins.har import synthetic_har
-from flt.display.curves import draw_curves
+from flt.display.curves import drawn_curves
 from flt.main import main
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -120,7 +120,7 @@ def _no_network(url: str, target: Path, **_: object) -> None:
 
 _synthetic_har = functools.cache(synthetic_har)
 _one_parser = functools.cache(settings.make_parser)
-_curves = functools.cache(lambda: draw_curves([{"round": 1, "testing_error_rate": 0.5}], "Tiny"))
+_curves = functools.cache(lambda: drawn_curves([{"round": 1, "testing_error_rate": 0.5}], "Tiny"))
 _standardised: dict[bytes, Tensor] = {}
 
 
@@ -162,7 +162,7 @@ def working_in(folder: Path, elsewhere: Path) -> Iterator[Path]:
         patch.object(settings, "make_parser", _make_parser),
         patch.object(har, "synthetic_har", _synthetic_har),
         patch.object(har, "standardised", _standardised_once),
-        patch.object(summary, "draw_curves", _picture_of),
+        patch.object(summary, "drawn_curves", _picture_of),
         patch.object(har_source, "download", _no_network),
     ):
         for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):

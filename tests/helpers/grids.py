@@ -194,8 +194,13 @@ def shown(outline: Outline, rows: list[Row], **console: Any) -> str:
 
 
 def texts(axis: Axes) -> dict[tuple[int, int], str]:
-    """What is written into the cells, by row and column."""
-    return {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in axis.texts}
+    """What is written into the cells, from above, by row and column."""
+    written: dict[tuple[int, int], list[str]] = {}
+    for text in axis.texts:
+        x, y = text.get_position()
+        row = min(range(len(axis.get_yticks())), key=lambda place: abs(axis.get_yticks()[place] - y))
+        written.setdefault((row, round(x)), []).append(text.get_text())
+    return {place: "\n".join(lines) for place, lines in written.items()}
 
 
 @contextlib.contextmanager

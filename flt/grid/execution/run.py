@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from jsonargparse import Namespace
 
 from flt.cli.parser import FederatedArgumentParser
+from flt.display.figure_style import USUAL, FigureStyle
 from flt.errors import InputError, check_count
 from flt.files import write_atomically
 from flt.grid.execution.job import Job
@@ -24,24 +25,33 @@ from flt.runs.measures import MEAN_OF_LAST, Rows
 from flt.runs.reading import metrics_of
 
 
-def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: Launcher | None = None) -> Results:
+def run_grid(
+    grid: Grid,
+    out: Path | str,
+    *,
+    jobs: int | None = None,
+    launcher: Launcher | None = None,
+    style: FigureStyle = USUAL,
+) -> Results:
     """Runs every cell of a grid that is not finished, and writes its tables and figures.
 
-    ``out`` receives ``table.csv`` (a row for each cell and seed), ``table.md``, ``table.png``, ``grid.yaml``, and in
-    ``cells/LEVELS/seed_N`` what a run of ``flt fit`` leaves; a run that was interrupted goes on from its checkpoint.
+    ``out`` receives ``table.csv`` (a row for each cell and seed), ``table.md``, ``table.tex``, ``table.png``,
+    ``grid.yaml``, and in ``cells/LEVELS/seed_N`` what a run of ``flt fit`` leaves; a run that was interrupted goes on
+    from its checkpoint.
 
     Args:
         grid: The grid.
         out: The folder of its results.
         jobs: Most runs at a time; None is one, or as many as the launcher's place takes.
         launcher: Where to run; None is processes on this machine.
+        style: How its figures look, and in which formats they are.
 
     Raises:
         InputError: If settings of a cell are refused, or if ``out`` holds runs with other settings; before any work.
     """
     check_count("jobs", jobs)
     if grid.outline.figure is not None:
-        from flt.grid.results.figures import check_figure  # here, as it needs matplotlib
+        from flt.grid.results.pictures.figures import check_figure  # here, as it needs matplotlib
 
         check_figure(grid.outline, grid.outline.figure)
         _warn_of_own("figure.y", grid.outline.figure.y)
@@ -76,7 +86,7 @@ def run_grid(grid: Grid, out: Path | str, *, jobs: int | None = None, launcher: 
                     for _ in _run(view, launcher or Local(), [job for job in runs if job not in done], jobs):
                         results().write_tables()
             finally:  # an interrupted grid has the tables and figures of its finished runs, too
-                results().write()
+                results().write(style)
     except Timeout as error:
         raise InputError(
             f"out={out}: another flt table is at work there; wait for it or choose another folder"

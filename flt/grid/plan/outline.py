@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from textwrap import wrap
 from typing import Any, Literal
 
 import yaml
@@ -18,7 +17,6 @@ Labels = dict[str, str]
 """The level of each axis, by the axis's column."""
 
 DEFAULT_TOLERANCE = 0.03
-LETTERS_PER_INCH = 11  # of a figure's title
 
 FINDINGS = {"select": Select, "compare": Compare, "breaks": Breaks}
 
@@ -122,13 +120,10 @@ class Outline:
         """How a metric is written in this grid's tables and figures."""
         return scale_of(metric, self.shown_as)
 
-    def subtitle(self, width: float) -> str:
-        """Lines below a figure's title that say which evaluation counts; nothing where it is the last.
-
-        Args:
-            width: Of the figure, in inches.
-        """
-        return "".join(f"\n{line}" for line in wrap(described(self.measure), int(LETTERS_PER_INCH * width)))
+    @property
+    def subtitle(self) -> str:
+        """A line below a figure's title that says which evaluation counts; nothing where it is the last."""
+        return "".join(f"\n{line}" for line in [described(self.measure)] if line)
 
     def as_yaml(self) -> str:
         """The content of ``grid.yaml``."""

@@ -1,6 +1,5 @@
 """A grid's results as a table in Markdown and for the terminal."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -10,12 +9,11 @@ from rich.text import Text
 
 from flt.grid.plan.naming import readable
 from flt.grid.plan.outline import Outline
-from flt.grid.plan.scale import Scale
 from flt.grid.results.explaining import explanation
 from flt.grid.results.listings import Listing, listings_of, tests_of
-from flt.grid.results.rows import Row, Value, exceeds, panel_title
+from flt.grid.results.rows import Row, exceeds, panel_title
 from flt.grid.results.selection import chosen
-from flt.grid.results.table import Entry, body_of, mark_of
+from flt.grid.results.table import Entry, body_of, mark_of, published_text, text_of
 
 
 def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, str], *, left: int = 0) -> str:
@@ -85,7 +83,7 @@ def _compact(outline: Outline, entry: Entry) -> Text:
     lines, tolerance = list[Text](), outline.tolerance_of(entry.labels)
     for measure, value in entry.values.items():
         scale, arrow = outline.scale_of(measure), "" if lines else mark_of(outline, entry)
-        published = f" ({_published(scale, value)})" if value.published is not None else ""
+        published = f" ({published_text(scale, value)})" if value.published is not None else ""
         mark = " *" if value.is_beyond(tolerance) else ""
         level = f" {entry.levels[measure]}" if entry.levels else ""
         lines.append(
@@ -94,32 +92,6 @@ def _compact(outline: Outline, entry: Entry) -> Text:
     if entry.runner_up:
         lines.insert(1, Text(entry.second(outline.scale_of(outline.shown[0]))))
     return Text("\n").join(lines) if lines else Text("-")
-
-
-def text_of(outline: Outline, entry: Entry) -> str:
-    """A cell: mean and standard deviation of each measure, and the reference's values in brackets."""
-    if entry.point:
-        return entry.point.text
-    parts, published = list[str](), list[str]()
-    for measure, value in entry.values.items():
-        level, scale = f" {entry.levels[measure]}" if entry.levels else "", outline.scale_of(measure)
-        spread = "" if value.spread is None else f" ±{scale.spread(value.spread)}"
-        parts.append(scale.measured(value.mean) + spread + ("" if parts else mark_of(outline, entry)) + level)
-        if value.published is not None:
-            published.append(_published(scale, value))
-    if entry.runner_up:
-        parts[0] += f"; {entry.second(outline.scale_of(outline.shown[0]))}"
-    return " / ".join(parts) + (f" ({' / '.join(published)})" if published else "")
-
-
-def _published(scale: Scale, value: Value) -> str:
-    """The reference's value with its spread, or a mark where it is no target; nothing where there is none."""
-    if value.published is None:
-        return ""
-    spread = value.published_spread
-    if spread is None or math.isinf(spread):
-        return scale.published(value.published) + ("" if spread is None else "!")
-    return f"{scale.published(value.published)} ±{scale.spread(spread)}"
 
 
 def _written(outline: Outline, entry: Entry) -> str:

@@ -1,14 +1,17 @@
 """The results of a grid as a whole: its files and its figure."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flt.display.figure_style import USUAL, FigureStyle
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.grid.plan.outline import Figure, Outline
 from flt.grid.results.annotations import annotated
+from flt.grid.results.latex import as_latex
 from flt.grid.results.markdown import as_markdown
 from flt.grid.results.rows import Row, as_csv, from_csv
 from flt.grid.results.selection import chosen
@@ -50,43 +53,59 @@ class Results:
         except ValueError as error:
             raise InputError(f"{folder / 'table.csv'} is damaged ({error}): run flt table again") from error
 
-    def write(self) -> None:
+    def write(self, style: FigureStyle = USUAL) -> None:
         """Writes the tables, ``table.png`` and, where the grid describes them, ``breaks.png`` and ``figure.png``."""
-        from flt.grid.results.break_maps import draw_break_maps
-        from flt.grid.results.heat_maps import draw_heat_maps
-
         self.write_tables()
         if self.rows:
-            write_atomically(self.folder / "table.png", draw_heat_maps(self.outline, self.rows))
-            if (breaks := draw_break_maps(self.outline, self.rows)) is not None:
-                write_atomically(self.folder / "breaks.png", breaks)
+            self._write_figure("table", lambda: self.draw_table(style), style)
+            if self.outline.breaks is not None:
+                self._write_figure("breaks", lambda: self.draw_breaks(style), style)
             if self.outline.figure is not None:
-                self._write_figure(self.folder / "figure.png")
+                self._write_figure("figure", lambda: self.draw(style=style), style)
 
     def write_tables(self) -> None:
-        """Writes ``table.csv`` and ``table.md``, which takes milliseconds: also while a grid goes on."""
+        """Writes ``table.csv``, ``.md`` and ``.tex``, which takes milliseconds: also while a grid goes on."""
         write_atomically(self.folder / "table.csv", as_csv(annotated(self.outline, self.rows)))
         text = as_markdown(self.outline, self.rows, self.failures, left=self.left)
         write_atomically(self.folder / "table.md", text)
+        write_atomically(self.folder / "table.tex", as_latex(self.outline, self.rows))
 
-    def _write_figure(self, path: Path) -> None:
-        from flt.display.style import as_file
+    def _write_figure(self, name: str, draw: Callable[[], "Canvas | None"], style: FigureStyle) -> None:
+        from flt.display.drawing import as_file
 
         try:
-            write_atomically(path, as_file(self.draw(), path))
+            canvas = draw()
         except InputError as error:  # a metric that no run has logged: no reason to lose the tables
-            warnings.warn(f"no {path.name}: {error}", stacklevel=2)
+            warnings.warn(f"no figure of the {name}: {error}", stacklevel=2)
+            return
+        if canvas is not None:
+            for ending in style.formats:
+                path = self.folder / f"{name}.{ending}"
+                write_atomically(path, as_file(canvas, path, style))
 
-    def draw(self, figure: Figure | None = None) -> "Canvas":
+    def draw_table(self, style: FigureStyle = USUAL) -> "Canvas":
+        """Draws the tables as heat maps."""
+        from flt.grid.results.pictures.heat_maps import draw_heat_maps
+
+        return draw_heat_maps(self.outline, self.rows, style)
+
+    def draw_breaks(self, style: FigureStyle = USUAL) -> "Canvas | None":
+        """Draws where rules break over two axes; None where a column of the table says it all."""
+        from flt.grid.results.pictures.break_maps import draw_break_maps
+
+        return draw_break_maps(self.outline, self.rows, style)
+
+    def draw(self, figure: Figure | None = None, style: FigureStyle = USUAL) -> "Canvas":
         """Draws the grid.
 
         Args:
             figure: How; None is as the grid's configuration says.
+            style: Size, letters, headline and legend.
 
         Raises:
             InputError: If the grid has no such axes, or nothing is finished.
         """
-        from flt.grid.results.figures import curves_of, draw_lines
+        from flt.grid.results.pictures.figures import curves_of, draw_lines
 
         shown, _ = chosen(self.outline, self.rows)
         figure, axes = figure or self.outline.figure, ", ".join(shown.axes)
@@ -99,7 +118,7 @@ class Results:
             if axis is not None and axis not in shown.axes:
                 raise InputError(f"{name}={axis} is no axis of this grid: choose one of {axes}")
         if figure.kind == "curves":
-            return curves_of(self.outline, self.folder, figure, self.rows)
+            return curves_of(self.outline, self.folder, figure, self.rows, style)
         if figure.x is None:
             raise InputError(f"x is missing: name the axis along which the lines run, one of {axes}")
-        return draw_lines(self.outline, self.rows, figure)
+        return draw_lines(self.outline, self.rows, figure, style)

@@ -1,5 +1,6 @@
 """A grid's table as such: the means of its cells, and the worst of each line of them."""
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -168,3 +169,29 @@ def mark_of(outline: Outline, entry: Entry) -> str:
     if outline.compare is None or entry.test is None or entry.test.p > outline.compare.level:
         return ""
     return "↑" if outline.scale_of(outline.shown[0]).factor * entry.test.difference > 0 else "↓"
+
+
+def text_of(outline: Outline, entry: Entry) -> str:
+    """A cell: mean and standard deviation of each measure, and the reference's values in brackets."""
+    if entry.point:
+        return entry.point.text
+    parts, published = list[str](), list[str]()
+    for measure, value in entry.values.items():
+        level, scale = f" {entry.levels[measure]}" if entry.levels else "", outline.scale_of(measure)
+        spread = "" if value.spread is None else f" ±{scale.spread(value.spread)}"
+        parts.append(scale.measured(value.mean) + spread + ("" if parts else mark_of(outline, entry)) + level)
+        if value.published is not None:
+            published.append(published_text(scale, value))
+    if entry.runner_up:
+        parts[0] += f"; {entry.second(outline.scale_of(outline.shown[0]))}"
+    return " / ".join(parts) + (f" ({' / '.join(published)})" if published else "")
+
+
+def published_text(scale: Scale, value: Value) -> str:
+    """The reference's value with its spread, or a mark where it is no target; nothing where there is none."""
+    if value.published is None:
+        return ""
+    spread = value.published_spread
+    if spread is None or math.isinf(spread):
+        return scale.published(value.published) + ("" if spread is None else "!")
+    return f"{scale.published(value.published)} ±{scale.spread(spread)}"

@@ -162,8 +162,8 @@ def test_very_many_clients_are_cut_off(fit, monkeypatch):
 @pytest.mark.parametrize("reports", [[RunReport()], []], ids=["shared", "alone"])
 def test_the_figure_is_drawn_once(fit, monkeypatch, reports):
     drawn = []
-    real = callbacks.reporting.summary.draw_curves
-    monkeypatch.setattr(callbacks.reporting.summary, "draw_curves", lambda *args: drawn.append(args) or real(*args))
+    real = callbacks.reporting.summary.drawn_curves
+    monkeypatch.setattr(callbacks.reporting.summary, "drawn_curves", lambda *args: drawn.append(args) or real(*args))
     run = logged(fit, FLTrust(), *reports, rounds=2)
     assert len(drawn) == 1
     assert "FLTrust" in drawn[0][1]

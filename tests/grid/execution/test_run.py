@@ -43,7 +43,7 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 def test_files(small: tuple[Path, Finished]) -> None:
     folder, _ = small
     assert {path.name for path in folder.iterdir()} == {
-        *("table.csv", "table.md", "table.png", "grid.yaml", "cells", ".lock")
+        *("table.csv", "table.md", "table.tex", "table.png", "grid.yaml", "cells", ".lock")
     }
     assert sorted(path.name for path in (folder / "cells").iterdir()) == NAMES
     for name in NAMES:

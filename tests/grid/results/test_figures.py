@@ -1,5 +1,6 @@
 """The figures: where lines, bands and marks lie."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from flt.display.style import COLOURS, as_file
+from flt.display.drawing import as_file
+from flt.display.figure_style import FigureStyle
 from flt.errors import InputError
 from flt.grid import Figure
-from flt.grid.results.figures import curves_of, draw_curves, draw_lines
-from flt.grid.results.panels import STYLES
+from flt.grid.results.pictures.figures import curves_of, draw_curves, draw_lines
 
 LEVELS = {"attack": ["LF", "Trim"], "root_size": ["50", "100", "300"]}
 ALONG = Figure(x="root_size")
@@ -99,12 +100,63 @@ def test_numbers_run_from_left_to_right_whatever_their_order() -> None:
     np.testing.assert_allclose(y, [rates("LF", size).mean() for size in ("50", "100", "300")])
 
 
-def test_labels_that_are_no_numbers_stand_side_by_side() -> None:
+def test_one_word_among_numbers_has_its_place_in_their_order() -> None:
     biases = ["1/M", "0.2", "1"]
     rows = [make_row({"bias_probability": bias}, 0.1) for bias in biases]
     (axis,) = draw_lines(make_outline({"bias_probability": biases}), rows, Figure(x="bias_probability")).axes
     assert lines_of(axis) == [([0.0, 1.0, 2.0], [0.1, 0.1, 0.1])]
     assert [label.get_text() for label in axis.get_xticklabels()] == biases
+
+
+def test_words_have_dots_beside_each_other_and_no_lines() -> None:
+    levels = {"rule": ["FedAvg", "Krum", "Median"], "attack": ["LF", "Trim"]}
+    rows = [
+        make_row({"rule": rule, "attack": attack}, error + seed / 10, seed=seed, published=(error, None))
+        for rule, error in zip(levels["rule"], (0.0, 0.2, 0.5), strict=True)
+        for attack in levels["attack"]
+        for seed in (0, 1)
+    ]
+    canvas = draw_lines(make_outline(levels, source="the paper's"), rows, Figure(x="rule"))
+    (axis,) = canvas.axes
+    assert lines_of(axis) == [([x, x], [0, 1]) for x in (0.5, 1.5)]  # between the words
+    means = [places_of(line) for line in axis.lines if line.get_marker() not in ("x", "None")]
+    assert [x for x, _ in means] == [[x + shift for x in range(3)] for shift in (-0.2, 0.2)]
+    assert [y for _, y in means] == [pytest.approx([0.05, 0.25, 0.55])] * 2
+    assert marks_of(axis) == [(x, [0.0, 0.2, 0.5]) for x, _ in means]
+    ranges = [path.vertices[:, 1].tolist() for path in axis.collections[0].get_paths()]
+    assert ranges == [pytest.approx([low, low + 0.1]) for low in (0.0, 0.2, 0.5)]
+    assert axis.get_ylim()[0] == 0.0  # where no rate is below
+
+
+def test_lines_that_coincide_are_told_apart() -> None:
+    levels = {"rule": ["FedAvg", "Krum", "Median"], "root_size": [str(size) for size in range(40)]}
+    first, second, third = draw_lines(make_outline(levels), everywhere(levels), Figure(x="root_size")).axes[0].lines
+    assert len({line.get_linestyle() for line in (first, second, third)}) == 3
+    assert first.get_linestyle() == "-"
+    assert first.get_zorder() < min(second.get_zorder(), third.get_zorder())
+    marked = [set(range(*line.get_markevery()[:1], 40, line.get_markevery()[1])) for line in (first, second, third)]
+    assert len(set.union(*marked)) == 3 * 8
+
+
+def test_a_figure_as_a_paper_wants_it() -> None:
+    outline, rows = make_outline(LEVELS, seeds=[0, 1, 2]), rows_of()
+    style = FigureStyle(width=3.33, height=2.5, font_size=7, title=False, legend="inside")
+    canvas = draw_lines(outline, rows, ALONG, style)
+    assert (canvas.get_figwidth(), canvas.get_figheight(), canvas.get_suptitle()) == (3.33, 2.5, "")
+    (axis,), legend = canvas.axes, canvas.axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == LEVELS["attack"]
+    assert axis.yaxis.label.get_fontsize() == axis.get_xticklabels()[0].get_fontsize() == 7
+    below = draw_lines(outline, rows, ALONG, FigureStyle(legend="below"))
+    below.draw_without_rendering()
+    assert below.legends[0].get_window_extent().y1 <= below.axes[0].get_tightbbox().y0 + 1
+    assert not draw_lines(outline, rows, ALONG, FigureStyle(legend="none")).legends
+    long = draw_lines(replace(outline, title="words and " * 40), rows, ALONG)
+    long.draw_without_rendering()
+    assert long.get_suptitle().count("words") == 40
+    box, (panel,) = long._suptitle.get_window_extent(), long.axes
+    assert box.x1 <= long.bbox.x1
+    assert panel.get_window_extent().y1 < box.y0 < box.y1 <= long.bbox.y1
 
 
 def test_published_values_are_marked() -> None:
@@ -229,16 +281,6 @@ def test_which_axis_is_which() -> None:
     assert (legend_of(chosen), len(chosen.axes)) == (levels["rule"], 2)
     turned = draw_lines(outline, rows, Figure(x="attack", lines="root_size", panels="rule"))
     assert (legend_of(turned), [axis.get_title() for axis in turned.axes]) == (levels["root_size"], levels["rule"])
-
-
-def test_every_line_has_a_look_of_its_own() -> None:
-    looks = len(STYLES) * len(COLOURS)
-    many = [f"line {number}" for number in range(looks + 2)]
-    levels = {"attack": many, "root_size": ["50"]}
-    canvas = draw_lines(make_outline(levels), everywhere(levels), ALONG)
-    lines = canvas.axes[0].lines
-    assert len(lines) == len(many)
-    assert len({(line.get_color(), line.get_linestyle()) for line in lines[:looks]}) == looks
 
 
 def test_labels_may_look_like_formulas() -> None:

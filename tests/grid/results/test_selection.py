@@ -12,9 +12,9 @@ from grids import body_of, make_outline, make_row, shown, texts
 from flt.grid import Figure, Outline, Select
 from flt.grid.plan.naming import slug
 from flt.grid.results.annotations import annotated
-from flt.grid.results.figures import curves_of, draw_lines
-from flt.grid.results.heat_maps import draw_heat_maps
 from flt.grid.results.markdown import as_markdown
+from flt.grid.results.pictures.figures import curves_of, draw_lines
+from flt.grid.results.pictures.heat_maps import draw_heat_maps
 from flt.grid.results.rows import Row, as_csv, from_csv
 from flt.grid.results.selection import choices_of, chosen
 
@@ -101,11 +101,10 @@ def test_csv_has_every_run_and_says_which_were_chosen() -> None:
     assert [{row["worst"] for row in rows if row["selected"] == own} for own in (1, 0)] == [{1, 2, 3}, {None}]
 
 
-def test_figures_are_of_what_was_chosen(drawn: list[Any], tmp_path: Path) -> None:
+def test_figures_are_of_what_was_chosen(tmp_path: Path) -> None:
     outline, kept = chosen(outline_of(), ROWS)
-    for given, rows in ((outline_of(), ROWS), (outline, kept)):
-        draw_heat_maps(given, rows)
-    assert texts(drawn[0].axes[0]) == texts(drawn[1].axes[0])
+    first, second = (draw_heat_maps(given, rows) for given, rows in ((outline_of(), ROWS), (outline, kept)))
+    assert texts(first.axes[0]) == texts(second.axes[0])
     means = [mean_of(kept[at : at + 2]) for at in (0, 2, 4)]
     lines = draw_lines(outline_of(), ROWS, Figure(x="attack")).axes[0].lines
     assert list(lines[0].get_ydata()) == pytest.approx(means)

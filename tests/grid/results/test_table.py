@@ -8,8 +8,8 @@ import pytest
 from grids import body_of, make_outline, make_row, shown, texts
 
 from flt.grid import Outline
-from flt.grid.results.heat_maps import draw_heat_maps
 from flt.grid.results.markdown import as_markdown
+from flt.grid.results.pictures.heat_maps import draw_heat_maps
 from flt.grid.results.rows import as_csv, from_csv
 from flt.grid.results.table import with_places
 
@@ -85,7 +85,7 @@ def test_of_equals_the_first_is_the_worst_and_one_level_has_no_runner_up() -> No
     assert body_of(as_markdown(one_axis, rows[:1], {}))[-1] == ["worst", "0.500 No attack"]
 
 
-def test_accuracy_in_all_forms(drawn: list[Any]) -> None:
+def test_accuracy_in_all_forms() -> None:
     """The worst is still the largest error; a spread stays one, a difference turns round, colours stay."""
     outline = replace(outline_of("rule", source="the paper's", tolerance=0.05), shown_as="accuracy")
     text = as_markdown(outline, ROWS, {})
@@ -98,23 +98,18 @@ def test_accuracy_in_all_forms(drawn: list[Any]) -> None:
     assert "testing accuracy, after the slash attack success rate" in text
     assert ". Worst: over attack the worst mean of each" in text
     assert "0.500 (0.50) Trim, full" in shown(outline, ROWS)
-    draw_heat_maps(outline, ROWS)
-    places = [texts(axis)[0, 2].replace("\n", " ") for axis in drawn[0].axes]
-    assert places == ["0.750 1.000", "0.50", "+0.250"]
-    assert [axis.images[0].get_array()[0, 2] for axis in drawn[0].axes] == [0.25, 0.5, -0.25]
+    places = [texts(axis)[0, 2].replace("\n", " ") for axis in draw_heat_maps(outline, ROWS).axes[:3]]
+    assert places == ["0.750 ±0.071 1.000 ±0.000", "0.50", "+0.250"]
 
 
 @pytest.mark.parametrize("rows", ["rule", "attack"])
-def test_worst_in_a_heat_map(drawn: list[Any], rows: str) -> None:
-    draw_heat_maps(outline_of(rows, source="the paper's"), ROWS)
+def test_worst_in_a_heat_map(rows: str) -> None:
+    axes = draw_heat_maps(outline_of(rows, source="the paper's"), ROWS).axes[:3]
     place = (0, 3) if rows == "rule" else (3, 0)
-    numbers = [texts(axis)[place].replace("\n", " ") for axis in drawn[0].axes]
-    assert numbers == ["0.500 Trim, full then 0.250 Scaling 1.000 Scaling", "0.50", "+0.000"]
-    image = drawn[0].axes[0].images[0].get_array()
-    assert image[place] == 0.5
-    (line,) = drawn[0].axes[0].lines  # apart from the others
-    ends = line.get_xdata() if rows == "rule" else line.get_ydata()
-    assert set(map(float, ends)) == {2.5}
+    numbers = [texts(axis)[place].replace("\n", " ") for axis in axes]
+    assert numbers == ["0.500 ±0.141 Trim, full then 0.250 Scaling 1.000 ±0.000 Scaling", "0.50", "+0.000"]
+    apart = [line for line in axes[0].lines if line.get_linewidth() == 5]  # from the others
+    assert [set(line.get_xdata()) == {2.5} for line in apart] == [rows == "rule"]
 
 
 def test_places_in_csv() -> None:

@@ -3,28 +3,31 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure as Canvas
 
+from flt.display.drawing import labelled, turn_touching_labels
+from flt.display.figure_style import USUAL, FigureStyle
+from flt.display.style import are_numbers
 from flt.errors import InputError
 from flt.grid.plan.naming import MEASURES, readable, slug, titled
 from flt.grid.plan.outline import Figure, Labels, Outline
 from flt.grid.plan.scale import Scale, ShownAs, scale_of
-from flt.grid.results.panels import NO_LEGEND, Legend, Lines, Panel, Point, draw_panels
+from flt.grid.results.pictures.panels import NO_LEGEND, Legend, Lines, Panel, Point, draw_panels
 from flt.grid.results.rows import REFERENCE, Row
 from flt.grid.results.selection import choices_of, chosen
 from flt.runs.reading import metrics_of
 
-DENSE = 0.08  # of the axis: places closer than that have upright labels
 
-
-def draw_lines(outline: Outline, rows: Sequence[Row], figure: Figure) -> Canvas:
+def draw_lines(outline: Outline, rows: Sequence[Row], figure: Figure, style: FigureStyle = USUAL) -> Canvas:
     """Rates over an axis of a grid: a line for each level of another, a band from the least to the largest seed.
+
+    Over words, such as rules, no lines run: the levels' means stand beside each other, with bars for the range.
 
     Args:
         outline: The grid's outline.
         rows: Its finished runs.
         figure: Which axis is which.
+        style: Size, letters, headline and legend.
 
     Raises:
         InputError: If nothing is left to draw.
@@ -50,14 +53,26 @@ def draw_lines(outline: Outline, rows: Sequence[Row], figure: Figure) -> Canvas:
             if drawn:
                 title = titled(panels, panel) if panels and panel else ""
                 made.append(Panel(title, y, outline.scale_of(y), drawn, _bound(outline, figure.x, y)))
+    is_ordered = are_numbers(list(places)) or len(places) == 1
     canvas = draw_panels(
-        outline.title, made, readable(figure.x), outline.source, legend=_legend(outline, lines), how=outline.subtitle
+        outline.title,
+        made,
+        readable(figure.x),
+        outline.source,
+        legend=_legend(outline, lines),
+        places=None if is_ordered else places,
+        style=style,
+        subtitle=outline.subtitle,
     )
-    at = list(places.values())
-    dense = min(np.diff(at), default=1.0) < DENSE * (at[-1] - at[0])
-    for axis in canvas.axes:
-        axis.set_xticks(at, list(places), rotation=90 if dense else 0)
+    _name_places(canvas, places, style)
     return canvas
+
+
+def _name_places(canvas: Canvas, places: Mapping[str, float], style: FigureStyle) -> None:
+    """Writes the labels of an axis below it, turned where they would touch."""
+    for axis in canvas.axes:
+        axis.set_xticks(list(places.values()), [labelled(label, style) for label in places])
+    turn_touching_labels(canvas, canvas.axes, upright=are_numbers(list(places)))
 
 
 def draw_curves(
@@ -67,6 +82,7 @@ def draw_curves(
     *,
     legend: Legend = NO_LEGEND,
     shown_as: ShownAs = "error",
+    style: FigureStyle = USUAL,
 ) -> Canvas:
     """Metrics over the rounds, a band from the least to the largest seed.
 
@@ -76,6 +92,7 @@ def draw_curves(
         y: Metrics, a row of panels each; None is the testing error rate.
         legend: Title and labels of the grid's lines.
         shown_as: How rates are drawn.
+        style: Size, letters, headline and legend.
 
     Raises:
         InputError: If a run has no ``metrics.csv``, or no such metric.
@@ -98,7 +115,7 @@ def draw_curves(
             {key for seeds in metrics.values() for rows in seeds for row in rows for key in row} - {"round", "step"}
         )
         raise InputError(f"y={', '.join(wanted)}: the runs have no such metric; choose of {', '.join(known)}")
-    return draw_panels(title, made, "round", None, legend=legend)
+    return draw_panels(title, made, "round", None, legend=legend, style=style)
 
 
 def _bound(outline: Outline, x: str, y: str) -> float | None:
@@ -108,7 +125,13 @@ def _bound(outline: Outline, x: str, y: str) -> float | None:
     return outline.scale_of(y).number(breaks.at) if breaks is not None and is_drawn else None
 
 
-def curves_of(outline: Outline, folder: Path, figure: Figure, rows: Sequence[Row] = ()) -> Canvas:
+def curves_of(
+    outline: Outline,
+    folder: Path,
+    figure: Figure,
+    rows: Sequence[Row] = (),
+    style: FigureStyle = USUAL,
+) -> Canvas:
     """`draw_curves` of a grid's runs.
 
     Args:
@@ -116,6 +139,7 @@ def curves_of(outline: Outline, folder: Path, figure: Figure, rows: Sequence[Row
         folder: Its results.
         figure: Which axis is which.
         rows: Its finished runs, where settings are chosen of those that were tried.
+        style: Size, letters, headline and legend.
     """
     shown, choices = chosen(outline, rows)[0], choices_of(outline, rows)
     lines, panels = _axes_of(shown, figure)
@@ -133,7 +157,8 @@ def curves_of(outline: Outline, folder: Path, figure: Figure, rows: Sequence[Row
                 runs[titled(panels, panel) if panels else "", line or "mean"] = finished
     if not runs:
         raise InputError(f"{folder} holds no finished run: flt table makes them")
-    return draw_curves(outline.title, runs, figure.y, legend=_legend(shown, lines), shown_as=outline.shown_as)
+    legend = _legend(shown, lines)
+    return draw_curves(outline.title, runs, figure.y, legend=legend, shown_as=outline.shown_as, style=style)
 
 
 def _legend(outline: Outline, lines: str | None) -> Legend:
