@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=CONFIGS / "mnist_fltrust.yaml", help="what runs (%(default)s)")
     parser.add_argument("--rounds", type=int, default=8, help="rounds of a run (%(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each kind (%(default)s)")
+    parser.add_argument("--only", choices=SETTINGS, nargs="+", default=list(SETTINGS), help="some of the settings")
     parser.add_argument("--stand-in", action="store_true", help="synthetic data even where the real ones are there")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results (%(default)s)")
     options = parser.parse_args()
@@ -46,7 +47,8 @@ def main() -> None:
     module, _ = fit(options.config, 1, settings)
     sampled = [f"--model.clients_per_round={round(SAMPLED * module.federation.num_clients)}"]
     found = {}
-    for name, own in SETTINGS.items():
+    for name in options.only:
+        own = SETTINGS[name]
         shared = [*settings, *(sampled if "%" in name else [])]
         pairs = [
             (seconds_of_a_round(options, shared), seconds_of_a_round(options, [*shared, *own]))
