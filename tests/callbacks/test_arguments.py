@@ -146,6 +146,9 @@ CriticalLayers(share=0.0) => attack.share=0.0 must be above 0
 Chameleon(temperature=0.0) => attack.temperature=0.0 must be a finite number greater than 0
 A3FL(iterations=0) => attack.iterations=0 must be at least 1
 AdaptiveAttack(noise_variance=1e60) => attack.noise_variance=1e+60
+Worst(family='sideways') => attack.family='sideways': choose one of updates, backdoors
+Worst(jobs=0) => attack.jobs=0 must be at least 1
+Worst(fraction=1.0) => attack.fraction=1.0 must be at least 0 and less than 1
 """
 
 

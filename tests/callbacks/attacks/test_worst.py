@@ -41,19 +41,6 @@ def test_it_is_no_attack_of_a_single_run(fit):
         fit(FedAvg(), Worst(), data=TinyData())
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"family": "sideways"}, "attack.family='sideways': choose one of updates, backdoors"),
-        ({"jobs": 0}, "attack.jobs=0 must be at least 1"),
-        ({"fraction": 1.0}, "attack.fraction=1.0 must be at least 0 and less than 1"),
-    ],
-)
-def test_mistakes(arguments, message):
-    with pytest.raises(InputError, match=message):
-        Worst(**arguments)
-
-
 def test_how_it_is_named():
     names = ["Worst", "callbacks.Worst", "callbacks.attacks.worst.Worst", "mine.Worst", "TrimAttack", None]
     assert [is_worst(name) for name in names] == [True, True, True, False, False, False]
