@@ -223,7 +223,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--secure", action="store_true")
-    parser.add_argument("--cold", action="store_true")
+    parser.add_argument("--cold", action="store_true", help="a process of its own for every message")
+    parser.add_argument("--steady", action="store_true", help="no node is killed")
     options = parser.parse_args()
     folder: Path = options.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
@@ -259,7 +260,7 @@ def main() -> None:
         seen, changed = 0, time.monotonic()
         while len(rows := rows_of(folder)) < options.rounds:
             done, now = len(rows), time.monotonic()
-            if killed is None and done >= options.rounds // 2:
+            if killed is None and not options.steady and done >= options.rounds // 2:
                 federation.kill("node3")
                 killed = now
                 print(f"{now - began:.0f} s: node 3 killed after round {done}", flush=True)

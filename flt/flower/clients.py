@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
-from lightning.pytorch import Callback
-from torch import Tensor
+from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
 
 from flt.cli.training import Run, assemble
-from flt.clients.batch_norm import statistics_of
 from flt.clients.one_by_one import LocalUpdates
 from flt.errors import InputError
-from flt.federation import Aggregation, Attack, FederatedCallback, Memory, Round, Server
-from flt.federation.hooks import has_own
+from flt.federation import Attack, Memory, Round
 from flt.federation.membership import backdoor_of
 from flt.federation.plugins import callbacks_of, in_order, only
+from flt.flower.configured_root import ConfiguredRoot
 from flt.flower.layout import Layout
+from flt.flower.obstacles import is_server_hook, obstacles_of
 from flt.flower.report import Report
 from flt.flower.strategy import LOSS, RobustStrategy
+from flt.flower.tensors import arrays_of, fixed_arrays, take_arrays
 from flt.module import FederatedModule
 from flt.runs.folder import run_folder
 from flt.server.cohort import Cohort
@@ -160,13 +159,13 @@ class ConfiguredClients:
     @property
     def initial_arrays(self) -> ArrayRecord:
         """The global model as the network has it, before the first round."""
-        return ArrayRecord({name: Array(value.cpu().numpy()) for name, value in self._tensors.items()})
+        return arrays_of(self.module.network)
 
     @property
     def root(self) -> ConfiguredRoot | None:
         """The server's training on its root dataset; None where the rule needs none."""
         rule = self.module.rule
-        return ConfiguredRoot(self) if rule.needs_root_update or rule.needs_root_data else None
+        return ConfiguredRoot(self.module) if rule.needs_root_update or rule.needs_root_data else None
 
     def strategy(self, *, report: bool = True, **settings: Any) -> RobustStrategy:
         """The configuration's rule as a strategy that waits for all clients.
@@ -184,7 +183,7 @@ class ConfiguredClients:
             "num_byzantine": federation.num_byzantine,
             "place_key": CLIENT,
             "replies": "updates",
-            "fixed": fixed_arrays(module),
+            "fixed": fixed_arrays(module.network),
             "callbacks": [each for each in in_order(callbacks_of(trainer)) if is_server_hook(each)],
             "malicious": federation.malicious.nonzero().flatten().tolist(),
             "seed": module.seed,
@@ -221,12 +220,7 @@ class ConfiguredClients:
 
     def load(self, arrays: ArrayRecord) -> None:
         """Gives the network the tensors that the server has sent."""
-        tensors = self._tensors
-        if arrays.keys() != tensors.keys():
-            raise InputError("the server's arrays are those of another network: export both apps anew")
-        with torch.no_grad():
-            for name, tensor in tensors.items():
-                tensor.copy_(torch.from_numpy(arrays[name].numpy()))
+        take_arrays(self.module.network, arrays)
 
     def _load(self, message: Message) -> None:
         self.load(next(iter(message.content.array_records.values())))
@@ -234,12 +228,6 @@ class ConfiguredClients:
     @property
     def _cohort(self) -> Cohort:
         return self.module.cohort
-
-    @property
-    def _tensors(self) -> dict[str, Tensor]:
-        """Parameters and buffers of the network, each once."""
-        network = self.module.network
-        return {**{name: value.data for name, value in network.named_parameters()}, **dict(network.named_buffers())}
 
     @cached_property
     def _local(self) -> LocalData:
@@ -266,79 +254,14 @@ class ConfiguredClients:
             LOSS: float(trained.losses[0]),
             CLIENT: client,
         }
-        layout = Layout.of(self.initial_arrays, fixed_arrays(self.module), "updates")
+        layout = Layout.of(self.initial_arrays, fixed_arrays(self.module.network), "updates")
         arrays = layout.reply(trained.updates[0].cpu(), trained.statistics[0].cpu())
         return Message(RecordDict({"arrays": arrays, "metrics": MetricRecord(metrics)}), reply_to=message)
-
-
-class ConfiguredRoot:
-    """The server of a configuration: it trains on the root dataset and computes what rules ask.
-
-    Args:
-        clients: The configuration.
-    """
-
-    def __init__(self, clients: ConfiguredClients) -> None:
-        self._clients = clients
-        self.num_examples = len(clients.module.data.root)
-
-    def update(self, state: Mapping[str, Tensor], number: int) -> LocalUpdates:
-        """By how much training changes the model, as the simulator's server trains."""
-        self._take(state)
-        cohort = self._clients.module.cohort
-        batches = cohort.root_batches(replace(cohort.draws, needs_root=True)(number))
-        with torch.enable_grad():
-            return cohort.training(batches, client_lr=self._clients.module.round_lr(number))
-
-    def server(self, state: Mapping[str, Tensor], number: int) -> Server:
-        """What a round's rule can ask."""
-        self._take(state)
-        cohort, lr = self._clients.module.cohort, self._clients.module.round_lr(number)
-        assert cohort.root_data is not None, "made where the rule needs it"
-        return cohort.root_data.of(number, lr, cohort.training.flat.flatten())
-
-    def _take(self, state: Mapping[str, Tensor]) -> None:
-        self._clients.load(ArrayRecord({name: Array(value.numpy()) for name, value in state.items()}))
 
 
 def crafted(attack: Attack, round: Round) -> Round:
     """What an attack sends in a round of one malicious client."""
     return attack.on_client_updates(round) or round
-
-
-def fixed_arrays(module: FederatedModule) -> list[str]:
-    """Names of the floating-point tensors of a network that nobody trains."""
-    network, moving = module.network, statistics_of(module.network)
-    frozen = [name for name, value in network.named_parameters() if not value.requires_grad]
-    buffers = [name for name, value in network.named_buffers() if value.is_floating_point() and name not in moving]
-    return frozen + buffers
-
-
-def obstacles_of(run: Run) -> list[str]:
-    """What of a configuration cannot be had in Flower, in words."""
-    model, trainer, data = run.model, run.trainer, run.data
-    attack, settings = only(trainer, Attack), model.local_settings
-    found = {
-        "model.server_optimizer: the strategy takes plain steps of server_lr": model.server_optimizer is not None,
-        "model.client_momentum: a node's process ends with its message and keeps nothing": settings.momentum > 0,
-        "model.client_optimizer_state=kept: likewise": settings.optimizer_state == "kept",
-        "data.num_added_clients: they are there in rounds of the attack alone": data.num_added_clients > 0,
-        "trainer.devices and num_nodes: a node is one process": trainer.world_size > 1,
-        f"attack={attack and attack.label}: malicious clients would have to know what others send, or to agree before"
-        " they train": attack is not None and attack.active and attack.fraction > 0 and not attack.works_alone,
-    }
-    found |= {
-        f"trainer.callbacks {type(each).__name__}: it changes what clients send, which only they can": True
-        for each in callbacks_of(trainer)
-        if not isinstance(each, Aggregation | Attack) and has_own(each, "on_client_updates")
-    }
-    return [what for what, is_so in found.items() if is_so]
-
-
-def is_server_hook(callback: Callback) -> bool:
-    """Whether a callback is one that the server calls before the rule."""
-    is_rule = isinstance(callback, Aggregation | Attack)
-    return isinstance(callback, FederatedCallback) and not is_rule and has_own(callback, "on_updates_received")
 
 
 def round_of(message: Message) -> int:

@@ -24,7 +24,7 @@ from flt.federation import Aggregation, Attack
 from flt.federation.plugins import callbacks_of, only
 from flt.files import write_atomically
 from flt.flower import templates
-from flt.flower.clients import is_server_hook, obstacles_of
+from flt.flower.obstacles import is_server_hook, obstacles_of
 
 USUAL = (
     *(EvaluationMetrics, MetricsLogger, PredictionWriter, RoundProgressBar, RunReport, WandbReport, ConfigWriter),

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from flwr.app import Message, MetricRecord
+from numpy.typing import NDArray
 from torch import Tensor
 
 from flt.flower.layout import Layout, Unusable
 from flt.functional import all_finite, finite_rows
+
+KINDS = {
+    "error:": "error",
+    "not asked": "not-asked",
+    "answered twice": "twice",
+    "did not answer": "no-answer",
+    "NaN": "not-finite",
+    "of shape": "shape",
+    "of dtype": "dtype",
+    "other names": "names",
+    "place": "place",
+}
+"""What metrics call the reasons for which replies are dropped."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +74,27 @@ class Readings:
         return list(self.replies)
 
 
-def read_replies(replies: Iterable[Message], asked: Collection[int], layout: Layout) -> Readings:
+class Space:
+    """Memory for a round's rows, which the next round gets again unless somebody still holds a part of it.
+
+    New memory has to be cleared page by page, which takes as long as a rule.
+    """
+
+    def __init__(self) -> None:
+        self._kept = np.empty((0, 0), np.float32)
+        self._alone = sys.getrefcount(self._kept)
+
+    def rows(self, count: int, width: int) -> NDArray[np.float32]:
+        """Rows of any content, shape ``[count, width]``."""
+        is_held = sys.getrefcount(self._kept) > self._alone  # every view and every tensor of one holds it once more
+        if is_held or len(self._kept) < count or self._kept.shape[1] != width:
+            self._kept = np.empty((count, width), np.float32)
+        return self._kept[:count]
+
+
+def read_replies(
+    replies: Iterable[Message], asked: Collection[int], layout: Layout, space: Space | None = None
+) -> Readings:
     """Reads the replies of a round; no reply, whatever it holds, raises an exception.
 
     Dropped are errors, messages from nodes that were not asked in this round (late ones and strangers), second ones of
@@ -70,6 +105,7 @@ def read_replies(replies: Iterable[Message], asked: Collection[int], layout: Lay
         replies: What came back in time.
         asked: The nodes that the server has sent the model to in this round.
         layout: The model that it has sent.
+        space: Where the updates are written; None for memory of their own.
     """
     dropped: list[tuple[int, str]] = []
     first: dict[int, Message] = {}
@@ -83,7 +119,7 @@ def read_replies(replies: Iterable[Message], asked: Collection[int], layout: Lay
             first[node] = message
     dropped += [(node, "did not answer") for node in asked if node not in first]
     # Each row is written where it stays; what turns out unusable is cut off, or its place taken by the next.
-    updates = np.empty((len(first), layout.num_params), np.float32)
+    updates = (space or Space()).rows(len(first), layout.num_params)
     statistics = np.empty((len(first), layout.num_statistics), np.float32)
     usable: dict[int, Reply] = {}
     for node in asked:
@@ -106,6 +142,11 @@ def numbers_of(record: Mapping[str, object]) -> dict[str, float]:
     return {str(name): float(value) for name, value in numbers.items() if abs(value) < 2**63 and math.isfinite(value)}
 
 
+def kind_of(reason: str) -> str:
+    """The reason without what differs from reply to reply, as the name of a metric."""
+    return next((kind for mark, kind in KINDS.items() if mark in reason), "malformed")
+
+
 def _sender(message: Message) -> int:
     try:
         return int(message.metadata.src_node_id)
@@ -113,7 +154,7 @@ def _sender(message: Message) -> int:
         return 0
 
 
-def _read(message: Message, layout: Layout, update: np.ndarray, statistics: np.ndarray) -> Reply:
+def _read(message: Message, layout: Layout, update: NDArray[np.float32], statistics: NDArray[np.float32]) -> Reply:
     """Reads one reply and writes its arrays' changes into its rows."""
     if message.has_error():
         raise Unusable(f"error: {' '.join(str(message.error.reason).split())[:200]}")

@@ -6,7 +6,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
 from statistics import median
 from typing import Any
 
@@ -18,14 +17,16 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
 from flt.errors import InputError, check_choice, check_count, check_positive
-from flt.federation import Aggregate, Aggregation, FederatedCallback, Judgement, Round
+from flt.federation import Aggregate, Aggregation, FederatedCallback, Round
 from flt.federation.plugins import call_hook
 from flt.flower.grid import PatientGrid
 from flt.flower.layout import Layout, Replies
+from flt.flower.measures import metrics_of
 from flt.flower.members import Members, federation_of
-from flt.flower.replies import Readings, numbers_of, read_replies
+from flt.flower.replies import Readings, Space, kind_of, numbers_of, read_replies
 from flt.flower.report import Report
 from flt.flower.root import Root, RootServer, Train
+from flt.functional.rows import Rows
 from flt.random import sample_clients
 from flt.server.hearing import Hearing
 from flt.server.processes import Processes
@@ -121,6 +122,7 @@ class RobustStrategy(FedAvg):
         self._federation = call_hook(plugins, "on_federation", self._formed(self._most))
         self._hearing = Hearing(rule, plugins, Processes(), torch.device("cpu"))
         self._layout: Layout | None = None
+        self._space = Space()
         self._asked: list[int] = []
         self._connected: list[int] = []
 
@@ -220,7 +222,7 @@ class RobustStrategy(FedAvg):
         """
         if self._layout is None:
             raise InputError("aggregate_train was called before configure_train: nobody has been sent a model")
-        readings = read_replies(replies, self._asked, self._layout)
+        readings = read_replies(replies, self._asked, self._layout, self._space)
         readings = readings.without(
             {
                 node: why
@@ -231,7 +233,7 @@ class RobustStrategy(FedAvg):
         self._tell(server_round, readings)
         round, found = self._hearing.judged(self._round(server_round - 1, readings, self._layout))
         aggregate = found or Aggregate(torch.zeros(self._layout.num_params))
-        metrics = _metrics(round, aggregate, readings)
+        metrics = metrics_of(round, aggregate, readings)
         if self.report is not None:
             counts = numbers_of({name: value for name, value in metrics.items() if name.startswith("dropped/")})
             self.report.add(round, aggregate, counts)
@@ -299,7 +301,7 @@ class RobustStrategy(FedAvg):
             place = self.members.places.get(node)
             who = f"node {node}" + ("" if place is None else f" (client {place})")
             LOG.warning("round %d: %s %s", server_round, who, f"was dropped: {reason}")
-        self.dropped.update(_kind(reason) for _, reason in readings.dropped)
+        self.dropped.update(kind_of(reason) for _, reason in readings.dropped)
 
     def _round(self, number: int, readings: Readings, layout: Layout) -> Round:
         """The round that the hooks and the rule see, its clients by place."""
@@ -312,13 +314,14 @@ class RobustStrategy(FedAvg):
         is_sorted = bool((places[1:] > places[:-1]).all())  # as it is where nodes are not new; nothing is copied then
         ids = places[order]
         root_update, root_statistics, server = self._of_root(number, layout)
+        updates = readings.updates if is_sorted else readings.updates[order]
         losses = [reply.metrics.get(LOSS, float("nan")) for reply in readings.replies.values()]
         return Round(
             number=number,
             client_ids=ids,
             malicious=self._federation.malicious[ids],
             num_examples=self.members.sizes_of(ids),
-            updates=readings.updates if is_sorted else readings.updates[order],
+            updates=updates,
             root_update=root_update,
             losses=torch.tensor(losses)[order] if losses else torch.zeros(0),
             statistics=readings.statistics if is_sorted else readings.statistics[order],
@@ -329,7 +332,7 @@ class RobustStrategy(FedAvg):
             ),
             server=server,
             num_dropped=len(readings.dropped),
-        )
+        ).replace(updates=Rows(updates, is_finite=True))
 
     def _of_root(self, number: int, layout: Layout) -> tuple[Tensor | None, Tensor | None, Any]:
         """The server's own update, its statistics, and what it computes for rules that ask."""
@@ -345,43 +348,3 @@ class RobustStrategy(FedAvg):
             else:
                 update, statistics = layout.change(layout.state, self.root(layout.state, number))
         return update, statistics, server
-
-
-def _metrics(round: Round, aggregate: Aggregate, readings: Readings) -> MetricRecord:
-    """What Flower's result keeps of a round."""
-    judgement: Judgement = aggregate.judgement
-    numbers: dict[str, Any] = {
-        "num-clients": len(round),
-        "num-dropped": round.num_dropped,
-        "update-norm": float(aggregate.update.double().norm()),
-        **{f"dropped/{kind}": n for kind, n in Counter(_kind(reason) for _, reason in readings.dropped).items()},
-    }
-    if len(round):
-        numbers["clients"] = round.client_ids.tolist()
-        for each in fields(judgement):
-            values = getattr(judgement, each.name)
-            if values is not None:
-                numbers[each.name.replace("_", "-")] = values.double().tolist()
-    return MetricRecord(numbers)
-
-
-def _kind(reason: str) -> str:
-    """The reason without what differs from reply to reply, as the name of a metric."""
-    for mark, kind in KINDS.items():
-        if mark in reason:
-            return kind
-    return "malformed"
-
-
-KINDS = {
-    "error:": "error",
-    "not asked": "not-asked",
-    "answered twice": "twice",
-    "did not answer": "no-answer",
-    "NaN": "not-finite",
-    "of shape": "shape",
-    "of dtype": "dtype",
-    "other names": "names",
-    "place": "place",
-}
-"""What metrics call the reasons for which replies are dropped."""

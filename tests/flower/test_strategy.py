@@ -18,6 +18,7 @@ from flt.cli.training import Run
 from flt.errors import InputError
 from flt.flower import ConfiguredClients, Report, RobustStrategy, RootTraining, attack_mod
 from flt.flower.members import Members
+from flt.flower.replies import Space
 
 ROUNDS = 4
 
@@ -237,6 +238,16 @@ def test_the_server_as_a_client_and_what_it_reports(tmp_path: Path) -> None:
         assert {"trust_score_malicious", "testing_error_rate", "num_dropped"} <= set(table[0].split(","))
         assert (tmp_path / "runs" / f"version_{number}" / "curves.png").stat().st_size > 1000
     assert np.allclose(*ends, atol=1e-6)
+
+
+def test_memory_is_taken_again_once_nobody_holds_it() -> None:
+    space = Space()
+    first = torch.from_numpy(space.rows(3, 4))
+    second = space.rows(2, 4)
+    assert not np.shares_memory(second, first.numpy())
+    kept = second.ctypes.data
+    del second
+    assert space.rows(2, 4).ctypes.data == kept
 
 
 @pytest.mark.parametrize(
