@@ -89,7 +89,7 @@ def main() -> None:
     print(
         "`--trainer.callbacks+=ClientErrors` adds one. A run has the others anyway; naming one changes its settings.\n"
     )
-    for kind in (callbacks.EvaluationMetrics, callbacks.ClientErrors, callbacks.RunReport):
+    for kind in (callbacks.EvaluationMetrics, callbacks.Certificates, callbacks.ClientErrors, callbacks.RunReport):
         section(kind, "trainer.callbacks")
     print("## `flt table`\n")
     print("`--out` is the folder of the results, `--jobs` the number of runs at a time, `--launcher` one of `local`,")

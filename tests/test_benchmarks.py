@@ -85,7 +85,14 @@ RULES = {"FLTrust", "Median", "TrimmedMean", "Krum"}
 ATTACKS = {"TrimAttack", "AdaptiveAttack", "ALIE", "PoisonedFL", "OptimizedALIE(Krum)", "AdaptiveAttack that walks"}
 
 
-@pytest.mark.parametrize(("name", "some"), [("rules", RULES), ("attacks", {*ATTACKS, "TailoredAttack(FLTrust)"})])
+@pytest.mark.parametrize(
+    ("name", "some"),
+    [
+        ("rules", RULES),
+        ("attacks", {*ATTACKS, "TailoredAttack(FLTrust)"}),
+        ("certificates", {"progress and leverage", "kappa"}),
+    ],
+)
 def test_costs_beside_a_round(tmp_path: Path, name: str, some: set[str]) -> None:
     sizes = ("--clients", "12", "--malicious", "2", "--parameters", "300", "--config", FLTRUST)
     results = results_of(f"{name}.py", *sizes, *TINY, "--processor-time", folder=tmp_path, name=name)

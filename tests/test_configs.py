@@ -209,7 +209,7 @@ def test_grid_is_understood_and_its_last_cell_runs(path: Path) -> None:
         check_figure(grid.outline, grid.outline.figure)
     if grid.reference is not None:
         found = published(grid.reference, list(grid.outline.axes))
-        assert sum(bool(found.of(cell.labels)) for cell in seeds.values()) >= 0.8 * len(seeds)
+        assert sum(bool(found.of(cell.labels)) for cell in seeds.values()) >= 0.7 * len(seeds)
         known = {tuple(cell.labels[column] for column in found.columns) for cell in seeds.values()}
         assert path.parent.name != "reference" or known == found.values.keys()  # all of it, and nothing else
     out = f"reference_{path.stem}" if path.parent.name == "reference" else path.stem

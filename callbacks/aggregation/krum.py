@@ -1,11 +1,14 @@
 """Krum as a callback."""
 
+from functools import partial
+
 from lightning.pytorch.utilities import rank_zero_warn
 
 from flt.errors import InputError
 from flt.federation import Aggregate, Aggregation, Byzantine, Federation, Round
 from flt.functional.aggregation.krum import check_power, krum_scores_of
 from flt.functional.choice import equal_shares, smallest
+from flt.functional.guarantees.robustness import kappa_of_krum
 
 
 class Krum(Aggregation):
@@ -54,6 +57,12 @@ class Krum(Aggregation):
             power=self.power,
         )
         return Aggregate.mean_of(round, equal_shares(smallest(scores, 1), len(round)), scores=scores)
+
+    def kappa_bound(self, round: Round) -> float | None:
+        """See `flt.functional.kappa_of_krum`; of squared distances alone."""
+        neighbours = neighbours_in(self.num_neighbours, round)
+        bound = partial(kappa_of_krum, num_neighbours=neighbours)
+        return self.byzantine.kappa_bound(round, bound) if self.power == 2 else None
 
 
 def check_neighbours(num_neighbours: int | None, federation: Federation) -> None:

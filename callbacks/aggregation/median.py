@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from flt.federation import Coordinatewise, Round
-from flt.functional import median
+from flt.functional import kappa_of_median, median
 
 
 class Median(Coordinatewise):
@@ -16,3 +16,7 @@ class Median(Coordinatewise):
     def columns(self, values: Tensor, round: Round) -> Tensor:
         """Applies `flt.functional.median`."""
         return median(values)
+
+    def kappa_bound(self, round: Round) -> float | None:
+        """See `flt.functional.kappa_of_median`."""
+        return kappa_of_median(len(round), int(round.malicious.sum()))

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from flt.federation import Byzantine, Coordinatewise, Federation, Round
-from flt.functional import trimmed_mean
+from flt.functional import kappa_of_trimmed_mean, trimmed_mean
 
 
 class TrimmedMean(Coordinatewise):
@@ -34,3 +34,7 @@ class TrimmedMean(Coordinatewise):
     def columns(self, values: Tensor, round: Round) -> Tensor:
         """Applies `flt.functional.trimmed_mean`."""
         return trimmed_mean(values, trim=self.byzantine.of(round))
+
+    def kappa_bound(self, round: Round) -> float | None:
+        """See `flt.functional.kappa_of_trimmed_mean`."""
+        return self.byzantine.kappa_bound(round, kappa_of_trimmed_mean)

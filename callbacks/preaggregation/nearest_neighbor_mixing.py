@@ -1,9 +1,12 @@
 """Nearest-neighbour mixing as a callback."""
 
+from functools import partial
+
 from torch import Tensor
 
 from callbacks.aggregation import FedAvg
 from flt.federation import Aggregation, Byzantine, Federation, PreAggregation, Round
+from flt.functional.guarantees.robustness import kappa_of_mixing
 from flt.functional.preaggregation.mixing import mixing_weights
 
 
@@ -38,3 +41,10 @@ class NNM(PreAggregation):
     def mix(self, round: Round) -> Tensor:
         """See `flt.functional.nearest_neighbor_mixing`."""
         return mixing_weights(round.rows.gram, num_byzantine=self.byzantine.of(round))
+
+    def kappa_bound(self, round: Round) -> float | None:
+        """See `flt.functional.kappa_of_mixing`; of rules that have a bound themselves."""
+        inner = self.rule.kappa_bound(round)
+        if inner is None:
+            return None
+        return self.byzantine.kappa_bound(round, partial(kappa_of_mixing, inner))

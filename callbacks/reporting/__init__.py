@@ -1,5 +1,6 @@
 """Callbacks that record and show a run: metrics, summary, progress, predictions, W&B."""
 
+from callbacks.reporting.certificates import Certificates
 from callbacks.reporting.client_errors import ClientErrors
 from callbacks.reporting.evaluation import EvaluationMetrics
 from callbacks.reporting.metrics import MetricsLogger
@@ -9,6 +10,7 @@ from callbacks.reporting.summary import RunReport
 from callbacks.reporting.wandb_report import WandbReport
 
 __all__ = [
+    "Certificates",
     "ClientErrors",
     "EvaluationMetrics",
     "MetricsLogger",

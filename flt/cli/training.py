@@ -12,7 +12,15 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 
-from callbacks import EvaluationMetrics, MetricsLogger, PredictionWriter, RoundProgressBar, RunReport, WandbReport
+from callbacks import (
+    Certificates,
+    EvaluationMetrics,
+    MetricsLogger,
+    PredictionWriter,
+    RoundProgressBar,
+    RunReport,
+    WandbReport,
+)
 from callbacks.reporting.wandb_runs import begin, name_runs
 from flt.cli.config_writer import ConfigWriter
 from flt.cli.exit_status import ending
@@ -156,7 +164,8 @@ def _trainer(command: str, request: Request, made: Namespace) -> Trainer:
 
 def _standard_callbacks(settings: Namespace, given: list[Callback]) -> list[Callback]:
     """What records and shows a run, less what the user brought or turned off."""
-    standard: list[Callback] = [EvaluationMetrics(), MetricsLogger(), RunReport(), WandbReport(), PredictionWriter()]
+    standard: list[Callback] = [EvaluationMetrics(), Certificates(), MetricsLogger(), RunReport()]
+    standard += [WandbReport(), PredictionWriter()]
     if settings.enable_progress_bar is not False:
         standard.insert(0, RoundProgressBar())  # first, so that the finished bar stands above the summary
     wants_checkpoint = settings.enable_checkpointing is not False and settings.logger is not False

@@ -1,4 +1,4 @@
-"""The curves of a run: error, attack success, errors of clients, trust scores and who is kept, over the rounds."""
+"""The curves of a run: error, attack success, errors of clients, trust scores, who is kept, guarantees."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,6 +69,13 @@ PANELS = (
     Panel("mean trust score", _of_both("trust_score")),
     Panel("mean weight", _of_both("weight"), _weights_differ),
     Panel("share of clients kept", _of_both("kept"), _anybody_is_left_out),
+    Panel("progress along the root update", {"guaranteed_progress": "guaranteed"}),
+    Panel("distance from the benign mean", {"leverage": "possible, in its lengths"}),
+    Panel(
+        "share of what an attack could do",
+        {"progress_taken": "to the progress", "leverage_used": "to the distance"},
+    ),
+    Panel("kappa", {"kappa": "of the round", "kappa_bound": "published bound"}),
 )
 
 
@@ -83,7 +90,7 @@ def drawn_curves(rows: Rows, title: str) -> bytes:
 
 
 def draw_curves(rows: Rows, title: str, style: FigureStyle = USUAL) -> Figure:
-    """Draws error, attack success, errors of clients, trust scores, weights and who is kept over the rounds of one run.
+    """Draws what a run has of error, attack success, trust scores, weights, who is kept and guarantees over its rounds.
 
     Weights and shares that say nothing are left out: of rules with trust scores, without malicious clients, or where
     everybody is kept. Round 0 is the model before the first round.

@@ -71,6 +71,12 @@ MEASURES = {
     **{f"{metric}_benign": BENIGN for metric in ("trust_score", "weight", "kept")},
     **{f"{metric}_malicious": MALICIOUS for metric in ("trust_score", "weight", "kept")},
     "root_update_norm": ROOT,
+    "guaranteed_progress": BENIGN,
+    "leverage": MALICIOUS,
+    "progress_taken": BENIGN,
+    "leverage_used": MALICIOUS,
+    "kappa": ERROR,
+    "kappa_bound": WORST,
 }
 """Colours of metrics where each is drawn by itself."""
 

@@ -83,6 +83,13 @@ class Aggregation(FederatedCallback, ABC):
         """
         return None
 
+    def kappa_bound(self, round: Round) -> float | None:
+        """The published kappa of its (f, kappa)-robustness for a round like this one.
+
+        None where there is none, or where more attack than the rule tolerates; see `flt.functional.realised_kappa`.
+        """
+        return None
+
     def describe(self, federation: Federation) -> str:
         """The rule and the settings it takes from the federation, for people."""
         return self.label

@@ -44,6 +44,16 @@ class Byzantine:
         )
         return most
 
+    def kappa_bound(self, round: Round, formula: Callable[[int, int], float]) -> float | None:
+        """A bound of kappa for the round's rows and f; None where more clients attack than f.
+
+        Args:
+            round: The round.
+            formula: The bound, a function of the number of rows and f.
+        """
+        tolerated = self.of(round)
+        return formula(len(round), tolerated) if int(round.malicious.sum()) <= tolerated else None
+
     def check(self, federation: Federation, rule: str) -> None:
         """Raises an `InputError` unless the rule is defined for the rows that it will see in a round."""
         expected, rows = self.expected(federation), federation.rows_per_round

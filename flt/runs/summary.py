@@ -8,7 +8,13 @@ from typing import Any
 from flt.errors import InputError
 from flt.runs.schema import Mismatch, check, count, fields, finite, mapping_of, optional, text, truth
 
-MEANS = tuple(f"{name}_{who}" for name in ("trust_score", "weight", "kept") for who in ("benign", "malicious"))
+CERTIFICATES = ("guaranteed_progress", "progress_taken", "leverage", "leverage_used", "kappa", "kappa_bound")
+"""What holds whatever malicious clients send, and what they make of it."""
+
+MEANS = (
+    *(f"{name}_{who}" for name in ("trust_score", "weight", "kept") for who in ("benign", "malicious")),
+    *CERTIFICATES,
+)
 """Metrics of which a summary has the mean over the logged rounds."""
 
 _NUMBER = optional(finite)

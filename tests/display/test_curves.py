@@ -54,13 +54,17 @@ TRUST, WEIGHTS, KEPT = (
         ({"weight_benign": 0.1}, False),
         (KEPT, True),
         ({"kept_benign": 1.0, "kept_malicious": 1.0}, False),
+        ({"guaranteed_progress": 0.2}, True),
+        ({"leverage": 3.0}, True),
+        ({"leverage_used": 0.5}, True),
+        ({"kappa": 0.5}, True),
     ],
 )
 def test_what_says_nothing_is_left_out(values, expected):
     assert has_curves([row(1, **values)]) == expected
     # Weights follow trust scores, which tell the same.
     height = Image.open(io.BytesIO(drawn_curves([row(1, **TRUST, **values)], ""))).height
-    assert (height > 800) == (expected and "kept_benign" in values)
+    assert (height > 800) == (expected and "weight_benign" not in values)
 
 
 def colours_of(rows):

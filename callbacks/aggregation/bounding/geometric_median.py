@@ -5,6 +5,7 @@ from torch import Tensor
 from callbacks.aggregation.fedavg import equal_shares, shares_of
 from flt.federation import ClientWeights, Round
 from flt.functional.aggregation.bounding.geometric_median import Start, Weiszfeld
+from flt.functional.guarantees.robustness import kappa_of_median
 
 
 class GeometricMedian(ClientWeights):
@@ -40,6 +41,10 @@ class GeometricMedian(ClientWeights):
     def weigh(self, round: Round) -> Tensor:
         """See `flt.functional.geometric_median`."""
         return self.iteration.weights(round.rows.gram, equal_shares(round))
+
+    def kappa_bound(self, round: Round) -> float | None:
+        """See `flt.functional.kappa_of_median`: that of the point to which the iteration goes."""
+        return kappa_of_median(len(round), int(round.malicious.sum()))
 
 
 class RFA(ClientWeights):

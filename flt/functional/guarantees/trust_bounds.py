@@ -7,6 +7,7 @@ change its sign. So each bound is the extreme of a function of one angle, and so
 """
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -77,7 +78,8 @@ def displacement_bound(benign: BenignMean, num_malicious: int) -> float:
         return 0.0
     if shape.magnitude == "own" or (shape.score == "signed" and trust <= num_malicious):
         return math.inf
-    best = best_angle(lambda angles: displacement(benign, num_malicious, angles, 1.0), 0.0, widest_angle(shape))
+    values = partial(displacement, benign, num_malicious, length=1.0)
+    best = best_angle(values, 0.0, widest_angle(shape), passes=3)
     found = float(displacement(benign, num_malicious, torch.tensor(best, dtype=torch.float64), 1.0))
     without_length = num_malicious / (trust + num_malicious) * benign.length
     return max(found, without_length) if shape.magnitude == "at_most_root" else found

@@ -42,6 +42,11 @@ NAMES = {
     "weight_malicious": "mean weight, malicious clients",
     "kept_benign": "share of benign clients kept",
     "kept_malicious": "share of malicious clients kept",
+    "guaranteed_progress": "guaranteed progress along the root update",
+    "progress_taken": "share of the progress that an attack could take",
+    "leverage": "largest distance from the benign mean, in its lengths",
+    "leverage_used": "share of that distance that an attack made",
+    "kappa_bound": "published bound of kappa",
     "rule": "aggregation rule",
 }
 
