@@ -21,7 +21,7 @@ from flt.grid import Local
 from flt.grid.commands import table_parser
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-NAMES = ["bias", "extend", "malicious_fraction", "quickstart", "root_size"]
+NAMES = ["bias", "extend", "leverage", "malicious_fraction", "quickstart", "root_size"]
 IN_A_KERNEL = "bias"  # the others would import everything anew, in as many kernels and their processes
 FILE_CELL = re.compile(r"%%writefile \{OUT\}/(\w+\.py)\n")
 SHELL_BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)

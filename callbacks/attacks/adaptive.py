@@ -39,7 +39,8 @@ class AdaptiveAttack(Attack):
             any shape (score, magnitude, include_root, least_cosine) it is computed; any other rule, and one with
             something before it, is asked, and the worst of what a search tries is sent.
         objective: What "exact" harms: how far the aggregate goes along its own "sign" before the attack, as in the
-            paper; its "progress" along the root update; or how near it stays to the benign mean ("displacement").
+            paper; its "progress" along the root update; how near it stays to the benign mean ("displacement"); or its
+            "descent", how far it goes along the plain mean of the benign updates.
         longest: Greatest length of malicious updates in lengths of the root update, where the rule does not bring them
             to its own.
         evaluations: How often "exact" asks a rule that is not of FLTrust's shape in a round, 32 or more.

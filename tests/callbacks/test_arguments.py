@@ -82,7 +82,7 @@ OptimizedIPM(search='random') => attack.search='random': choose one of two_sided
 AdaptiveAttack(solver='fast') => attack.solver='fast': choose one of zeroth_order, exact
 AdaptiveAttack(scores='own') => attack.scores='own': choose one of relu, signed
 AdaptiveAttack(against='all') => attack.against='all': choose one of fltrust, rule
-AdaptiveAttack(objective='loss') => attack.objective='loss': choose one of sign, progress, displacement
+AdaptiveAttack(objective='loss') => attack.objective='loss': choose one of sign, progress, displacement, descent
 AdaptiveAttack(longest=0.0) => attack.longest=0.0 must be a finite number greater than 0
 AdaptiveAttack(evaluations=9) => attack.evaluations=9 must be 32 or more
 SignFlip(variant='half') => attack.variant='half': choose one of own, mean, ascent

@@ -14,7 +14,7 @@ from catalogue import EXAMPLE
 from tiny import Recorder
 from torch.testing import assert_close
 
-from callbacks import ARC, NNM, Bucketing, Clipping, FedAvg, FLTrust, Krum, Median, MultiKrum, TrimmedMean
+from callbacks import ARC, NNM, Bucketing, Clipping, FedAvg, FLTrust, Krum, Median, MultiKrum, Rescaling, TrimmedMean
 from flt.errors import InputError
 from flt.federation import Aggregate, Aggregation, ClientMemory, Judgement, PreAggregation, Round
 from flt.federation.preaggregation import carried_back
@@ -89,6 +89,7 @@ AROUND = {
     "NNM": (lambda rule: NNM(rule, 1), lambda rows, order: reference.nnm(rows, 1)),
     "ARC": (lambda rule: ARC(rule, 2), lambda rows, order: bounding.arc(rows, 2)),
     "Clipping": (lambda rule: Clipping(rule, 3.0), lambda rows, order: bounding.clipped(rows, 3.0)),
+    "Rescaling": (Rescaling, lambda rows, order: bounding.rescaled(rows)),
     "Bucketing": (
         Bucketing,
         lambda rows, order: np.array([rows[order[k : k + 2]].mean(0) for k in range(0, len(rows), 2)]),
@@ -97,7 +98,13 @@ AROUND = {
 
 
 @pytest.mark.parametrize(
-    "names", [*permutations(["NNM", "ARC", "Bucketing"]), *permutations(["ARC", "Clipping", "NNM"])]
+    "names",
+    [
+        *permutations(["NNM", "ARC", "Bucketing"]),
+        *permutations(["ARC", "Clipping", "NNM"]),
+        ["Rescaling", "NNM"],
+        ["NNM", "Rescaling"],
+    ],
 )
 def test_nested_in_any_order(names):
     """Each on its own rows written down in float64 is the same as all at once."""
@@ -112,7 +119,7 @@ def test_nested_in_any_order(names):
         rule = AROUND[name][0](rule)
     for name in names:
         rows = AROUND[name][1](rows, order)
-    assert rule.label == "(".join([*names, "MultiKrum"]) + 3 * ")"
+    assert rule.label == "(".join([*names, "MultiKrum"]) + len(names) * ")"
     aggregate = rule.aggregate(round)
     assert_close(aggregate.update, torch.tensor(selection.multi_krum(rows, 1) @ rows), rtol=1e-10, atol=1e-10)
     assert_close(aggregate.judgement.weights.sum(), torch.tensor(1.0, dtype=torch.float64))

@@ -43,6 +43,17 @@ def medium(rule: Any, found: np.ndarray, rows: np.ndarray, root: np.ndarray, siz
     entries(rule, found, rows, root, sizes, f, longest=longest)
 
 
+def rescaled(rule: Any, found: np.ndarray, rows: np.ndarray, root: np.ndarray, sizes: np.ndarray, f: int) -> None:
+    """Entry by entry, up to the rounding of updates of the median length; by it alone where float32 has no factor."""
+    lengths = np.linalg.norm(rows, axis=1)
+    lengths = lengths[lengths > 0]
+    longest = float(np.median(lengths)) if len(lengths) else 0.0
+    if (lengths < NO_LENGTH).any() or (longest > 1e37 * lengths).any() or (longest < 1e-37 * lengths).any():
+        assert (np.abs(found) <= longest * (1 + ROUNDING) + SMALLEST).all()
+    else:
+        entries(rule, found, rows, root, sizes, f, longest=longest)
+
+
 def no_longer(
     rule: Any,
     found: np.ndarray,

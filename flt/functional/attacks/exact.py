@@ -14,12 +14,13 @@ from torch import Tensor
 
 from flt.errors import check_choice, check_positive
 from flt.functional.attacks.adaptive_game import Game, game_of
+from flt.functional.attacks.knowledge import mean_of
 from flt.functional.guarantees.benign_mean import BenignMean
 from flt.functional.guarantees.trust_bounds import displacement, widest_angle
 from flt.functional.one_angle import best_angle
 from flt.functional.trust import FLTRUST, TrustShape
 
-Objective = Literal["sign", "progress", "displacement"]
+Objective = Literal["sign", "progress", "displacement", "descent"]
 SMALLEST_ANGLE = 1e-3  # radians kept from where trust begins: float32 would lose a cosine that is nearly 0
 SHORT = 1e-8  # a length, in those of the root update, next to which that of others is lost, and a direction is not
 NEAREST_POLE = 1e-2  # trust of all clients together below which float32 would lose the aggregate
@@ -47,7 +48,8 @@ def exact_attack(
         shape: The rule's settings.
         objective: What is to be harmed: "sign" is the paper's, the aggregate against its own sign before the attack
             (`adaptive_objective`); "progress" what the aggregate has of the root update; "displacement" how near it is
-            to the mean of the benign updates. The latter two attain `guaranteed_progress` and `displacement_bound`.
+            to the mean of the benign updates. These two attain `guaranteed_progress` and `displacement_bound`.
+            "descent" is how far the aggregate goes along the plain mean of the benign updates, which leads downhill.
         longest: Length of malicious updates where the rule takes lengths as they come, in those of the root update.
         generator: Not used; nothing is drawn.
 
@@ -75,16 +77,27 @@ def exact_attack(
         plane, harm = _along(game, shape, num_malicious)
     else:
         benign = BenignMean.of(updates[~malicious], root_update, shape)
-        if objective == "progress":
-            pull = benign.trust * benign.along
-            game = replace(game, sign=game.root_direction, benign_pull=pull, benign_trust=benign.trust)
-            plane, harm = _along(game, shape, num_malicious)
-        else:
+        if objective == "displacement":
             plane, harm = _away(game, benign, num_malicious)
+        else:
+            assert benign.vector is not None, "the attacker knows the benign updates"
+            wanted = game.root_direction if objective == "progress" else downhill(updates, malicious)
+            along = benign.along if objective == "progress" else float(benign.vector @ wanted)
+            pull, wanted = benign.trust * along, wanted.to(game.root_direction)
+            game = replace(game, sign=wanted, benign_pull=pull, benign_trust=benign.trust)
+            plane, harm = _along(game, shape, num_malicious)
     direction, length = _best(plane, harm, shape, num_malicious, game.benign_trust, longest)
     sent = updates.clone()
     sent[malicious] = min(length * game.root_norm, torch.finfo(updates.dtype).max) * direction
     return sent
+
+
+def downhill(updates: Tensor, malicious: Tensor) -> Tensor:
+    """Direction of the plain mean of the benign updates, float64, shape ``[num_params]``; zero where there are none."""
+    benign = (~malicious).nonzero().flatten()
+    if not len(benign):
+        return updates.new_zeros(updates.shape[1], dtype=torch.float64)
+    return torch.nn.functional.normalize(mean_of(updates, benign), dim=0)
 
 
 class _Plane(NamedTuple):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError, check_choice, check_positive
-from flt.functional.attacks.exact import Objective
+from flt.functional.attacks.exact import Objective, downhill
 from flt.functional.attacks.knowledge import sent
 from flt.functional.attacks.tailored.copies import AskedRule, Copies
 from flt.functional.attacks.tailored.cosine import across
@@ -44,7 +44,7 @@ def searched_attack(
         rule: The server's rule, from updates of all clients to the aggregate.
         objective: What is to be harmed: "sign" is how far the aggregate goes along its own sign before the attack,
             "progress" how far along the root update, "displacement" how near it stays to the aggregate before the
-            attack.
+            attack, "descent" how far along the plain mean of the benign updates.
         longest: Greatest length of malicious updates, in lengths of the root update.
         evaluations: How often the rule is asked, 32 or more; once more for the aggregate before the attack.
         generator: Not used; nothing is drawn.
@@ -70,7 +70,12 @@ def searched_attack(
     if not bool(malicious.any()) or not 0.0 < root_norm < math.inf:
         return updates
     before, towards = rule(updates).double(), root_update.double() / root_norm
-    wanted = {"sign": before.sign(), "progress": towards, "displacement": before}[objective]
+    wanted = {
+        "sign": before.sign(),
+        "progress": towards,
+        "displacement": before,
+        "descent": downhill(updates, malicious),
+    }[objective]
     copies = Copies(rule, updates, malicious, root_norm * torch.stack([towards, across(towards, [wanted])]))
 
     def harm(angle: float, length: float) -> float:

@@ -52,14 +52,15 @@ def aggregates(sent, benign, root, shape):
     return total / (trust.sum(dim=1) + shape.include_root).clamp(min=1e-12)[:, None]
 
 
-def harms(aggregate, objective, before, mean, root):
+def harms(aggregate, objective, before, mean, root, downhill):
     """What the attacker wants to be large."""
     if objective == "displacement":
         return (aggregate - mean).norm(dim=-1)
-    return -aggregate @ (before.sign() if objective == "sign" else root / root.norm())
+    wanted = {"sign": before.sign(), "progress": root, "descent": downhill}[objective]
+    return -aggregate @ (wanted if objective == "sign" else wanted / wanted.norm())
 
 
-@pytest.mark.parametrize("objective", ["sign", "progress", "displacement"])
+@pytest.mark.parametrize("objective", ["sign", "progress", "displacement", "descent"])
 @pytest.mark.parametrize("name", SHAPES)
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(settings.get_profile("short"), max_examples=6)
@@ -70,7 +71,11 @@ def test_no_search_beats_the_exact_attack_nor_the_bound_which_it_attains(name, o
     benign = BenignMean.of(updates[~malicious], root, shape)
     assume(benign.trust > 0.05)  # nearer to nobody's trust, an attacker's cosine would be lost in float32
     harm = partial(
-        harms, objective=objective, before=rule(updates) / root.norm(), mean=rule(updates[~malicious]) / root.norm()
+        harms,
+        objective=objective,
+        before=rule(updates) / root.norm(),
+        mean=rule(updates[~malicious]) / root.norm(),
+        downhill=updates[~malicious].mean(dim=0),
     )
     sent = F.exact_attack(updates, malicious, root, shape=shape, objective=objective)
     best = float(harm(rule(sent) / root.norm(), root=root))

@@ -103,6 +103,15 @@ RULES: list[Rule] = [
         statistics=lambda u, statistics, f: reference.median(statistics),
         scales=False,
     ),
+    Rule(
+        "Rescaling(Median)",
+        lambda: callbacks.Rescaling(callbacks.Median()),
+        lambda u, root, sizes, f: F.median(F.rescaling(u) @ u),
+        lambda u, root, sizes, f: reference.median(bounding.rescaled(u)),
+        [Golden((1.523154, 1.292440))],  # the median length is 2.154066
+        compare=agreement.rescaled,
+        statistics=lambda u, statistics, f: reference.median(statistics),
+    ),
     # A longest update that is clipped still moves the mean: robust against two only where the others are as long.
     Rule(
         "ARC(FedAvg)",

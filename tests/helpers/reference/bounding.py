@@ -77,6 +77,14 @@ def clipped(updates, max_norm):
     )
 
 
+def rescaled(updates):
+    lengths = np.array([np.linalg.norm(update) for update in updates])
+    if not lengths.any():
+        return updates
+    length = np.median(lengths[lengths > 0])
+    return np.array([update * (length / own) if own else update for update, own in zip(updates, lengths, strict=True)])
+
+
 def arc(updates, f):
     n = len(updates)
     k = (2 * f * (n - f)) // n

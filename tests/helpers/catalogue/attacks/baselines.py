@@ -113,7 +113,11 @@ ATTACKS = [
         partial(callbacks.AdaptiveAttack, solver="exact", against="rule"),
         lambda u, m, root, g, rule=F.median, **s: F.searched_attack(u, m, root, rule, generator=g, **s),
         stream="adaptive attack",
-        settings=[{"objective": "displacement", "longest": 3.0}, {"objective": "progress", "evaluations": 40}],
+        settings=[
+            {"objective": "displacement", "longest": 3.0},
+            {"objective": "progress", "evaluations": 40},
+            {"objective": "descent"},
+        ],
         rule=F.median,
     ),
 ]
