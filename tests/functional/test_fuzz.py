@@ -1,6 +1,6 @@
 """Rules and attacks on whatever clients may send, through all that lies between the clients and the global model.
 
-100 rounds, drawn once, as to draw them takes longer than to try them; rows of the tables try every other by turns.
+100 rounds, drawn once, as to draw them takes longer than to try them; each attack tries every other, by turns.
 ``pytest --hypothesis-profile=long tests/functional/test_fuzz.py`` makes it 10,000.
 """
 
@@ -41,9 +41,9 @@ anything = drawn(roots=ROOTS)
 finite = drawn(kinds=(*HARMLESS, *TINY, *HUGE), roots=("normal", "normal", "zero", "1e-30", "1e30", "largest"))
 
 
-def share_of(rounds, row, table):
-    """Every other round: a row gets those that its neighbours in the table do not get."""
-    return rounds()[table.index(row) % 2 :: 2]
+def share_of(rounds, attack):
+    """Every other round: an attack gets those that its neighbours in the table do not get."""
+    return rounds()[ATTACKS.index(attack) % 2 :: 2]
 
 
 def fitting(rule, case):
@@ -69,7 +69,7 @@ def is_usable(rule, case):
 
 
 def test_rules(rule):
-    for case in share_of(anything, rule, RULES):
+    for case in anything():
         check_rule(rule, case)
 
 
@@ -107,7 +107,7 @@ def may_leave_float32(rule, case):
 
 def test_attacks_on_finite_updates(attack):
     """They send numbers, but for those meant to be none; only for the malicious clients; with a memory as well."""
-    for case in share_of(finite, attack, ATTACKS):
+    for case in share_of(finite, attack):
         check_finite(attack, case.round)
 
 
@@ -124,7 +124,7 @@ def check_finite(attack, honest):
 def test_attacks_on_anything(attack):
     """A round under attack is one that a rule takes like any other."""
     start = ATTACKS.index(attack)
-    for number, case in enumerate(share_of(anything, attack, ATTACKS), start):
+    for number, case in enumerate(share_of(anything, attack), start):
         check_attack(attack, case, RULES[number % len(RULES)])
 
 
