@@ -1,16 +1,22 @@
 """The benchmarks run and write what they say, on tiny sizes; what they measure is no concern of the tests."""
 
+import contextlib
+import io
 import json
 import runpy
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from command_line import FLTRUST, working_in
+
+from flt.main import main
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 TINY = ("--rounds", "3", "--repeats", "1", "--stand-in")
@@ -140,7 +146,20 @@ def test_gpu_on_the_processor(tmp_path: Path) -> None:
     assert (tmp_path / "gpu_profiles.txt").read_text().count("aten::baddbmm") >= 2
 
 
+def run_here(command: list[str], **_: Any) -> SimpleNamespace:
+    """Takes the place of `subprocess.run` for Python: the command in this process, and what it prints."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        if command[1] == "-c":
+            assert main(command[3:]) == 0
+        else:
+            run(Path(command[1]).name, *command[2:])
+    return SimpleNamespace(stdout=output.getvalue())
+
+
+@pytest.mark.filterwarnings("ignore")  # as the benchmark has it of its processes
 def test_grids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "run", run_here)  # grids have processes enough
     few = ("--rules", "FedAvg", "--attacks", "No attack", "--seeds", "1", "--jobs", "1", *TINY[:2], "--stand-in")
     results = results_of("grids.py", *few, "--pairs", "1", "--short-runs", "2", folder=tmp_path, name="grids")
     assert min(results["seconds"]["this"][0].values()) > 1  # of which most goes to imports
