@@ -114,7 +114,7 @@ def report(results: Results, out: Path) -> int:
     console, outline = Console(), results.outline
     for panel in as_rich(outline, results.rows):
         console.print(panel)
-    console.print(explanation(outline, results.rows, below=True), markup=False, highlight=False)
+    console.print(explanation(outline, results.rows, below=True, brief=True), markup=False, highlight=False)
     for name, error in results.failures.items():
         console.print(f"failed: {name}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
     Console(markup=False).print(f"Results in {out}", highlight=False, soft_wrap=True)

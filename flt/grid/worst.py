@@ -12,10 +12,9 @@ from flt.cli.settings import Request
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.grid.commands import report
-from flt.grid.execution.job import OWN
 from flt.grid.execution.run import run_grid
 from flt.grid.plan.grid import Grid
-from flt.runs.differences import differences
+from flt.runs.differences import OWN, differences
 from flt.runs.landing import PLACES
 from flt.runs.resume import kind_of
 

@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+OWN = ("logger", "enable_progress_bar", "default_root_dir")
+"""Settings of the trainer that say where and how a run happens, not what."""
+
 
 class Difference(NamedTuple):
     """A setting in which a run differs from an earlier one.
@@ -32,6 +35,17 @@ def differences(saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str 
             yield from differences(theirs, ours, f"{prefix}{name}.")
         else:
             yield Difference(f"{prefix}{name}", _short(theirs), _short(ours))
+
+
+def essence(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that decide what comes out of a run.
+
+    Example:
+        >>> essence({"trainer": {"max_steps": 3, "logger": []}, "ckpt_path": "last.ckpt"})
+        {'trainer': {'max_steps': 3}, 'ckpt_path': None}
+    """
+    trainer = {name: value for name, value in settings.get("trainer", {}).items() if name not in OWN}
+    return {**settings, "trainer": trainer, "ckpt_path": None}
 
 
 def listed(found: Sequence[Difference], source: str) -> str:

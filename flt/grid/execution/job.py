@@ -17,13 +17,12 @@ from filelock import FileLock
 
 from flt.cli.exit_status import exit_status
 from flt.files import write_atomically
-from flt.runs.differences import differences
+from flt.runs.differences import differences, essence
 from flt.runs.summary import finished_summary
 
 if TYPE_CHECKING:  # it needs torch and Lightning, `flt table --help` does not
     from flt.cli.training import Kept
 
-OWN = ("logger", "enable_progress_bar", "default_root_dir")  # of the trainer: where and how, not what
 REFUSED = 2  # exit status after a mistake in the input
 
 
@@ -107,7 +106,7 @@ class Job:
             there = None
         if not isinstance(there, dict) or not isinstance(there.get("trainer", {}), dict):
             return ["its config.yaml is damaged"]
-        found = differences(_essence(there), _essence(yaml.safe_load(self.settings)))
+        found = differences(essence(there), essence(yaml.safe_load(self.settings)))
         return [f"{each.setting} was {each.saved}, is {each.given}" for each in found]
 
 
@@ -168,9 +167,3 @@ def _working_in(folder: Path) -> Iterator[None]:
     finally:
         os.chdir(before)
         sys.path[:] = path
-
-
-def _essence(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that decide what comes out."""
-    trainer = {name: value for name, value in settings.get("trainer", {}).items() if name not in OWN}
-    return {**settings, "trainer": trainer, "ckpt_path": None}

@@ -12,19 +12,20 @@ from flt.grid.results.selection import chosen
 from flt.runs.measures import described
 
 
-def explanation(outline: Outline, rows: Sequence[Row], *, below: bool = False) -> str:
+def explanation(outline: Outline, rows: Sequence[Row], *, below: bool = False, brief: bool = False) -> str:
     """Explains a table: the data, rounds and seeds that were run, and the meaning of numbers and marks.
 
     Args:
         outline: The grid's outline.
         rows: Its finished runs.
-        below: Whether the measures of a cell stand below one another, as in a terminal.
+        below: Whether the measures of a cell stand below one another.
+        brief: Whether cells have no spreads, and an asterisk in place of bold letters, as in a terminal.
     """
     outline, rows = chosen(outline, rows)
     data = ", ".join(dict.fromkeys(row["data_used"] for row in rows)) or "nothing finished"
     rounds = " or ".join(dict.fromkeys(f"{int(row['rounds']):,}" for row in rows)) or "no"
     seeds = ", ".join(map(str, outline.seeds))
-    statistic = "mean" if below else "mean ± standard deviation"
+    statistic = "mean" if brief else "mean ± standard deviation"
     over = f"{statistic} over the seeds" if len(outline.seeds) > 1 else "seed"
     text = f"{data}; {rounds} rounds; {over} {seeds}. Each cell: {outline.scale_of(outline.shown[0]).name}"
     others = [name for name in outline.shown[1:] if any(row.get(name) is not None for row in rows)]
@@ -35,7 +36,7 @@ def explanation(outline: Outline, rows: Sequence[Row], *, below: bool = False) -
     if how := described(outline.measure):
         text += f", {how}"
     if outline.source is not None:
-        mark = "*" if below else "Bold"
+        mark = "*" if brief else "Bold"
         text += f"; in brackets {outline.source} value. {mark}: further from it than {outline.limits}"
         spreads = {row.get(f"{prefix}{SPREAD}") for row in rows for prefix in (REFERENCE, OF_WORST)} - {None}
         text += " and its own spread" if spreads - {math.inf} else ""

@@ -3,10 +3,11 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from flt.grid.plan.findings import Key, Select
-from flt.grid.plan.naming import SELECTED
+from flt.grid.plan.naming import SELECTED, slug
 from flt.grid.plan.outline import Labels, Outline
 from flt.grid.results.rows import Row
 
@@ -64,6 +65,24 @@ def with_selected(outline: Outline, rows: Sequence[Row]) -> list[Row]:
         return list(rows)
     settings = [choice.labels | choice.setting for choice in choices_of(outline, rows)]
     return [{**row, SELECTED: int(any(setting.items() <= row.items() for setting in settings))} for row in rows]
+
+
+def finished_runs(outline: Outline, choices: Sequence[Choice], folder: Path, labels: Labels) -> dict[int, Path]:
+    """The folders of a cell's finished runs by their seeds; none where no setting is chosen for the cell yet.
+
+    Args:
+        outline: The grid's outline.
+        choices: The settings that were chosen.
+        folder: The grid's results.
+        labels: The level of each axis that tables show.
+    """
+    setting = next((choice.setting for choice in choices if choice.labels.items() <= labels.items()), {})
+    labels = labels | setting
+    if labels.keys() != outline.axes.keys():
+        return {}
+    cell = folder / "cells" / "-".join(slug(labels[column]) for column in outline.axes)
+    folders = {seed: cell / f"seed_{seed}" for seed in outline.seeds}
+    return {seed: run for seed, run in folders.items() if (run / "summary.json").is_file()}
 
 
 def _is_open(outline: Outline) -> bool:

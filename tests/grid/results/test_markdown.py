@@ -163,7 +163,7 @@ def test_terminal_marks_what_is_far_from_the_reference() -> None:
 
 
 def test_terminal_marks_are_explained() -> None:
-    text = explanation(make_outline(LEVELS, source="the paper's", tolerance=0.05), ROWS, below=True)
+    text = explanation(make_outline(LEVELS, source="the paper's", tolerance=0.05), ROWS, below=True, brief=True)
     assert text == (
         "HAR (stand-in); 1,000 rounds; mean over the seeds 0, 1. Each cell: testing error rate, below it attack success"
         " rate where there is a backdoor; in brackets the paper's value. *: further from it than 0.05."

@@ -9,12 +9,12 @@ from flt.display.drawing import labelled, turn_touching_labels
 from flt.display.figure_style import USUAL, FigureStyle
 from flt.display.style import are_numbers
 from flt.errors import InputError
-from flt.grid.plan.naming import MEASURES, readable, slug, titled
+from flt.grid.plan.naming import MEASURES, readable, titled
 from flt.grid.plan.outline import Figure, Labels, Outline
 from flt.grid.plan.scale import Scale, ShownAs, scale_of
 from flt.grid.results.pictures.panels import NO_LEGEND, Legend, Lines, Panel, Point, draw_panels
 from flt.grid.results.rows import REFERENCE, Row
-from flt.grid.results.selection import choices_of, chosen
+from flt.grid.results.selection import choices_of, chosen, finished_runs
 from flt.runs.reading import metrics_of
 
 
@@ -147,12 +147,7 @@ def curves_of(
     for panel in shown.axes[panels] if panels else [""]:
         for line in shown.axes[lines] if lines else [""]:
             labels = {column: label for column, label in ((panels, panel), (lines, line)) if column}
-            labels |= next((choice.setting for choice in choices if choice.labels.items() <= labels.items()), {})
-            if labels.keys() != outline.axes.keys():  # nothing is chosen yet
-                continue
-            name = "-".join(slug(labels[column]) for column in outline.axes)
-            folders = [folder / "cells" / name / f"seed_{seed}" for seed in outline.seeds]
-            finished = [folder for folder in folders if (folder / "summary.json").is_file()]
+            finished = list(finished_runs(outline, choices, folder, labels).values())
             if finished:
                 runs[titled(panels, panel) if panels else "", line or "mean"] = finished
     if not runs:
