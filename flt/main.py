@@ -31,6 +31,10 @@ def command_named(name: str) -> Callable[[Sequence[str]], int | None]:
         from flt.grid.commands import plot, table
 
         return table if name == "table" else plot
+    if name == "report":
+        from flt.grid.reporting import report
+
+        return report
     if name == "export":
         if find_spec("flwr") is None:
             raise InputError('flt export needs Flower: pip install "flt[flower]"')

@@ -136,6 +136,13 @@ def test_scaling(tmp_path: Path) -> None:
     assert figure.exists()
 
 
+def test_report(tmp_path: Path) -> None:
+    run("report.py", "--cells", "20", "--repeats", "0", "--out", str(tmp_path))
+    found = json.loads((tmp_path / "report.json").read_text())
+    assert found["cells"] == 20
+    assert 0 < found["megabytes"] < 0.5
+
+
 def test_gpu_on_the_processor(tmp_path: Path) -> None:
     arguments = ("--device", "cpu", "--only", "HAR", "HAR, TrimAttack", "--precision", "32-true", *TINY)
     compared, alone = results_of("gpu.py", *arguments, folder=tmp_path, name="gpu")["results"]

@@ -16,6 +16,7 @@ from wandb.cli.cli import cli as wandb_commands
 from flt.cli.dashboard import dashboard_parser
 from flt.grid import Local
 from flt.grid.commands import plot_parser, request
+from flt.grid.reporting import report_parser
 
 pytestmark = [
     *expected_warnings,
@@ -70,7 +71,8 @@ ALL = [
 ]
 COMMANDS = [Command(page, words[1:]) for page, words in ALL if words[0] == "flt"]
 READERS = {
-    **{"table": request, "plot": plot_parser().parse_args, "dashboard": dashboard_parser().parse_args},
+    **{"table": request, "plot": plot_parser().parse_args, "report": report_parser().parse_args},
+    "dashboard": dashboard_parser().parse_args,
     "export": lambda words: parse("fit", *words[2:]),  # after --flower DIR
 }
 HELP = [command for command in COMMANDS if any(word.endswith((".help", "--help")) for word in command.arguments)]

@@ -8,6 +8,7 @@ COMMANDS = {
     "data": "Show which client holds what, without training.",
     "table": "Run a grid of settings and make its table; what is finished is not run again.",
     "plot": "Draw the figure of a grid, or the curves of runs.",
+    "report": "Make one page of HTML of grids: to look at, to send, to print.",
     "export": "Write an app of Flower that runs a configuration on real clients.",
     "dashboard": "Lay out a W&B workspace for runs of this program.",
 }

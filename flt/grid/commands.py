@@ -21,6 +21,7 @@ from flt.grid.execution.run import run_grid
 from flt.grid.plan.axes import anchored
 from flt.grid.plan.grid import Grid
 from flt.grid.plan.outline import Figure
+from flt.grid.reporting import PORT, check_report_path, reporting
 from flt.grid.results.explaining import explanation
 from flt.grid.results.markdown import as_rich
 from flt.grid.results.results import Results
@@ -49,6 +50,18 @@ def table_parser() -> FederatedArgumentParser:
         default=None,
         help="Runs at a time. Null is one for local, and as many as there is room for on a cluster.",
     )
+    parser.add_argument(
+        "--html", type=str | None, default=None, help="A page of the results, such as report.html, as flt report's."
+    )
+    parser.add_argument(
+        "--serve",
+        type=int | None,
+        nargs="?",
+        const=PORT,
+        default=None,
+        metavar="PORT",
+        help=f"Shows the page to browsers of this machine while the grid goes on, at port {PORT} or another.",
+    )
     parser.add_argument("--launcher", type=Literal[tuple(LAUNCHERS)], default="local", help="Where the runs happen.")
     parser.add_class_arguments(Grid, help="The grid")
     parser.add_class_arguments(FigureStyle, "style")
@@ -65,6 +78,8 @@ class Request(NamedTuple):
     jobs: int | None
     launcher: Launcher
     style: FigureStyle
+    html: Path | None = None
+    port: int | None = None
 
 
 def request(args: Sequence[str]) -> Request:
@@ -85,7 +100,10 @@ def request(args: Sequence[str]) -> Request:
     for name in LAUNCHERS.keys() - {settings.launcher}:
         if settings[name] != parser.get_defaults()[name]:
             warnings.warn(f"{name}: these settings have no effect with --launcher {settings.launcher}", stacklevel=2)
-    return Request(grid, out, settings.jobs, made[settings.launcher], made.style)
+    html = None if settings.html is None else Path(settings.html).expanduser()
+    if html is not None:
+        check_report_path(html, "html")
+    return Request(grid, out, settings.jobs, made[settings.launcher], made.style, html, settings.serve)
 
 
 def table(args: Sequence[str]) -> int:
@@ -101,9 +119,10 @@ def table(args: Sequence[str]) -> int:
         InputError: If the grid cannot be run.
         Stopped: If it was interrupted.
     """
-    grid, out, jobs, launcher, style = request(args)
+    grid, out, jobs, launcher, style, html, port = request(args)
     try:
-        results = run_grid(grid, out, jobs=jobs, launcher=launcher, style=style)
+        with reporting(html, port) as watch:
+            results = run_grid(grid, out, jobs=jobs, launcher=launcher, style=style, watch=watch)
     except KeyboardInterrupt as interrupt:
         raise ending(interrupt, "; the same command goes on from here") or interrupt from interrupt
     return report(results, out)

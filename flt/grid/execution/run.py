@@ -1,7 +1,7 @@
 """Running a grid: every cell that is not finished, and then its tables and figures."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ def run_grid(
     jobs: int | None = None,
     launcher: Launcher | None = None,
     style: FigureStyle = USUAL,
+    watch: Callable[[Results], object] = lambda results: None,
 ) -> Results:
     """Runs every cell of a grid that is not finished, and writes its tables and figures.
 
@@ -45,6 +46,7 @@ def run_grid(
         jobs: Most runs at a time; None is one, or as many as the launcher's place takes.
         launcher: Where to run; None is processes on this machine.
         style: How its figures look, and in which formats they are.
+        watch: Is given what there is at the start, after each run, and at the end.
 
     Raises:
         InputError: If settings of a cell are refused, or if ``out`` holds runs with other settings; before any work.
@@ -81,12 +83,16 @@ def run_grid(
                 failures = {runs[job].describe(): error for job, error in view.errors.items()}
                 return Results(folder, grid.outline, rows, failures, len(runs) - len(rows) - len(failures))
 
+            watch(results())
             try:
                 with view:
                     for _ in _run(view, launcher or Local(), [job for job in runs if job not in done], jobs):
-                        results().write_tables()
+                        present = results()
+                        present.write_tables()
+                        watch(present)
             finally:  # an interrupted grid has the tables and figures of its finished runs, too
                 results().write(style)
+                watch(results())
     except Timeout as error:
         raise InputError(
             f"out={out}: another flt table is at work there; wait for it or choose another folder"

@@ -226,11 +226,11 @@ def arguments_of(grid: Grid, cell: Cell) -> list[str]:
     keys = sorted((key for key in cell.settings if key != "config"), key=lambda key: key.count("."))
     return [
         *(f"--config={path}" for path in configs),
-        *(f"--{key}={_argument(cell.settings[key])}" for key in keys),
+        *(f"--{key}={argument(cell.settings[key])}" for key in keys),
         f"--seed_everything={cell.seed}",
     ]
 
 
-def _argument(value: Any) -> str:
+def argument(value: Any) -> str:
     """A value as a word of the command line."""
     return value if isinstance(value, str) else yaml.safe_dump(value, default_flow_style=True).split("\n...")[0].strip()

@@ -1,5 +1,6 @@
 """What levels, axes and measures are called, in files and for people."""
 
+import hashlib
 import re
 from typing import Any
 
@@ -51,6 +52,10 @@ NAMES = {
 }
 
 
+LONGEST = 80
+"""Letters of a label in a folder's name: those of several axes have to fit into 255."""
+
+
 def column_of(axis: str) -> str:
     """The column of an axis: the last part of a dotted setting.
 
@@ -95,10 +100,13 @@ def titled(column: str, label: str) -> str:
 
 
 def slug(label: str) -> str:
-    """A label as part of a folder's name.
+    """A label as part of a folder's name; a long one is cut and told from its like by a hash.
 
     Example:
-        >>> slug("Adaptive attack, exact"), slug("1/M"), slug("0.2")
-        ('adaptive_attack_exact', '1_m', '0.2')
+        >>> slug("Adaptive attack, exact"), slug("1/M"), slug("0.2"), len(slug(300 * "a"))
+        ('adaptive_attack_exact', '1_m', '0.2', 73)
     """
-    return re.sub(r"[^a-z0-9.]+", "_", label.lower()).strip("_.") or "_"
+    name = re.sub(r"[^a-z0-9.]+", "_", label.lower()).strip("_.") or "_"
+    if len(name) <= LONGEST:
+        return name
+    return f"{name[: LONGEST - 16]}_{hashlib.sha256(label.encode()).hexdigest()[:8]}"

@@ -1,0 +1,1 @@
+"""A grid as one page of HTML, and as JSON."""
