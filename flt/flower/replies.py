@@ -109,9 +109,10 @@ def read_replies(
     """
     dropped: list[tuple[int, str]] = []
     first: dict[int, Message] = {}
+    expected = frozenset(asked)
     for message in replies:
         node = _sender(message)
-        if node not in asked:
+        if node not in expected:
             dropped.append((node, "was not asked in this round"))
         elif node in first:
             dropped.append((node, "answered twice"))
