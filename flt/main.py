@@ -5,12 +5,16 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import partial
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import flt
 from flt.cli.commands import COMMANDS, OVERVIEW
 from flt.cli.environment import set_up_messages
 from flt.cli.exit_status import exit_status
 from flt.errors import InputError
+
+if TYPE_CHECKING:
+    from flt.cli.settings import Request
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -46,15 +50,27 @@ def command_named(name: str) -> Callable[[Sequence[str]], int | None]:
         from flt.cli.dashboard import dashboard
 
         return dashboard
-    from flt.cli.data import data
+    if name == "data":
+        from flt.cli.data import data
+
+        set_up_messages()  # anew, as Lightning has been imported
+        return data
     from flt.cli.training import train_or_evaluate
 
-    set_up_messages()  # anew, as Lightning has been imported
-    if name == "fit":
-        from flt.grid.worst import run_worst
+    set_up_messages()
+    run = partial(train_or_evaluate, name)
+    return partial(run, instead=in_place_of_a_run) if name == "fit" else run
 
-        return partial(train_or_evaluate, name, instead=run_worst)
-    return data if name == "data" else partial(train_or_evaluate, name)
+
+def in_place_of_a_run(request: "Request") -> int | None:
+    """Runs the grid of a set of attacks where settings of ``flt fit`` name one; None, and nothing, for one attack."""
+    from callbacks.attacks.worst import is_worst
+
+    if not is_worst(request.settings.attack.class_path):
+        return None
+    from flt.grid.worst import run_worst
+
+    return run_worst(request)
 
 
 def console() -> None:

@@ -1,1 +1,5 @@
 """The command line of one run."""
+
+from flt.cli.deferred import defer
+
+defer()  # before anything here imports Lightning

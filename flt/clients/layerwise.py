@@ -30,6 +30,8 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 from torch.overrides import TorchFunctionMode
 
+from flt.clients.backward import gradients as gradients_of
+
 Extra = TypeVar("Extra")
 # Numbers of a product that are held before they go where they belong: on a CPU what the allocator keeps.
 BLOCK = 2**18
@@ -91,7 +93,7 @@ def client_gradients(
     # The last layer's output is the scores in most networks; autograd is for the layers before it.
     inner = [call.output for group in calls for call in group if id(call.output) not in output_gradients]
     if inner:
-        found = torch.autograd.grad(scores, inner, [output_gradients[id(each)] for each in scores])
+        found = gradients_of(scores, [output_gradients[id(each)] for each in scores], inner)
         output_gradients |= dict(zip(map(id, inner), found, strict=True))
     sizes = {id(parameter): parameter.numel() for parameter in parameters}
     gradients = []

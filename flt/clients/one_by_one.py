@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from flt.clients.backward import gradients
 from flt.clients.batch_norm import flatten_statistics, statistics_moved, statistics_of
 from flt.clients.batches import LocalBatches
 from flt.clients.conduct import Conduct, copied, observe
@@ -219,12 +220,12 @@ class _Job:
             )
             at_scores = at_scores.to(scores.dtype)
             # Here, where the network still has these tensors: activation checkpointing calls it once more.
-            gradients = torch.autograd.grad(scores, parameters, at_scores, allow_unused=True, materialize_grads=True)
-            return gradients, at_update, losses
+            found = gradients([scores], [at_scores], parameters, allow_unused=True, materialize_grads=True)
+            return found, at_update, losses
 
         with torch.enable_grad():
-            gradients, at_update, losses = network.work_with(tensors, work)
-        gradient = torch.cat([gradient.to_dense().flatten() for gradient in gradients])
+            pieces, at_update, losses = network.work_with(tensors, work)
+        gradient = torch.cat([piece.to_dense().flatten() for piece in pieces])
         return gradient if at_update is None else gradient + at_update, mean_loss(losses, None)
 
 
