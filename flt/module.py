@@ -9,19 +9,16 @@ from lightning.pytorch import Callback
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
-from torchmetrics import MeanMetric
 
 from flt.clients.batch_norm import move_statistics
-from flt.clients.conduct import Conduct
 from flt.clients.loss import LossReduction
 from flt.clients.steps.momentum import MomentumScaling
 from flt.clients.steps.optimizers import OptimizerState
 from flt.clients.steps.settings import LocalSettings
 from flt.clients.training import LocalTraining
-from flt.data.datamodule import FederatedDataModule, data_of
-from flt.data.inputs import Normalization
+from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError, check_choice, check_count, check_positive
-from flt.federation import Aggregate, Attack, Backdoor, Memory
+from flt.federation import Aggregate, Attack
 from flt.federation.membership import backdoor_of
 from flt.federation.memory import NOTHING
 from flt.federation.plugins import callbacks_of, in_order, only, take_in_nested
@@ -29,7 +26,6 @@ from flt.models.initialization import Initialization, initialize
 from flt.random import generator
 from flt.runs.lightning_overhead import without_profiler
 from flt.runs.restoring import check_fits, check_optimizer, naming_checkpoint
-from flt.runs.row_metrics import RowMetrics
 from flt.runs.unsaved import own_tensors
 from flt.runs.writing import write_safely
 from flt.server.assembly import assemble
@@ -41,17 +37,13 @@ from flt.server.checks.tokens import check_token_ids
 from flt.server.cohort import Cohort
 from flt.server.continuation import OF_MODEL, keep, memory_in, settings_of_data, settings_of_rounds, take_up
 from flt.server.draws import RandomLayerDraws
+from flt.server.evaluation import EvaluatedModule
+from flt.server.evaluation_loop import evaluate_briefly
 from flt.server.processes import Processes
 from flt.server.rates import Rates, rates_of
 
-RATES = (
-    ("testing_error_rate", "attack_success_rate"),
-    ("validation_error_rate", "validation_attack_success_rate"),
-)
-"""What evaluations measure on the test set and on the validation set."""
 
-
-class FederatedModule(RowMetrics):
+class FederatedModule(EvaluatedModule):
     """The server: wraps the global model, collects the clients' updates and takes the aggregate's step.
 
     The rule and the attack are callbacks of the trainer.
@@ -131,11 +123,11 @@ class FederatedModule(RowMetrics):
         random_layers: RandomLayerDraws = "fresh",
         lr_schedule: LRSchedulerCallable | None = None,
     ) -> None:
-        super().__init__()
         if not isinstance(network, nn.Module):
             raise InputError(
                 f"model.network is a {type(network).__name__}: give a torch.nn.Module, an object and not its class"
             )
+        super().__init__(network)
         self.automatic_optimization = False
         check_count("model.local_steps", local_steps)
         check_count("model.local_epochs", local_epochs)
@@ -159,7 +151,6 @@ class FederatedModule(RowMetrics):
             )
         if server_optimizer is not None and server_lr != 1.0:
             raise InputError(f"model.server_lr={server_lr} has no effect with model.server_optimizer: set its own lr")
-        self.network = network
         self.initialization: Initialization = initialization
         self.client_lr = client_lr
         self.local_steps = local_steps
@@ -189,17 +180,8 @@ class FederatedModule(RowMetrics):
         self.random_layers: RandomLayerDraws = random_layers
         self.lr_schedule = lr_schedule
         self.rates: Rates | None = None  # of the schedule, once rounds are known
-        self.testing_error_rate = MeanMetric()
-        self.attack_success_rate = MeanMetric()
-        self.validation_error_rate = MeanMetric()
-        self.validation_attack_success_rate = MeanMetric()
-        self.backdoor: Backdoor | None = None
-        self._learner: Attack | None = None  # an attack that learns its trigger
-        self._kept_by_attack: Memory = NOTHING
-        self.normalization: Normalization | None = None
         self.seed = 0
         self._is_initialized = False
-        self._conduct = Conduct()
 
     # Before the first round
 
@@ -208,6 +190,7 @@ class FederatedModule(RowMetrics):
         check_callbacks(callbacks_of(self.trainer))
         write_safely(self.trainer)
         without_profiler(self.trainer)
+        evaluate_briefly(self.trainer)
         take_in_nested(self.trainer)
         return []
 
@@ -327,66 +310,6 @@ class FederatedModule(RowMetrics):
         if self.trainer.global_step >= self.trainer.max_steps > 0:
             self.trainer.should_stop = True
 
-    # Evaluation
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Class scores of the global model for examples as the data set keeps them."""
-        seen = features if self.normalization is None else self.normalization(features)
-        scores: Tensor = self._conduct.call(self.network, seen)
-        return scores
-
-    def on_validation_start(self) -> None:
-        """Takes the backdoor that an attack has learnt by now, where it learns one."""
-        if self._learner is not None:
-            self.backdoor = backdoor_of(self._learner, self.data, self._kept_by_attack)
-
-    on_test_start = on_validation_start
-
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int, dataloader_idx: int = 0) -> Tensor:
-        """Measures the testing error rate and, under a backdoor, the attack success rate.
-
-        Of the validation set, if there is one, these are ``validation_error_rate`` and, where the backdoor is a pattern
-        that can be embedded in any example, ``validation_attack_success_rate``.
-
-        Args:
-            batch: Features and labels.
-            batch_idx: The batch, counted from 0.
-            dataloader_idx: 0 for the test set, 1 for the validation set.
-
-        Returns:
-            The class scores of the batch, which callbacks get as ``outputs`` of ``on_validation_batch_end``.
-        """
-        features, labels = batch
-        error_rate, success_rate = RATES[dataloader_idx]
-        scores: Tensor = self(features)
-        self._log_rate(error_rate, scores.argmax(dim=1) != labels)
-        if self.backdoor is not None and (dataloader_idx == 0 or self.backdoor.examples is None):
-            tested = self._tested(self.backdoor, features, labels, batch_idx)
-            predicted = self(self.backdoor.trigger(tested)).argmax(dim=1)
-            self._log_rate(success_rate, predicted == self.backdoor.target_class)
-        return scores
-
-    def _log_rate(self, name: str, holds: Tensor) -> None:
-        """Counts for how many of a batch's examples something holds."""
-        rate: MeanMetric = getattr(self, name)
-        rate.update(holds.float())
-        self.log(name, rate, on_epoch=True, on_step=False, add_dataloader_idx=False)
-
-    def _tested(self, backdoor: Backdoor, features: Tensor, labels: Tensor, batch_idx: int) -> Tensor:
-        """What an evaluation's batch is to embed the trigger in; the batches share out a backdoor's own examples."""
-        if backdoor.examples is None:
-            # An example that is of the target class anyway says nothing about the backdoor.
-            return features[labels != backdoor.target_class]
-        num_batches = len(self.data.test_dataloader())
-        return self.data.share_of(backdoor.examples).features[batch_idx::num_batches]
-
-    test_step = validation_step
-
-    def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> tuple[Tensor, Tensor]:
-        """Labels and predicted classes, each of shape ``[batch_size]``."""
-        features, labels = batch
-        return labels, self(features).argmax(dim=1)
-
     # Checkpoints
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -430,14 +353,7 @@ class FederatedModule(RowMetrics):
             **settings_of_rounds(self.data, self.federation, self.rule, only(self.trainer, Attack)),
         }
 
-    # Helpers
-
     @property
     def cohort(self) -> Cohort:
         """Who trains in a round, once rounds are set up."""
         return self._reception.cohort
-
-    @property
-    def data(self) -> FederatedDataModule:
-        """The trainer's data module."""
-        return data_of(self.trainer)

@@ -119,6 +119,20 @@ def test_steps(tmp_path: Path) -> None:
         assert cost["ratio"] == pytest.approx(cost["with_it"] / cost["plain"], rel=1e-3)
 
 
+def test_startup(tmp_path: Path) -> None:
+    arguments = ("--config", Path(FLTRUST).name, "--against", str(BENCHMARKS.parent), "--pairs", "1", "--stand-in")
+    found = results_of("startup.py", *arguments, folder=tmp_path, name="startup")
+    assert found["medians"].keys() == {"this version", "the other"}
+    assert found["ratios"]["modules"]["median"] == 1
+
+
+def test_evaluation(tmp_path: Path) -> None:
+    arguments = ("--config", FLTRUST, "--processor-time", *TINY)
+    found = results_of("evaluation.py", *arguments, folder=tmp_path, name="evaluation")
+    (whole,), (alone,) = found["seconds"].values()
+    assert found["share"]["median"] == pytest.approx(1 - alone / whole, rel=1e-3)
+
+
 def test_scaling(tmp_path: Path) -> None:
     results = results_of("scaling.py", "--quick", folder=tmp_path, name="scaling")
     clients = results["clients"]["logistic regression"]

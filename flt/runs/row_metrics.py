@@ -1,6 +1,9 @@
 """Metrics that a module logs, left for the row of their round."""
 
+from collections.abc import Mapping
 from typing import Any
+
+from torch import Tensor
 
 from flt.runs.lightning_overhead import QuickNotes
 
@@ -28,3 +31,14 @@ class RowMetrics(QuickNotes):
             self.to_rows[name] = self._current_fx_name
             logger = False
         super().log(name, value, prog_bar, logger, **settings)
+
+    def put_into_row(self, values: Mapping[str, Tensor], hook: str) -> None:
+        """Does what `log` does for metrics of an evaluation, once for all: calls of it take as long as the evaluation.
+
+        Args:
+            values: Metrics by name, the same in every process; for a module with rows, see ``to_rows``.
+            hook: The hook to which they belong.
+        """
+        assert self.to_rows is not None
+        self.trainer.callback_metrics.update(values)
+        self.to_rows.update(dict.fromkeys(values, hook))
