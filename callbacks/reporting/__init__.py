@@ -1,6 +1,7 @@
 """Callbacks that record and show a run: metrics, summary, progress, predictions, W&B."""
 
 from callbacks.reporting.certificates import Certificates
+from callbacks.reporting.checkpoints import PacedCheckpoint
 from callbacks.reporting.client_errors import ClientErrors
 from callbacks.reporting.evaluation import EvaluationMetrics
 from callbacks.reporting.metrics import MetricsLogger
@@ -14,6 +15,7 @@ __all__ = [
     "ClientErrors",
     "EvaluationMetrics",
     "MetricsLogger",
+    "PacedCheckpoint",
     "PredictionWriter",
     "RoundProgressBar",
     "RunReport",

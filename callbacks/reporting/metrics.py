@@ -145,12 +145,12 @@ class MetricsLogger(FederatedCallback):
 
     def _flush(self, trainer: Trainer) -> None:
         if self._pending:
-            self.rows.append(self._pending)
+            row, self._pending = self._pending, {}  # first, as a disk may be full
+            self.rows.append(row)
             if not self._is_told and has_diverged(self.rows):
                 tell_divergence(self.rows, trainer.lightning_module)
                 self._is_told = True
-            self._send(trainer, [self._pending])
-            self._pending = {}
+            self._send(trainer, [row])
 
     def _send(self, trainer: Trainer, rows: list[dict[str, float]]) -> None:
         new = {name for row in rows for name in row} - self._known

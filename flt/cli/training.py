@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer, seed_everything
-from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint
 
-from callbacks import (
+from callbacks.reporting import (
     Certificates,
     EvaluationMetrics,
     MetricsLogger,
+    PacedCheckpoint,
     PredictionWriter,
     RoundProgressBar,
     RunReport,
@@ -170,9 +171,7 @@ def _standard_callbacks(settings: Namespace, given: list[Callback]) -> list[Call
         standard.insert(0, RoundProgressBar())  # first, so that the finished bar stands above the summary
     wants_checkpoint = settings.enable_checkpointing is not False and settings.logger is not False
     if wants_checkpoint and not any(isinstance(own, Checkpoint) for own in given):
-        # After the evaluation, so that a resumed run has its row; `every_n_epochs` counts evaluations here.
-        often = partial(ModelCheckpoint, every_n_epochs=1, save_on_train_epoch_end=False)
-        standard.append(often(filename="last", enable_version_counter=False))
+        standard.append(PacedCheckpoint())
     return [callback for callback in standard if not isinstance(callback, tuple(map(type, given)))]
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import torch
@@ -14,6 +15,9 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 
 from flt.files import append, synchronize, write_atomically
+
+SECONDS = 1.0
+"""Time after which rows that were written are made to outlast a power cut; checkpoints hold them as well."""
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
@@ -46,11 +50,14 @@ class MetricsFile(ExperimentWriter):
         super().__init__(log_dir)
         self.path = Path(self.metrics_file_path)
         self._written: list[dict[str, float]] = []
+        self._synchronized = 0.0
 
     def save(self) -> None:
         """Writes the rows that were logged since the last call."""
         if not self.metrics:
-            synchronize(self.path)
+            if monotonic() > self._synchronized + SECONDS:
+                synchronize(self.path)
+                self._synchronized = monotonic()
             return
         columns = sorted({*self.metrics_keys, *(name for row in self.metrics for name in row)})
         if columns == self.metrics_keys and self.path.exists():
