@@ -37,8 +37,8 @@ from flt.server.checks.tokens import check_token_ids
 from flt.server.cohort import Cohort
 from flt.server.continuation import OF_MODEL, keep, memory_in, settings_of_data, settings_of_rounds, take_up
 from flt.server.draws import RandomLayerDraws
-from flt.server.evaluation import EvaluatedModule
-from flt.server.evaluation_loop import evaluate_briefly
+from flt.server.evaluation.loop import evaluate_briefly
+from flt.server.evaluation.module import EvaluatedModule
 from flt.server.processes import Processes
 from flt.server.rates import Rates, rates_of
 

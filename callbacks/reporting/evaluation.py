@@ -14,7 +14,7 @@ from torchmetrics import Metric
 
 from flt.data.datamodule import data_of
 from flt.module import FederatedModule
-from flt.server.evaluation import Mean
+from flt.server.evaluation.module import Mean
 
 CLASS_ERROR = "class_error/"
 

@@ -15,7 +15,7 @@ from callbacks.reporting.distributions import DISTRIBUTIONS
 from callbacks.reporting.metrics import KEPT, OF_ROUNDS
 from flt.cli.dashboard import COLUMNS, dashboard, described, layout
 from flt.errors import InputError
-from flt.server.evaluation import RATES
+from flt.server.evaluation.module import RATES
 
 METRICS = (*chain(*RATES), *OF_ROUNDS, *KEPT, "testing_loss", *CLIENT_ERRORS)
 

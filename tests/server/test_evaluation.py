@@ -7,8 +7,8 @@ from tiny import TinyData, mlp, trainer
 from callbacks import ClientErrors, EvaluationMetrics, FedAvg, MetricsLogger, ScalingAttack
 from flt.federation import FederatedCallback
 from flt.module import FederatedModule
-from flt.server.evaluation import Mean
-from flt.server.evaluation_loop import BriefEvaluation
+from flt.server.evaluation.loop import BriefEvaluation
+from flt.server.evaluation.module import Mean
 
 
 class OfBatches(FederatedCallback):

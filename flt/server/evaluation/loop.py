@@ -10,7 +10,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 
 from flt.data.rounds import EvaluationBatches
 from flt.federation.plugins import callbacks_of
-from flt.server.evaluation import EvaluatedModule
+from flt.server.evaluation.module import EvaluatedModule
 
 OF_BATCHES = ("on_validation_batch_start", "on_validation_batch_end")
 OF_TRANSFER = ("transfer_batch_to_device", "on_before_batch_transfer", "on_after_batch_transfer")
