@@ -72,10 +72,13 @@ class PacedCheckpoint(ModelCheckpoint):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Writes a checkpoint of a run that stops between two rounds; half a round is nothing to go on from."""
         self._listen_no_more()
-        rounds: Any = trainer.fit_loop.epoch_loop.batch_progress.current
-        is_between = rounds.started == rounds.completed and not trainer.validating
+        rounds: Any = trainer.fit_loop.epoch_loop.batch_progress
+        is_between = rounds.current.started == rounds.current.completed and not trainer.validating
         can_go_on = self._is_training and is_between and trainer.world_size == 1
         if can_go_on and not self._should_skip_saving_checkpoint(trainer):
+            for counts in (rounds.total, rounds.current):
+                counts.ready = counts.started  # the round that was about to begin
+            rounds.is_last_batch = False
             with suppress(Exception):  # what the run stops for counts more
                 self._save_none_monitor_checkpoint(trainer, self._monitor_candidates(trainer))
 

@@ -160,7 +160,10 @@ class _Finder(MetaPathFinder):
         if is_waiting(package) and not fullname.startswith(AS_THEY_ARE):
             execute(package)
             if fullname in sys.modules:
-                return ModuleSpec(fullname, _Loaded(sys.modules[fullname]))
+                module = sys.modules[fullname]
+                # Python takes the module's own spec then, and would execute it once more by the loader in that.
+                module.__spec__ = ModuleSpec(fullname, _Loaded(module))
+                return module.__spec__
         if fullname not in ANSWERS:
             return None
         spec = PathFinder.find_spec(fullname, path, target)

@@ -62,7 +62,8 @@ def package(tmp_path, monkeypatch, request):
     folder = tmp_path / name
     folder.mkdir()
     (folder / "__init__.py").write_text(
-        "from pathlib import Path\nPath(__file__).with_name('ready').read_text()\nfrom . import part\nvalue = 2\n"
+        "from pathlib import Path\nPath(__file__).with_name('ready').read_text()\n"
+        "from .part import entries\nvalue = 2\n"
     )
     (folder / "part.py").write_text("entries = []\nentries.append(1)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -94,4 +95,5 @@ def test_a_submodule_executes_it_and_is_loaded_once(package):
     part = __import__(f"{package.name}.part", fromlist=["part"])
     assert not is_waiting(package.name)
     assert part is module.part
+    assert part.entries is module.entries
     assert (part.entries, part.__spec__.origin) == ([1], str(package / "part.py"))

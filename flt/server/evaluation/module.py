@@ -114,10 +114,11 @@ class EvaluatedModule(RowMetrics):
         """Counts for how many of a batch's examples something holds."""
         rate: Mean = getattr(self, name)
         rate.update(holds)
-        if self.measured is None:
+        if self.measured is None or self.to_rows is None:
             self.log(name, rate, on_epoch=True, on_step=False, add_dataloader_idx=False)
         else:
             self.measured[name] = rate
+            self.to_rows[name] = "validation_step"  # at once, as `log` does: columns keep their order
 
     def _tested(self, backdoor: Backdoor, features: Tensor, labels: Tensor, batch_idx: int) -> Tensor:
         """What an evaluation's batch is to embed the trigger in; the batches share out a backdoor's own examples."""
