@@ -15,7 +15,6 @@ import flt
 from callbacks.reporting.evaluation import CLASS_ERROR
 from callbacks.reporting.metrics import EVALUATION, OF_ROUNDS, MetricsLogger
 from flt.data.datamodule import data_of
-from flt.display.curves import drawn_curves, has_curves
 from flt.errors import InputError
 from flt.federation import Attack
 from flt.federation.plugins import only
@@ -72,8 +71,8 @@ class RunReport(Callback):
         folder = run_folder(trainer)
         if folder is None:
             return
-        if self.curves and has_curves(metrics.rows):
-            self.figure = draw_run(trainer, pl_module, metrics)
+        self.figure = draw_run(trainer, pl_module, metrics) if self.curves else None
+        if self.figure is not None:
             write_atomically(folder / "curves.png", self.figure)
         # The summary comes last: a run is finished as soon as it has one.
         write_atomically(folder / "summary.json", summary_as_json(summary))
@@ -105,8 +104,12 @@ class RunReport(Callback):
         return self.seconds + (0.0 if self._started is None else time.monotonic() - self._started)
 
 
-def draw_run(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger) -> bytes:
-    """The curves of a run under a headline that says what was run, as a PNG file's content."""
+def draw_run(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger) -> bytes | None:
+    """The curves of a run under a headline that says what was run, as a PNG file's content; None without any."""
+    from flt.display.curves import drawn_curves, has_curves  # imports matplotlib, which takes a while
+
+    if not has_curves(metrics.rows):
+        return None
     federation = module.federation
     title = (
         f"{module.data.display_name} · {module.rule.label} · {attack_label(trainer)}"

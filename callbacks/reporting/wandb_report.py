@@ -13,7 +13,6 @@ from callbacks.reporting.distributions import DISTRIBUTIONS, ClientMeans, benign
 from callbacks.reporting.metrics import MetricsLogger, is_due
 from callbacks.reporting.summary import RunReport, attack_label, draw_run
 from callbacks.reporting.wandb_runs import last_round, prefixed, wandb_loggers
-from flt.display.curves import has_curves
 from flt.display.overview import class_counts
 from flt.errors import InputError
 from flt.federation import Aggregate, FederatedCallback, Round
@@ -155,4 +154,4 @@ def _figure(trainer: Trainer, module: FederatedModule) -> bytes | None:
     if report is not None and report.figure is not None:
         drawn: bytes = report.figure
         return drawn
-    return draw_run(trainer, module, metrics) if has_curves(metrics.rows) else None
+    return draw_run(trainer, module, metrics)
