@@ -30,10 +30,10 @@ from command_line import (
 )
 
 import callbacks
-import callbacks.reporting.summary
 import flt
 from flt.data import HAR
 from flt.data.stand_ins.har import HAR_USER_SIZES
+from flt.display import curves
 from flt.federation import Aggregation, Attack
 from flt.main import console
 from flt.models import LogisticRegression
@@ -150,10 +150,8 @@ def test_metrics(finished: Path) -> None:
 
 def test_everything_says_that_the_data_are_a_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     titles = []
-    draw = callbacks.reporting.summary.drawn_curves
-    monkeypatch.setattr(
-        callbacks.reporting.summary, "drawn_curves", lambda rows, title: titles.append(title) or draw(rows, title)
-    )
+    draw = curves.drawn_curves
+    monkeypatch.setattr(curves, "drawn_curves", lambda rows, title: titles.append(title) or draw(rows, title))
     with pytest.warns(UserWarning, match="SYNTHETIC DATA"):
         output = run("fit", "--config", FLTRUST, *SMALL).output
     folder = Path("runs/har/version_0")

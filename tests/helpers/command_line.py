@@ -18,7 +18,6 @@ import torch
 import yaml
 from torch import Tensor
 
-from callbacks.reporting import summary
 from flt.cli import settings
 from flt.cli.parser import FederatedArgumentParser
 from flt.data.fetching.download import Unreachable
@@ -26,6 +25,7 @@ from flt.data.readers import har_archive as har_source
 from flt.data.sets import har
 from flt.data.sets.har import standardised
 from flt.data.stand_ins.har import synthetic_har
+from flt.display import curves
 from flt.display.curves import drawn_curves
 from flt.main import main
 
@@ -162,7 +162,7 @@ def working_in(folder: Path, elsewhere: Path) -> Iterator[Path]:
         patch.object(settings, "make_parser", _make_parser),
         patch.object(har, "synthetic_har", _synthetic_har),
         patch.object(har, "standardised", _standardised_once),
-        patch.object(summary, "drawn_curves", _picture_of),
+        patch.object(curves, "drawn_curves", _picture_of),
         patch.object(har_source, "download", _no_network),
     ):
         for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):

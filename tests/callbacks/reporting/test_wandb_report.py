@@ -20,6 +20,7 @@ from callbacks import (
     WandbReport,
 )
 from callbacks.reporting.distributions import ClientMeans, benign_and_malicious, by_client
+from flt.display import curves
 from flt.errors import InputError
 from flt.functional import cosine_similarity
 
@@ -162,8 +163,8 @@ def test_very_many_clients_are_cut_off(fit, monkeypatch):
 @pytest.mark.parametrize("reports", [[RunReport()], []], ids=["shared", "alone"])
 def test_the_figure_is_drawn_once(fit, monkeypatch, reports):
     drawn = []
-    real = callbacks.reporting.summary.drawn_curves
-    monkeypatch.setattr(callbacks.reporting.summary, "drawn_curves", lambda *args: drawn.append(args) or real(*args))
+    real = curves.drawn_curves
+    monkeypatch.setattr(curves, "drawn_curves", lambda *args: drawn.append(args) or real(*args))
     run = logged(fit, FLTrust(), *reports, rounds=2)
     assert len(drawn) == 1
     assert "FLTrust" in drawn[0][1]
