@@ -54,11 +54,11 @@ def _read(folder: Path) -> Results:
     """The results in a folder of ``flt table``."""
     if not folder.is_dir():
         raise InputError(f"results={str(folder)!r}: there is no such folder; give folders that flt table has written")
-    if not (folder / "grid.yaml").is_file():
-        what = "a run of flt fit" if (folder / "config.yaml").is_file() else "no grid"
-        advice = "flt plot draws it" if what != "no grid" else "give the --out of flt table"
-        raise InputError(f"results={str(folder)!r} holds {what}, and no grid.yaml: {advice}")
-    return Results.read(folder)
+    if (folder / "grid.yaml").is_file():
+        return Results.read(folder)
+    is_run = (folder / "config.yaml").is_file()
+    what = "holds a single run, which flt plot draws" if is_run else "holds no grid.yaml"
+    raise InputError(f"results={str(folder)!r} {what}: give folders that flt table has written")
 
 
 @contextmanager

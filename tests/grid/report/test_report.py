@@ -179,8 +179,8 @@ def test_every_form_of_grid_has_a_page(
     ("arguments", "message"),
     [
         (["nowhere"], "results='nowhere': there is no such folder; give folders that flt table has written"),
-        (["a/cells/fedavg-trim_attack/seed_0"], "holds a run of flt fit, and no grid.yaml: flt plot draws it"),
-        (["a/cells"], "results='a/cells' holds no grid, and no grid.yaml: give the --out of flt table"),
+        (["a/cells/fedavg-trim_attack/seed_0"], "holds a single run, which flt plot draws: give folders that"),
+        (["a/cells"], "results='a/cells' holds no grid.yaml: give folders that flt table has written"),
         (["a", "--out", "report.pdf"], "out='report.pdf' is no name of a page: let it end in .html"),
         (["a", "--out", "folder.html"], "out='folder.html' is a folder: name a file in it"),
     ],
