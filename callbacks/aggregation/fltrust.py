@@ -27,7 +27,8 @@ class FLTrust(Streaming):
 
     Args:
         score: Trust score of a client: "relu" is its cosine with the root update, negative ones counting as 0; "signed"
-            the cosine itself; "none" counts no client.
+            the cosine itself; "equal" is 1, so that no attacker can have more weight than a benign client, while half
+            of the clients and more turn the aggregate around; "none" counts no client.
         magnitude: Length to which updates are brought: "root" is that of the root update, "at_most_root" shortens only
             what is longer, "own" leaves them.
         include_root: Whether the root update joins the mean with trust score 1.

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-Score = Literal["relu", "signed", "none"]
+Score = Literal["relu", "signed", "equal", "none"]
 Magnitude = Literal["root", "at_most_root", "own"]
 
 
@@ -13,8 +13,8 @@ class TrustShape(NamedTuple):
     """FLTrust and its variants: the mean of updates with a trust score by their cosine, and lengths by the root's.
 
     Attributes:
-        score: "relu" trusts a cosine as it is and negative ones not at all, "signed" weighs by those too, "none"
-            trusts no client.
+        score: "relu" trusts a cosine as it is and negative ones not at all, "signed" weighs by those too, "equal"
+            trusts all clients the same, "none" no client.
         magnitude: "root" brings every update to the length of the root update, "at_most_root" shortens longer ones,
             "own" leaves them.
         include_root: Whether the root update joins the mean with trust score 1.
@@ -35,6 +35,8 @@ class TrustShape(NamedTuple):
         """
         if self.score == "none":
             return torch.zeros_like(cosines)
+        if self.score == "equal":
+            return torch.ones_like(cosines)
         if self.score == "relu" and self.least_cosine:
             return ((cosines - self.least_cosine) / (1.0 - self.least_cosine)).clamp(min=0.0)
         return cosines.clamp(min=0.0) if self.score == "relu" else cosines

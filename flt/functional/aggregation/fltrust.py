@@ -48,7 +48,8 @@ def fltrust(
         updates: Client updates g_i, shape ``[num_clients, num_params]``.
         root_update: The server's update g_0, computed on the root dataset, shape ``[num_params]``.
         score: Trust score of a client: "relu" is its cosine with ``root_update``, negative ones counting as 0; "signed"
-            the cosine itself (FLTrust-NoReLU); "none" counts no client (FLTrust-Server, with ``include_root``).
+            the cosine itself (FLTrust-NoReLU); "equal" is 1 whatever its cosine, so that nobody can have more weight
+            than anybody else; "none" counts no client (FLTrust-Server, with ``include_root``).
         magnitude: Length to which updates are brought: "root" is that of ``root_update``, "at_most_root" shortens only
             what is longer (FLTrust-ParNorm), "own" leaves them (FLTrust-NoNorm).
         include_root: Whether ``root_update`` joins the mean with trust score 1 (FLTrust-withServer).
@@ -91,7 +92,7 @@ def fltrust_sum(
     is_short = root_norm > lengths * (torch.finfo(updates.dtype).max / 4)
     lengths = lengths.masked_fill(is_short, 0.0)
     cosines = cosines_of_length(updates, lengths, root_update, root_norm)
-    scores = TrustShape(score, least_cosine=least_cosine).scores(cosines)
+    scores = TrustShape(score, least_cosine=least_cosine).scores(cosines).masked_fill(lengths == 0, 0.0)
     weights = scores.double() * share
     # The factor that brings so long an update to the root's length would lose its digits in float32.
     exact = bool(len(lengths)) and float(lengths.max()) > LONGEST
@@ -110,7 +111,7 @@ def trust_scores(updates: Tensor, root_update: Tensor, *, score: Score = "relu")
     Args:
         updates: Client updates, shape ``[num_clients, num_params]``.
         root_update: The server's update, shape ``[num_params]``.
-        score: "relu", "signed" or "none", as for `fltrust`.
+        score: "relu", "signed", "equal" or "none", as for `fltrust`.
 
     Returns:
         Scores in [0, 1] ([-1, 1] if "signed"), shape ``[num_clients]``.

@@ -30,8 +30,9 @@ def guaranteed_progress(benign: BenignMean, num_malicious: int) -> float:
         num_malicious: Malicious clients (m).
 
     Returns:
-        The bound: above 0 as soon as one benign client is trusted. Minus infinity for signed scores where malicious
-        ones can cancel all of the benign clients' trust (m >= C).
+        The bound: above 0 as soon as one benign client is trusted. For equal scores it is ``(C a - m) / (C + m)``,
+        where the benign mean has a along e_0, and may be below 0. Minus infinity for signed scores where malicious ones
+        can cancel all of the benign clients' trust (m >= C).
 
     Example:
         >>> benign = BenignMean.of(torch.eye(3), torch.ones(3))  # all cosines are 0.577
@@ -46,6 +47,8 @@ def guaranteed_progress(benign: BenignMean, num_malicious: int) -> float:
     if trust == 0:
         return 0.0
     pull = trust * benign.along
+    if shape.score == "equal":
+        return (pull - num_malicious) / (trust + num_malicious) if shape.magnitude != "own" else -math.inf
     if shape.magnitude != "root":
         return pull / (trust + num_malicious)
     # The trust is a steeper function of the cosine where it begins at a least one.
@@ -109,7 +112,7 @@ def widest_angle(shape: TrustShape, margin: float = 0.0) -> float:
         >>> round(math.degrees(widest_angle(TrustShape())))
         90
     """
-    if shape.score == "signed":
+    if shape.score in ("signed", "equal"):
         return math.pi
     widest = math.acos(shape.least_cosine)
     return widest - min(margin, widest / 2.0)

@@ -17,6 +17,7 @@ SHAPES = {
     "FLTrust": FLTRUST,
     "withServer": TrustShape(include_root=True),
     "NoReLU": SIGNED,
+    "equal": TrustShape(score="equal"),
     "NoNorm": TrustShape(magnitude="own"),
     "ParNorm": TrustShape(magnitude="at_most_root"),
     "least cosine": TrustShape(include_root=True, least_cosine=0.3),
@@ -43,6 +44,8 @@ def aggregates(sent, benign, root, shape):
     rows = torch.cat([sent, benign.expand(len(sent), -1, -1)], dim=1) / root.norm()
     cosines, lengths = normalize(rows, dim=2) @ (root / root.norm()), rows.norm(dim=2)
     trust = cosines
+    if shape.score == "equal":
+        trust = torch.ones_like(cosines)
     if shape.score == "relu":
         trust = ((cosines - shape.least_cosine) / (1 - shape.least_cosine)).relu()
     if shape.magnitude != "own":

@@ -143,6 +143,7 @@ RULES = [
     _fltrust("FLTrust-Server", (1.0, 1.0), translates=True, score="none", include_root=True),
     _fltrust("FLTrust-withServer", (0.929796, 0.916070), include_root=True),
     _fltrust("FLTrust-NoReLU", (0.916777, 0.900505), score="signed", robust=False, bounded=False),
+    _fltrust("FLTrust, score equal, magnitude root", (0.917138, 0.623596), score="equal", robust=False),
     _fltrust("FLTrust-NoNorm", (1.251884, 1.259441), magnitude="own", robust=False),
     _fltrust("FLTrust-ParNorm", (0.854341, 0.850726), magnitude="at_most_root"),
     _fltrust("FLTrust-ParNorm, least cosine 0.1", (0.857289, 0.852568), magnitude="at_most_root", least_cosine=0.1),

@@ -86,7 +86,9 @@ def cosine_similarity(updates, root_update):
 def trust_scores(updates, root_update, score="relu", least_cosine=0.0):
     relu = lambda cosine: max(cosine - least_cosine, 0.0) / (1.0 - least_cosine)  # noqa: E731
     scores = {"relu": relu, "signed": lambda cosine: cosine, "none": lambda cosine: 0.0}
-    return np.array([scores[score](cosine) for cosine in cosine_similarity(updates, root_update)])
+    scores["equal"] = lambda cosine: 1.0
+    found = [scores[score](cosine) for cosine in cosine_similarity(updates, root_update)]
+    return np.where(np.linalg.norm(updates, axis=1) > 0, found, 0.0)
 
 
 def fltrust(updates, root_update, score="relu", magnitude="root", include_root=False, least_cosine=0.0):
