@@ -76,7 +76,7 @@ class Results:
         try:
             canvas = draw()
         except InputError as error:  # a metric that no run has logged: no reason to lose the tables
-            warnings.warn(f"no figure of the {name}: {error}", stacklevel=2)
+            warnings.warn(f"no {name} is drawn: {error}", stacklevel=2)
             return
         if canvas is not None:
             for ending in style.formats:

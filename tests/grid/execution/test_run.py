@@ -280,7 +280,7 @@ class Watching(Here):
 
 def test_the_tables_grow_with_the_grid_and_hold_every_metric(place: Path) -> None:
     launcher, unknown = Watching(), Figure(x="rule", y=["testing_loss", "mine"])
-    log, no_figure = "figure.y=mine is shown only if the runs log", "no figure.png: y=mine"
+    log, no_figure = "figure.y=mine is shown only if the runs log", "no figure is drawn: y=mine"
     with pytest.warns(UserWarning, match=log), pytest.warns(UserWarning, match=no_figure):
         results = run_grid(make_grid({"rule": RULES}, figure=unknown), "out", launcher=launcher)
     assert launcher.seen == [1]
