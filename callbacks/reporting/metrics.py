@@ -31,6 +31,8 @@ TAKEN = {"round", "step", "epoch", "data", *OF_ROUNDS, *KEPT}
 class MetricsLogger(FederatedCallback):
     """Logs one row of metrics every ``trainer.log_every_n_steps`` rounds, at every evaluation and at the last round.
 
+    The loggers' first row is of round 0, the rates of the model before the first round; it is none of ``rows``.
+
     A row holds the round, testing error rate and attack success rate (where evaluated), the benign clients' training
     loss, mean trust scores and weights of benign and malicious clients and the share of either that the rule kept, the
     length of aggregate and root update, how many updates were dropped, the clients' learning rate where it follows a
@@ -43,11 +45,17 @@ class MetricsLogger(FederatedCallback):
 
     def __init__(self) -> None:
         self.rows: list[dict[str, float]] = []
+        self.start: dict[str, float] = {}
         self.num_dropped = 0
         self._pending: dict[str, float] = {}
         self._is_told = False  # that the run has diverged
         self._last_rounds: list[int] = []
         self._known: set[str] = set()  # names that the loggers have had before
+
+    @property
+    def curve(self) -> list[dict[str, float]]:
+        """The rows, after that of round 0 where it was measured."""
+        return [self.start, *self.rows] if self.start else self.rows
 
     @property
     def names(self) -> list[str]:
@@ -73,7 +81,14 @@ class MetricsLogger(FederatedCallback):
         self._last_rounds = [last_round(trainer, logger) for logger in trainer.loggers]
         self._known = set()
         self._is_told = has_diverged(self.rows)
-        self._send(trainer, self.rows)
+        self._send(trainer, self.curve)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Sends the row of round 0."""
+        if isinstance(pl_module, FederatedModule) and not trainer.global_step and not self.rows:
+            rates = pl_module.rates_at_start()
+            self.start = {"round": 0, **rates} if rates else {}
+            self._send(trainer, self.curve)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Sends the row of the round before."""
@@ -114,13 +129,15 @@ class MetricsLogger(FederatedCallback):
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the state that checkpoints keep."""
-        rows = [*self.rows, self._pending] if self._pending else self.rows
+        rows = [*self.curve, self._pending] if self._pending else self.curve
         return {"rows": rows, "num_dropped": self.num_dropped}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores the state from a checkpoint."""
         check(state_dict, fields({"rows": list_of(ROW), "num_dropped": count}))
-        self.rows = state_dict["rows"]
+        rows = state_dict["rows"]
+        begins = bool(rows) and rows[0]["round"] == 0
+        self.start, self.rows = (rows[0], rows[1:]) if begins else ({}, rows)
         self.num_dropped = state_dict["num_dropped"]
 
     def _take(self, trainer: Trainer, module: LightningModule, *, but_of: str = "") -> None:

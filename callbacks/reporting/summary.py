@@ -115,7 +115,7 @@ def draw_run(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger) 
         f"{module.data.display_name} · {module.rule.label} · {attack_label(trainer)}"
         f" ({federation.describe_malicious()})"
     )
-    return drawn_curves(metrics.rows, title)
+    return drawn_curves(metrics.curve, title)
 
 
 def attack_label(trainer: Trainer) -> str:

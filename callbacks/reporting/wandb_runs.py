@@ -82,11 +82,12 @@ def prefixed(logger: WandbLogger, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def last_round(trainer: Trainer, logger: Logger) -> int:
-    """The last round that a logger has from before: of a W&B run that is resumed, 0 otherwise.
+    """The last round that a logger has from before: of a W&B run that is resumed; otherwise -1, as the first is 0.
 
     Such a run keeps what was logged to it, also of rounds after the checkpoint that training goes on from.
     """
     if not isinstance(logger, WandbLogger) or not trainer.is_global_zero or not logger.experiment.resumed:
-        return 0
+        return -1
     (name,) = prefixed(logger, {"round": None})
-    return int(logger.experiment.summary.get(name) or 0)
+    last = logger.experiment.summary.get(name)
+    return -1 if last is None else int(last)

@@ -1,6 +1,5 @@
 """The figure of the data: clients by classes, the root dataset, and examples with a backdoor's trigger."""
 
-import textwrap
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch
 from torch import Tensor
 
-from flt.display.drawing import HEADLINE, added_by, drawing, headline
+from flt.display.drawing import HEADLINE, added_by, drawing, headline, wrapped
 from flt.display.figure_style import USUAL, FigureStyle
 from flt.display.overview import DataOverview
 from flt.display.style import BENIGN, MALICIOUS, ROOT
@@ -70,9 +69,11 @@ def draw_counts(figure: Figure | SubFigure, overview: DataOverview, style: Figur
     _draw_root(figure.add_subplot(grid[1, 2], sharey=heat), overview)
     corner = figure.add_subplot(grid[0, 2])  # a title of the panel below would push the rows apart
     corner.axis("off")
-    about_root = textwrap.fill(f"{int(overview.root_counts.sum()):,} examples, {overview.root}", 22)
-    corner.text(0, 0, f"root dataset:\n{about_root}", va="bottom")
     width = figure.bbox.width / figure.dpi
+    about_root = wrapped(
+        f"{int(overview.root_counts.sum()):,} examples, {overview.root}", 0.16 * width, style.font_size
+    )
+    corner.text(0, 0, f"root dataset:\n{about_root}", va="bottom")
     figure.suptitle(_title(overview, width, style), fontsize=HEADLINE * style.font_size)
 
 

@@ -42,8 +42,8 @@ def described(measure: Measure) -> str:
 
 
 def evaluations(rows: Rows) -> list[Mapping[str, float]]:
-    """The rows of rounds after which the model was evaluated."""
-    return [row for row in rows if TESTED in row]
+    """The rows of rounds after which the model was evaluated; round 0, the model before all of them, is none."""
+    return [row for row in rows if TESTED in row and row.get("round") != 0]
 
 
 def measured(measure: Measure, runs: Sequence[Rows]) -> list[dict[str, float]]:

@@ -141,7 +141,8 @@ def test_files_and_summary(finished: Path) -> None:
 
 
 def test_metrics(finished: Path) -> None:
-    rows = rows_of(finished)
+    start, *rows = rows_of(finished)
+    assert {name for name, value in start.items() if value} == {"round", "step", "data", "testing_error_rate"}
     assert [row["round"] for row in rows] == ["1", "2", "3", "4"]
     assert [bool(row["testing_error_rate"]) for row in rows] == [False, True, False, True]
     assert rows[0].keys() >= {"training_loss", "update_norm", "root_update_norm", "num_dropped"}

@@ -40,7 +40,8 @@ def test_measures(measure, rounds, errors, validation, successes):
         "attack_success_rate": successes,
         **({} if rounds is None else {"round": rounds}),
     }
-    found = measured(measure, [FIRST, SECOND])
+    before = [{"round": 0, "testing_error_rate": 0.0, "validation_error_rate": 0.0}]  # the first round: none of them
+    found = measured(measure, [before + FIRST, before + SECOND])
     assert [set(metrics) for metrics in found] == [set(expected)] * 2
     for name, values in expected.items():
         assert [metrics[name] for metrics in found] == pytest.approx(values), name

@@ -100,25 +100,60 @@ class EvaluatedModule(RowMetrics):
         Returns:
             The class scores of the batch, which callbacks get as ``outputs`` of ``on_validation_batch_end``.
         """
+        scores, counted = self._counted(batch, batch_idx, dataloader_idx)
+        for name, rate in counted.items():
+            self._log_rate(name, rate)
+        return scores
+
+    def _counted(
+        self, batch: tuple[Tensor, Tensor], batch_idx: int, dataloader_idx: int
+    ) -> tuple[Tensor, dict[str, Mean]]:
+        """Counts a batch in the rates that an evaluation measures; its class scores, and those rates by name."""
         features, labels = batch
         error_rate, success_rate = RATES[dataloader_idx]
         scores: Tensor = self(features)
-        self._log_rate(error_rate, scores.argmax(dim=1) != labels)
+        outcomes = {error_rate: scores.argmax(dim=1) != labels}
         if self.backdoor is not None and (dataloader_idx == 0 or self.backdoor.examples is None):
             tested = self._tested(self.backdoor, features, labels, batch_idx)
             predicted = self(self.backdoor.trigger(tested)).argmax(dim=1)
-            self._log_rate(success_rate, predicted == self.backdoor.target_class)
-        return scores
+            outcomes[success_rate] = predicted == self.backdoor.target_class
+        counted: dict[str, Mean] = {name: getattr(self, name) for name in outcomes}
+        for name, rate in counted.items():
+            rate.update(outcomes[name])
+        return scores, counted
 
-    def _log_rate(self, name: str, holds: Tensor) -> None:
-        """Counts for how many of a batch's examples something holds."""
-        rate: Mean = getattr(self, name)
-        rate.update(holds)
+    def _log_rate(self, name: str, rate: Mean) -> None:
         if self.measured is None or self.to_rows is None:
             self.log(name, rate, on_epoch=True, on_step=False, add_dataloader_idx=False)
         else:
             self.measured[name] = rate
             self.to_rows[name] = "validation_step"  # at once, as `log` does: columns keep their order
+
+    @torch.no_grad()
+    def rates_at_start(self) -> dict[str, float]:
+        """The rates of the model as it is before the first round; nothing else of the run is touched.
+
+        Returns:
+            What `validation_step` logs, by name; nothing in a run without evaluations.
+        """
+        if not self.trainer.enable_validation:
+            return {}
+        modes, counted = [(module, module.training) for module in self.modules()], dict[str, Mean]()
+        self.eval()
+        loaders = self.trainer.val_dataloaders
+        loaders = loaders if isinstance(loaders, (list, tuple)) else [loaders]
+        for index, (loader, most) in enumerate(zip(loaders, self.trainer.num_val_batches, strict=True)):
+            for number, batch in enumerate(loader):
+                if number >= most:
+                    break
+                moved = self.trainer.strategy.batch_to_device(batch, dataloader_idx=index)
+                counted |= self._counted(moved, number, index)[1]
+        for module, mode in modes:
+            module.training = mode
+        found = {name: float(rate.compute()) for name, rate in counted.items()}
+        for rate in counted.values():
+            rate.reset()
+        return found
 
     def _tested(self, backdoor: Backdoor, features: Tensor, labels: Tensor, batch_idx: int) -> Tensor:
         """What an evaluation's batch is to embed the trigger in; the batches share out a backdoor's own examples."""

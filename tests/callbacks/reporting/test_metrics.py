@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
-from tiny import Recorder, Sending, TinyData
+from tiny import Recorder, Sending, TinyData, mlp
 
 from callbacks import FedAvg, FLTrust, Median, MetricsLogger, ScalingAttack, TrimAttack
 from flt.federation import Aggregate, Aggregation, FederatedCallback, Judgement
+from flt.module import FederatedModule
 
 ALWAYS = {"round", "training_loss", "update_norm", "num_dropped"}
 BASE = ALWAYS | {"weight_benign", "kept_benign"}
@@ -125,8 +126,8 @@ def test_the_csv_file(fit, tmp_path, synthetic):
     fit(FLTrust(), ScalingAttack(), metrics, data=data, rounds=5, trainer_settings={"logger": logger})
     with (tmp_path / "runs" / "one" / "metrics.csv").open() as file:
         written = list(csv.DictReader(file))
-    assert len(written) == 5
-    for row, expected in zip(written, metrics.rows, strict=True):
+    assert (len(written), metrics.rows[0]["round"]) == (6, 1)
+    for row, expected in zip(written, metrics.curve, strict=True):
         assert row.pop("data") == ("Tiny (stand-in)" if synthetic else "Tiny")
         assert row.pop("step") == str(expected["round"])
         assert {key: float(value) for key, value in row.items() if value} == pytest.approx(expected)
@@ -140,9 +141,29 @@ def test_evaluating_alone_makes_no_row(fit):
 
 
 def test_without_evaluations(fit):
-    rows = rows_of(fit, FedAvg(), rounds=3, trainer_settings={"limit_val_batches": 0})
-    assert [row["round"] for row in rows] == [1, 2, 3]
-    assert all(set(row) == BASE for row in rows)
+    metrics = MetricsLogger()
+    fit(FedAvg(), metrics, rounds=3, trainer_settings={"limit_val_batches": 0})
+    assert [row["round"] for row in metrics.curve] == [1, 2, 3]
+    assert all(set(row) == BASE for row in metrics.rows)
+
+
+def test_round_0_is_the_model_before_the_first_round(fit, monkeypatch):
+    """As an evaluation measures it; the run is the same to the last bit, random layers included."""
+    runs = []
+    for is_measured in (True, False):
+        if not is_measured:
+            monkeypatch.setattr(FederatedModule, "rates_at_start", lambda server: {})
+        metrics, network = MetricsLogger(), torch.nn.Sequential(mlp(), torch.nn.Dropout(0.5))
+        server = fit(FedAvg(), ScalingAttack(), metrics, network=network, rounds=2)
+        runs.append((metrics, server.network.state_dict(), network[1].training))
+    (metrics, weights, mode), (without, others, other_mode) = runs
+    assert metrics.rows == without.rows == without.curve
+    assert all(torch.equal(weights[name], others[name]) for name in weights)
+    assert mode == other_mode
+    monkeypatch.undo()
+    fit(FedAvg(), ScalingAttack(), unmoved := MetricsLogger(), rounds=1, server_lr=1e-30)
+    start, after = unmoved.curve
+    assert start == {"round": 0, **{name: after[name] for name in ("testing_error_rate", "attack_success_rate")}}
 
 
 def test_state_is_plain_and_complete(fit, tmp_path):
@@ -150,7 +171,8 @@ def test_state_is_plain_and_complete(fit, tmp_path):
     fit(FLTrust(), TrimAttack(), metrics, rounds=3)
     torch.save(metrics.state_dict(), tmp_path / "state")
     other.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
-    assert other.rows == metrics.rows
+    assert (other.rows, other.start) == (metrics.rows, metrics.start)
+    assert other.start["round"] == 0
     assert other.num_dropped == metrics.num_dropped
 
 
@@ -165,7 +187,7 @@ def test_the_file_grows_with_the_run(fit, tmp_path):
 
     settings = {"log_every_n_steps": 1, "val_check_interval": 10, "logger": CSVLogger(tmp_path)}
     fit(FedAvg(), MetricsLogger(), Watching(), rounds=4, trainer_settings=settings)
-    assert lengths == [0, 2, 3, 4]
+    assert lengths == [2, 3, 4, 5]  # the header and round 0 before all
 
 
 def test_a_rule_says_whom_it_kept(fit):

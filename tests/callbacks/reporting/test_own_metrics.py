@@ -77,6 +77,7 @@ def test_it_is_in_the_row_of_its_round(tmp_path, number):
         written = [
             {name: float(row[name]) for name in ("round", "mine") if row.get(name)} for row in csv.DictReader(file)
         ]
+    assert written.pop(0) == {"round": 0}
     assert written == [{name: row[name] for name in ("round", "mine") if name in row} for row in metrics.rows]
 
 
