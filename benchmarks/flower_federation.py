@@ -293,9 +293,9 @@ def report(folder: Path, given: list[str]) -> None:
     (summary,) = folder.glob("simulator/har/version_*/summary.json")
     simulated = json.loads(summary.read_text())
     (checkpoint,) = folder.glob("simulator/har/version_*/checkpoints/last.ckpt")
-    own = torch.load(checkpoint, weights_only=False)["state_dict"]
+    own = torch.load(checkpoint, weights_only=True)["state_dict"]
     (model,) = folder.glob("runs/har/version_*/model.pt")
-    found = torch.load(model)
+    found = torch.load(model, weights_only=True)
     far = max(float((own[f"network.{name}"] - value).abs().max()) for name, value in found.items())
     largest = max(float(value.abs().max()) for value in found.values())
     (metrics,) = folder.glob("runs/har/version_*/metrics.csv")

@@ -137,7 +137,8 @@ def test_the_loss_falls_on_images() -> None:
     rounds = ("--trainer.max_steps", "4", "--data.batch_size", "8", "--model.client_lr", "0.005")
     folder = train(*FEW, *rounds, "--aggregation", "FedAvg", config=CIFAR10)
     with (folder / "metrics.csv").open() as file:
-        losses = [float(row["training_loss"]) for row in csv.DictReader(file)]
+        _, *rows = csv.DictReader(file)  # in round 0 nobody has trained
+    losses = [float(row["training_loss"]) for row in rows]
     assert len(losses) == 4
     assert sum(losses[-2:]) < 0.95 * sum(losses[:2])
 
@@ -214,7 +215,7 @@ def test_grid_is_understood_and_its_last_cell_runs(path: Path) -> None:
         assert path.parent.name != "reference" or known == found.values.keys()  # all of it, and nothing else
     out = f"reference_{path.stem}" if path.parent.name == "reference" else path.stem
     assert f"flt table --config configs/{path.parent.name}/{path.name} --out results/{out}" in path.read_text()
-    assert grid.seeds == [0, 1, 2]
+    assert grid.seeds in ([0, 1, 2], [0])
     few = () if path.stem.endswith("har") else FEW
     few += (
         ("--data.num_clients", "20") if path.stem in ("malicious_fraction", "adaptive") else ()
@@ -224,7 +225,7 @@ def test_grid_is_understood_and_its_last_cell_runs(path: Path) -> None:
     finished = run("fit", *last, *few, *SMALL)  # with the last level of each axis
     assert finished.status == 0, finished.errors
     (folder,) = Path("runs").glob("*/*")
-    assert (summary_of(folder)["rounds"], summary_of(folder)["seed"]) == (2, 2)
+    assert (summary_of(folder)["rounds"], summary_of(folder)["seed"]) == (2, grid.seeds[-1])
 
 
 def test_each_file_of_axes_is_used() -> None:

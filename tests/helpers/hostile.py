@@ -144,7 +144,7 @@ def round_of(federation: Federation, updates: Tensor, root_update: Tensor) -> Ro
         losses=torch.ones(len(updates)),
         statistics=torch.zeros(len(updates), 0),
         root_statistics=torch.zeros(0),
-        parameters=torch.zeros_like(root_update),
+        parameters=root_update.new_zeros(updates.shape[1]),
         federation=federation,
         server=Near(root_update),
         rule=median,

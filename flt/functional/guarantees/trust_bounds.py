@@ -37,7 +37,7 @@ def guaranteed_progress(benign: BenignMean, num_malicious: int) -> float:
     Example:
         >>> benign = BenignMean.of(torch.eye(3), torch.ones(3))  # all cosines are 0.577
         >>> round(guaranteed_progress(benign, 0), 3), round(guaranteed_progress(benign, 3), 3)
-        (0.577, 0.423)
+        (0.577, 0.478)
     """
     shape, trust = benign.shape, benign.trust
     if shape.score == "none" or num_malicious == 0:

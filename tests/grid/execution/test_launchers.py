@@ -3,6 +3,7 @@
 import csv
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -179,7 +180,7 @@ def test_a_killed_grid_goes_on_where_it_was_and_a_process_that_dies_takes_its_ow
     assert ended.status == 1
     assert "[2/4] own_rules.Waiting" in ended.output
     assert "FedAvg · seed 0" not in ended.output
-    assert "4, from 2" in interrupted.log.read_text()
+    assert re.search("4, from [12] ", interrupted.log.read_text())  # its last checkpoint
     assert "own_rules.Dying · seed 0: its process died: killed, or out of memory?" in ended.output
     assert multiprocessing.active_children() == []
     assert "1 run failed:" in Path("out/table.md").read_text()
