@@ -89,8 +89,9 @@ def request(args: Sequence[str]) -> Request:
         InputError: If they do not make a grid.
     """
     parser = table_parser()
-    settings = parser.parse_args(list(args))
+    settings = parser.parse_args([_with_flat_key(word) for word in args])
     made = parser.instantiate(settings)
+    made.settings = {name.replace("/", "."): value for name, value in made.settings.items()}
     if settings.config:  # as what jsonargparse knows to be files
         made.axes = anchored(made.axes, Path(settings.config[-1].absolute).parent)
     grid = Grid(**{name: made[name] for name in inspect.signature(Grid).parameters})
@@ -104,6 +105,14 @@ def request(args: Sequence[str]) -> Request:
     if html is not None:
         check_report_path(html, "html")
     return Request(grid, out, settings.jobs, made[settings.launcher], made.style, html, settings.serve)
+
+
+def _with_flat_key(word: str) -> str:
+    """``--settings.a.b`` as ``--settings.a/b``: of two that share the a, jsonargparse would keep the last alone."""
+    option, is_joined, value = word.partition("=")
+    if not option.startswith("--settings."):
+        return word
+    return "--settings." + option.removeprefix("--settings.").replace(".", "/") + is_joined + value
 
 
 def table(args: Sequence[str]) -> int:

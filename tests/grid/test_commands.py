@@ -57,6 +57,14 @@ def test_what_is_asked_for(place: Path) -> None:
     assert asked.grid.reference.where == {"table": "III", "data": "HAR"}
 
 
+def test_settings_one_by_one_go_together(place: Path) -> None:
+    write_grid()
+    given = ("--settings.trainer.max_steps", "4", "--settings.trainer.precision=64", "--settings.data.root_size=50")
+    settings = request(["--config", "grid.yaml", "--out", "there", *given]).grid.settings
+    wanted = {"trainer.max_steps": 4, "trainer.precision": 64, "data.root_size": 50}
+    assert settings.items() >= wanted.items()
+
+
 def test_every_launcher_can_be_chosen(place: Path) -> None:
     write_grid()
     made = [request(["--config", "grid.yaml", "--out", "o", "--launcher", name]).launcher for name in LAUNCHERS]
