@@ -27,8 +27,9 @@ from measure import GIB, RESULTS, processor_seconds, resident_memory, save, say
 HERE = Path(__file__).parents[1]
 GRID = HERE / "configs" / "tables" / "table3_har.yaml"
 AXES = {
-    name: list(yaml.safe_load((HERE / "configs" / "axes" / f"{name}s.yaml").read_text())[name])
-    for name in ("attack", "rule")
+    name: list(values)
+    for path in yaml.safe_load(GRID.read_text())["axes"]
+    for name, values in yaml.safe_load((GRID.parent / path).read_text()).items()
 }
 EACH = 10
 """Runs between two looks at a process."""

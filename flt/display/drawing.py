@@ -112,6 +112,8 @@ def labelled(text: str, style: FigureStyle) -> str:
 
 
 def _lines(paragraph: str, width: float, size: float) -> list[str]:
+    if _width(paragraph, size) <= width:  # as most do: measuring a text takes milliseconds
+        return [paragraph]
     lines = [""]
     for word in paragraph.split(" "):
         longer = f"{lines[-1]} {word}" if lines[-1] else word

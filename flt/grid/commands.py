@@ -91,7 +91,8 @@ def request(args: Sequence[str]) -> Request:
     parser = table_parser()
     settings = parser.parse_args([_with_flat_key(word) for word in args])
     made = parser.instantiate(settings)
-    made.settings = {name.replace("/", "."): value for name, value in made.settings.items()}
+    if made.settings:
+        made.settings = {name.replace("/", "."): value for name, value in made.settings.items()}
     if settings.config:  # as what jsonargparse knows to be files
         made.axes = anchored(made.axes, Path(settings.config[-1].absolute).parent)
     grid = Grid(**{name: made[name] for name in inspect.signature(Grid).parameters})
