@@ -15,7 +15,6 @@ from flt.cli.training import Run, assemble
 from flt.clients.one_by_one import LocalUpdates
 from flt.errors import InputError
 from flt.federation import Attack, Memory, Round
-from flt.federation.membership import backdoor_of
 from flt.federation.plugins import callbacks_of, in_order, only
 from flt.flower.configured_root import ConfiguredRoot
 from flt.flower.layout import Layout
@@ -204,17 +203,7 @@ class ConfiguredClients:
         if server_round % every and server_round != rounds:
             return None
         self.load(arrays)
-        module, data = self.module, self.module.data
-        backdoor = backdoor_of(self.attack, data)
-        with torch.no_grad():
-            scores = torch.cat([module(features) for features, _ in data.test_dataloader()])
-            rates = {"testing_error_rate": (scores.argmax(dim=1) != data.test.labels).float().mean()}
-            if backdoor is not None:
-                others = data.test.labels != backdoor.target_class
-                tested = data.test.features[others] if backdoor.examples is None else backdoor.examples.features
-                found = module(backdoor.trigger(tested)).argmax(dim=1)
-                rates["attack_success_rate"] = (found == backdoor.target_class).float().mean()
-        return MetricRecord({name: float(rate) for name, rate in rates.items()})
+        return MetricRecord(self.module.rates_on([self.module.data.test_dataloader()]))
 
     # Helpers
 

@@ -1,5 +1,8 @@
 """The global model under test: its class scores, the testing error rate and the attack success rate."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
@@ -129,7 +132,6 @@ class EvaluatedModule(RowMetrics):
             self.measured[name] = rate
             self.to_rows[name] = "validation_step"  # at once, as `log` does: columns keep their order
 
-    @torch.no_grad()
     def rates_at_start(self) -> dict[str, float]:
         """The rates of the model as it is before the first round; nothing else of the run is touched.
 
@@ -138,16 +140,32 @@ class EvaluatedModule(RowMetrics):
         """
         if not self.trainer.enable_validation:
             return {}
-        modes, counted = [(module, module.training) for module in self.modules()], dict[str, Mean]()
-        self.eval()
         loaders = self.trainer.val_dataloaders
         loaders = loaders if isinstance(loaders, (list, tuple)) else [loaders]
-        for index, (loader, most) in enumerate(zip(loaders, self.trainer.num_val_batches, strict=True)):
-            for number, batch in enumerate(loader):
-                if number >= most:
-                    break
-                moved = self.trainer.strategy.batch_to_device(batch, dataloader_idx=index)
-                counted |= self._counted(moved, number, index)[1]
+        most = self.trainer.num_val_batches
+        return self.rates_on([self._moved(*each, index) for index, each in enumerate(zip(loaders, most, strict=True))])
+
+    def _moved(self, loader: Iterable[Any], most: float, index: int) -> Iterator[Any]:
+        for number, batch in enumerate(loader):
+            if number >= most:
+                break
+            yield self.trainer.strategy.batch_to_device(batch, dataloader_idx=index)
+
+    @torch.no_grad()
+    def rates_on(self, sets: Sequence[Iterable[tuple[Tensor, Tensor]]]) -> dict[str, float]:
+        """The rates of the model as it is; nothing else of the run is touched.
+
+        Args:
+            sets: Batches of the test set and, if there is one, of the validation set, where the model is.
+
+        Returns:
+            What `validation_step` logs, by name.
+        """
+        modes, counted = [(module, module.training) for module in self.modules()], dict[str, Mean]()
+        self.eval()
+        for index, batches in enumerate(sets):
+            for number, batch in enumerate(batches):
+                counted |= self._counted(batch, number, index)[1]
         for module, mode in modes:
             module.training = mode
         found = {name: float(rate.compute()) for name, rate in counted.items()}
