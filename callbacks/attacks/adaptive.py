@@ -100,24 +100,28 @@ class AdaptiveAttack(Attack):
 
     def _warn_of_no_effect(self) -> None:
         """Warns of settings that the solver, or the rule it looks at, does not have."""
-        without = OF_WALK if self.solver == "exact" else OF_OPTIMUM
-        idle = [name for name, default in without.items() if getattr(self, name) != default]
+        idle = self._sets(*(OF_WALK if self.solver == "exact" else OF_OPTIMUM))
         if idle:
             rank_zero_warn(f"attack.{', '.join(idle)}: no effect with attack.solver={self.solver}")
-        elif self.solver == "exact" and self.against == "fltrust" and (self.longest, self.evaluations) != (1.0, 96):
+        elif self.solver == "exact" and self.against == "fltrust" and self._sets("longest", "evaluations"):
             rank_zero_warn("attack.longest and attack.evaluations have no effect with attack.against=fltrust")
         elif self.solver != "exact" and 0 in (self.sweeps, self.steps):
             rank_zero_warn(
                 f"attack.sweeps={self.sweeps} and attack.steps={self.steps} leave the solver's start as it is"
             )
 
+    def _sets(self, *names: str) -> list[str]:
+        """Those of these settings that have another value than their default."""
+        return [name for name in names if getattr(self, name) != (OF_WALK | OF_OPTIMUM)[name]]
+
     def craft(self, round: Round) -> Tensor:
         """Applies `flt.functional.adaptive_attack`, `exact_attack` or `searched_attack`."""
-        given = round.updates, round.malicious, round.require_root_update()
         if self.solver == "exact":
             return self._optimum(round)
         return adaptive_attack(
-            *given,
+            round.updates,
+            round.malicious,
+            round.require_root_update(),
             sweeps=self.sweeps,
             steps=self.steps,
             noise_variance=self.noise_variance,

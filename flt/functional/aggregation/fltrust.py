@@ -7,7 +7,7 @@ from torch import Tensor
 
 from flt.errors import InputError, check_choice
 from flt.functional.distances import LONGEST, cosines_of_length, norms
-from flt.functional.trust import Magnitude, Score, TrustShape
+from flt.functional.trust import FLTRUST, Magnitude, Score, TrustShape
 from flt.functional.weighted_sum import WeightedSum
 
 
@@ -71,32 +71,25 @@ def fltrust(
     check_choice("magnitude", magnitude, Magnitude)
     check_least_cosine("least_cosine", least_cosine)
     share = 1.0 / len(updates)  # which keeps the sum below the longest summand
-    total = fltrust_sum(updates, root_update, share, score=score, magnitude=magnitude, least_cosine=least_cosine).total
+    shape = TrustShape(score, magnitude, include_root, least_cosine)
+    total = fltrust_sum(updates, root_update, share, shape).total
     if include_root and not total.total.any():  # alone, the root update is the mean
         return root_update.clone()
     return (total.plus(root_sum(root_update, share)) if include_root else total).mean()
 
 
-def fltrust_sum(
-    updates: Tensor,
-    root_update: Tensor,
-    share: float,
-    *,
-    score: Score = "relu",
-    magnitude: Magnitude = "root",
-    least_cosine: float = 0.0,
-) -> FLTrustSum:
+def fltrust_sum(updates: Tensor, root_update: Tensor, share: float, shape: TrustShape = FLTRUST) -> FLTrustSum:
     """The sum behind `fltrust`, of any part of the clients; a client counts ``share`` times its trust score."""
     lengths, root_norm = norms(updates), norms(root_update[None])[0]
     # An update so short that the factor which brings it to the root's length overflows is as good as zero.
     is_short = root_norm > lengths * (torch.finfo(updates.dtype).max / 4)
     lengths = lengths.masked_fill(is_short, 0.0)
     cosines = cosines_of_length(updates, lengths, root_update, root_norm)
-    scores = TrustShape(score, least_cosine=least_cosine).scores(cosines).masked_fill(lengths == 0, 0.0)
+    scores = shape.scores(cosines).masked_fill(lengths == 0, 0.0)
     weights = scores.double() * share
     # The factor that brings so long an update to the root's length would lose its digits in float32.
     exact = bool(len(lengths)) and float(lengths.max()) > LONGEST
-    total = WeightedSum.of(updates, weights * _scales(lengths, root_norm, magnitude), weights, exact=exact)
+    total = WeightedSum.of(updates, weights * _scales(lengths, root_norm, shape.magnitude), weights, exact=exact)
     return FLTrustSum(total, scores, weights, cosines, lengths, root_norm)
 
 
@@ -120,7 +113,7 @@ def trust_scores(updates: Tensor, root_update: Tensor, *, score: Score = "relu")
         >>> trust_scores(torch.tensor([[2.0, 0.0], [-2.0, 0.0]]), torch.tensor([1.0, 0.0]))
         tensor([1., 0.])
     """
-    return fltrust_sum(updates, root_update, 1.0, score=score).trust_scores
+    return fltrust_sum(updates, root_update, 1.0, TrustShape(score)).trust_scores
 
 
 def check_least_cosine(name: str, least_cosine: float) -> None:

@@ -65,14 +65,7 @@ def adaptive_objective(directions: Tensor, updates: Tensor, malicious: Tensor, r
 def game_of(updates: Tensor, malicious: Tensor, root_update: Tensor, shape: TrustShape = FLTRUST) -> Game:
     """What the objective needs to know, from arguments as `adaptive_objective` has them; FLTrust in any shape."""
     root_norm = float(norms(root_update[None]))
-    weighed = fltrust_sum(
-        updates,
-        root_update,
-        1.0 / len(updates),
-        score=shape.score,
-        magnitude=shape.magnitude,
-        least_cosine=shape.least_cosine,
-    )
+    weighed = fltrust_sum(updates, root_update, 1.0 / len(updates), shape)
     total = weighed.total.plus(root_sum(root_update, 1.0 / len(updates))) if shape.include_root else weighed.total
     aggregate = total.mean()
     sign = aggregate.sign()
