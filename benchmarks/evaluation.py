@@ -10,7 +10,7 @@ import statistics
 import time
 from pathlib import Path
 
-from measure import RESULTS, describe_machine, save, say
+from measure import RESULTS, describe_machine, save, say, spread
 from runs import CONFIGS, fit
 
 
@@ -36,7 +36,7 @@ def main() -> None:
         for kind, own in kinds.items():
             seconds[kind].append(fit(CONFIGS / options.config, options.rounds, [*settings, *own], now=now)[1])
     shares = [1 - alone / whole for whole, alone in zip(seconds["as shipped"], seconds["rounds alone"], strict=True)]
-    share = {"median": statistics.median(shares), "least": min(shares), "most": max(shares)}
+    share = spread(shares)
     for kind, values in seconds.items():
         say(f"  {kind:<14}{1000 * statistics.median(values) / options.rounds:7.3f} ms a round")
     say(f"evaluations, rows and checkpoints: {share['median']:.1%} ({share['least']:.1%} to {share['most']:.1%})")

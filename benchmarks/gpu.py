@@ -23,8 +23,8 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback
-from measure import GIB, RESULTS, describe_machine, save, say
-from rounds import measure, say_rate, say_shares, show, spread
+from measure import GIB, RESULTS, describe_machine, save, say, spread
+from rounds import measure, say_rate, say_shares, show
 from runs import CONFIGS, fit, parameters_of, shares
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile

@@ -103,6 +103,11 @@ def median_seconds(
     return statistics.median(seconds[repeats:])
 
 
+def spread(values: list[float]) -> dict[str, float]:
+    """The median of some numbers, the least and the most."""
+    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
+
+
 def matrix_product_limit(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
     """Floating-point operations a second in the best of ten square matrix products."""
     size, best = MATRIX_SIZES[device.type], float("inf")

@@ -14,13 +14,12 @@ machine's own matrix product would take for the operations of a round.
 """
 
 import argparse
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from measure import GIB, RESULTS, describe_machine, matrix_product_limit, save, say
+from measure import GIB, RESULTS, describe_machine, matrix_product_limit, save, say, spread
 from runs import CONFIGS, PARTS, PlainLoop, fit, operations, parameters_of, peak_memory_of, shares
 
 DEFAULTS = {CONFIGS / "har_fltrust.yaml": 500, CONFIGS / "mnist_fltrust.yaml": 12}
@@ -111,10 +110,6 @@ def measure(
         "limit_reached": rates["flt fit"]["median"] / (limit / count),
         "peak_memory_gib": peak_memory_of(config, settings) / GIB,
     }
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
 
 
 def show(result: dict[str, Any]) -> None:

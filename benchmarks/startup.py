@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from first_round import SAID
-from measure import RESULTS, describe_machine, save, say
+from measure import RESULTS, describe_machine, save, say, spread
 
 ROOT = Path(__file__).parents[1]
 START = "import sys; from flt.main import console; console()"
@@ -53,10 +53,7 @@ def main() -> None:
         figure: [a / b for a, b in zip(found["this version"][figure], found["the other"][figure], strict=True)]
         for figure in (FIGURES if options.against else ())
     }
-    shares = {
-        figure: {"median": statistics.median(values), "least": min(values), "most": max(values)}
-        for figure, values in ratios.items()
-    }
+    shares = {figure: spread(values) for figure, values in ratios.items()}
     for figure, share in shares.items():
         say(f"{figure}: {share['median']:.2f} of the other ({share['least']:.2f} to {share['most']:.2f})")
     save(

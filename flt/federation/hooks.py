@@ -84,7 +84,7 @@ class FederatedCallback(Callback):
         """
 
 
-def has_own(callback: Any, name: str, base: type[FederatedCallback] = FederatedCallback) -> bool:
+def has_own(callback: Any, name: str, base: type = FederatedCallback) -> bool:
     """Whether a callback's hook is another than that of a base class, which leaves everything as it is.
 
     Args:

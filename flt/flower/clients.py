@@ -18,7 +18,7 @@ from flt.federation import Attack, Memory, Round
 from flt.federation.plugins import callbacks_of, in_order, only
 from flt.flower.configured_root import ConfiguredRoot
 from flt.flower.layout import Layout
-from flt.flower.obstacles import is_server_hook, obstacles_of
+from flt.flower.obstacles import check, is_server_hook
 from flt.flower.report import Report
 from flt.flower.strategy import LOSS, RobustStrategy
 from flt.flower.tensors import arrays_of, fixed_arrays, take_arrays
@@ -55,9 +55,7 @@ class ConfiguredClients:
     def __init__(self, args: Sequence[str] | Run, *, logs: bool = False) -> None:
         quiet = ["--trainer.enable_progress_bar=false", *([] if logs else ["--trainer.logger=false"])]
         self.run = args if isinstance(args, Run) else assemble("fit", [*args, *quiet])
-        obstacles = obstacles_of(self.run)
-        if obstacles:
-            raise InputError(f"this configuration cannot be had in Flower: {'; '.join(obstacles)}")
+        check(self.run)
         _set_up(self.run)
 
     @classmethod

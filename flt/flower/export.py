@@ -24,7 +24,7 @@ from flt.federation import Aggregation, Attack
 from flt.federation.plugins import callbacks_of, only
 from flt.files import write_atomically
 from flt.flower import templates
-from flt.flower.obstacles import is_server_hook, obstacles_of
+from flt.flower.obstacles import check, is_attacked, is_server_hook
 
 USUAL = (
     *(EvaluationMetrics, MetricsLogger, PredictionWriter, RoundProgressBar, RunReport, WandbReport, ConfigWriter),
@@ -59,9 +59,7 @@ def export(args: Sequence[str]) -> None:
     request = read("fit", settings)
     run = assemble("fit", [*settings, "--trainer.logger=false", "--trainer.enable_progress_bar=false"])
     modules = dict(_own_modules(request.plain))
-    obstacles = [*obstacles_of(run), *_unknown(modules)]
-    if obstacles:
-        raise InputError(f"this configuration cannot be had in Flower: {'; '.join(obstacles)}")
+    check(run, _unknown(modules))
     left_out = [*LEFT_OUT, *_left_out(run)]
     for name, text in _files(folder.resolve().name, request, run, left_out).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -77,20 +75,19 @@ def _files(name: str, request: Request, run: Run, left_out: Sequence[str]) -> di
     data, trainer = run.data, run.trainer
     data.prepare_data()
     data.setup("fit")
-    rule, attack = only(trainer, Aggregation), only(trainer, Attack)
-    is_attacked = attack is not None and attack.active and attack.fraction > 0
+    rule, attack = only(trainer, Aggregation), only(trainer, Attack) if is_attacked(run) else None
     words = {
         "name": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "federation",
-        "title": f"{data.display_name} under {rule.label}" + (f", with {attack.label}" if is_attacked else ""),
+        "title": f"{data.display_name} under {rule.label}" + (f", with {attack.label}" if attack else ""),
         "rounds": str(trainer.max_steps),
         "rule": rule.label,
         "clients": str(data.num_clients),
         "last": str(data.num_clients - 1),
-        "attack": Template(templates.ATTACKED).substitute(attack=attack.label) if is_attacked else "",
+        "attack": Template(templates.ATTACKED).substitute(attack=attack.label) if attack else "",
         "left_out": "\n".join(f"- {line}" for line in left_out),
-        "imports": "ConfiguredClients, attack_mod" if is_attacked else "ConfiguredClients",
-        "mod": templates.MOD if is_attacked else "",
-        "mods": "mods=[attack]" if is_attacked else "",
+        "imports": "ConfiguredClients, attack_mod" if attack else "ConfiguredClients",
+        "mod": templates.MOD if attack else "",
+        "mods": "mods=[attack]" if attack else "",
     }
     package = templates.PACKAGE
     return {
@@ -98,7 +95,7 @@ def _files(name: str, request: Request, run: Run, left_out: Sequence[str]) -> di
         "README.md": templates.README.substitute(words),
         f"{package}/__init__.py": f'"""{words["title"]}."""\n',
         f"{package}/configuration.py": templates.CONFIGURATION,
-        f"{package}/config.yaml": request.parser.dump(request.settings, skip_none=False),
+        f"{package}/config.yaml": request.parser.written(request.settings),
         f"{package}/client_app.py": templates.CLIENT.substitute(words),
         f"{package}/server_app.py": templates.SERVER,
     }

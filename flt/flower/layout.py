@@ -94,10 +94,6 @@ class Layout:
             vector[piece.place] = self.values[piece.name].ravel()
         return torch.from_numpy(vector)
 
-    def fits(self, other: Layout) -> bool:
-        """Whether another model has the same arrays."""
-        return _outline(self.values) == _outline(other.values) and self.fixed == other.fixed
-
     def read(self, arrays: ArrayRecord, update: NDArray[np.float32], statistics: NDArray[np.float32]) -> None:
         """Writes by how much a client's training has changed what the server has sent.
 
@@ -204,7 +200,3 @@ def content(array: Array, like: NDArray[np.generic], name: str) -> NDArray[np.ge
         raise Unusable(f"{name} holds {len(array.data) - start} bytes for {count} numbers")
     numbers = np.frombuffer(array.data, dtype, count, start)
     return numbers.reshape(shape, order="F" if is_fortran else "C")
-
-
-def _outline(values: Mapping[str, NDArray[np.generic]]) -> dict[str, tuple[tuple[int, ...], np.dtype[np.generic]]]:
-    return {name: (value.shape, value.dtype) for name, value in values.items()}

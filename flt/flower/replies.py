@@ -173,10 +173,9 @@ def _read(message: Message, layout: Layout, update: NDArray[np.float32], statist
 
 def _finite(usable: dict[int, Reply], updates: Tensor, statistics: Tensor, dropped: list[tuple[int, str]]) -> Readings:
     """The readings without rows that hold a NaN or an infinity."""
-    if not (all_finite(updates) and all_finite(statistics)):
-        is_finite = finite_rows(updates) & finite_rows(statistics)
-        pairs = list(zip(usable.items(), is_finite.tolist(), strict=True))
-        dropped += [(node, "a NaN or an infinity") for (node, _), is_good in pairs if not is_good]
-        usable = {node: reply for (node, reply), is_good in pairs if is_good}
-        updates, statistics = updates[is_finite], statistics[is_finite]
-    return Readings(usable, updates, statistics, tuple(dropped))
+    readings = Readings(usable, updates, statistics, tuple(dropped))
+    if all_finite(updates) and all_finite(statistics):
+        return readings
+    is_finite = (finite_rows(updates) & finite_rows(statistics)).tolist()
+    refused = [node for node, is_good in zip(usable, is_finite, strict=True) if not is_good]
+    return readings.without(dict.fromkeys(refused, "a NaN or an infinity"))

@@ -266,8 +266,7 @@ class RobustStrategy(FedAvg):
     def _take(self, arrays: ArrayRecord) -> None:
         """Looks at the model that is about to be sent."""
         layout = Layout.of(arrays, self.fixed, self.replies)
-        if self._layout is None or not layout.fits(self._layout):
-            self._federation = self._federation.replace(layout=layout.parameters)
+        self._federation = self._federation.replace(layout=layout.parameters)
         self._layout = layout
 
     def _messages(

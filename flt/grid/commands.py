@@ -21,7 +21,7 @@ from flt.grid.execution.run import run_grid
 from flt.grid.plan.axes import anchored
 from flt.grid.plan.grid import Grid
 from flt.grid.plan.outline import Figure
-from flt.grid.reporting import PORT, check_report_path, reporting
+from flt.grid.reporting import PORT, check_report_path, reporting, say
 from flt.grid.results.explaining import explanation
 from flt.grid.results.markdown import as_rich
 from flt.grid.results.results import Results
@@ -146,7 +146,7 @@ def report(results: Results, out: Path) -> int:
     console.print(explanation(outline, results.rows, below=True, brief=True), markup=False, highlight=False)
     for name, error in results.failures.items():
         console.print(f"failed: {name}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-    Console(markup=False).print(f"Results in {out}", highlight=False, soft_wrap=True)
+    say(f"Results in {out}")
     return 1 if results.failures else 0
 
 
@@ -186,7 +186,7 @@ def plot(args: Sequence[str]) -> None:
     check_figure_path(path, "out")
     canvas = (_drawn_grid if is_grid else _drawn_runs)(folders, settings, style)
     write_atomically(path, as_file(canvas, path, style))
-    Console(markup=False).print(f"Figure in {path}", highlight=False, soft_wrap=True)
+    say(f"Figure in {path}")
 
 
 def _drawn_grid(folders: Sequence[Path], settings: Namespace, style: FigureStyle) -> "Canvas":

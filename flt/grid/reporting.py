@@ -79,7 +79,7 @@ def reporting(html: Path | None, port: int | None) -> Iterator[Callable[[Results
     try:
         with nullcontext() if port is None else _live_page(port) as live:
             if live is not None:
-                _say(f"The page is at {live.address} until the grid has ended")
+                say(f"The page is at {live.address} until the grid has ended")
 
             def watch(results: Results) -> None:
                 latest[:] = [results]
@@ -97,7 +97,7 @@ def _write(path: Path, grids: Sequence[Results], title: str | None = None) -> No
     from flt.grid.report.files import write_report
 
     write_report(path, document_of(grids, title))
-    _say(f"Report in {path}")
+    say(f"Report in {path}")
 
 
 def _live_page(port: int) -> "LivePage":
@@ -122,5 +122,6 @@ def check_report_path(path: Path, name: str) -> None:
         raise InputError(f"{name}={str(path)!r}: no file can be written in {str(folder)!r}: name another folder")
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Prints a line as it is, in no colours."""
     Console(markup=False).print(text, highlight=False, soft_wrap=True)

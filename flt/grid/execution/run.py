@@ -91,13 +91,14 @@ def run_grid(
                         present.write_tables()
                         watch(present)
             finally:  # an interrupted grid has the tables and figures of its finished runs, too
-                results().write(style)
-                watch(results())
+                present = results()
+                present.write(style)
+                watch(present)
     except Timeout as error:
         raise InputError(
             f"out={out}: another flt table is at work there; wait for it or choose another folder"
         ) from error
-    return results()
+    return present
 
 
 def _read_histories(known: dict[Job, Rows], jobs: Iterable[Job]) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,9 +70,7 @@ def settings_of(folder: Path) -> dict[str, Any]:
 def usual_settings() -> dict[str, Any]:
     """The settings of ``flt fit`` without any argument."""
     parser = make_parser("fit")
-    found: dict[str, Any] = json.loads(
-        parser.dump(parser.get_defaults(), format="json", skip_none=False, skip_validation=True)
-    )
+    found: dict[str, Any] = json.loads(parser.written(parser.get_defaults(), "json"))
     return found
 
 
@@ -89,11 +87,20 @@ def cell_of(runs: Mapping[int, Path], outline: Outline) -> dict[str, Any]:
     return {
         "attack": next(iter(read.values())).summary["attack"],
         "seconds": {str(seed): run.summary.get("seconds") for seed, run in read.items()},
-        "versions": [each for number, each in enumerate(versions) if each not in versions[:number]],
+        "versions": distinct(versions),
         "settings_hash": hash_of(settings) if settings else None,
         "arguments": arguments_of(settings, usual_settings()) if settings else {},
         "charts": curves_of([run.metrics for run in read.values()], outline.shown, shown_as=outline.shown_as),
     }
+
+
+def distinct(values: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each of these once, in their order."""
+    found: list[dict[str, Any]] = []
+    for value in values:
+        if value not in found:
+            found.append(value)
+    return found
 
 
 def hash_of(content: Any) -> str:

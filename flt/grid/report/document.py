@@ -7,7 +7,7 @@ from typing import Any
 import flt
 from flt.grid.plan.naming import readable
 from flt.grid.plan.outline import Outline
-from flt.grid.report.cells import cell_of, hash_of
+from flt.grid.report.cells import cell_of, distinct, hash_of
 from flt.grid.report.tables import completed, rankings_of, scale_as_data, tables_of
 from flt.grid.results.explaining import explanation
 from flt.grid.results.results import Results
@@ -37,7 +37,7 @@ def _grid(results: Results) -> dict[str, Any]:
     """One grid."""
     full = completed(results.outline)
     outline, rows = chosen(full, results.rows)
-    labels, cells = _cells(full, outline, results)
+    labels, cells = _cells(full, outline, results, rows)
     numbers = {tuple(each.values()): number for number, each in enumerate(labels)}
     versions = [each for cell in cells for each in cell["versions"]]
     hashes = [cell["settings_hash"] for cell in cells]
@@ -57,7 +57,7 @@ def _grid(results: Results) -> dict[str, Any]:
         "compared_with": outline.compare and outline.compare.to,
         "measures": {name: scale_as_data(outline.scale_of(name)) for name in outline.shown},
         "runs": {"finished": len(results.rows), "left": results.left, "failures": results.failures},
-        "versions": [each for number, each in enumerate(versions) if each and each not in versions[:number]],
+        "versions": distinct(filter(None, versions)),
         "settings_hash": hash_of([outline.seeds, *hashes]) if cells and None not in hashes else None,
         "command": shlex.join(word for words in common.values() for word in words),
         "rankings": rankings_of(outline, rows, numbers, cells),
@@ -66,19 +66,23 @@ def _grid(results: Results) -> dict[str, Any]:
     }
 
 
-def _cells(full: Outline, outline: Outline, results: Results) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
+def _cells(
+    full: Outline, outline: Outline, results: Results, rows: Sequence[Row]
+) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
     """The labels of each cell with a finished run in the folder, and the cell."""
     choices, labels, cells = choices_of(full, results.rows), [], []
     by_cell: dict[tuple[str, ...], list[Row]] = {}
-    for row in chosen(full, results.rows)[1]:
+    for row in rows:
         by_cell.setdefault(tuple(row[axis] for axis in outline.axes), []).append(row)
-    for key, rows in by_cell.items():
+    for key, of_cell in by_cell.items():
         own = dict(zip(outline.axes, key, strict=True))
         runs = finished_runs(full, choices, results.folder, own)
         if not runs:
             continue
         labels.append(own)
-        cells.append({"labels": own, "title": panel_title(own), **cell_of(runs, outline), "runs": _runs(outline, rows)})
+        cells.append(
+            {"labels": own, "title": panel_title(own), **cell_of(runs, outline), "runs": _runs(outline, of_cell)}
+        )
     return labels, cells
 
 

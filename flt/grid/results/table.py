@@ -178,13 +178,17 @@ def text_of(outline: Outline, entry: Entry) -> str:
     parts, published = list[str](), list[str]()
     for measure, value in entry.values.items():
         level, scale = f" {entry.levels[measure]}" if entry.levels else "", outline.scale_of(measure)
-        spread = "" if value.spread is None else f" ±{scale.spread(value.spread)}"
-        parts.append(scale.measured(value.mean) + spread + ("" if parts else mark_of(outline, entry)) + level)
+        parts.append(measured_text(scale, value) + ("" if parts else mark_of(outline, entry)) + level)
         if value.published is not None:
             published.append(published_text(scale, value))
     if entry.runner_up:
         parts[0] += f"; {entry.second(outline.scale_of(outline.shown[0]))}"
     return " / ".join(parts) + (f" ({' / '.join(published)})" if published else "")
+
+
+def measured_text(scale: Scale, value: Value) -> str:
+    """What was measured, with its standard deviation over seeds."""
+    return scale.measured(value.mean) + ("" if value.spread is None else f" ±{scale.spread(value.spread)}")
 
 
 def published_text(scale: Scale, value: Value) -> str:

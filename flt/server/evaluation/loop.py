@@ -9,6 +9,7 @@ from lightning.pytorch.loops.utilities import _no_grad_context
 from lightning.pytorch.trainer.states import TrainerFn
 
 from flt.data.rounds import EvaluationBatches
+from flt.federation.hooks import has_own
 from flt.federation.plugins import callbacks_of
 from flt.server.evaluation.module import EvaluatedModule
 
@@ -81,7 +82,7 @@ class BriefEvaluation(_EvaluationLoop):
     ) -> None:
         """Evaluates on one set; ``place`` is its number where there are several."""
         starting, ending = (
-            [own for own in callbacks_of(trainer) if _own(own, Callback, [name])] for name in OF_BATCHES
+            [own for own in callbacks_of(trainer) if has_own(own, name, Callback)] for name in OF_BATCHES
         )
         connector, before = trainer._logger_connector, module._current_fx_name
         for number, batch in enumerate(loader):
@@ -100,7 +101,7 @@ class BriefEvaluation(_EvaluationLoop):
 
 def _own(value: Any, base: type, names: Sequence[str]) -> bool:
     """Whether something has another hook than its base class."""
-    return any(getattr(getattr(value, name), "__func__", None) is not getattr(base, name) for name in names)
+    return any(has_own(value, name, base) for name in names)
 
 
 def evaluate_briefly(trainer: Trainer) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from flt.clients.conduct import Conduct
+from flt.clients.evaluation import evaluation_mode
 from flt.data.datamodule import FederatedDataModule, data_of
 from flt.data.inputs import Normalization
 from flt.federation import Attack, Backdoor, Memory
@@ -161,13 +162,11 @@ class EvaluatedModule(RowMetrics):
         Returns:
             What `validation_step` logs, by name.
         """
-        modes, counted = [(module, module.training) for module in self.modules()], dict[str, Mean]()
-        self.eval()
-        for index, batches in enumerate(sets):
-            for number, batch in enumerate(batches):
-                counted |= self._counted(batch, number, index)[1]
-        for module, mode in modes:
-            module.training = mode
+        counted = dict[str, Mean]()
+        with evaluation_mode(self):
+            for index, batches in enumerate(sets):
+                for number, batch in enumerate(batches):
+                    counted |= self._counted(batch, number, index)[1]
         found = {name: float(rate.compute()) for name, rate in counted.items()}
         for rate in counted.values():
             rate.reset()

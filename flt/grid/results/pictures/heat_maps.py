@@ -17,7 +17,7 @@ from flt.grid.plan.scale import Scale
 from flt.grid.results.pictures.colour_scales import ColourScale, is_light, scale_of_differences, scale_of_measure
 from flt.grid.results.rows import OF_WORST, REFERENCE, Row, Value, exceeds, panel_title
 from flt.grid.results.selection import chosen
-from flt.grid.results.table import Body, Entry, body_of, mark_of, published_text
+from flt.grid.results.table import Body, Entry, body_of, mark_of, measured_text, published_text
 
 
 class HeatMap(NamedTuple):
@@ -57,12 +57,8 @@ PLAIN, NAMED = 0.8, 0.6  # sizes of letters in cells, where those of others are 
 TALL = 15  # rows from which columns have their labels above as well
 
 
-def _measured_text(scale: Scale, value: Value) -> str:
-    return scale.measured(value.mean) + ("" if value.spread is None else f" ±{scale.spread(value.spread)}")
-
-
 MAPS = {
-    "measured": HeatMap(lambda value: value.mean, _measured_text, names=True),
+    "measured": HeatMap(lambda value: value.mean, measured_text, names=True),
     "published": HeatMap(lambda value: value.published, published_text),
     "measured - published": HeatMap(
         lambda value: value.difference, lambda scale, value: scale.difference(value.difference or 0.0), differs=True
