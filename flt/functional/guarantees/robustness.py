@@ -4,6 +4,8 @@ A rule is (f, kappa)-robust if, for every set G of ``n - f`` of n updates, whate
 ``|aggregate - mean_G|^2 <= kappa / |G| sum_(i in G) |x_i - mean_G|^2``. It then is so for larger sets as well: average
 over their subsets of that size. No rule has a smaller kappa than ``f / (n - 2 f)``.
 
+Each constant here follows from an argument of two lines, which docs/guarantees.md has.
+
 Reference:
     Allouah et al., Fixing by Mixing: A Recipe for Optimal Byzantine ML under Heterogeneity, AISTATS 2023.
 """
