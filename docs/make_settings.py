@@ -15,6 +15,7 @@ from flt.data import inputs as input_pipelines
 from flt.display.figure_style import FigureStyle
 from flt.federation import Aggregation, Attack
 from flt.grid import Grid, Local, Ray, Slurm
+from flt.grid.certifying import certify_parser
 from flt.grid.plan.findings import Breaks, Compare, Select
 from flt.grid.plan.grid import Reference
 from flt.grid.plan.outline import Figure
@@ -100,6 +101,12 @@ def main() -> None:
     parts = {"reference": Reference, "figure": Figure, "select": Select, "compare": Compare, "breaks": Breaks}
     for key, kind in {**parts, "style": FigureStyle, "local": Local, "ray": Ray, "slurm": Slurm}.items():
         section(kind, key)
+    print("## `flt certify`\n")
+    print("Beside the settings of `flt fit`; [guarantees](guarantees.md) has what for.\n")
+    print("| setting | meaning |")
+    print("|---|---|")
+    for action in certify_parser()._actions[1:]:
+        print(f"| `{action.dest}` | {action.help} |")
 
 
 def classes(module: Any, wanted: Any) -> list[type]:

@@ -35,6 +35,10 @@ def command_named(name: str) -> Callable[[Sequence[str]], int | None]:
         from flt.grid.commands import plot, table
 
         return table if name == "table" else plot
+    if name == "certify":
+        from flt.grid.certifying import certify
+
+        return certify
     if name == "report":
         from flt.grid.reporting import report
 

@@ -15,6 +15,7 @@ from wandb.cli.cli import cli as wandb_commands
 
 from flt.cli.dashboard import dashboard_parser
 from flt.grid import Local
+from flt.grid.certifying import certify_parser
 from flt.grid.commands import plot_parser, request
 from flt.grid.reporting import report_parser
 
@@ -73,6 +74,7 @@ COMMANDS = [Command(page, words[1:]) for page, words in ALL if words[0] == "flt"
 READERS = {
     **{"table": request, "plot": plot_parser().parse_args, "report": report_parser().parse_args},
     "dashboard": dashboard_parser().parse_args,
+    "certify": lambda words: parse("fit", *certify_parser().parse_known_args(words)[1]),
     "export": lambda words: parse("fit", *words[2:]),  # after --flower DIR
 }
 HELP = [command for command in COMMANDS if any(word.endswith((".help", "--help")) for word in command.arguments)]

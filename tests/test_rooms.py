@@ -11,6 +11,7 @@ ROOMS = """
 flt.main
 flt.grid
 flt.grid.execution
+flt.grid.certificate
 flt.grid.report
 flt.grid.results
 flt.grid.plan

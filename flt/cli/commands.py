@@ -7,6 +7,7 @@ COMMANDS = {
     "predict": "Write a trained model's prediction of each example.",
     "data": "Show which client holds what, without training.",
     "table": "Run a grid of settings and make its table; what is finished is not run again.",
+    "certify": "Certify how many malicious clients a vote of groups' models withstands.",
     "plot": "Draw the figure of a grid, or the curves of runs.",
     "report": "Make one page of HTML of grids: to look at, to send, to print.",
     "export": "Write an app of Flower that runs a configuration on real clients.",

@@ -13,6 +13,7 @@ from torch import Tensor
 from flt.data.added import AddedData, with_added
 from flt.data.examples import ClientData, Examples, RawData
 from flt.data.inputs import InputPipeline, Normalization
+from flt.data.kept_clients import check_only_clients, kept_clients
 from flt.data.partitions import GroupPartition, Partition
 from flt.data.root import check_root_arguments, sample_root
 from flt.data.root_source import read_root
@@ -35,7 +36,7 @@ class FederatedDataModule(LightningDataModule, ABC):
     data set knows them.
 
     The data are made in this order, each step of what the one before has left: long tail, validation set, root dataset,
-    partition, added clients.
+    partition, clients that are left out, added clients.
 
     Args:
         data_dir: Folder of data sets; null means $FLT_DATA, or "data" if that is not set.
@@ -96,8 +97,10 @@ class FederatedDataModule(LightningDataModule, ABC):
         seed: int | None = None,
         num_added_clients: int = 0,
         added_data: AddedData = "none",
+        only_clients: list[int] | None = None,
     ) -> None:
         super().__init__()
+        check_only_clients(only_clients)
         check_choice("data.stand_in", stand_in, StandInPolicy)
         check_choice("data.added_data", added_data, AddedData)
         check_root_arguments(root_size, bias_probability, biased_class, self.num_classes)
@@ -131,6 +134,7 @@ class FederatedDataModule(LightningDataModule, ABC):
         self.long_tail_test = long_tail_test
         self.num_added_clients = num_added_clients
         self.added_data: AddedData = added_data
+        self.only_clients = only_clients
         self.normalization: Normalization | None = None
         self._seed = seed
         self._num_clients = num_clients
@@ -219,7 +223,11 @@ class FederatedDataModule(LightningDataModule, ABC):
     def describe_clients(self) -> str:
         """How many clients there are and how the training examples were dealt out, in words; known after ``setup``."""
         added, hold = self.num_added_clients, "no data" if self.added_data == "none" else "copies of others' examples"
-        text = f"{self.num_clients:,}" + (f", of which {added:,} were added and hold {hold}" if added else "")
+        text = (
+            f"{self.num_clients:,}"
+            + ("" if self.only_clients is None else ", others left out")
+            + (f", of which {added:,} were added and hold {hold}" if added else "")
+        )
         return f"{text}; partition: {self.describe_partition()}"
 
     def prepare_data(self) -> None:
@@ -259,13 +267,17 @@ class FederatedDataModule(LightningDataModule, ABC):
         )
         without = None if self.root_path else chosen
         self.clients = ClientData.from_owners(raw.train, owners, num_sharing, without=without)
+        test_owners = raw.test_owners
+        if self.only_clients is not None:
+            self.clients, num_sharing = kept_clients(self.clients, self.only_clients), len(self.only_clients)
+            test_owners = None  # the test set is everyone's
         self.num_training = len(self.clients.labels)
         self.num_clients = num_sharing + self.num_added_clients
         if self.num_added_clients:
             size, draw = self.mean_size if self.added_data == "copies" else 0, generator(self.seed, "added clients")
             self.clients = with_added(self.clients, self.num_added_clients, size=size, generator=draw)
         self.root, self.test, self.is_stand_in = source[chosen], raw.test, raw.stand_in
-        self.test_owners = raw.test_owners
+        self.test_owners = test_owners
         self.normalization = self.inputs.normalization(raw.train)
         self._raw, self._is_set_up = None, True
         self.warn_of_stand_in()

@@ -293,3 +293,18 @@ def test_the_number_of_rounds_must_be_set():
         trainer(max_epochs=1).fit(Recorder(), datamodule=data)
     with pytest.raises(InputError, match=r"trainer\.max_steps=-1"):
         data.train_dataloader()
+
+
+def test_some_clients_have_the_data_that_they_have_among_all():
+    whole, some = ready(), ready(only_clients=[3, 1])
+    assert (some.num_clients, some.num_training, some.test_owners) == (2, len(some.clients.labels), None)
+    assert torch.equal(some.root.features, whole.root.features)
+    for number, client in enumerate((3, 1)):
+        assert torch.equal(some.clients.of(number).features, whole.clients.of(client).features)
+    assert ready(only_clients=[2], num_added_clients=2).num_clients == 3
+
+
+@pytest.mark.parametrize("only", [[], [1, 1], [-1], [4]])
+def test_clients_that_there_are_not_are_refused(only):
+    with pytest.raises(InputError, match=r"data\.only_clients"):
+        ready(only_clients=only)

@@ -1,0 +1,1 @@
+"""Certified accuracy of a vote of models, each of which some of the clients have trained."""
