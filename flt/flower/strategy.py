@@ -26,6 +26,7 @@ from flt.flower.members import Members, federation_of
 from flt.flower.replies import Readings, Space, kind_of, numbers_of, read_replies
 from flt.flower.report import Report
 from flt.flower.root import Root, RootServer, Train
+from flt.functional.choice import whole_part
 from flt.functional.rows import Rows
 from flt.random import sample_clients
 from flt.server.hearing import Hearing
@@ -292,7 +293,7 @@ class RobustStrategy(FedAvg):
 
     @staticmethod
     def _sample_size(num_nodes: int, fraction: float, fewest: int) -> int:
-        return min(num_nodes, max(int(num_nodes * fraction), fewest, 1))
+        return min(num_nodes, max(whole_part(fraction, num_nodes), fewest, 1))
 
     def _tell(self, server_round: int, readings: Readings) -> None:
         """Counts and names what was dropped."""

@@ -1,7 +1,21 @@
-"""Choosing some of the rows: the smallest by a score, and what each counts in the mean of those chosen."""
+"""Choosing some of the rows: how many, the smallest by a score, and what each counts in the mean of those chosen."""
+
+import math
 
 import torch
 from torch import Tensor
+
+
+def whole_part(share: float, count: int) -> int:
+    """How many of ``count`` things a share of them is, rounded down: ``floor(share count)``.
+
+    A product that rounding has left a little below a whole number is that number.
+
+    Example:
+        >>> whole_part(0.29, 100), int(0.29 * 100)
+        (29, 28)
+    """
+    return math.floor(share * count + 1e-9)
 
 
 def smallest(scores: Tensor, count: int) -> Tensor:

@@ -240,6 +240,11 @@ def test_the_server_as_a_client_and_what_it_reports(tmp_path: Path) -> None:
     assert np.allclose(*ends, atol=1e-6)
 
 
+@pytest.mark.parametrize(("count", "nodes", "expected"), [(29, 100, 29), (57, 100, 57), (29, 48, 13)])
+def test_a_count_as_a_fraction_is_that_count(count: int, nodes: int, expected: int) -> None:
+    assert RobustStrategy._sample_size(nodes, count / 100, 1) == expected
+
+
 def test_memory_is_taken_again_once_nobody_holds_it() -> None:
     space = Space()
     first = torch.from_numpy(space.rows(3, 4))

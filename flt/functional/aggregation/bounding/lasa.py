@@ -1,6 +1,5 @@
 """LASA: layer by layer, the mean of sparse updates whose length and signs are those of most."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -11,6 +10,7 @@ from torch import Tensor
 from flt.errors import InputError, check_choice, check_not_negative
 from flt.functional.aggregation.bounding.signs import sign_counts
 from flt.functional.blocks import column_blocks, in_threads, joined
+from flt.functional.choice import whole_part
 from flt.functional.distances import norms, shortening
 from flt.functional.layout import Piece
 
@@ -120,7 +120,7 @@ def _least_of_weights(updates: Tensor, pieces: Sequence[Piece], sparsity: float)
     count = sum(place.stop - place.start for place in places)
     if not sparsity or not count:
         return None
-    rank = count - max(1, math.floor((1.0 - sparsity) * count + 1e-9)) + 1  # from the smallest
+    rank = count - max(1, whole_part(1.0 - sparsity, count)) + 1  # from the smallest
 
     def fill(found: Tensor, some: Tensor) -> None:
         if some.device.type != "cpu":

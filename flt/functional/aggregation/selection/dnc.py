@@ -1,13 +1,12 @@
 """Divide-and-conquer: drops the updates that stand out along the direction in which updates differ most."""
 
-import math
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from flt.errors import InputError
-from flt.functional.choice import equal_shares, smallest
+from flt.functional.choice import equal_shares, smallest, whole_part
 from flt.functional.gram import Gram
 from flt.functional.rows import Rows
 
@@ -55,7 +54,7 @@ def dnc(
 
 def dropped_of(num_byzantine: int, filter_fraction: float) -> int:
     """Updates that a repetition drops, ``floor(c f)``."""
-    return math.floor(filter_fraction * num_byzantine + 1e-9)  # 0.7 * 10 is a little less than 7
+    return whole_part(filter_fraction, num_byzantine)
 
 
 def dnc_scores(rows: Rows, coordinates: Tensor | None = None) -> Iterable[Tensor]:
