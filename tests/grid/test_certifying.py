@@ -3,12 +3,15 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 import yaml
-from command_line import FLTRUST, SMALL, expected_warnings, files_in, run
+from command_line import FLTRUST, SMALL, expected_warnings, files_in, run, same_parameters, train
 from grids import Here
 
+from flt.data import HAR, ClientData, Examples
 from flt.grid.certificate.groups import disjoint_groups, drawn_groups
 
 pytestmark = expected_warnings
@@ -53,6 +56,21 @@ def test_a_sample_of_groups_counts_each_draw(place: Path, here: Here) -> None:
         ended = run(*CERTIFY, "--clients_per_model", "29", "--models", "4", "--alpha", "0.9", *change)
         assert (ended.status, files_in(Path("out")) == before) == ((0, False) if change[0] == "--models" else (2, True))
         before = files_in(Path("out"))
+
+
+def test_a_group_trains_as_if_there_were_no_others(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = train("--data.only_clients", "[4, 7, 9]")
+    from_owners = ClientData.from_owners
+
+    def alone(examples: Examples, owners: torch.Tensor, _: int, **settings: Any) -> ClientData:
+        everyone = from_owners(examples, owners, 30, **settings)
+        own = [everyone.of(client) for client in (4, 7, 9)]
+        examples = Examples(torch.cat([each.features for each in own]), torch.cat([each.labels for each in own]))
+        return from_owners(examples, torch.arange(3).repeat_interleave(torch.tensor([len(each) for each in own])), 3)
+
+    monkeypatch.setattr(ClientData, "from_owners", alone)
+    monkeypatch.setattr(HAR, "_owners", lambda self, raw: (raw.owners, 3))
+    assert same_parameters(some, train())
 
 
 MISTAKES = {
