@@ -213,9 +213,10 @@ class Federation:
 CERTIFICATES = {"ca-certfile": "ca.crt", "certfile": "server.pem", "keyfile": "server.key"}
 
 
-def rows_of(folder: Path) -> list[str]:
+def rounds_of(folder: Path) -> int:
+    """Rounds that are done, of each of which there is a row after that of round 0."""
     found = list(folder.glob("runs/har/version_*/metrics.csv"))
-    return found[0].read_text().splitlines()[1:] if found else []
+    return max(0, len(found[0].read_text().splitlines()) - 2) if found else 0
 
 
 def main() -> None:
@@ -258,8 +259,8 @@ def main() -> None:
         federation.run("flwr", "run", str(app), "here")
         killed = restarted = None
         seen, changed = 0, time.monotonic()
-        while len(rows := rows_of(folder)) < options.rounds:
-            done, now = len(rows), time.monotonic()
+        while (done := rounds_of(folder)) < options.rounds:
+            now = time.monotonic()
             if killed is None and not options.steady and done >= options.rounds // 2:
                 federation.kill("node3")
                 killed = now

@@ -69,11 +69,15 @@ class Report:
         self._pending = {"round": number, **finite({**measure(round, aggregate), **others})}
         self._is_due = number % self.every == 0
 
-    def add_evaluation(self, metrics: Mapping[str, float]) -> None:
-        """Adds what was measured after the round to its row."""
-        if self._pending:
-            self._pending |= finite(metrics)
-            self._is_due = True
+    def add_evaluation(self, number: int, metrics: Mapping[str, float]) -> None:
+        """Adds what was measured after a round to its row.
+
+        Args:
+            number: Rounds that are done; the row of 0 is of the model before the first one, as that of ``flt fit``.
+            metrics: What was measured.
+        """
+        self._pending = {"round": number, **self._pending, **finite(metrics)}
+        self._is_due = True
 
     def finish(self, title: str) -> None:
         """Sends the last row and draws the curves.

@@ -181,7 +181,7 @@ class RobustStrategy(FedAvg):
         def evaluated(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
             found = None if evaluate_fn is None else evaluate_fn(server_round, arrays)
             if found is not None and self.report is not None:
-                self.report.add_evaluation(numbers_of(found))
+                self.report.add_evaluation(server_round, numbers_of(found))
             return found
 
         own = None if evaluate_fn is None else evaluated
