@@ -50,10 +50,19 @@ def _read(folder: Path, _written: int) -> Run:
 def settings_of(folder: Path) -> dict[str, Any]:
     """The settings that decide what comes out of a run, but for its seed; nothing if its ``config.yaml`` is gone.
 
-    Where a data set lies is left out as well.
+    Where a data set lies is left out as well. A file is read again only after it has changed.
     """
+    path = folder / "config.yaml"
     try:
-        found = LOADER((folder / "config.yaml").read_text()).get_single_data()
+        return _settings(path, path.stat().st_mtime_ns)
+    except OSError:
+        return {}
+
+
+@lru_cache(maxsize=20_000)
+def _settings(path: Path, _written: int) -> dict[str, Any]:
+    try:
+        found = LOADER(path.read_text()).get_single_data()
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     if not isinstance(found, dict) or not isinstance(found.get("trainer", {}), dict):
