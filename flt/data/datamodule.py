@@ -61,6 +61,8 @@ class FederatedDataModule(LightningDataModule, ABC):
             ones, whatever the attack's fraction, and take part in rounds in which they attack.
         added_data: What added clients hold: "none", or "copies" of others' examples, drawn from all of them, as many as
             a client has on average. An attack that trains needs copies.
+        only_clients: Clients that take part, by number from 0, as one group of an ensemble does; null for all. The
+            others' examples are left out, and partition, root dataset and every client's draws are those of all.
 
     Raises:
         InputError: If an argument is out of range.
