@@ -136,7 +136,11 @@ class _Call(NamedTuple):
         per_block = max(1, BLOCK // self.weight.numel())
         for start in range(0, len(of_weight), per_block):
             some = slice(start, start + per_block)
-            _write(of_weight[some], torch.bmm(left[some], right[some]), add=id(self.weight) in written)
+            columns_of_some, is_added = of_weight[some], id(self.weight) in written
+            if columns_of_some.is_contiguous() and columns_of_some.dtype == left.dtype and not is_added:
+                torch.bmm(left[some], right[some], out=columns_of_some)  # one client's are a block
+            else:
+                _write(columns_of_some, torch.bmm(left[some], right[some]), add=is_added)
         if self.bias is None:
             return {id(self.weight)}
         _write(columns[id(self.bias)], left.sum(dim=2), add=id(self.bias) in written)

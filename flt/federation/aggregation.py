@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -33,9 +34,18 @@ class PartialAggregate:
 
     def plus(self, other: PartialAggregate) -> PartialAggregate:
         """The same of both parts together, the other's clients last."""
+        return self._with(other, WeightedSum.plus)
+
+    def add_(self, other: PartialAggregate) -> PartialAggregate:
+        """The same where nobody else has this part: its sums may be written over."""
+        return self._with(other, WeightedSum.add_)
+
+    def _with(
+        self, other: PartialAggregate, add: Callable[[WeightedSum, WeightedSum], WeightedSum]
+    ) -> PartialAggregate:
         # Pieces, not one tensor: joining each part to all before it would copy those again and again.
         judgements = (*self.judgements, *other.judgements)
-        return PartialAggregate(self.updates.plus(other.updates), self.statistics.plus(other.statistics), judgements)
+        return PartialAggregate(add(self.updates, other.updates), add(self.statistics, other.statistics), judgements)
 
     @property
     def judgement(self) -> Judgement:

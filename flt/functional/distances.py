@@ -8,6 +8,7 @@ from torch import Tensor
 from flt.functional.blocks import NUM_COLUMNS, column_blocks, float64_blocks
 
 BLOCK = 4096  # entries of an update whose squares are added in float32
+SCALED_AT_ONCE = 16 * NUM_COLUMNS  # numbers of a vector that are multiplied in float64
 FEW = 2**15  # numbers that are copied to float64 in no time
 SHORTEST, LONGEST = 1e-15, 1e18  # lengths whose squares, and those of their parts that matter, float32 holds
 
@@ -25,7 +26,8 @@ def finite_rows(updates: Tensor) -> Tensor:
         >>> finite_rows(torch.tensor([[1.0, 2.0], [float("nan"), 0.0]]))
         tensor([ True, False])
     """
-    return updates.isfinite().all(dim=1)
+    # A norm is one pass over memory without a copy, and finite if and only if every entry is.
+    return norms(updates).isfinite() if _has_quick_norms(updates) else updates.isfinite().all(dim=1)
 
 
 def all_finite(updates: Tensor) -> bool:
@@ -43,7 +45,7 @@ def all_finite(updates: Tensor) -> bool:
 
 def norms(updates: Tensor) -> Tensor:
     """Euclidean norm of each update, float64 of shape ``[num_clients]``; cannot overflow."""
-    if updates.device.type != "cpu" or updates.dtype != torch.float32 or updates.numel() <= FEW:
+    if not _has_quick_norms(updates):
         return _float64_norms(updates)
     # Torch takes a norm in float64 of a copy in float64. In float32, short pieces at a time, it is as good to some 1e-6
     # and, of many numbers, twenty times as fast, but for lengths whose squares float32 cannot hold.
@@ -56,6 +58,11 @@ def norms(updates: Tensor) -> Tensor:
         doubtful = ~((lengths > SHORTEST) & (lengths < LONGEST))
         lengths[doubtful] = _float64_norms(updates[doubtful])
     return lengths
+
+
+def _has_quick_norms(updates: Tensor) -> bool:
+    """Whether norms are taken in float32 and, where that does not hold them, again."""
+    return updates.device.type == "cpu" and updates.dtype == torch.float32 and updates.numel() > FEW
 
 
 def _float64_norms(updates: Tensor) -> Tensor:
@@ -97,20 +104,22 @@ def cosines_of_length(updates: Tensor, lengths: Tensor, root_update: Tensor, roo
     # Decided on the device: nothing has to be read back from a GPU.
     is_long = (lengths > torch.finfo(updates.dtype).max / 4).any()
     shrink = torch.ones_like(root_norm).masked_fill_(is_long, 0.25 / len(root_update) ** 0.5)
-    along_root = _products(updates, (root_update.double() * (shrink / root_norm)).to(updates.dtype))
+    along_root = _products(updates, root_update, shrink / root_norm)
     cosines = torch.where((lengths > 0) & (root_norm != 0), along_root / (lengths * shrink), 0.0)
     return cosines.clamp(-1.0, 1.0).to(updates.dtype)
 
 
-def _products(updates: Tensor, direction: Tensor) -> Tensor:
-    """Inner product of each update with a vector, shape ``[num_clients]``."""
-    if len(direction) <= NUM_COLUMNS:
-        return updates @ direction
+def _products(updates: Tensor, vector: Tensor, factor: Tensor) -> Tensor:
+    """Inner product of each update with the multiple of a vector by a float64 scalar, shape ``[num_clients]``."""
+    if len(vector) <= NUM_COLUMNS:
+        return updates @ (vector.double() * factor).to(updates.dtype)
     # Of ten million parameters a sum in float32 would keep two or three digits.
-    products = updates.new_zeros(len(updates), dtype=torch.float64)
-    for block, piece in zip(column_blocks(updates), column_blocks(direction[None]), strict=True):
-        products += block @ piece[0]
-    return products
+    # The multiple is made of so many numbers at a time that they stay in a processor's cache.
+    longer = torch.split(vector, SCALED_AT_ONCE if updates.device.type == "cpu" else len(vector))
+    multiples = (piece.to(torch.float64, copy=True).mul_(factor).to(updates.dtype) for piece in longer)
+    pieces = (piece for multiple in multiples for piece in column_blocks(multiple[None]))
+    products = [block @ piece[0] for block, piece in zip(column_blocks(updates), pieces, strict=True)]
+    return torch.stack(products).cumsum(dim=0, dtype=torch.float64)[-1]  # one after the other, as a loop would
 
 
 def inner_products(vectors: Tensor, others: Tensor) -> Tensor:

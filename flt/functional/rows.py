@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 
 from flt.functional.blocks import column_blocks, copied_blocks, float64_blocks, joined
-from flt.functional.distances import inner_products, norms
+from flt.functional.distances import all_finite, inner_products, norms
 from flt.functional.gram import Gram
 from flt.functional.trust import TrustShape
 from flt.functional.weighted_sum import WeightedSum
 
 SMALLEST_FACTOR = 1e-18
 """Below which a product of float32 with an update of ordinary length is taken in float64."""
+
+MANY = 2**20
+"""Above which a norm takes no longer than a sum, and a pass over numbers is worth saving."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,16 @@ class Rows:
         return self.gram.norms if scales is None else rows.norms * scales.abs()
 
     @cached_property
+    def all_finite(self) -> bool:
+        """Whether they hold neither a NaN nor an infinity.
+
+        Of many updates on a CPU, it is their norms that tell: whoever asks for those next has them without a pass.
+        """
+        if not self.is_finite and self.unmixed is None and self.updates.numel() > MANY and not self.updates.is_cuda:
+            return bool(self.norms.isfinite().all())
+        return self.is_finite or all_finite(self.tensor)
+
+    @cached_property
     def exact_norms(self) -> Tensor:
         """The `norms` to float64's precision: of which little may be left in a difference of cosines."""
         if self.mixing is not None:
@@ -163,7 +176,7 @@ class Rows:
         """Distance of each row from a vector of shape ``[num_params]``, float64, shape ``[num_rows]``."""
         squares = self.updates.new_zeros(len(self), dtype=torch.float64)
         for block, piece in zip(float64_blocks(self.updates), column_blocks(vector[None]), strict=True):
-            squares += (self._made_of(block) - piece.double()).square().sum(dim=1)
+            squares += self._made_of(block).sub_(piece.double()).square_().sum(dim=1)
         return squares.sqrt()
 
     def distances_in_parts(self, vector: Tensor, part_of: Tensor, num_parts: int) -> Tensor:

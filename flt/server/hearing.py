@@ -181,7 +181,7 @@ class Hearing:
 
 def _drop_unusable(round: Round) -> Round:
     """The round without the clients whose update or statistics hold a NaN or an infinity, which it counts."""
-    if (round.rows.is_finite or all_finite(round.updates)) and all_finite(round.statistics):
+    if round.rows.all_finite and all_finite(round.statistics):
         return round
     rank_zero_warn("updates with a NaN or an infinity were dropped (column num_dropped counts them)")
     return round.keep(finite_rows(round.updates) & finite_rows(round.statistics))

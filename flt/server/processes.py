@@ -110,10 +110,10 @@ class Processes:
         return found
 
     def _sum(self, part: WeightedSum) -> WeightedSum:
-        values, total = part.values.contiguous(), part.total.clone()
+        values, total = part.sums.double().contiguous(), part.total.clone()
         distributed.all_reduce(values)
         distributed.all_reduce(total)
-        return part._replace(values=values, total=total)
+        return part._replace(values=values, total=total, factor=None)
 
     def _rows(self, own: Tensor, sizes: list[int]) -> Tensor:
         """The rows of all processes; exchanged at one size, which is that of the largest."""

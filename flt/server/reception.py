@@ -66,7 +66,7 @@ class Reception:
             with hearing.full_precision():  # and not while the next part is trained
                 arrived = hearing.receive(processes.joined(part) if is_whole else part)
                 folded = hearing.fold(arrived)
-                total = folded if total is None or folded is None else total.plus(folded)
+                total = folded if total is None or folded is None else total.add_(folded)
                 received.append(arrived if is_whole else arrived.without_updates())
             del part, arrived  # the next one takes their memory
         with hearing.full_precision():

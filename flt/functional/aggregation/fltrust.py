@@ -78,9 +78,19 @@ def fltrust(
     return (total.plus(root_sum(root_update, share)) if include_root else total).mean()
 
 
-def fltrust_sum(updates: Tensor, root_update: Tensor, share: float, shape: TrustShape = FLTRUST) -> FLTrustSum:
-    """The sum behind `fltrust`, of any part of the clients; a client counts ``share`` times its trust score."""
-    lengths, root_norm = norms(updates), norms(root_update[None])[0]
+def fltrust_sum(
+    updates: Tensor, root_update: Tensor, share: float, shape: TrustShape = FLTRUST, lengths: Tensor | None = None
+) -> FLTrustSum:
+    """The sum behind `fltrust`, of any part of the clients; a client counts ``share`` times its trust score.
+
+    Args:
+        updates: Shape ``[num_clients, num_params]``.
+        root_update: Shape ``[num_params]``.
+        share: What a client with trust score 1 counts.
+        shape: The rule's settings.
+        lengths: The updates' `norms` where they are known.
+    """
+    lengths, root_norm = norms(updates) if lengths is None else lengths, norms(root_update[None])[0]
     # An update so short that the factor which brings it to the root's length overflows is as good as zero.
     is_short = root_norm > lengths * (torch.finfo(updates.dtype).max / 4)
     lengths = lengths.masked_fill(is_short, 0.0)

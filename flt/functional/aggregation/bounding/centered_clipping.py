@@ -65,6 +65,6 @@ def clipped_around(rows: Rows, center: Tensor | None, *, max_norm: float, relati
     for _ in range(num_steps):
         distances = rows.distances_to(center)
         factors = shortening(distances, max_norm * distances.quantile(0.5) if relative else max_norm)
-        moved = rows.scaled_sum(torch.full_like(factors, 1.0 / len(rows)), factors).values
+        moved = rows.scaled_sum(torch.full_like(factors, 1.0 / len(rows)), factors).sums
         center = (center.double() * (1.0 - factors.mean()) + moved).to(center.dtype)
     return Clipped(center, factors)
