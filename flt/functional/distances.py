@@ -26,8 +26,13 @@ def finite_rows(updates: Tensor) -> Tensor:
         >>> finite_rows(torch.tensor([[1.0, 2.0], [float("nan"), 0.0]]))
         tensor([ True, False])
     """
-    # A norm is one pass over memory without a copy, and finite if and only if every entry is.
-    return norms(updates).isfinite() if _has_quick_norms(updates) else updates.isfinite().all(dim=1)
+    if not _has_quick_norms(updates):
+        return updates.isfinite().all(dim=1)
+    # A norm is one pass over memory without a copy. Only if it overflows do entries matter.
+    is_finite = _quick_norms(updates).isfinite()
+    if not bool(is_finite.all()):
+        is_finite[~is_finite] = updates[~is_finite].isfinite().all(dim=1)
+    return is_finite
 
 
 def all_finite(updates: Tensor) -> bool:
@@ -47,13 +52,7 @@ def norms(updates: Tensor) -> Tensor:
     """Euclidean norm of each update, float64 of shape ``[num_clients]``; cannot overflow."""
     if not _has_quick_norms(updates):
         return _float64_norms(updates)
-    # Torch takes a norm in float64 of a copy in float64. In float32, short pieces at a time, it is as good to some 1e-6
-    # and, of many numbers, twenty times as fast, but for lengths whose squares float32 cannot hold.
-    num_blocks = updates.shape[1] // BLOCK
-    lengths: Tensor = torch.linalg.vector_norm(updates[:, num_blocks * BLOCK :], dim=1).double()
-    if num_blocks:
-        blocks = updates[:, : num_blocks * BLOCK].reshape(len(updates), num_blocks, BLOCK)
-        lengths = torch.linalg.vector_norm(blocks, dim=2).double().square_().sum(dim=1).add_(lengths.square_()).sqrt_()
+    lengths = _quick_norms(updates)
     if len(lengths) and not SHORTEST < float(lengths.min()) <= float(lengths.max()) < LONGEST:
         doubtful = ~((lengths > SHORTEST) & (lengths < LONGEST))
         lengths[doubtful] = _float64_norms(updates[doubtful])
@@ -63,6 +62,18 @@ def norms(updates: Tensor) -> Tensor:
 def _has_quick_norms(updates: Tensor) -> bool:
     """Whether norms are taken in float32 and, where that does not hold them, again."""
     return updates.device.type == "cpu" and updates.dtype == torch.float32 and updates.numel() > FEW
+
+
+def _quick_norms(updates: Tensor) -> Tensor:
+    """Norms from squares in float32; wrong where float32 cannot hold these, and not finite where an entry is not."""
+    # Torch takes a norm in float64 of a copy in float64. In float32, short pieces at a time, it is as good to some 1e-6
+    # and, of many numbers, twenty times as fast, but for lengths whose squares float32 cannot hold.
+    num_blocks = updates.shape[1] // BLOCK
+    lengths: Tensor = torch.linalg.vector_norm(updates[:, num_blocks * BLOCK :], dim=1).double()
+    if num_blocks:
+        blocks = updates[:, : num_blocks * BLOCK].reshape(len(updates), num_blocks, BLOCK)
+        lengths = torch.linalg.vector_norm(blocks, dim=2).double().square_().sum(dim=1).add_(lengths.square_()).sqrt_()
+    return lengths
 
 
 def _float64_norms(updates: Tensor) -> Tensor:

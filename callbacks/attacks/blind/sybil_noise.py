@@ -59,5 +59,5 @@ class SybilNoise(Attack):
             round.updates, round.malicious, before, max_cosine=self.max_cosine, scale=self.scale, generator=source
         )
         ids = round.client_ids.to(updates.device)[round.malicious]
-        kept = kept.updated(ids, (before + updates)[round.malicious])
+        kept = kept.updated(ids, before[round.malicious] + updates[round.malicious])
         return round.replace(updates=updates, memory={"sent": kept})
