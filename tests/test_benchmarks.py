@@ -126,6 +126,26 @@ def test_startup(tmp_path: Path) -> None:
     assert found["ratios"]["modules"]["median"] == 1
 
 
+def test_kernels(tmp_path: Path) -> None:
+    arguments = (
+        "--against",
+        str(BENCHMARKS.parent),
+        "--pairs",
+        "1",
+        "--quick",
+        "--cases",
+        "HAR",
+        "wide FLTrust",
+        "rules",
+    )
+    found = results_of("kernels.py", *arguments, folder=tmp_path, name="kernels")["cases"]
+    assert found.pop("HAR: parameters") == {"are_equal": True}
+    assert {"HAR", "wide FLTrust", "rules: Krum"} <= found.keys()
+    for case in found.values():
+        (now,), (before,) = case["runs"]
+        assert case["ratio"]["median"] == pytest.approx(now / before, rel=2e-3)
+
+
 def test_evaluation(tmp_path: Path) -> None:
     arguments = ("--config", FLTRUST, "--processor-time", *TINY)
     found = results_of("evaluation.py", *arguments, folder=tmp_path, name="evaluation")

@@ -4,7 +4,7 @@ import torch
 
 from flt import functional as F
 from flt.functional.blocks import NUM_COLUMNS
-from flt.functional.distances import BLOCK, inner_products, norms
+from flt.functional.distances import BLOCK, SCALED_AT_ONCE, inner_products, norms
 
 
 @pytest.mark.parametrize("num_params", [1, BLOCK, 3 * BLOCK + 7])
@@ -46,3 +46,12 @@ def test_products_and_distances_add_up_over_blocks(num_params, dtype):
     torch.testing.assert_close(F.pairwise_squared_distances(updates), distances, rtol=1e-12, atol=0)
     torch.testing.assert_close(inner_products(updates[:2], updates), wide[:2] @ wide.T, rtol=1e-12, atol=1e-10)
     torch.testing.assert_close(updates, before, rtol=0, atol=0)
+
+
+def test_cosines_with_a_root_update_that_is_scaled_in_pieces():
+    updates, root_update = torch.randn(3, 2 * SCALED_AT_ONCE + 5, generator=torch.Generator().manual_seed(0)).split(
+        [2, 1]
+    )
+    wide, root = updates.double(), root_update[0].double()
+    expected = (wide @ root) / (wide.norm(dim=1) * root.norm())
+    torch.testing.assert_close(F.cosine_similarity(updates, root_update[0]).double(), expected, rtol=0, atol=1e-6)
