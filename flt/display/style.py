@@ -97,12 +97,16 @@ def looks_of(labels: Collection[str]) -> dict[str, Look]:
         Look(colour='#44AA99', marker='^', dash='-.')
         >>> looks_of(["TrimmedMean, no attack", "NNM + Krum"])["TrimmedMean, no attack"].colour
         '#44AA99'
+        >>> [look.colour for look in looks_of(["FLTrust", "FLTrust, root 400"]).values()]
+        ['#117733', '#0077BB']
     """
     given = list(dict.fromkeys(labels))
     if are_numbers(given):
         colours = [_between(place / max(1, len(given) - 1)) for place in range(len(given))]
         return dict(zip(given, _in_turn(colours), strict=True))
     known = max((_known(given, family) for family in (_RULES, _ATTACKS)), key=lambda found: len({*found.values()}))
+    if len({*known.values()}) == 1:  # one thing in several ways: only the first of them has its look
+        known = dict([*known.items()][:1])
     free, looks = iter(_in_turn(OTHERS * -(-len(given) // len(OTHERS)))), dict[str, Look]()
     for label in given:
         look, taken = known.get(label) or next(free), {*looks.values()}
