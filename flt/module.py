@@ -215,33 +215,37 @@ class FederatedModule(EvaluatedModule):
         )
         self._conduct = check_network(self.network, data)
         if stage == "fit":
-            if not self._is_initialized:  # a second fit goes on from the first
-                initialize(self.network, self.initialization, generator=generator(self.seed, "initialization"))
-                self._is_initialized = True
-            self._training = LocalTraining(self.network, self.local_settings, self.clients_per_chunk)
-            optimizer = self._training.steps.optimizer
-            if optimizer is not None:
-                self.client_lr = optimizer.lr
-            check_milestones(self.lr_milestones, self.lr_gamma, self.client_lr, num_rounds=self.trainer.max_steps)
-            if self.lr_schedule is not None:
-                self.rates = rates_of(self.lr_schedule, self.client_lr, num_rounds=self.trainer.max_steps)
-                self.rates.check(self.client_lr, momentum=self.local_settings.momentum)
-            check_schedule(attack, num_rounds=self.trainer.max_steps)
-            self._set_up_rounds(data)
-            check_memory(
-                self.federation,
-                local_steps=self.local_steps,
-                local_epochs=self.local_epochs,
-                batch_size=data.largest_batch,
-            )
-            self.steps = steps = self._training.steps
-            steps.check(is_single=self.local_steps == 1 and self.local_epochs is None)
-            self.kept = check_kept(
-                self._reception.callbacks,
-                self.federation,
-                self._training.flat.num_params,
-                by_clients=steps.numbers_kept(self.federation.num_clients),
-            )
+            self._set_up_training(data, attack)
+
+    def _set_up_training(self, data: FederatedDataModule, attack: Attack | None) -> None:
+        """Initialises the network and makes what trains it, from settings that fit each other."""
+        if not self._is_initialized:  # a second fit goes on from the first
+            initialize(self.network, self.initialization, generator=generator(self.seed, "initialization"))
+            self._is_initialized = True
+        self._training = LocalTraining(self.network, self.local_settings, self.clients_per_chunk)
+        optimizer = self._training.steps.optimizer
+        if optimizer is not None:
+            self.client_lr = optimizer.lr
+        check_milestones(self.lr_milestones, self.lr_gamma, self.client_lr, num_rounds=self.trainer.max_steps)
+        if self.lr_schedule is not None:
+            self.rates = rates_of(self.lr_schedule, self.client_lr, num_rounds=self.trainer.max_steps)
+            self.rates.check(self.client_lr, momentum=self.local_settings.momentum)
+        check_schedule(attack, num_rounds=self.trainer.max_steps)
+        self._set_up_rounds(data)
+        check_memory(
+            self.federation,
+            local_steps=self.local_steps,
+            local_epochs=self.local_epochs,
+            batch_size=data.largest_batch,
+        )
+        self.steps = steps = self._training.steps
+        steps.check(is_single=self.local_steps == 1 and self.local_epochs is None)
+        self.kept = check_kept(
+            self._reception.callbacks,
+            self.federation,
+            self._training.flat.num_params,
+            by_clients=steps.numbers_kept(self.federation.num_clients),
+        )
 
     def _set_up_rounds(self, data: FederatedDataModule) -> None:
         if self.server_optimizer is not None:
