@@ -15,6 +15,9 @@ from flt.display.style import DASHES, MARKERS, MEASURES
 Rows = Sequence[Mapping[str, float]]
 """Metrics by name, a row for each round."""
 
+STEPS = 6
+"""Between numbers of an axis, at the most: each number costs its share of the drawing."""
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -111,6 +114,7 @@ def draw_curves(rows: Rows, title: str, style: FigureStyle = USUAL) -> Figure:
             axis.set_ylabel(panel.label)
             _begin_at_zero(axis)
             frame(axis)
+            axis.locator_params(nbins=STEPS)
         axes[-1].set_xlabel("round")
         _add_legends(figure, axes, style)
     return figure
