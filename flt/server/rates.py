@@ -1,6 +1,7 @@
 """The learning rate of clients in each round, by a schedule of torch's that is read before the first of them."""
 
 import inspect
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,11 +27,13 @@ class Rates:
         label: The schedule, for people, such as ``StepLR(step_size=10, gamma=0.1)``.
         values: The rate of each round.
         moves_momentum: Whether the schedule would move an optimizer's momentum, too.
+        base: What the schedule takes as the rate before any schedule: the clients', or one of its own.
     """
 
     label: str
     values: tuple[float, ...]
-    moves_momentum: bool = False
+    moves_momentum: bool
+    base: float
 
     def check(self, client_lr: float, *, momentum: float) -> None:
         """Raises an `InputError` for rates that are none or come to their end too early; warns of those that stay.
@@ -60,6 +63,11 @@ class Rates:
             rank_zero_warn(
                 f"{setting} has no effect: the learning rate is {self.values[0]:g} in all {num_rounds} rounds"
             )
+        if not math.isclose(self.base, client_lr):
+            rank_zero_warn(
+                f"{setting} sets rates of its own, from {self.base:g}, so that model.client_lr={client_lr:g} has no"
+                " effect on what clients learn: change the rates of the schedule"
+            )
         if self.moves_momentum and momentum:
             rank_zero_warn(f"{setting} leaves model.client_momentum={momentum:g} alone: only learning rates follow it")
 
@@ -79,7 +87,7 @@ def rates_of(make: MakeSchedule, client_lr: float, *, num_rounds: int) -> Rates:
         >>> from functools import partial
         >>> halved = partial(torch.optim.lr_scheduler.StepLR, step_size=2, gamma=0.5)
         >>> rates_of(halved, 0.1, num_rounds=4)
-        Rates(label='StepLR(step_size=2, gamma=0.5)', values=(0.1, 0.1, 0.05, 0.05), moves_momentum=False)
+        Rates(label='StepLR(step_size=2, gamma=0.5)', values=(0.1, 0.1, 0.05, 0.05), moves_momentum=False, base=0.1)
     """
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(()))], lr=client_lr)
     with quiet():  # SequentialLR uses what torch itself warns of
@@ -107,7 +115,9 @@ def rates_of(make: MakeSchedule, client_lr: float, *, num_rounds: int) -> Rates:
                     f" {one_line(error)}"
                 ) from error
             values.append(_rate(optimizer))
-    return Rates(label, tuple(values), moves_momentum=bool(optimizer.param_groups[0]["momentum"]))
+    group = optimizer.param_groups[0]
+    # OneCycleLR and CyclicLR put their own in the place of the optimizer's.
+    return Rates(label, tuple(values), moves_momentum=bool(group["momentum"]), base=float(group["initial_lr"]))
 
 
 def _check_end(scheduler: LRScheduler, label: str, num_rounds: int) -> None:

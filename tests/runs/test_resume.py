@@ -165,6 +165,7 @@ SETTINGS = [
         "local_epochs": 2,
         "proximal": 0.1,
         "clip_gradient": 1.0,
+        "client_lr": 0.002,
         "lr_schedule": partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=0.05, total_steps=6),
     },
     {"client_optimizer": partial(torch.optim.Adam, lr=0.02), "client_optimizer_state": "kept", "client_lr": 0.003},

@@ -49,11 +49,12 @@ ENDS = {
     ),
 }
 WARNS = {
-    "the learning rate is 0 in round 0": partial(
-        torchs.CyclicLR, base_lr=0.0, max_lr=0.1, step_size_up=20, cycle_momentum=False
-    ),
+    "the learning rate is 0 in round 0": partial(torchs.LinearLR, start_factor=1e-13, total_iters=20),
     r"StepLR\(step_size=8, .* has no effect: the learning rate is 0\.1 in all 8": partial(torchs.StepLR, step_size=8),
-    r"leaves model\.client_momentum=0\.9 alone": partial(torchs.OneCycleLR, max_lr=0.1, total_steps=8),
+    r"sets rates of its own, from 0\.02, so that model\.client_lr=0\.1 has no effect": partial(
+        torchs.CyclicLR, base_lr=0.02, max_lr=0.1, step_size_up=2, cycle_momentum=False
+    ),
+    r"leaves model\.client_momentum=0\.9 alone": partial(torchs.OneCycleLR, max_lr=2.5, total_steps=8),
 }
 
 
