@@ -73,7 +73,7 @@ class BenignMean(NamedTuple):
         root_norm = torch.linalg.vector_norm(root_update, dtype=torch.float64)
         root = root_update.double() / root_norm
         factors = torch.where(weights != 0, weights * lengths / ratios, 0.0)
-        total = rows.weighted_sum(factors, weights, exact=is_too_small(factors)).values / root_norm
+        total = rows.weighted_sum(factors, weights, exact=is_too_small(factors)).sums.double() / root_norm
         vector = ((total + root) if shape.include_root else total) / (trust or math.inf)
         return cls(shape, trust, along, float(torch.linalg.vector_norm(vector - along * root)), vector)
 

@@ -106,6 +106,21 @@ def searched(harm, sent, root, draw):
     return most
 
 
+@pytest.mark.parametrize("num_benign", [1, 4])
+@pytest.mark.parametrize("objective", ["displacement", "descent"])
+def test_updates_in_float32_are_taken_as_those_in_float64(num_benign, objective):
+    draw = torch.Generator().manual_seed(0)
+    rows, root = torch.randn(num_benign + 2, 5, generator=draw) + 1.0, torch.ones(5)
+    means = [BenignMean.of(rows[2:].to(dtype), root.to(dtype)).vector for dtype in (torch.float32, torch.float64)]
+    torch.testing.assert_close(*means)
+    malicious = torch.arange(len(rows)) < 2
+    sent = [
+        F.exact_attack(rows.to(dtype), malicious, root.to(dtype), objective=objective).double()
+        for dtype in (torch.float32, torch.float64)
+    ]
+    torch.testing.assert_close(*sent, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("cosine", "num_malicious", "num_benign", "expected"),
     [(0.05, 1, 9, 13.1), (0.05, 5, 5, 18.1), (0.3, 4, 6, 1.7), (0.8, 2, 8, 0.2)],
