@@ -64,7 +64,7 @@ def adaptive_objective(directions: Tensor, updates: Tensor, malicious: Tensor, r
 
 def game_of(updates: Tensor, malicious: Tensor, root_update: Tensor, shape: TrustShape = FLTRUST) -> Game:
     """What the objective needs to know, from arguments as `adaptive_objective` has them; FLTrust in any shape."""
-    root_norm = float(norms(root_update[None]))
+    root_direction, root_norm = direction_of(root_update, updates.dtype)
     weighed = fltrust_sum(updates, root_update, 1.0 / len(updates), shape)
     total = weighed.total.plus(root_sum(root_update, 1.0 / len(updates))) if shape.include_root else weighed.total
     aggregate = total.mean()
@@ -72,7 +72,6 @@ def game_of(updates: Tensor, malicious: Tensor, root_update: Tensor, shape: Trus
     trust, lengths = weighed.trust_scores[~malicious].double(), weighed.lengths[~malicious]
     # In float64, like the norms: the sum over the parameters of a huge update would overflow.
     pulls = torch.where(lengths > 0, inner_products(updates, sign[None])[~malicious, 0] / lengths, 0.0)
-    root_direction = (root_update.double() / root_norm).to(updates.dtype)
     of_root = float(root_direction @ sign) if shape.include_root else 0.0
     return Game(
         sign=sign,
@@ -82,3 +81,9 @@ def game_of(updates: Tensor, malicious: Tensor, root_update: Tensor, shape: Trus
         benign_trust=float(trust.sum()) + shape.include_root,
         before=float(aggregate.double() @ sign.double()) / root_norm,
     )
+
+
+def direction_of(root_update: Tensor, dtype: torch.dtype) -> tuple[Tensor, float]:
+    """The direction e_0 of a root update that is not zero, in the precision of updates, and its length."""
+    root_norm = float(norms(root_update[None]))
+    return (root_update.double() / root_norm).to(dtype), root_norm

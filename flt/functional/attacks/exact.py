@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from operator import itemgetter
 from typing import Literal, NamedTuple
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import check_choice, check_positive
-from flt.functional.attacks.adaptive_game import Game, game_of
+from flt.functional.attacks.adaptive_game import direction_of, game_of
 from flt.functional.attacks.knowledge import mean_of
 from flt.functional.guarantees.benign_mean import BenignMean
 from flt.functional.guarantees.trust_bounds import displacement, widest_angle
@@ -72,23 +71,26 @@ def exact_attack(
     num_malicious = int(malicious.sum())
     if num_malicious == 0 or shape.score == "none" or not bool(root_update.any()):
         return updates
-    game = game_of(updates, malicious, root_update, shape)
+    root_direction, root_norm = direction_of(root_update, updates.dtype)
     if objective == "sign":
-        plane, harm = _along(game, shape, num_malicious)
+        game = game_of(updates, malicious, root_update, shape)
+        plane, trust = _Plane.of(root_direction, game.sign), game.benign_trust
+        harm = _along(plane, game.benign_pull, trust, shape, num_malicious)
     else:
         benign = BenignMean.of(updates[~malicious], root_update, shape)
+        assert benign.vector is not None, "the attacker knows the benign updates"
+        trust = benign.trust
         if objective == "displacement":
-            plane, harm = _away(game, benign, num_malicious)
+            plane = _Plane.of(root_direction, benign.vector.to(root_direction))
+            harm = _away(benign, num_malicious)
         else:
-            assert benign.vector is not None, "the attacker knows the benign updates"
-            wanted = game.root_direction if objective == "progress" else downhill(updates, malicious)
+            wanted = root_direction if objective == "progress" else downhill(updates, malicious)
             along = benign.along if objective == "progress" else float(benign.vector @ wanted)
-            pull, wanted = benign.trust * along, wanted.to(game.root_direction)
-            game = replace(game, sign=wanted, benign_pull=pull, benign_trust=benign.trust)
-            plane, harm = _along(game, shape, num_malicious)
-    direction, length = _best(plane, harm, shape, num_malicious, game.benign_trust, longest)
+            plane = _Plane.of(root_direction, wanted.to(root_direction))
+            harm = _along(plane, trust * along, trust, shape, num_malicious)
+    direction, length = _best(plane, harm, shape, num_malicious, trust, longest)
     sent = updates.clone()
-    sent[malicious] = min(length * game.root_norm, torch.finfo(updates.dtype).max) * direction
+    sent[malicious] = min(length * root_norm, torch.finfo(updates.dtype).max) * direction
     return sent
 
 
@@ -134,28 +136,25 @@ Harm = Callable[[Tensor, float], Tensor]
 """What all malicious clients do at angles, float64 of shape ``[num_angles]``, with updates of a length."""
 
 
-def _along(game: Game, shape: TrustShape, num_malicious: int) -> tuple[_Plane, Harm]:
-    """Making the aggregate short along the game's ``sign``, but for a constant."""
-    plane = _Plane.of(game.root_direction, game.sign)
+def _along(plane: _Plane, benign_pull: float, benign_trust: float, shape: TrustShape, num_malicious: int) -> Harm:
+    """Making the aggregate short along the plane's other vector, along which benign clients have this pull."""
 
     def harm(angles: Tensor, length: float) -> Tensor:
         trust = num_malicious * shape.scores(angles.cos())
         pull = length * trust * (angles.cos() * plane.along + angles.sin() * plane.height)
-        return -(pull + game.benign_pull) / (trust + game.benign_trust)
+        return -(pull + benign_pull) / (trust + benign_trust)
 
-    return plane, harm
+    return harm
 
 
-def _away(game: Game, benign: BenignMean, num_malicious: int) -> tuple[_Plane, Harm]:
+def _away(benign: BenignMean, num_malicious: int) -> Harm:
     """Taking the aggregate away from the benign mean."""
-    assert benign.vector is not None, "the attacker knows the benign updates"
-    plane = _Plane.of(game.root_direction, benign.vector.to(game.root_direction))
 
     def harm(angles: Tensor, length: float) -> Tensor:
         # On the other side of e_0 than the mean they are further from it.
         return torch.where(angles <= 0, displacement(benign, num_malicious, angles.abs(), length), -math.inf)
 
-    return plane, harm
+    return harm
 
 
 def _best(
