@@ -71,7 +71,7 @@ def certify(args: Sequence[str]) -> int:
     _check_folder(folder, request.plain)
     voters = Voters.of(request)
     groups = _groups(given, voters.data.num_clients, settings.seed_everything)
-    _check_sizes(settings.model.clients_per_round, min(map(len, groups.members)))
+    voters.check(groups)
     title = f"{voters.data.display_name}, {settings.aggregation.class_path.rpartition('.')[2]}"
     write_atomically(folder / CONFIG, request.parser.written(settings))
     grid = groups.grid(title, folder / CONFIG, settings.seed_everything)
@@ -132,13 +132,6 @@ def _check(settings: Any, given: argparse.Namespace) -> None:
     for name in ("models", "alpha"):
         if given.groups is not None and getattr(given, name) is not None:
             raise InputError(f"{name}={getattr(given, name)} has no effect with --groups: leave one of them out")
-
-
-def _check_sizes(clients_per_round: int | None, smallest: int) -> None:
-    if clients_per_round is not None and clients_per_round > smallest:
-        raise InputError(
-            f"model.clients_per_round={clients_per_round} exceeds the {smallest} clients of a group: lower it"
-        )
 
 
 def _check_folder(folder: Path, plain: dict[str, Any]) -> None:

@@ -88,6 +88,15 @@ MISTAKES = {
     "added": (("--groups", "3", "--data.num_added_clients", "1"), "data.num_added_clients"),
     "no checkpoint": (("--groups", "3", "--trainer.enable_checkpointing", "false"), "trainer.enable_checkpointing"),
     "rounds of more": (("--groups", "10", "--model.clients_per_round", "4"), "clients_per_round=4 exceeds the 3"),
+    "a rule of more": (
+        ("--groups", "10", "--aggregation", "Krum", "--aggregation.num_byzantine", "1"),
+        "aggregation.num_byzantine=1 does not fit Krum of 3 updates",
+    ),
+    "a rule of as many as the smallest": (
+        ("--groups", "7", "--aggregation", "TrimmedMean", "--aggregation.trim", "2"),
+        "aggregation.trim=2 does not fit TrimmedMean of 4 updates",
+    ),
+    "malicious clients of more": (("--groups", "10", "--model.num_byzantine", "3"), "model.num_byzantine=3"),
     "misspelt": (("--groups", "3", "--aggregation", "Krumm"), "Krumm"),
 }
 

@@ -1,5 +1,6 @@
 """What the models of groups predict for the test set."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,11 @@ from torch import Tensor
 
 from flt.cli.settings import Request
 from flt.data import FederatedDataModule
+from flt.data.kept_clients import kept_clients
 from flt.data.rounds import EvaluationBatches
+from flt.federation import Aggregation
+from flt.federation.membership import form_federation
+from flt.functional.layout import layout_of
 from flt.grid.certificate.certificate import Certificate
 from flt.grid.certificate.groups import Groups
 from flt.module import FederatedModule
@@ -24,10 +29,12 @@ class Voters:
     Attributes:
         data: All clients' data, set up.
         model: The network, into which each group's parameters are read in turn.
+        rule: The rule by which each group trains.
     """
 
     data: FederatedDataModule
     model: FederatedModule
+    rule: Aggregation
 
     @classmethod
     def of(cls, request: Request) -> "Voters":
@@ -38,12 +45,29 @@ class Voters:
         """
         seed_everything(request.settings.seed_everything, workers=True, verbose=False)
         settings = request.settings.clone()
-        for name in vars(settings).keys() - {"data", "model"}:  # which would make loggers
+        for name in vars(settings).keys() - {"data", "model", "aggregation"}:  # which would make loggers
             del settings[name]
         made = request.parser.instantiate(settings)
         made.data.prepare_data()
         made.data.setup("predict")
-        return cls(made.data, made.model)
+        return cls(made.data, made.model, made.aggregation)
+
+    def check(self, groups: Groups) -> None:
+        """Raises an `InputError` if a group is too small for the rule, or for the clients of a round."""
+        shapes = {name: each.shape for name, each in self.model.network.named_parameters() if each.requires_grad}
+        for members in {len(group): group for group in groups.members}.values():
+            data = copy.copy(self.data)
+            data.only_clients, data.clients = list(members), kept_clients(self.data.clients, members)
+            data.num_clients = len(members)
+            federation = form_federation(
+                data,
+                None,
+                clients_per_round=self.model.clients_per_round,
+                num_byzantine=self.model.num_byzantine,
+                layout=layout_of(shapes),
+                server_lr=self.model.server_lr,
+            )
+            self.rule.on_federation(federation)
 
     def certificate(self, title: str, groups: Groups, runs: Sequence[Path]) -> Certificate:
         """The certificate of the vote of some runs' models.
