@@ -93,13 +93,21 @@ def certify(args: Sequence[str]) -> int:
 
 def _groups(given: argparse.Namespace, num_clients: int, seed: int) -> "Groups":
     """The groups that are asked for."""
+    from lightning.pytorch.utilities import rank_zero_warn  # here, as the help does without torch
+
     from flt.grid.certificate.groups import disjoint_groups, drawn_groups
 
     if given.groups is not None:
         return disjoint_groups(num_clients, given.groups, seed=seed)
     num_models = MODELS if given.models is None else given.models
     alpha = ALPHA if given.alpha is None else given.alpha
-    return drawn_groups(num_clients, given.clients_per_model, num_models=num_models, alpha=alpha, seed=seed)
+    groups = drawn_groups(num_clients, given.clients_per_model, num_models=num_models, alpha=alpha, seed=seed)
+    if given.alpha is not None and groups.alpha is None:
+        rank_zero_warn(
+            f"alpha={given.alpha:g} has no effect: models={num_models} takes in every group there is, so that nothing"
+            " is left to chance"
+        )
+    return groups
 
 
 def _show(certificate: "Certificate", folder: Path) -> None:

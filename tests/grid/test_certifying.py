@@ -56,6 +56,9 @@ def test_a_sample_of_groups_counts_each_draw(place: Path, here: Here) -> None:
         ended = run(*CERTIFY, "--clients_per_model", "29", "--models", "4", "--alpha", "0.9", *change)
         assert (ended.status, files_in(Path("out")) == before) == ((0, False) if change[0] == "--models" else (2, True))
         before = files_in(Path("out"))
+    with pytest.warns(UserWarning, match="alpha=0.2 has no effect: models=100 takes in every group"):
+        run(*CERTIFY, "--out", "all", "--clients_per_model", "30", "--alpha", "0.2")
+    assert json.loads(Path("all/certificate.json").read_text())["alpha"] is None
 
 
 def test_a_group_trains_as_if_there_were_no_others(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

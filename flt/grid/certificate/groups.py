@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,7 @@ def drawn_groups(num_clients: int, clients_per_model: int, *, num_models: int, a
     if not 0 < alpha < 1:
         raise InputError(f"alpha={alpha:g} must be above 0 and below 1, such as 0.001")
     if math.comb(num_clients, clients_per_model) <= num_models:
-        everyone = torch.combinations(torch.arange(num_clients), clients_per_model).tolist()
-        members = tuple(map(tuple, everyone))
+        members = tuple(combinations(range(num_clients), clients_per_model))
         return Groups(num_clients, members, (1,) * len(members), clients_per_model)
     source, counts = generator(seed, "groups"), dict[tuple[int, ...], int]()
     for _ in range(num_models):
