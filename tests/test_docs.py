@@ -27,9 +27,10 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ENDINGS = {"python": "py", "yaml": "yaml"}
+HELPS = (".help", "--help", "--help.all")
 SHELLS = ("bash", "sh", "shell", "console")
 
 
@@ -53,6 +54,15 @@ def commands_in(text: str) -> Iterator[list[str]]:
                 yield words
 
 
+def inline_in(text: str) -> Iterator[list[str]]:
+    """The whole commands between backticks in prose, split into words: with a configuration, of help, and scripts."""
+    for command in re.findall(r"`((?:flt|python|pytest) [^`*>]+)`", FENCE.sub("", text)):
+        words = shlex.split(command)
+        is_whole = "--config" in words[:-1] or any(word.endswith(HELPS) for word in words)
+        if is_whole or (words[0] != "flt" and "NAME" not in command):
+            yield words
+
+
 class Command(NamedTuple):
     """The arguments of one ``flt`` command, and the page it is on."""
 
@@ -66,10 +76,9 @@ class Command(NamedTuple):
 ALL = [
     Command(page, words)
     for page in PAGES
-    for block in blocks_of(page)
-    if block.language in SHELLS
-    for words in commands_in(block.text)
-]
+    for text in (block.text for block in blocks_of(page) if block.language in SHELLS)
+    for words in commands_in(text)
+] + [Command(page, words) for page in PAGES for words in inline_in(page.read_text())]
 COMMANDS = [Command(page, words[1:]) for page, words in ALL if words[0] == "flt"]
 READERS = {
     **{"table": request, "plot": plot_parser().parse_args, "report": report_parser().parse_args},
@@ -77,7 +86,7 @@ READERS = {
     "certify": lambda words: parse("fit", *certify_parser().parse_known_args(words)[1]),
     "export": lambda words: parse("fit", *words[2:]),  # after --flower DIR
 }
-HELP = [command for command in COMMANDS if any(word.endswith((".help", "--help")) for word in command.arguments)]
+HELP = [command for command in COMMANDS if any(word.endswith(HELPS) for word in command.arguments)]
 OWN = [
     own for own in COMMANDS if " my_" in str(own).replace("=", " ") and own not in HELP and own.arguments[0] == "fit"
 ]
@@ -137,7 +146,7 @@ def test_command_is_understood(command: Command) -> None:
 def test_other_commands_name_what_is_there(command: Command) -> None:
     """Programs, files and extras; what they do takes a network, or minutes."""
     program, *words = command.arguments
-    assert program in {"python", ".", "pip", "pytest", "wandb"}
+    assert program in {"python", ".", "pip", "pre-commit", "pytest", "wandb"}
     unpack(command.page)
     files = [word for word in words if word.endswith((".py", ".yaml"))]
     assert [name for name in files if not (ROOT / name).is_file() and not Path(name).is_file()] == []
@@ -212,7 +221,7 @@ def test_python_runs(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             exec(compile(block.text, f"{page.name}, block {number}", "exec"), namespace)  # noqa: S102
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_names_of_files_lead_somewhere(page: Path) -> None:
     """In prose; names between backticks that begin with a folder of this repository."""
     text = FENCE.sub("", page.read_text())
