@@ -13,15 +13,9 @@ from flt.grid.plan.scale import Scale
 from flt.grid.results.listings import in_full
 from flt.grid.results.rows import Row, Value, panel_title
 from flt.grid.results.table import Entry, body_of, mark_of, worst_of
+from flt.runs.summary import CERTIFICATES
 
 ATTACK, RULE = "attack", "rule"  # axes that a page knows what to do with
-CERTIFICATES = (
-    "guaranteed_progress",
-    "progress_taken",
-    "leverage",
-    "kappa",
-    "certified",
-)  # how the names of such metrics begin
 
 
 def completed(outline: Outline) -> Outline:
@@ -155,7 +149,7 @@ def rankings_of(
 
 
 def _certificates(rows: Sequence[Row]) -> list[str]:
-    """The certificates that any run has logged."""
+    """The certificates that any run has logged, whatever their names end with."""
     named = dict.fromkeys(name for row in rows for name in row if name.startswith(CERTIFICATES))
     return [name for name in named if any(row.get(name) is not None for row in rows)]
 

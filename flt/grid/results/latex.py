@@ -4,13 +4,13 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from flt.grid.plan.naming import readable, slug
+from flt.grid.plan.naming import slug
 from flt.grid.plan.outline import Outline
 from flt.grid.results.explaining import explanation
 from flt.grid.results.listings import Lines, listings_of, tests_of
-from flt.grid.results.rows import Row, exceeds, panel_title
+from flt.grid.results.rows import Row, panel_title
 from flt.grid.results.selection import chosen
-from flt.grid.results.table import body_of, text_of
+from flt.grid.results.table import body_of, lines_of
 
 HEAD = "% Needs \\usepackage{booktabs}; letters other than Western and small Greek ones need LuaLaTeX or XeLaTeX."
 MINUS = "\u2212"
@@ -49,39 +49,28 @@ def as_latex(outline: Outline, rows: Sequence[Row]) -> str:
     outline, rows = chosen(outline, rows)
     tables = list[str]()
     for panel in outline.panels:
-        body, name = body_of(outline, rows, panel), panel_title(panel)
-        lines = [
-            [readable(outline.rows), *(label or outline.scale_of(outline.shown[0]).name for label in body.columns)]
-        ]
-        lines += [
-            [row, *(text_of(outline, body.entries[y, x]) or "-" for x in range(len(body.columns)))]
-            for y, row in enumerate(body.rows)
-        ]
-        bold = {
-            place for place, entry in body.entries.items() if exceeds(entry.values, outline.tolerance_of(entry.labels))
-        }
-        tables.append(_table(lines, " · ".join(filter(None, (title, name))) + ". " + about, f"{title} {name}", bold))
-    tables += [_table(listing.lines, f"{title}: {listing.title}.", f"{title} {listing.title}") for listing in beside]
+        lines, name = lines_of(outline, body_of(outline, rows, panel), _written), panel_title(panel)
+        tables.append(_table(lines, " · ".join(filter(None, (title, name))) + ". " + about, f"{title} {name}"))
+    for listing in beside:
+        lines = [[escaped(word) for word in line] for line in listing.lines]
+        tables.append(_table(lines, f"{title}: {listing.title}.", f"{title} {listing.title}"))
     return "\n".join([HEAD, *tables])
 
 
-def _table(lines: Lines, caption: str, name: str, bold: set[tuple[int, int]] | None = None) -> str:
-    """One table; the first line is its header, and places are counted from the first cell below it."""
-    header, *others = lines
-    made = [_line(header)]
-    for y, line in enumerate(others):
-        made.append(_line([line[0]]) if len(line) == 1 else _line(line, {x + 1 for row, x in bold or () if row == y}))
+def _table(lines: Lines, caption: str, name: str) -> str:
+    """One table, of lines that are written for LaTeX; the first is its header."""
+    header, *others = [" & ".join(line) + r" \\" for line in lines]
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{escaped(caption)}}}",
             rf"\label{{tab:{slug(name)}}}",
-            rf"\begin{{tabular}}{{l{'c' * (len(header) - 1)}}}",
+            rf"\begin{{tabular}}{{l{'c' * (len(lines[0]) - 1)}}}",
             r"\toprule",
-            made[0],
+            header,
             r"\midrule",
-            *made[1:],
+            *others,
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table}",
@@ -90,9 +79,8 @@ def _table(lines: Lines, caption: str, name: str, bold: set[tuple[int, int]] | N
     )
 
 
-def _line(words: Sequence[str], bold: set[int] | None = None) -> str:
-    written = [rf"\textbf{{{escaped(word)}}}" if x in (bold or ()) else escaped(word) for x, word in enumerate(words)]
-    return " & ".join(written) + r" \\"
+def _written(text: str, is_far: bool) -> str:
+    return rf"\textbf{{{escaped(text)}}}" if is_far else escaped(text)
 
 
 def escaped(text: str) -> str:

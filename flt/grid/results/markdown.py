@@ -11,9 +11,9 @@ from flt.grid.plan.naming import readable
 from flt.grid.plan.outline import Outline
 from flt.grid.results.explaining import explanation
 from flt.grid.results.listings import Listing, listings_of, tests_of
-from flt.grid.results.rows import Row, exceeds, panel_title
+from flt.grid.results.rows import Row, panel_title
 from flt.grid.results.selection import chosen
-from flt.grid.results.table import Entry, body_of, mark_of, published_text, text_of
+from flt.grid.results.table import Entry, body_of, lines_of, mark_of, published_text
 
 
 def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, str], *, left: int = 0) -> str:
@@ -32,13 +32,7 @@ def as_markdown(outline: Outline, rows: Sequence[Row], failures: Mapping[str, st
     outline, rows = chosen(outline, rows)
     for panel in outline.panels:
         lines += ["", f"## {panel_title(panel)}"] if panel else []
-        body = body_of(outline, rows, panel)
-        table = [
-            [readable(outline.rows), *(label or outline.scale_of(outline.shown[0]).name for label in body.columns)]
-        ]
-        for y, row in enumerate(body.rows):
-            table.append([row, *(_written(outline, body.entries[y, x]) for x in range(len(body.columns)))])
-        lines += ["", *_aligned(table)]
+        lines += ["", *_aligned(lines_of(outline, body_of(outline, rows, panel), _written))]
     for listing in beside:
         lines += ["", f"## {listing.title}", "", *_aligned(listing.lines)]
     if failures:
@@ -94,10 +88,8 @@ def _compact(outline: Outline, entry: Entry) -> Text:
     return Text("\n").join(lines) if lines else Text("-")
 
 
-def _written(outline: Outline, entry: Entry) -> str:
-    """A cell in Markdown."""
-    text = text_of(outline, entry) or "-"
-    return f"**{text}**" if exceeds(entry.values, outline.tolerance_of(entry.labels)) else text
+def _written(text: str, is_far: bool) -> str:
+    return f"**{text}**" if is_far else text
 
 
 def _escaped(word: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from flt.grid.plan.findings import Compare
-from flt.grid.plan.naming import BREAKS_AT, WORST
+from flt.grid.plan.naming import BREAKS_AT, WORST, readable
 from flt.grid.plan.outline import Labels, Outline
 from flt.grid.plan.reference import SPREAD
 from flt.grid.plan.scale import Scale
@@ -171,18 +171,33 @@ def mark_of(outline: Outline, entry: Entry) -> str:
     return "↑" if outline.scale_of(outline.shown[0]).factor * entry.test.difference > 0 else "↓"
 
 
-def text_of(outline: Outline, entry: Entry) -> str:
+Write = Callable[[str, bool], str]
+"""How a piece of text is written, and whether it is a number that is further from the reference than it may be."""
+
+
+def lines_of(outline: Outline, body: Body, write: Write) -> list[list[str]]:
+    """A table as it is written, cell by cell; the first line is its header."""
+    header = [readable(outline.rows), *(label or outline.scale_of(outline.shown[0]).name for label in body.columns)]
+    lines = [[write(word, False) for word in header]]
+    for y, row in enumerate(body.rows):
+        cells = (text_of(outline, body.entries[y, x], write) for x in range(len(body.columns)))
+        lines.append([write(row, False), *(cell or "-" for cell in cells)])
+    return lines
+
+
+def text_of(outline: Outline, entry: Entry, write: Write) -> str:
     """A cell: mean and standard deviation of each measure, and the reference's values in brackets."""
     if entry.point:
-        return entry.point.text
-    parts, published = list[str](), list[str]()
+        return write(entry.point.text, False)
+    parts, published, tolerance = list[str](), list[str](), outline.tolerance_of(entry.labels)
     for measure, value in entry.values.items():
-        level, scale = f" {entry.levels[measure]}" if entry.levels else "", outline.scale_of(measure)
-        parts.append(measured_text(scale, value) + ("" if parts else mark_of(outline, entry)) + level)
+        scale, mark = outline.scale_of(measure), "" if parts else mark_of(outline, entry)
+        number = write(measured_text(scale, value) + mark, value.is_beyond(tolerance))
+        parts.append(number + (f" {write(entry.levels[measure], False)}" if entry.levels else ""))
         if value.published is not None:
-            published.append(published_text(scale, value))
+            published.append(write(published_text(scale, value), False))
     if entry.runner_up:
-        parts[0] += f"; {entry.second(outline.scale_of(outline.shown[0]))}"
+        parts[0] += f"; {write(entry.second(outline.scale_of(outline.shown[0])), False)}"
     return " / ".join(parts) + (f" ({' / '.join(published)})" if published else "")
 
 

@@ -27,7 +27,7 @@ def test_structure() -> None:
     first, second = re.findall(r"\\begin\{table\}(.*?)\\end\{table\}", text, re.S)  # the second has the tests
     header, *body = re.search(r"\\toprule\n(.*)\\bottomrule", first, re.S)[1].replace("\\midrule\n", "").splitlines()
     assert header == r"aggregation rule & No attack & Scaling\_attack \\"
-    assert body[0] == r"FedAvg & \textbf{0.150 $\pm$0.071 (0.20)} & - \\"
+    assert body[0] == r"FedAvg & \textbf{0.150 $\pm$0.071} (0.20) & - \\"
     assert r"\begin{tabular}{lcc}" in first
     assert r"\caption{Small. HAR (stand-in); 1,000 rounds; mean $\pm$ standard deviation" in first
     assert r"\label{tab:small}" in first

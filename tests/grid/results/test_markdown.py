@@ -28,7 +28,7 @@ def test_a_table() -> None:
     assert body_of(text) == [
         ["attack", "FedAvg", "Krum"],
         ["No attack", "0.150 ±0.071 (0.12)", "-"],
-        ["Scaling attack", "**0.250 / 1.000 (0.25 / 0.50)**", "0.500 / 0.000 (0.50 / 0.00)"],
+        ["Scaling attack", "0.250 / **1.000** (0.25 / 0.50)", "0.500 / 0.000 (0.50 / 0.00)"],
     ]
 
 
@@ -81,7 +81,7 @@ def test_tolerance_by_label() -> None:
     outline = make_outline(levels, source="the paper's", tolerance={"FedAvg": 0.2, "Krum": 0.05})
     rows = [make_row({"attack": "Trim", "rule": rule}, 0.2, published=(0.1, None)) for rule in levels["rule"]]
     text = as_markdown(outline, rows, {})
-    assert body_of(text)[1] == ["Trim", "0.200 (0.10)", "**0.200 (0.10)**", "**0.200 (0.10)**"]
+    assert body_of(text)[1] == ["Trim", "0.200 (0.10)", "**0.200** (0.10)", "**0.200** (0.10)"]
     assert "further from it than 0.2 (FedAvg), 0.05 (Krum), 0.03 (others)." in text
 
 
@@ -96,7 +96,7 @@ def test_a_cell_may_differ_by_the_published_spread_and_from_what_is_no_target() 
     text = as_markdown(outline, read, {})
     assert [line[1] for line in body_of(text)[1:]] == [
         "0.200 (0.10 ±0.100)",
-        "**0.200 (0.10 ±0.050)**",
+        "**0.200** (0.10 ±0.050)",
         "0.200 (0.10!)",
     ]
     assert "Bold: further from it than 0.01 and its own spread; !: no target, as published runs disagree." in text

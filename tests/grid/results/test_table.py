@@ -55,7 +55,7 @@ def test_worst_beside_the_worst_of_a_reference() -> None:
     text = as_markdown(outline_of("rule", source="the paper's", tolerance=0.05), ROWS, {})
     assert body_of(text)[1][-1] == WORST["FedAvg"]
     far = as_markdown(outline_of("rule", source="the paper's"), ROWS[:4], {})
-    assert body_of(far)[1][-1] == "**0.500 ±0.141 Trim, full; then 0.150 No attack (0.45)**"
+    assert body_of(far)[1][-1] == "**0.500 ±0.141** Trim, full; then 0.150 No attack (0.45)"
     assert ". Worst: over attack the largest mean of each, and whose it is; then the runner-up." in text
     assert "Worst" not in as_markdown(make_outline(LEVELS), ROWS, {})
 
@@ -63,7 +63,7 @@ def test_worst_beside_the_worst_of_a_reference() -> None:
 def test_a_reference_of_the_worst_stands_beside_the_worst_alone() -> None:
     rows = [{**row, "reference_testing_error_rate": None, "reference_worst_testing_error_rate": 0.4} for row in ROWS]
     table = body_of(as_markdown(outline_of("rule", source="the reference's"), rows, {}))
-    assert table[1][-1] == "**0.500 ±0.141 Trim, full; then 0.250 Scaling / 1.000 ±0.000 Scaling (0.40)**"
+    assert table[1][-1] == "**0.500 ±0.141** Trim, full; then 0.250 Scaling / 1.000 ±0.000 Scaling (0.40)"
     assert not any("(" in cell for line in table for cell in line[:-1])
     rows = [{**row, "reference_worst_spread": 0.2} for row in rows]
     last = body_of(as_markdown(outline_of("rule", source="the reference's"), rows, {}))[1][-1]
@@ -92,7 +92,7 @@ def test_accuracy_in_all_forms() -> None:
     assert body_of(text)[1][1:] == [
         "0.850 ±0.071 (0.80)",
         "0.500 ±0.141 (0.55)",
-        "**0.750 ±0.071 / 1.000 ±0.000 (0.50)**",
+        "**0.750 ±0.071** / 1.000 ±0.000 (0.50)",
         "0.500 ±0.141 Trim, full; then 0.750 Scaling / 1.000 ±0.000 Scaling (0.50)",
     ]
     assert "testing accuracy, after the slash attack success rate" in text
