@@ -1,10 +1,11 @@
 """Collects the numbers of every round and sends them to the loggers."""
 
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import CSVLogger, Logger
 
 from callbacks.reporting.divergence import has_diverged, tell_divergence
 from callbacks.reporting.wandb_runs import define, last_round
@@ -172,15 +173,27 @@ class MetricsLogger(FederatedCallback):
     def _send(self, trainer: Trainer, rows: list[dict[str, float]]) -> None:
         new = {name for row in rows for name in row} - self._known
         self._known |= new
+        data = data_of(trainer).display_name
         for logger, last in zip(trainer.loggers, self._last_rounds, strict=True):
-            extra = {"data": data_of(trainer).display_name} if isinstance(logger, CSVLogger) else {}
-            define(logger, new)
-            for row in rows:
-                if row["round"] > last:
-                    values: dict[str, Any] = {**row, **extra}
-                    logger.log_metrics(values, step=int(row["round"]))
-            if isinstance(logger, CSVLogger):
-                logger.save()  # a long run can be watched, and one that is killed has lost nothing
+            send_rows(logger, [row for row in rows if row["round"] > last], new, data)
+
+
+def send_rows(logger: Logger, rows: Iterable[Mapping[str, float]], new: Collection[str], data: str) -> None:
+    """Gives a logger rows of metrics.
+
+    Args:
+        logger: The logger.
+        rows: The rows, each with its ``round``.
+        new: Names that it has had no row with yet.
+        data: What a CSV file calls the data.
+    """
+    define(logger, new)
+    is_file = isinstance(logger, CSVLogger)
+    for row in rows:
+        values: dict[str, Any] = {**row, **({"data": data} if is_file else {})}
+        logger.log_metrics(values, step=int(row["round"]))
+    if is_file:
+        logger.save()  # a long run can be watched, and one that is killed has lost nothing
 
 
 def is_due(trainer: Trainer, done: int) -> bool:

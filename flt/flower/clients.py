@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 from flwr.app import ArrayRecord, Context, Message, MetricRecord, RecordDict
+from torch import Tensor
 
 from flt.cli.training import Run, assemble
 from flt.clients.one_by_one import LocalUpdates
 from flt.errors import InputError
-from flt.federation import Attack, Memory, Round
+from flt.federation import Attack, Federation, Memory, Round
 from flt.federation.plugins import callbacks_of, in_order, only
 from flt.flower.configured_root import ConfiguredRoot
 from flt.flower.layout import Layout
@@ -131,25 +132,16 @@ class ConfiguredClients:
         if attack.overrides("train"):
             work = LocalRound(self._local, number, client_lr, parameters, drawn, ids).work(memory)
             trained = Attackers(attack, work).retrained(ids, everyone, trained)
-        federation = self.module.federation
-        sent = crafted(
+        sent, memory = crafted(
             attack,
-            Round(
-                number=number,
-                client_ids=ids,
-                malicious=everyone,
-                num_examples=federation.num_examples[ids],
-                updates=trained.updates,
-                root_update=None,
-                losses=trained.losses,
-                statistics=trained.statistics,
-                root_statistics=None,
-                parameters=parameters,
-                federation=federation,
-                memory=memory,
-            ),
+            trained,
+            number=number,
+            client=client,
+            parameters=parameters,
+            federation=self.module.federation,
+            memory=memory,
         )
-        return self._reply(message, client, LocalUpdates(sent.updates, sent.losses, sent.statistics)), sent.memory
+        return self._reply(message, client, sent), memory
 
     # What the server does
 
@@ -246,9 +238,44 @@ class ConfiguredClients:
         return Message(RecordDict({"arrays": arrays, "metrics": MetricRecord(metrics)}), reply_to=message)
 
 
-def crafted(attack: Attack, round: Round) -> Round:
-    """What an attack sends in a round of one malicious client."""
-    return attack.on_client_updates(round) or round
+def crafted(
+    attack: Attack,
+    trained: LocalUpdates,
+    *,
+    number: int,
+    client: int,
+    parameters: Tensor,
+    federation: Federation,
+    memory: Memory,
+) -> tuple[LocalUpdates, Memory]:
+    """What an attack sends for one malicious client, and what it keeps.
+
+    Args:
+        attack: The attack.
+        trained: What the client's training has made.
+        number: The round, counted from 0.
+        client: The client, the only one in the round.
+        parameters: Those of the global model.
+        federation: Who takes part in the run.
+        memory: What the attack has kept.
+    """
+    ids = torch.tensor([client])
+    round = Round(
+        number=number,
+        client_ids=ids,
+        malicious=torch.tensor([True]),
+        num_examples=federation.num_examples[ids],
+        updates=trained.updates,
+        root_update=None,
+        losses=trained.losses,
+        statistics=trained.statistics,
+        root_statistics=None,
+        parameters=parameters,
+        federation=federation,
+        memory=memory,
+    )
+    sent = attack.on_client_updates(round) or round
+    return LocalUpdates(sent.updates, sent.losses, sent.statistics), sent.memory
 
 
 def round_of(message: Message) -> int:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MessageType, RecordDict
 
+from flt.clients.one_by_one import LocalUpdates
 from flt.errors import InputError, check_count
-from flt.federation import Attack, Memory, Round
+from flt.federation import Attack, Memory
 from flt.federation.memory import NOTHING, restored, saved
 from flt.flower.clients import ConfiguredClients, crafted, round_of
 from flt.flower.layout import Layout, Replies
@@ -108,22 +109,17 @@ def _of_any_client(attack: Attack, num_clients: int, replies: Replies, fixed: tu
             seed=context.node_id if seed is None else seed,
             layout=layout.parameters,
         )
-        round = Round(
+        trained = LocalUpdates(torch.from_numpy(update)[None], torch.zeros(1), torch.from_numpy(statistics)[None])
+        sent, memory = crafted(
+            attack,
+            trained,
             number=number,
-            client_ids=torch.tensor([0]),
-            malicious=torch.tensor([True]),
-            num_examples=torch.ones(1).long(),
-            updates=torch.from_numpy(update)[None],
-            root_update=None,
-            losses=torch.zeros(1),
-            statistics=torch.from_numpy(statistics)[None],
-            root_statistics=None,
+            client=0,
             parameters=layout.vector,
             federation=federation,
             memory=remembered(context),
         )
-        sent = crafted(attack, round)
-        remember(context, sent.memory)
+        remember(context, memory)
         changed = layout.reply(sent.updates[0], sent.statistics[0])
         return _with_arrays(reply, changed)
 

@@ -7,12 +7,10 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
-from callbacks.reporting.metrics import measure
-from callbacks.reporting.wandb_runs import define
+from callbacks.reporting.metrics import measure, send_rows
 from flt.display.curves import drawn_curves, has_curves
 from flt.errors import check_count
 from flt.federation import Aggregate, Round
@@ -109,11 +107,7 @@ class Report:
         new = row.keys() - self._known
         self._known |= new
         for logger in self.loggers:
-            define(logger, new)
-            values: dict[str, Any] = {**row, **({"data": self.data} if isinstance(logger, CSVLogger) else {})}
-            logger.log_metrics(values, step=int(row["round"]))
-            if isinstance(logger, CSVLogger):
-                logger.save()  # so that a run can be watched
+            send_rows(logger, [row], new, self.data)
 
 
 def finite(metrics: Mapping[str, float]) -> dict[str, float]:
