@@ -10,6 +10,7 @@ from typing import Any
 import docstring_parser
 
 import callbacks
+from flt.grid.leaderboard.entry import section
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 Column = Callable[[Any], str]
@@ -63,12 +64,6 @@ def summary(kind: type) -> str:
 def paper(kind: type) -> str:
     """Where a class comes from."""
     return plain(section(kind, "Reference"))
-
-
-def section(kind: type, title: str) -> str:
-    """The text of a docstring's section, its lines joined."""
-    found = re.search(rf"^{title}:\n((?:    .*\n?|\n)+)", inspect.getdoc(kind) or "", re.MULTILINE)
-    return " ".join(found.group(1).split()) if found else ""
 
 
 def plain(text: str) -> str:

@@ -43,6 +43,10 @@ def command_named(name: str) -> Callable[[Sequence[str]], int | None]:
         from flt.grid.reporting import report
 
         return report
+    if name == "leaderboard":
+        from flt.grid.ranking import leaderboard
+
+        return leaderboard
     if name == "export":
         if find_spec("flwr") is None:
             raise InputError('flt export needs Flower: pip install "flt[flower]"')

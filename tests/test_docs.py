@@ -17,6 +17,7 @@ from flt.cli.dashboard import dashboard_parser
 from flt.grid import Local
 from flt.grid.certifying import certify_parser
 from flt.grid.commands import plot_parser, request
+from flt.grid.ranking import leaderboard_parser
 from flt.grid.reporting import report_parser
 
 pytestmark = [
@@ -27,7 +28,10 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "leaderboard/README.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ENDINGS = {"python": "py", "yaml": "yaml"}
 HELPS = (".help", "--help", "--help.all")
@@ -82,6 +86,7 @@ ALL = [
 COMMANDS = [Command(page, words[1:]) for page, words in ALL if words[0] == "flt"]
 READERS = {
     **{"table": request, "plot": plot_parser().parse_args, "report": report_parser().parse_args},
+    "leaderboard": leaderboard_parser().parse_args,
     "dashboard": dashboard_parser().parse_args,
     "certify": lambda words: parse("fit", *certify_parser().parse_known_args(words)[1]),
     "export": lambda words: parse("fit", *words[2:]),  # after --flower DIR
@@ -104,10 +109,11 @@ READ = {
 def unpack(page: Path) -> None:
     """Puts into the working directory what a page's commands refer to.
 
-    These are ``configs``, a run that was stopped, and every block of Python or YAML that the paragraph before or after
-    it calls a file.
+    These are ``configs``, ``leaderboard``, a run that was stopped, and every block of Python or YAML that the paragraph
+    before or after it calls a file.
     """
-    Path("configs").symlink_to(ROOT / "configs")
+    for name in ("configs", "leaderboard"):
+        Path(name).symlink_to(ROOT / name)
     Path("runs/har/version_0").mkdir(parents=True)
     Path("runs/har/version_0/config.yaml").write_text("data: HAR\nmodel:\n  network: LogisticRegression\n")
     text = page.read_text()

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = """
 flt.main
 flt.grid
+flt.grid.leaderboard
 flt.grid.execution
 flt.grid.certificate
 flt.grid.report

@@ -200,9 +200,16 @@ def _summarise(trainer: Trainer, module: FederatedModule, metrics: MetricsLogger
         "best": _chosen("best", metrics.rows),
         "best_on_validation": _chosen("best_on_validation", metrics.rows),
         "versions": {"torch": torch.__version__, "lightning": lightning.__version__, "flt": flt.__version__},
+        "machine": machine_of(module.device),
     }
     others = [name for name in metrics.names if name not in summary]
     return {**summary, "metrics": {name: _over_the_run(metrics, name) for name in others}}
+
+
+def machine_of(device: torch.device) -> dict[str, Any]:
+    """What of a machine decides the last bits of a run: its device, and how the processor counts."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {"device": name, "cpu": torch.backends.cpu.get_cpu_capability(), "threads": torch.get_num_threads()}
 
 
 def _chosen(measure: Measure, rows: Rows) -> dict[str, float] | None:

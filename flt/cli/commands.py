@@ -10,6 +10,7 @@ COMMANDS = {
     "certify": "Certify how many malicious clients a vote of groups' models withstands.",
     "plot": "Draw the figure of a grid, or the curves of runs.",
     "report": "Make one page of HTML of grids: to look at, to send, to print.",
+    "leaderboard": "Check entries of the leaderboard, or make its page.",
     "export": "Write an app of Flower that runs a configuration on real clients.",
     "dashboard": "Lay out a W&B workspace for runs of this program.",
 }

@@ -1,6 +1,5 @@
 """``flt table`` and ``flt plot``."""
 
-import inspect
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,9 +17,10 @@ from flt.errors import InputError
 from flt.files import write_atomically
 from flt.grid.execution.launchers import Launcher, Local, Ray, Slurm
 from flt.grid.execution.run import run_grid
-from flt.grid.plan.axes import anchored
 from flt.grid.plan.grid import Grid
 from flt.grid.plan.outline import Figure
+from flt.grid.plan.reading import add_grid, parsed
+from flt.grid.ranking import additions_to, say_written
 from flt.grid.reporting import PORT, check_report_path, reporting, say
 from flt.grid.results.explaining import explanation
 from flt.grid.results.markdown import as_rich
@@ -42,7 +42,7 @@ LAUNCHERS = {"local": Local, "ray": Ray, "slurm": Slurm}
 def table_parser() -> FederatedArgumentParser:
     """The parser of ``flt table``."""
     parser = FederatedArgumentParser(prog="flt table", description=COMMANDS["table"])
-    parser.add_config("The grid, such as configs/tables/table3_har.yaml.")
+    add_grid(parser)
     parser.add_argument("--out", type=str, required=True, help="Folder of the results.")
     parser.add_argument(
         "--jobs",
@@ -54,6 +54,13 @@ def table_parser() -> FederatedArgumentParser:
         "--html", type=str | None, default=None, help="A page of the results, such as report.html, as flt report's."
     )
     parser.add_argument(
+        "--entry",
+        type=str | None,
+        default=None,
+        help="An entry of the leaderboard, such as leaderboard/har-lr-30/my_rule.json, that the runs make or add to; or"
+        " a task's folder, for an entry of each level of the axis rule.",
+    )
+    parser.add_argument(
         "--serve",
         type=int | None,
         nargs="?",
@@ -63,7 +70,6 @@ def table_parser() -> FederatedArgumentParser:
         help=f"Shows the page to browsers of this machine while the grid goes on, at port {PORT} or another.",
     )
     parser.add_argument("--launcher", type=Literal[tuple(LAUNCHERS)], default="local", help="Where the runs happen.")
-    parser.add_class_arguments(Grid, help="The grid")
     parser.add_class_arguments(FigureStyle, "style")
     for name, launcher in LAUNCHERS.items():
         parser.add_class_arguments(launcher, name)
@@ -80,6 +86,7 @@ class Request(NamedTuple):
     style: FigureStyle
     html: Path | None = None
     port: int | None = None
+    entry: Path | None = None
 
 
 def request(args: Sequence[str]) -> Request:
@@ -89,13 +96,7 @@ def request(args: Sequence[str]) -> Request:
         InputError: If they do not make a grid.
     """
     parser = table_parser()
-    settings = parser.parse_args([_with_flat_key(word) for word in args])
-    made = parser.instantiate(settings)
-    if made.settings:
-        made.settings = {name.replace("/", "."): value for name, value in made.settings.items()}
-    if settings.config:  # as what jsonargparse knows to be files
-        made.axes = anchored(made.axes, Path(settings.config[-1].absolute).parent)
-    grid = Grid(**{name: made[name] for name in inspect.signature(Grid).parameters})
+    settings, made, grid = parsed(parser, args)
     out = Path(settings.out)
     if out.is_file():
         raise InputError(f"out={settings.out!r} is a file: give a folder of its own")
@@ -105,15 +106,8 @@ def request(args: Sequence[str]) -> Request:
     html = None if settings.html is None else Path(settings.html).expanduser()
     if html is not None:
         check_report_path(html, "html")
-    return Request(grid, out, settings.jobs, made[settings.launcher], made.style, html, settings.serve)
-
-
-def _with_flat_key(word: str) -> str:
-    """``--settings.a.b`` as ``--settings.a/b``: of two that share the a, jsonargparse would keep the last alone."""
-    option, is_joined, value = word.partition("=")
-    if not option.startswith("--settings."):
-        return word
-    return "--settings." + option.removeprefix("--settings.").replace(".", "/") + is_joined + value
+    entry = None if settings.entry is None else Path(settings.entry).expanduser()
+    return Request(grid, out, settings.jobs, made[settings.launcher], made.style, html, settings.serve, entry)
 
 
 def table(args: Sequence[str]) -> int:
@@ -129,13 +123,18 @@ def table(args: Sequence[str]) -> int:
         InputError: If the grid cannot be run.
         Stopped: If it was interrupted.
     """
-    grid, out, jobs, launcher, style, html, port = request(args)
+    grid, out, jobs, launcher, style, html, port, entry = request(args)
+    additions = None if entry is None else additions_to(entry)
+    check = {} if additions is None else {"check": additions.check}
     try:
         with reporting(html, port) as watch:
-            results = run_grid(grid, out, jobs=jobs, launcher=launcher, style=style, watch=watch)
+            results = run_grid(grid, out, jobs=jobs, launcher=launcher, style=style, watch=watch, **check)
     except KeyboardInterrupt as interrupt:
         raise ending(interrupt, "; the same command goes on from here") or interrupt from interrupt
-    return report(results, out)
+    status = report(results, out)
+    if additions is not None:
+        say_written(additions)
+    return status
 
 
 def report(results: Results, out: Path) -> int:

@@ -48,6 +48,21 @@ def essence(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "trainer": trainer, "ckpt_path": None}
 
 
+def deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that decide what comes out of runs which differ in their seed alone, wherever their data lie.
+
+    Example:
+        >>> deciding({"seed_everything": 0, "data": {"class_path": "HAR", "init_args": {"data_dir": "here"}}})
+        {'data': {'class_path': 'HAR', 'init_args': {}}, 'trainer': {}, 'ckpt_path': None}
+    """
+    found = {name: value for name, value in essence(settings).items() if name != "seed_everything"}
+    data = found.get("data")
+    if isinstance(data, dict) and isinstance(data.get("init_args"), dict):
+        given = {name: value for name, value in data["init_args"].items() if name != "data_dir"}
+        found["data"] = {**data, "init_args": given}
+    return found
+
+
 def listed(found: Sequence[Difference], source: str) -> str:
     """Describes differences in one line.
 

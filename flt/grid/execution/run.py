@@ -33,6 +33,7 @@ def run_grid(
     launcher: Launcher | None = None,
     style: FigureStyle = USUAL,
     watch: Callable[[Results], object] = lambda results: None,
+    check: Callable[[Mapping[Job, Cell]], object] = lambda runs: None,
 ) -> Results:
     """Runs every cell of a grid that is not finished, and writes its tables and figures.
 
@@ -47,6 +48,7 @@ def run_grid(
         launcher: Where to run; None is processes on this machine.
         style: How its figures look, and in which formats they are.
         watch: Is given what there is at the start, after each run, and at the end.
+        check: Is given the runs before any work, and may refuse them.
 
     Raises:
         InputError: If settings of a cell are refused, or if ``out`` holds runs with other settings; before any work.
@@ -61,8 +63,9 @@ def run_grid(
     labels = [axis.column for axis in grid.axes]
     expected = published(grid.reference, grid.shown, grid.outline.worst)
     folder = Path(out).expanduser().absolute()
-    runs = _jobs_of(grid, folder / "cells")
+    runs = jobs_of(grid, folder / "cells")
     _check_earlier(runs)
+    check(runs)
     histories = dict[Job, Rows]()
     if grid.outline.measure != "last":  # a damaged one is told before work starts
         _read_histories(histories, [job for job in runs if job.summary() is not None])
@@ -131,8 +134,12 @@ def _warn_of_own(setting: str, metrics: Sequence[str] | None) -> None:
             warnings.warn(f"{setting}={name} is shown only if the runs log a metric of that name", stacklevel=3)
 
 
-def _jobs_of(grid: Grid, folder: Path) -> dict[Job, Cell]:
-    """The run of each cell, with all of its settings read and checked."""
+def jobs_of(grid: Grid, folder: Path) -> dict[Job, Cell]:
+    """The run of each cell of a grid, in a folder, with all of its settings read and checked.
+
+    Raises:
+        InputError: If settings of a cell are refused.
+    """
     from flt.cli.settings import make_parser  # here, as it needs torch and Lightning
 
     parser, jobs, known = make_parser("fit"), dict[Job, Cell](), dict[str, Namespace]()

@@ -15,7 +15,7 @@ from flt.errors import InputError
 from flt.grid.plan.outline import Outline
 from flt.grid.report.arguments import arguments_of
 from flt.grid.report.curves import curves_of
-from flt.runs.differences import essence
+from flt.runs.differences import deciding
 from flt.runs.reading import metrics_of
 from flt.runs.summary import read_summary
 
@@ -67,12 +67,7 @@ def _settings(path: Path, _written: int) -> dict[str, Any]:
         return {}
     if not isinstance(found, dict) or not isinstance(found.get("trainer", {}), dict):
         return {}
-    settings = {name: value for name, value in essence(found).items() if name != "seed_everything"}
-    data = settings.get("data")
-    if isinstance(data, dict) and isinstance(data.get("init_args"), dict):
-        given = {name: value for name, value in data["init_args"].items() if name != "data_dir"}
-        settings["data"] = {**data, "init_args": given}
-    return settings
+    return deciding(found)
 
 
 @cache

@@ -37,18 +37,35 @@ def _grid(results: Results) -> dict[str, Any]:
     """One grid."""
     full = completed(results.outline)
     outline, rows = chosen(full, results.rows)
-    labels, cells = _cells(full, outline, results, rows)
-    numbers = {tuple(each.values()): number for number, each in enumerate(labels)}
+    cells = _cells(full, outline, results, rows)
+    made = grid_of(outline, rows, cells)
+    runs = {"finished": len(results.rows), "left": results.left, "failures": results.failures}
+    return {**made, "explanation": explanation(full, results.rows, below=True), "runs": runs}
+
+
+def grid_of(outline: Outline, rows: Sequence[Row], cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A grid as data, but for what is said about it and about its runs.
+
+    Args:
+        outline: Its outline.
+        rows: A row for each run.
+        cells: Its cells, each with its labels, title, attack, seconds, versions, hash, charts and with the arguments of
+            `flt.grid.report.arguments.arguments_of`, which become its command.
+    """
+    numbers = {tuple(cell["labels"].values()): number for number, cell in enumerate(cells)}
     versions = [each for cell in cells for each in cell["versions"]]
     hashes = [cell["settings_hash"] for cell in cells]
     common = _common([cell["arguments"] for cell in cells])
+    by_cell: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        by_cell.setdefault(tuple(row[axis] for axis in outline.axes), []).append(row)
+    cells = [{**cell, "runs": _runs(outline, by_cell[tuple(cell["labels"].values())])} for cell in cells]
     for cell in cells:
         arguments = cell.pop("arguments")
         own = [word for part, words in arguments.items() if part not in common for word in words]
         cell["command"] = shlex.join(own) if arguments else None
     return {
         "title": outline.title,
-        "explanation": explanation(full, results.rows, below=True),
         "axes": [{"name": axis, "label": readable(axis), "levels": levels} for axis, levels in outline.axes.items()],
         "rows": outline.rows,
         "columns": outline.columns,
@@ -56,7 +73,6 @@ def _grid(results: Results) -> dict[str, Any]:
         "source": outline.source,
         "compared_with": outline.compare and outline.compare.to,
         "measures": {name: scale_as_data(outline.scale_of(name)) for name in outline.shown},
-        "runs": {"finished": len(results.rows), "left": results.left, "failures": results.failures},
         "versions": distinct(filter(None, versions)),
         "settings_hash": hash_of([outline.seeds, *hashes]) if cells and None not in hashes else None,
         "command": shlex.join(word for words in common.values() for word in words),
@@ -66,24 +82,15 @@ def _grid(results: Results) -> dict[str, Any]:
     }
 
 
-def _cells(
-    full: Outline, outline: Outline, results: Results, rows: Sequence[Row]
-) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
-    """The labels of each cell with a finished run in the folder, and the cell."""
-    choices, labels, cells = choices_of(full, results.rows), [], []
-    by_cell: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        by_cell.setdefault(tuple(row[axis] for axis in outline.axes), []).append(row)
-    for key, of_cell in by_cell.items():
+def _cells(full: Outline, outline: Outline, results: Results, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The cells with a finished run in the folder."""
+    choices, cells = choices_of(full, results.rows), []
+    for key in dict.fromkeys(tuple(row[axis] for axis in outline.axes) for row in rows):
         own = dict(zip(outline.axes, key, strict=True))
         runs = finished_runs(full, choices, results.folder, own)
-        if not runs:
-            continue
-        labels.append(own)
-        cells.append(
-            {"labels": own, "title": panel_title(own), **cell_of(runs, outline), "runs": _runs(outline, of_cell)}
-        )
-    return labels, cells
+        if runs:
+            cells.append({"labels": own, "title": panel_title(own), **cell_of(runs, outline)})
+    return cells
 
 
 def _runs(outline: Outline, rows: Sequence[Row]) -> dict[str, Any]:

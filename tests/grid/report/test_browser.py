@@ -12,8 +12,10 @@ import pytest
 from command_line import expected_warnings
 from reports import HOSTILE, LONG, make_results
 
+from flt.grid.leaderboard.site import page_as_data, read_leaderboard
 from flt.grid.report.document import document_of
 from flt.grid.report.files import write_report
+from flt.grid.report.page import page_of
 from flt.grid.report.server import LivePage
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
@@ -98,9 +100,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         yield page
         log = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
         sent = [each["params"] for each in log if each["method"] == "Network.requestWillBeSent"]
-        urls = [each["request"]["url"] for each in sent if each["documentURL"].startswith("file:")]
-        assert urls[0].endswith("/report.html")
-        assert [url for url in urls[1:] if not url.startswith("data:")] == []
+        local = [each for each in sent if each["documentURL"].startswith("file:")]
+        assert local[0]["request"]["url"].endswith("/report.html")
+        further = [each["request"]["url"] for each in local if each["type"] != "Document"]
+        assert [url for url in further if not url.startswith("data:")] == []
         assert driver.get_log("browser") == []
 
 
@@ -171,6 +174,25 @@ def test_hostile_labels_are_shown_as_text(page: Page) -> None:
     page.run("document.querySelector('#grid-1 .matrix tbody tr:nth-child(4) button').click()")
     assert page.focus == f"{' '.join(LONG.split())} · No attack"
     page.run("document.querySelector('.close').click()")
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "dark"), (PHONE, "light")])
+def test_the_leaderboard(page: Page, tmp_path: Path, size: Any, scheme: str) -> None:
+    """Its entries in their order, each with the hashes of its models; to be used by keyboard, on a phone as well."""
+    found = page_as_data(read_leaderboard(Path(__file__).parents[3] / "leaderboard"))
+    (tmp_path / "page.html").write_text(page_of(found, template="leaderboard.html.j2"))
+    page.look(size, scheme)
+    page.driver.get((tmp_path / "page.html").as_uri())
+    rules = page.run("[...document.querySelector('.ranking').tBodies[0].rows].map(row => row.cells[0].textContent)")
+    assert rules == [place["rule"] for place in found["grids"][0]["places"]]
+    page.run("document.querySelector('.ranking td button').focus()")
+    page.press("\ue007")
+    states = found["grids"][0]["cells"][found["grids"][0]["places"][0]["worst"]["cell"]]["states"]
+    assert {*states.values()} <= {
+        *page.run("[...document.querySelectorAll('#cell code')].map(each => each.textContent)")
+    }
+    assert page.violations == []
+    assert page.run("document.documentElement.scrollWidth") <= size[0]
 
 
 def test_the_page_of_a_grid_follows_it(page: Page, tmp_path: Path) -> None:

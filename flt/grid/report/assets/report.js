@@ -188,6 +188,7 @@
       ["Runtime", seconds.length ? `${mean.toFixed(1)} s a run` : null],
       ["Versions", versions.join("; ")],
       ["Settings", cell.settings_hash && make("code", {}, cell.settings_hash)],
+      ...Object.entries(cell.states ?? {}).map(([seed, hash]) => [`Final model, seed ${seed}`, make("code", {}, hash)]),
     ].filter(([, value]) => value);
     return make("dl", { class: "facts" }, ...list.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
   }
