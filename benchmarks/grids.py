@@ -134,13 +134,15 @@ def process_here(options: argparse.Namespace) -> None:
     """Prints what `process_of` gives; to be run where ``flt`` is that of the checkout."""
     from flt.grid import Local
     from flt.grid.commands import request
-    from flt.grid.execution.run import _jobs_of
+    from flt.grid.execution import run as running
+
+    jobs_of = getattr(running, "jobs_of", None) or running._jobs_of  # as earlier versions call it
 
     memory, seconds = dict[int, float](), list[float]()
     with tempfile.TemporaryDirectory() as out:
         seeds = -(-options.short_runs // (len(options.rules) * len(options.attacks)))
         grid = request(grid_of(options, 3, seeds, out)).grid
-        jobs = list(_jobs_of(grid, Path(out) / "cells"))[: options.short_runs]
+        jobs = list(jobs_of(grid, Path(out) / "cells"))[: options.short_runs]
         for ended in Local(threads=1).outcomes(jobs, 1):
             if ended is not None:
                 _, outcome = ended

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+REAL_FOLDERS = [os.environ.get("FLT_DATA"), Path(__file__).parents[2] / "shared" / "data"]
 os.environ.setdefault("FLT_CACHE", tempfile.mkdtemp(prefix="flt-cache-"))  # tests leave nothing in the user's
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # what a test starts shares the cores with the other workers
@@ -22,6 +23,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Imports torch and the tables, but not into a process that only shares the tests out."""
     if config.getoption("dist", "no") == "no":
         config.pluginmanager.import_plugin("rows")
+
+
+@pytest.fixture(scope="session")
+def real_data_dir() -> Path:
+    """A folder with the real HAR archive, MNIST and Fashion-MNIST."""
+    for folder in REAL_FOLDERS:
+        if folder and all((Path(folder) / name).exists() for name in ("UCI HAR Dataset.zip", "MNIST", "FashionMNIST")):
+            return Path(folder)
+    pytest.skip("the real data sets are not on this machine (set FLT_DATA to the folder that has them)")
 
 
 @pytest.fixture(autouse=True)

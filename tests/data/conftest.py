@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -17,8 +16,6 @@ from flt.data.fetching import cache
 from flt.data.fetching import find as fetch
 from flt.data.fetching.download import Unreachable, download
 from flt.data.readers import har_archive as har_source
-
-REAL_FOLDERS = [os.environ.get("FLT_DATA"), Path(__file__).parents[3] / "shared" / "data"]
 
 
 @pytest.fixture(autouse=True)
@@ -39,15 +36,6 @@ def _local_download(url: str, target: Path, *, accept: Callable[[Path], bool], a
     if not url.startswith("http://127.0.0.1:"):
         raise Unreachable(f"{url} cannot be reached (this is a test)")
     download(url, target, accept=accept, attempts=attempts, backoff=0)
-
-
-@pytest.fixture(scope="session")
-def real_data_dir() -> Path:
-    """A folder with the real HAR archive, MNIST and Fashion-MNIST."""
-    for folder in REAL_FOLDERS:
-        if folder and all((Path(folder) / name).exists() for name in ("UCI HAR Dataset.zip", "MNIST", "FashionMNIST")):
-            return Path(folder)
-    pytest.skip("the real data sets are not on this machine (set FLT_DATA to the folder that has them)")
 
 
 class FileServer(ThreadingHTTPServer):

@@ -1,7 +1,7 @@
 """What a grid is: axes of levels, and the cells they span."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -167,8 +167,16 @@ class Grid:
             raise InputError(f"measures={measures}: name metrics, each once, that are no axes of the grid")
         self.exclude = [self._partial("exclude", entry) for entry in exclude or []]
         self.cells = self._make_cells()
+        self.outline = self._without_empty(self.outline)
         if select is not None:
             select.check_alike([cell.labels for cell in self.cells])
+
+    def _without_empty(self, outline: Outline) -> Outline:
+        """An outline without levels of which every cell is excluded, but for the one that others are compared with."""
+        there = {label for cell in self.cells for label in cell.labels.items()}
+        kept = there | ({(outline.compare.axis, outline.compare.to)} if outline.compare else set())
+        axes = {name: [label for label in labels if (name, label) in kept] for name, labels in outline.axes.items()}
+        return replace(outline, axes=axes)
 
     def _make_cells(self) -> list[Cell]:
         cells = []

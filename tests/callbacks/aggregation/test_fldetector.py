@@ -9,7 +9,7 @@ from tiny import Recorder
 
 from callbacks import FLDetector
 from flt.federation import FederatedCallback
-from flt.functional import curvature_times
+from flt.functional import curvature_times, prediction_errors
 from flt.functional.aggregation.detection.gap_statistic import upper_cluster
 
 
@@ -30,6 +30,11 @@ def test_curvature():
     torch.testing.assert_close(found.double(), torch.tensor(expected), rtol=1e-6, atol=0)
     twice = [pair[[1, 1]] for pair in pairs]  # a singular matrix
     torch.testing.assert_close(curvature_times(*twice, pairs[0][1]), pairs[1][1])
+    for overflown in (float("inf"), float("nan")):
+        changes = torch.full_like(pairs[1], overflown)
+        assert torch.equal(curvature_times(pairs[0], changes, pairs[0][1]), torch.zeros_like(pairs[0][1]))
+    last, now = torch.tensor([[3e38], [-3e38], [1.0]]), torch.tensor([[-3e38], [3e38], [2.0]])
+    assert prediction_errors(now, last, torch.zeros(1)).tolist() == [0.5, 0.5, 0.0]
 
 
 def dispersion(values, k):

@@ -17,7 +17,7 @@ from filelock import FileLock
 from grids import FEW_ROUNDS, kept, make_grid, write_own_rules
 
 from flt.grid.execution.job import Job, Outcome, run
-from flt.grid.execution.run import _jobs_of
+from flt.grid.execution.run import jobs_of
 from flt.module import FederatedModule
 
 pytestmark = [
@@ -33,7 +33,7 @@ ROUNDS = 3
 def job_of(out: str, **settings: Any) -> Job:
     """A run of a grid with one cell."""
     given = {**FEW_ROUNDS, "trainer.max_steps": ROUNDS, "aggregation": "own_rules.Raising", **settings}
-    (job,) = _jobs_of(make_grid({"attack": ["ScalingAttack"]}, settings=given), Path(out).absolute() / "cells")
+    (job,) = jobs_of(make_grid({"attack": ["ScalingAttack"]}, settings=given), Path(out).absolute() / "cells")
     return job
 
 

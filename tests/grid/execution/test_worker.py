@@ -15,7 +15,7 @@ from flt.cli.settings import make_parser
 from flt.cli.training import Kept
 from flt.data.kept import KeptData
 from flt.grid.execution.job import Job, run
-from flt.grid.execution.run import _jobs_of
+from flt.grid.execution.run import jobs_of
 
 pytestmark = expected_warnings
 
@@ -40,7 +40,7 @@ def again(job: Job, number: int) -> Job:
 def test_of_late_runs_nothing_stays_alive(place: Path) -> None:
     write_own_rules()  # of which one fails
     grid = make_grid({"aggregation": RULES}, settings={**FEW_ROUNDS, "attack": "ScalingAttack"})
-    jobs, kept = list(_jobs_of(grid, place / "cells")), Kept(make_parser("fit"), KeptData())
+    jobs, kept = list(jobs_of(grid, place / "cells")), Kept(make_parser("fit"), KeptData())
     before: dict[Any, int] = {}
     for number in range(NUM_RUNS):
         ended = run(again(jobs[number % len(RULES)], number), kept)
@@ -60,6 +60,6 @@ def test_other_settings_have_data_of_their_own(place: Path, change: dict[str, An
     settings = [{**FEW_ROUNDS, "aggregation": "FedAvg"}, {**FEW_ROUNDS, "aggregation": "FedAvg", **change}]
     seeds = [given.pop("seed_everything", 0) for given in settings]
     for given, seed, out in zip(settings, seeds, ("one", "two"), strict=True):
-        (job,) = _jobs_of(make_grid({"attack": ["NoAttack"]}, settings=given, seeds=[seed]), place / out)
+        (job,) = jobs_of(make_grid({"attack": ["NoAttack"]}, settings=given, seeds=[seed]), place / out)
         assert run(job, kept).error is None
     assert len(kept.data) == 2

@@ -9,6 +9,8 @@ from flt.functional.distances import norms
 def curvature_times(steps: Tensor, changes: Tensor, vector: Tensor) -> Tensor:
     """The product of the L-BFGS approximation of a Hessian with a vector, shape ``[num_params]``.
 
+    Zero, which predicts no change, where the numbers overflow.
+
     Args:
         steps: Differences of points, oldest first, shape ``[num_pairs, num_params]``; none of them zero.
         changes: Differences of the gradients there, shape ``[num_pairs, num_params]``.
@@ -31,6 +33,8 @@ def curvature_times(steps: Tensor, changes: Tensor, vector: Tensor) -> Tensor:
         [torch.cat([scale * squares, lower], 1), torch.cat([lower.T, -products.diagonal().diag()], 1)], 0
     )
     ends = torch.cat([scale * (s @ v), y @ v])
+    if not bool(middle.isfinite().all() & ends.isfinite().all()):  # of a model that has overflowed
+        return torch.zeros_like(vector)
     solved = torch.linalg.solve_ex(middle, ends).result
     if not bool(solved.isfinite().all()):
         solved = torch.linalg.pinv(middle, hermitian=True) @ ends
@@ -55,5 +59,8 @@ def prediction_errors(updates: Tensor, previous: Tensor, correction: Tensor) -> 
         tensor([0.2500, 0.7500], dtype=torch.float64)
     """
     distances = norms((previous + correction).sub_(updates))
+    has_overflown = ~distances.isfinite()  # its error is beyond all others
+    if bool(has_overflown.any()):
+        distances = has_overflown.double()
     total = distances.sum()
     return distances / torch.where(total > 0, total, 1.0)
