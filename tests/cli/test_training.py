@@ -115,7 +115,7 @@ def test_files_and_summary(finished: Path) -> None:
     assert list(summary) == [
         *("data", "stand_in", "aggregation", "attack", "testing_error_rate", "attack_success_rate"),
         *("trust_score_benign", "trust_score_malicious", "num_clients", "num_malicious", "num_dropped"),
-        *("rounds", "seed", "seconds", "best", "best_on_validation", "versions", "metrics"),
+        *("rounds", "seed", "seconds", "best", "best_on_validation", "versions", "machine", "metrics"),
     ]
     assert summary["versions"] == {
         "torch": torch.__version__,

@@ -144,8 +144,8 @@ def paper_of(path: str) -> str | None:
     """Where the class of this name says that it comes from, in the ``Reference:`` of its docstring.
 
     Example:
-        >>> paper_of("callbacks.FLTrust")[:10]
-        'Cao, Fang,'
+        >>> paper_of("callbacks.FLTrust")[:18]
+        'Cao et al., FLTrus'
     """
     found = section(pydoc.locate(path), "Reference")
     return found or None

@@ -78,6 +78,11 @@ def test_the_summary(run, monkeypatch):
         "best": {"round": 5, **{name: float(rates[name]) for name in ("testing_error_rate", "attack_success_rate")}},
         "best_on_validation": None,
         "versions": {"torch": torch.__version__, "lightning": lightning.__version__, "flt": package.__version__},
+        "machine": {
+            "device": "cpu",
+            "cpu": torch.backends.cpu.get_cpu_capability(),
+            "threads": torch.get_num_threads(),
+        },
         "metrics": {
             **{name: metrics.last(name) for name in ("update_norm", "root_update_norm", "training_loss")},
             **{name: metrics.mean(name) for name in (*WEIGHTS, *KEPT)},
