@@ -1,7 +1,6 @@
 """The page of the leaderboard."""
 
 import os
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -107,8 +106,7 @@ def _place(task: Task, entry: Entry, numbers: dict[tuple[str, str], int], outlin
 
     first, *others = entry.worst_of_attacks()
     clean = [rate for rate in (first, *others) if _short(entry.attacks[rate.attack]["settings"]) == NONE]
-    content, runs = entry.content, [run for known in entry.attacks.values() for run in known["runs"].values()]
-    seconds = [run["seconds"] for run in runs if run["seconds"] is not None]
+    content = entry.content
     return {
         "rule": entry.rule,
         "file": entry.path.name,
@@ -117,7 +115,6 @@ def _place(task: Task, entry: Entry, numbers: dict[tuple[str, str], int], outlin
         "worst": told(*first),
         "second": told(*others[0]) if others else None,
         "clean": told(*clean[0]) if clean else None,
-        "seconds": statistics.median(seconds) if seconds else None,  # others may have been at work beside a run
     }
 
 
