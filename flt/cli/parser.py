@@ -1,5 +1,6 @@
-"""The parser of every command: jsonargparse's, but a mistake is explained in one line."""
+"""The parsers of commands: jsonargparse's, but a mistake is explained in one line."""
 
+import argparse
 import inspect
 import os
 from collections.abc import Sequence
@@ -15,6 +16,14 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ig
 from flt.cli.configs import check_file, check_named, meant, with_own_configs, words_of
 from flt.cli.messages import explain
 from flt.errors import InputError, PluginError, one_line
+
+
+class PlainParser(argparse.ArgumentParser):
+    """A parser of options alone, whose mistakes are told in one line as all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises an `InputError` that names the help."""
+        raise InputError(f"{message} (see {self.prog} --help)")
 
 
 class FederatedArgumentParser(ArgumentParser):

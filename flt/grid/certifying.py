@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from flt.cli.commands import COMMANDS
 from flt.cli.exit_status import ending
+from flt.cli.parser import PlainParser
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.grid.reporting import say
@@ -24,15 +25,10 @@ CONFIG = "config.yaml"
 MODELS, ALPHA = 100, 0.001
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see flt certify --help)")
-
-
 def certify_parser() -> argparse.ArgumentParser:
     """The parser of what ``flt certify`` takes beside the settings of ``flt fit``."""
     about = f"{COMMANDS['certify']} All other options are settings of the runs, as of flt fit."
-    parser = _Parser("flt certify", USAGE, about, allow_abbrev=False)
+    parser = PlainParser("flt certify", USAGE, about, allow_abbrev=False)
     form = parser.add_mutually_exclusive_group(required=True)
     form.add_argument("--groups", type=int, metavar="N", help="Groups that share no client, all of them together.")
     form.add_argument("--clients_per_model", type=int, metavar="K", help="Clients of a group that is drawn.")

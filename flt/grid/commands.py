@@ -125,10 +125,17 @@ def table(args: Sequence[str]) -> int:
     """
     grid, out, jobs, launcher, style, html, port, entry = request(args)
     additions = None if entry is None else additions_to(entry)
-    check = {} if additions is None else {"check": additions.check}
     try:
         with reporting(html, port) as watch:
-            results = run_grid(grid, out, jobs=jobs, launcher=launcher, style=style, watch=watch, **check)
+            results = run_grid(
+                grid,
+                out,
+                jobs=jobs,
+                launcher=launcher,
+                style=style,
+                watch=watch,
+                check=None if additions is None else additions.check,
+            )
     except KeyboardInterrupt as interrupt:
         raise ending(interrupt, "; the same command goes on from here") or interrupt from interrupt
     status = report(results, out)

@@ -4,12 +4,13 @@ import argparse
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from flt.cli.commands import COMMANDS
+from flt.cli.parser import PlainParser
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.grid.reporting import check_report_path, say
@@ -22,15 +23,10 @@ FOLDER = "leaderboard"
 PAGE = "leaderboard.html"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see {self.prog} --help)")
-
-
 def leaderboard_parser() -> argparse.ArgumentParser:
     """The parser of ``flt leaderboard``."""
-    parser = _Parser("flt leaderboard", description=COMMANDS["leaderboard"])
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    parser = PlainParser("flt leaderboard", description=COMMANDS["leaderboard"])
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=PlainParser)
     about = "Hold entries against their task, and run the cells that took the least time anew."
     check = commands.add_parser("check", help=about, description=about)
     check.add_argument(

@@ -20,6 +20,11 @@ class Difference(NamedTuple):
     saved: Any
     given: Any
 
+    @property
+    def change(self) -> str:
+        """What it was and is, in words."""
+        return f"{self.setting} was {self.saved}, is {self.given}"
+
 
 def differences(saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "") -> Iterator[Difference]:
     """Finds settings that both runs have with different values; a setting that names another class is shown by name.

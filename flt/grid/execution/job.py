@@ -107,7 +107,7 @@ class Job:
         if not isinstance(there, dict) or not isinstance(there.get("trainer", {}), dict):
             return ["its config.yaml is damaged"]
         found = differences(essence(there), essence(yaml.safe_load(self.settings)))
-        return [f"{each.setting} was {each.saved}, is {each.given}" for each in found]
+        return [each.change for each in found]
 
 
 def run(job: Job, kept: "Kept | None" = None) -> Outcome:

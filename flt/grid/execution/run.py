@@ -33,7 +33,7 @@ def run_grid(
     launcher: Launcher | None = None,
     style: FigureStyle = USUAL,
     watch: Callable[[Results], object] = lambda results: None,
-    check: Callable[[Mapping[Job, Cell]], object] = lambda runs: None,
+    check: Callable[[Mapping[Job, Cell]], object] | None = None,
 ) -> Results:
     """Runs every cell of a grid that is not finished, and writes its tables and figures.
 
@@ -48,7 +48,7 @@ def run_grid(
         launcher: Where to run; None is processes on this machine.
         style: How its figures look, and in which formats they are.
         watch: Is given what there is at the start, after each run, and at the end.
-        check: Is given the runs before any work, and may refuse them.
+        check: Is given the runs before any work, and may refuse them; None for nothing.
 
     Raises:
         InputError: If settings of a cell are refused, or if ``out`` holds runs with other settings; before any work.
@@ -65,7 +65,8 @@ def run_grid(
     folder = Path(out).expanduser().absolute()
     runs = jobs_of(grid, folder / "cells")
     _check_earlier(runs)
-    check(runs)
+    if check is not None:
+        check(runs)
     histories = dict[Job, Rows]()
     if grid.outline.measure != "last":  # a damaged one is told before work starts
         _read_histories(histories, [job for job in runs if job.summary() is not None])
@@ -149,7 +150,7 @@ def jobs_of(grid: Grid, folder: Path) -> dict[Job, Cell]:
         settings = known[cell.name].clone()
         settings.seed_everything = cell.seed
         place = folder / cell.name / f"seed_{cell.seed}"
-        settings.trainer.logger = [_csv_logger(place), *_wandb_loggers(settings, grid, cell, place)]
+        settings.trainer.logger = [csv_logger(place), *_wandb_loggers(settings, grid, cell, place)]
         settings.trainer.enable_progress_bar = False  # what a run prints goes to a file
         jobs[Job(place, parser.written(settings), settings.trainer.max_steps, Path.cwd())] = cell
     return jobs
@@ -192,7 +193,8 @@ def _check_evaluations(settings: Namespace, grid: Grid, cell: Cell) -> None:
             )
 
 
-def _csv_logger(place: Path) -> dict[str, Any]:
+def csv_logger(place: Path) -> dict[str, Any]:
+    """The settings of the logger whose files lie in a run's folder."""
     where = {"save_dir": str(place.parent.parent), "name": place.parent.name, "version": place.name}
     return {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": where}
 

@@ -8,9 +8,10 @@ from typing import Any
 from flt.errors import InputError
 from flt.grid.execution.job import Job
 from flt.grid.leaderboard.entry import FORMAT, Entry, code_of, paper_of, run_as_data
-from flt.grid.leaderboard.task import ATTACK, RULE, Parts, Task, difference
+from flt.grid.leaderboard.task import Parts, Task, difference, short_name
 from flt.grid.plan.grid import Cell
 from flt.grid.plan.naming import slug
+from flt.grid.report.tables import ATTACK, RULE
 
 
 @dataclass
@@ -115,7 +116,7 @@ class Additions:
         for label, settings in self.task.attacks.items():
             if difference(settings, parts.attack, ATTACK) is None:
                 return label
-        label = str(cell.labels.get(ATTACK, parts.attack["class_path"].rpartition(".")[2]))
+        label = cell.labels.get(ATTACK, short_name(parts.attack))
         refusal = self.task.refuses(label, parts.attack)
         if refusal is not None:
             raise InputError(f"entry={self.path}: {where}: {refusal}")

@@ -10,9 +10,11 @@ import yaml
 
 from flt.errors import InputError
 from flt.grid.execution.job import run
-from flt.grid.leaderboard.entry import RATES, Entry, run_as_data
-from flt.grid.leaderboard.task import ATTACK, Task
-from flt.grid.plan.naming import slug
+from flt.grid.execution.run import csv_logger
+from flt.grid.leaderboard.entry import Entry, run_as_data
+from flt.grid.leaderboard.task import Task
+from flt.grid.plan.naming import MEASURES, slug
+from flt.grid.report.tables import ATTACK
 
 TOLERANCE = 0.05
 """By how much a rate may differ on another machine, or with other versions, where last bits are not the same."""
@@ -78,13 +80,12 @@ def run_anew(entry: Entry, task: Task, folder: Path, cells: int) -> Iterator[Fin
         for label, known in entry.attacks.items()
         for seed, run in known["runs"].items()
     ]
-    # Any attack of the task has the other settings of a seed's run.
-    jobs = {cell.seed: job for job, cell in task.jobs(folder / entry.path.stem).items()}
+    jobs = next(iter(task.jobs.values()))  # any attack of the task has the other settings of a seed's run
     for number, (_, label, seed) in enumerate(sorted(places)[:cells]):
         settings = yaml.safe_load(jobs[seed].settings)
         settings |= {"aggregation": entry.content["settings"], ATTACK: entry.attacks[label]["settings"]}
-        place = jobs[seed].folder.parent.with_name(f"{number}-{slug(label)}") / f"seed_{seed}"
-        settings["trainer"]["logger"] = _logger(place)
+        place = folder / entry.path.stem / f"{number}-{slug(label)}" / f"seed_{seed}"
+        settings["trainer"]["logger"] = [csv_logger(place)]
         claimed = entry.attacks[label]["runs"][str(seed)]
         threads = (claimed["machine"] or {}).get("threads", 1)  # as of a grid with a run on each core
         job = replace(jobs[seed], folder=place, settings=yaml.safe_dump(settings, sort_keys=False), threads=threads)
@@ -97,11 +98,6 @@ def run_anew(entry: Entry, task: Task, folder: Path, cells: int) -> Iterator[Fin
         yield Finding(label, seed, *verdict_on(claimed, run_as_data(summary, job.checkpoint)))
 
 
-def _logger(place: Path) -> list[dict[str, Any]]:
-    where = {"save_dir": str(place.parent.parent), "name": place.parent.name, "version": place.name}
-    return [{"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": where}]
-
-
 def verdict_on(claimed: dict[str, Any], found: dict[str, Any]) -> tuple[str, bool]:
     """What a run shows of what an entry has claimed of it, and whether the entry stands.
 
@@ -110,10 +106,10 @@ def verdict_on(claimed: dict[str, Any], found: dict[str, Any]) -> tuple[str, boo
         >>> verdict_on({**run, "state": "a"}, {**run, "state": "a"})
         ('the same, bit for bit', True)
     """
-    same_rates = all(claimed[name] == found[name] for name in RATES)
+    same_rates = all(claimed[name] == found[name] for name in MEASURES)
     if claimed["state"] == found["state"] and same_rates:
         return "the same, bit for bit", True
-    pairs = [(name, claimed[name], found[name]) for name in RATES if claimed[name] != found[name]]
+    pairs = [(name, claimed[name], found[name]) for name in MEASURES if claimed[name] != found[name]]
     off = [f"{name} {now} for {then}" for name, then, now in pairs] or ["other parameters, the same rates"]
     others = [name for name in ("versions", "machine") if claimed[name] != found[name] or not claimed[name]]
     if claimed["state"] == found["state"]:

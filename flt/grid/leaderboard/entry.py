@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 from flt.errors import InputError
 from flt.files import write_atomically
+from flt.grid.plan.naming import MEASURES
+from flt.grid.report.arguments import OWN
 from flt.runs.checkpoints import REMOVE, read_checkpoint
 
 FORMAT = 1
-OWN = ("flt", "callbacks")  # packages whose code needs no address
-RATES = ("testing_error_rate", "attack_success_rate")
 
 
 class Rate(NamedTuple):
@@ -88,7 +88,7 @@ class Entry:
         found = []
         for attack, known in self.attacks.items():
             runs = known["runs"].values()
-            values = {name: [run[name] for run in runs if run[name] is not None] for name in RATES}
+            values = {name: [run[name] for run in runs if run[name] is not None] for name in MEASURES}
             rates = [Rate(attack, name, statistics.fmean(numbers)) for name, numbers in values.items() if numbers]
             found.append(max(rates, key=lambda rate: rate.mean))
         return sorted(found, key=lambda rate: -rate.mean)
@@ -118,7 +118,7 @@ def run_as_data(summary: Mapping[str, Any], checkpoint: Path) -> dict[str, Any]:
         InputError: If there is no checkpoint, or a damaged one.
     """
     return {
-        **{name: summary[name] for name in RATES},
+        **{name: summary[name] for name in MEASURES},
         "seconds": summary.get("seconds"),
         "state": state_of(checkpoint),
         "versions": summary.get("versions") or {},
@@ -159,4 +159,4 @@ def section(kind: Any, title: str) -> str:
 
 def code_of(path: str) -> str | None:
     """Where the code of a class of this project is; None for another's, whose author has to say so."""
-    return path if path.partition(".")[0] in OWN else None
+    return path if path.startswith(OWN) else None

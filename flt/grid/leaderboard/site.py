@@ -8,12 +8,14 @@ from typing import Any
 import flt
 from flt.errors import InputError
 from flt.grid.leaderboard.checking import check_form
-from flt.grid.leaderboard.entry import RATES, Entry
-from flt.grid.leaderboard.task import ATTACK, FILE, RULE, Task
+from flt.grid.leaderboard.entry import Entry
+from flt.grid.leaderboard.task import FILE, Task, short_name
+from flt.grid.plan.naming import MEASURES
 from flt.grid.plan.outline import Outline
 from flt.grid.report.arguments import arguments_of
 from flt.grid.report.cells import distinct, hash_of, usual_settings
 from flt.grid.report.document import FORMAT, grid_of
+from flt.grid.report.tables import ATTACK, RULE
 from flt.grid.results.rows import Row, panel_title
 
 NONE = "NoAttack"
@@ -53,7 +55,7 @@ def _grid(task: Task, entries: Sequence[Entry]) -> dict[str, Any]:
     outline = Outline(task.grid.outline.title, {RULE: rules, ATTACK: attacks}, task.grid.seeds, RULE, ATTACK)
     rows = [row for entry in entries for row in _rows(entry) if row[ATTACK] in attacks]
     cells = [cell for entry in entries for cell in _cells(task, entry) if cell["labels"][ATTACK] in attacks]
-    made = {**grid_of(outline, rows, cells), "rankings": []}
+    made = grid_of(outline, rows, cells)
     numbers = {(cell["labels"][RULE], cell["labels"][ATTACK]): number for number, cell in enumerate(made["cells"])}
     places = [_place(task, entry, numbers, outline) for entry in entries]
     return {
@@ -69,7 +71,7 @@ def _grid(task: Task, entries: Sequence[Entry]) -> dict[str, Any]:
 def _rows(entry: Entry) -> list[Row]:
     """A row for each of its runs."""
     return [
-        {RULE: entry.rule, ATTACK: label, "seed": int(seed), **{name: run[name] for name in RATES}}
+        {RULE: entry.rule, ATTACK: label, "seed": int(seed), **{name: run[name] for name in MEASURES}}
         for label, known in entry.attacks.items()
         for seed, run in known["runs"].items()
     ]
@@ -85,7 +87,7 @@ def _cells(task: Task, entry: Entry) -> list[dict[str, Any]]:
             {
                 "labels": labels,
                 "title": panel_title(labels),
-                "attack": _short(known["settings"]),
+                "attack": short_name(known["settings"]),
                 "seconds": {seed: run["seconds"] for seed, run in runs.items()},
                 "versions": distinct([run["versions"] for run in runs.values()]),
                 "settings_hash": hash_of(settings),
@@ -105,7 +107,7 @@ def _place(task: Task, entry: Entry, numbers: dict[tuple[str, str], int], outlin
         return {**about, "cell": numbers[entry.rule, attack], "is_further": attack not in task.attacks}
 
     first, *others = entry.worst_of_attacks()
-    clean = [rate for rate in (first, *others) if _short(entry.attacks[rate.attack]["settings"]) == NONE]
+    clean = [rate for rate in (first, *others) if short_name(entry.attacks[rate.attack]["settings"]) == NONE]
     content = entry.content
     return {
         "rule": entry.rule,
@@ -116,8 +118,3 @@ def _place(task: Task, entry: Entry, numbers: dict[tuple[str, str], int], outlin
         "second": told(*others[0]) if others else None,
         "clean": told(*clean[0]) if clean else None,
     }
-
-
-def _short(settings: dict[str, Any]) -> str:
-    """A class by its last name."""
-    return str(settings["class_path"]).rpartition(".")[2]

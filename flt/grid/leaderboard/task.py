@@ -11,11 +11,11 @@ import yaml
 from flt.errors import InputError
 from flt.grid.execution.job import Job
 from flt.grid.execution.run import jobs_of
-from flt.grid.plan.grid import Cell, Grid
+from flt.grid.plan.grid import Grid
 from flt.grid.plan.reading import read_grid
+from flt.grid.report.tables import ATTACK
 from flt.runs.differences import deciding, differences
 
-ATTACK, RULE = "attack", "rule"
 FILE = "task.yaml"
 
 
@@ -72,10 +72,6 @@ class Task:
         """What it is called."""
         return self.folder.absolute().name
 
-    def jobs(self, folder: Path) -> dict[Job, Cell]:
-        """Its runs, in a folder, with the rule that its configuration has."""
-        return jobs_of(self.grid, folder)
-
     @cached_property
     def takes_synthetic_data(self) -> bool:
         """Whether its runs are on synthetic data whatever there is, as those of a test are."""
@@ -84,7 +80,7 @@ class Task:
     @cached_property
     def attacks(self) -> dict[str, Any]:
         """The settings of each attack, by its label."""
-        return {cell.labels[ATTACK]: Parts.of(job.settings).attack for job, cell in self._runs.items()}
+        return {label: parts.attack for label, parts in self._parts.items()}
 
     def refuses(self, label: str, settings: Mapping[str, Any]) -> str | None:
         """Why an attack of this label cannot be one on this task; None if it can."""
@@ -103,15 +99,24 @@ class Task:
         Raises:
             InputError: If attacks differ in other settings.
         """
-        first, *others = (Parts.of(job.settings).rest for job in self._runs)
+        first, *others = (parts.rest for parts in self._parts.values())
         for other in others:
             for found in differences(first, other):
                 raise InputError(f"{self.folder / FILE}: attacks differ in {found.setting}: give it to all of them")
         return first
 
     @cached_property
-    def _runs(self) -> Mapping[Job, Cell]:
-        return self.jobs(self.folder)
+    def jobs(self) -> dict[str, dict[int, Job]]:
+        """Its runs by the attack's label and the seed, with the rule that its configuration has; none is made."""
+        found: dict[str, dict[int, Job]] = {}
+        for job, cell in jobs_of(self.grid, self.folder).items():
+            found.setdefault(cell.labels[ATTACK], {})[cell.seed] = job
+        return found
+
+    @cached_property
+    def _parts(self) -> dict[str, Parts]:
+        """The settings of each attack's runs, of which seeds change nothing."""
+        return {label: Parts.of(jobs[self.grid.seeds[0]].settings) for label, jobs in self.jobs.items()}
 
 
 def _fraction(settings: Mapping[str, Any]) -> Any:
@@ -127,4 +132,9 @@ def difference(first: Any, second: Any, what: str) -> str | None:
         'aggregation.f was 1, is 2'
     """
     found = next(differences({what: first}, {what: second}), None)
-    return None if found is None else f"{found.setting} was {found.saved}, is {found.given}"
+    return None if found is None else found.change
+
+
+def short_name(settings: Mapping[str, Any]) -> str:
+    """The last name of the class that settings name."""
+    return str(settings["class_path"]).rpartition(".")[2]
