@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 REAL_FOLDERS = [os.environ.get("FLT_DATA"), Path(__file__).parents[2] / "shared" / "data"]
+sys.dont_write_bytecode = True  # what Python itself writes beside a user's module is nothing a command left behind
 os.environ.setdefault("FLT_CACHE", tempfile.mkdtemp(prefix="flt-cache-"))  # tests leave nothing in the user's
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # what a test starts shares the cores with the other workers
