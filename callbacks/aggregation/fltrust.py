@@ -91,8 +91,7 @@ class FLTrust(Streaming):
 
     def fold(self, round: Round) -> PartialAggregate:
         """Weighs a part of the updates; see `flt.functional.fltrust`."""
-        lengths = round.rows.norms if round.rows.mixing is None else None  # of mixtures they come from the Gram matrix
-        weighed = fltrust_sum(round.updates, round.require_root_update(), _share(round), self.trust_shape, lengths)
+        weighed = fltrust_sum(round.rows, round.require_root_update(), _share(round), self.trust_shape)
         scores = weighed.trust_scores
         if self.score == "relu" and not weighed.lengths.all() and scores.any():
             rank_zero_warn("FLTrust: an update was zero in a round; its trust score is 0")

@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 
 from flt.functional.blocks import column_blocks, copied_blocks, float64_blocks, joined
-from flt.functional.distances import all_finite, inner_products, norms
+from flt.functional.distances import all_finite, cosines_of_length, inner_products, norms
 from flt.functional.gram import Gram
 from flt.functional.trust import TrustShape
 from flt.functional.weighted_sum import WeightedSum
 
 SMALLEST_FACTOR = 1e-18
 """Below which a product of float32 with an update of ordinary length is taken in float64."""
+
+LEAST_LEFT = 1e-3
+"""Of the lengths of what is mixed, the share that a mixture keeps where float32 tells its direction."""
 
 MANY = 2**20
 """Above which a norm takes no longer than a sum, and a pass over numbers is worth saving."""
@@ -101,11 +104,32 @@ class Rows:
     def all_finite(self) -> bool:
         """Whether they hold neither a NaN nor an infinity.
 
-        Of many updates on a CPU, it is their norms that tell: whoever asks for those next has them without a pass.
+        Of many updates on a CPU, it is their norms that tell: whoever asks for those next has them without a pass. Of
+        mixtures too, so that none is written down: no number in one is larger than the sum of its updates' lengths.
         """
+        if self.unmixed is not None and bool((self.reach < torch.finfo(self.updates.dtype).max).all()):
+            return True
         if not self.is_finite and self.unmixed is None and self.updates.numel() > MANY and not self.updates.is_cuda:
             return bool(self.norms.isfinite().all())
         return self.is_finite or all_finite(self.tensor)
+
+    @cached_property
+    def reach(self) -> Tensor:
+        """What no row is longer than: the lengths of all that is mixed in it, float64, shape ``[num_rows]``."""
+        if self.unmixed is None:
+            return self.norms
+        rows, mixing = self.unmixed
+        return mixing.abs() @ rows.reach
+
+    @cached_property
+    def are_known(self) -> bool:
+        """Whether the rows' directions follow from the updates, with a float's digits: mixtures need not be written.
+
+        Of few numbers nothing is spared by that. Where updates cancel in a mixture, little is known of what is left.
+        """
+        if self.mixing is None:
+            return True
+        return self.updates.numel() > MANY and bool((self.norms >= LEAST_LEFT * self.reach).all())
 
     @cached_property
     def exact_norms(self) -> Tensor:
@@ -171,6 +195,19 @@ class Rows:
         """Inner product of each row with a vector of shape ``[num_params]``, float64, shape ``[num_rows]``."""
         products = inner_products(self.updates, vector[None])[:, 0]
         return products if self.mixing is None else self.mixing @ products
+
+    def cosines_with(self, vector: Tensor, length: Tensor, lengths: Tensor) -> Tensor:
+        """Cosine of each row with a vector, dtype of the updates, shape ``[num_rows]``; 0 where either has length 0.
+
+        Args:
+            vector: Shape ``[num_params]``.
+            length: Its norm, a float64 scalar.
+            lengths: The rows' norms, 0 for those that are as good as zero, float64 of shape ``[num_rows]``.
+        """
+        if self.mixing is None:
+            return cosines_of_length(self.updates, lengths, vector, length)
+        cosines = self.products_with(vector) / (lengths * length)
+        return torch.where(lengths * length > 0, cosines, 0.0).clamp(-1.0, 1.0).to(self.updates.dtype)
 
     def distances_to(self, vector: Tensor) -> Tensor:
         """Distance of each row from a vector of shape ``[num_params]``, float64, shape ``[num_rows]``."""

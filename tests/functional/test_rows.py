@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from flt.functional.aggregation.fltrust import fltrust_sum
 from flt.functional.gram import Gram
-from flt.functional.rows import Rows
+from flt.functional.rows import MANY, Rows
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 MIXINGS = {
@@ -75,6 +76,26 @@ def test_nobody_writes_a_mixture_down():
     rows.weighted_sum(torch.ones(2, dtype=torch.float64))
     assert "tensor" not in vars(rows)
     assert rows.tensor is rows.tensor
+
+
+@pytest.mark.parametrize(("opposite", "is_written"), [(False, False), (True, True)], ids=["means", "cancelling"])
+def test_fltrust_of_mixtures_is_that_of_what_they_are(opposite, is_written):
+    """Many numbers are written down only where updates cancel, of which float32 would leave a length that is noise."""
+    updates = torch.randn(4, MANY // 4 + 1, generator=torch.Generator().manual_seed(5))
+    if opposite:
+        updates[1] = updates[0] * -1.00001
+    mixing, root = torch.tensor([[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]), updates.sum(dim=0) + updates[0]
+    rows = Rows(updates).mixed(mixing)
+    assert rows.all_finite
+    found, expected = fltrust_sum(rows, root, 1.0), fltrust_sum(mixing @ updates, root, 1.0)
+    assert ("tensor" in vars(rows)) is is_written
+    assert_close(found.trust_scores, expected.trust_scores, rtol=1e-4, atol=1e-7)
+    assert_close(found.total.mean(), expected.total.mean(), **CLOSE)
+
+
+@pytest.mark.parametrize("updates", [[[3e38], [3e38]], [[float("nan")], [1.0]]], ids=["overflow", "NaN"])
+def test_mixtures_that_are_not_finite_are_found_out(updates):
+    assert not Rows(torch.tensor(updates)).mixed(torch.ones(1, 2)).all_finite
 
 
 @pytest.mark.parametrize("factor", [1e30, 1e-30])

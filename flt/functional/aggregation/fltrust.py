@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError, check_choice
-from flt.functional.distances import LONGEST, cosines_of_length, norms
+from flt.functional.distances import LONGEST, norms
+from flt.functional.rows import Rows
 from flt.functional.trust import FLTRUST, Magnitude, Score, TrustShape
 from flt.functional.weighted_sum import WeightedSum
 
@@ -78,28 +79,27 @@ def fltrust(
     return (total.plus(root_sum(root_update, share)) if include_root else total).mean()
 
 
-def fltrust_sum(
-    updates: Tensor, root_update: Tensor, share: float, shape: TrustShape = FLTRUST, lengths: Tensor | None = None
-) -> FLTrustSum:
+def fltrust_sum(updates: Tensor | Rows, root_update: Tensor, share: float, shape: TrustShape = FLTRUST) -> FLTrustSum:
     """The sum behind `fltrust`, of any part of the clients; a client counts ``share`` times its trust score.
 
     Args:
-        updates: Shape ``[num_clients, num_params]``.
+        updates: Shape ``[num_clients, num_params]``, or rows of that shape.
         root_update: Shape ``[num_params]``.
         share: What a client with trust score 1 counts.
         shape: The rule's settings.
-        lengths: The updates' `norms` where they are known.
     """
-    lengths, root_norm = norms(updates) if lengths is None else lengths, norms(root_update[None])[0]
+    rows = updates if isinstance(updates, Rows) else Rows(updates)
+    rows = rows if rows.are_known else Rows(rows.tensor)
+    lengths, root_norm = rows.norms, norms(root_update[None])[0]
     # An update so short that the factor which brings it to the root's length overflows is as good as zero.
-    is_short = root_norm > lengths * (torch.finfo(updates.dtype).max / 4)
+    is_short = root_norm > lengths * (torch.finfo(root_update.dtype).max / 4)
     lengths = lengths.masked_fill(is_short, 0.0)
-    cosines = cosines_of_length(updates, lengths, root_update, root_norm)
+    cosines = rows.cosines_with(root_update, root_norm, lengths)
     scores = shape.scores(cosines).masked_fill(lengths == 0, 0.0)
     weights = scores.double() * share
     # The factor that brings so long an update to the root's length would lose its digits in float32.
     exact = bool(len(lengths)) and float(lengths.max()) > LONGEST
-    total = WeightedSum.of(updates, weights * _scales(lengths, root_norm, shape.magnitude), weights, exact=exact)
+    total = rows.weighted_sum(weights * _scales(lengths, root_norm, shape.magnitude), weights, exact=exact)
     return FLTrustSum(total, scores, weights, cosines, lengths, root_norm)
 
 
