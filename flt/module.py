@@ -24,7 +24,7 @@ from flt.federation.memory import NOTHING
 from flt.federation.plugins import callbacks_of, in_order, only, take_in_nested
 from flt.models.initialization import Initialization, initialize
 from flt.random import generator
-from flt.runs.lightning_overhead import without_profiler
+from flt.runs.lightning_overhead import inspected, without_profiler
 from flt.runs.restoring import check_fits, check_optimizer, naming_checkpoint
 from flt.runs.unsaved import own_tensors
 from flt.runs.writing import write_safely
@@ -279,6 +279,7 @@ class FederatedModule(EvaluatedModule):
 
     # One round
 
+    @inspected
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """One round: local training, attack, aggregation and the server's step (Algorithm 2)."""
         # The loader's position may be one off after a crash; the optimizer's step count, saved with it, never is.

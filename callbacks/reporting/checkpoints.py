@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from time import monotonic
 from typing import Any
 
@@ -31,7 +32,7 @@ class PacedCheckpoint(ModelCheckpoint):
         self._before: dict[int, Callable[..., Any]] = {}  # who is to be told of a signal
         self._received: int | None = None
 
-    @property
+    @cached_property  # Lightning asks for it three times a round
     def state_key(self) -> str:
         """That of its base, which kept the checkpoints of earlier versions."""
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)

@@ -44,6 +44,8 @@ def statistics_moved(statistics: dict[str, Tensor], change: Tensor) -> dict[str,
 @torch.no_grad()
 def move_statistics(network: nn.Module, change: Tensor) -> None:
     """Adds ``change``, shape ``[num_statistics]``, to the network's statistics in place; see `statistics_moved`."""
+    if not len(change):
+        return
     statistics = statistics_of(network)
     for name, value in statistics_moved(statistics, change).items():
         statistics[name].copy_(value)

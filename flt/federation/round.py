@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -94,6 +95,8 @@ class Federation:
     def participants(self, number: int) -> Tensor:
         """Who takes part in a round, ascending: drawn among all clients but added ones that do not attack in it."""
         if not self.num_added:
+            if self.clients_per_round == self.num_clients:
+                return self._all_ids
             return sample_clients(self.num_clients, self.clients_per_round, seed=self.seed, round_number=number)
         present = (self.attackers(number) | self.benign_throughout).nonzero().flatten()
         size = min(self.clients_per_round, len(present))
@@ -118,17 +121,22 @@ class Federation:
         Args:
             number: The round, counted from 0.
         """
-        everyone = torch.ones_like(self.malicious)
-        if self.honest is None:
-            return ((self.clients, everyone),)
-        attackers = self.attackers(number)
-        if attackers.equal(self.malicious):
-            return ((self.clients, everyone),)
-        masks = {id(each): torch.zeros_like(everyone) for each in self.local_data}
+        if self.honest is None or (attackers := self.attackers(number)).equal(self.malicious):
+            return self._everyone
+        masks = {id(each): torch.zeros_like(self.malicious) for each in self.local_data}
         for group in self.groups:
             masks[id(self.clients if group.clients is None else group.clients)] |= group.attackers(number)
         masks[id(self.honest)] |= ~attackers
         return tuple((each, masks[id(each)]) for each in self.local_data if masks[id(each)].any())
+
+    @cached_property
+    def _all_ids(self) -> Tensor:
+        return torch.arange(self.num_clients)
+
+    @cached_property
+    def _everyone(self) -> tuple[tuple[ClientData, Tensor], ...]:
+        """Where all clients train on local data of one kind."""
+        return ((self.clients, torch.ones_like(self.malicious)),)
 
     def describe_malicious(self) -> str:
         """How many clients are malicious, and when, for people."""

@@ -25,6 +25,9 @@ PART = {"cpu": 2**20, "cuda": 2**28}
 # But so many clients, to keep threads busy, as long as they take no more than 64 MiB.
 MIN_CLIENTS, LARGEST_PART = 64, 2**24
 
+# The server among those whose random layers draw by their own ids.
+SERVER = torch.zeros(1)
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -110,10 +113,10 @@ class Cohort:
         Passes over all examples of many clients need not be there at once: they are made for a few clients at a time,
         those with as many examples together.
         """
-        ids, places = drawn.client_ids, torch.arange(len(drawn.client_ids))[some]
-        server = [(self._server, batches) for batches in of_server]
-        if not isinstance(drawn.rows, EpochRows) or len(places) <= self.clients_at_a_time:
+        ids, server = drawn.client_ids, [(self._server, batches) for batches in of_server]
+        if not isinstance(drawn.rows, EpochRows) or len(ids[some]) <= self.clients_at_a_time:
             return self._together(drawn.number, [(ids[some], self.client_batches(drawn, some)), *server], client_lr)
+        places = torch.arange(len(ids))[some]
         order = drawn.rows.sizes[places].argsort(descending=True, stable=True)
         pieces = [piece.sort().values for piece in torch.split(places[order], self.clients_at_a_time)]
         found = [
@@ -191,7 +194,7 @@ class Cohort:
             batches = self._whole_root
         else:
             batches = take_batches(root.features, root.labels, drawn.root_rows)
-        seeds = self.draws.layer_seeds("root layers", drawn.number, torch.zeros(1), batches.labels.shape[1])
+        seeds = self.draws.layer_seeds("root layers", drawn.number, SERVER, batches.labels.shape[1])
         return as_seen(self._data, batches._replace(seeds=seeds), drawn.root_augmentation)
 
     @cached_property

@@ -88,15 +88,20 @@ class RoundDraws:
         """Draws the round of this number."""
         federation = self.federation
         ids = federation.participants(number)
-        held = [(data, mask[ids]) for data, mask in federation.trained_on(number)]
-        held = [(data, mask) for data, mask in held if mask.any()]
-        source = None if len(held) == 1 else torch.stack([mask for _, mask in held]).long().argmax(dim=0)
-        sources = tuple(data for data, _ in held)
+        sources, source = self._sources(number, ids)
         draw = self._batches if self.local_epochs is None else self._epochs
         rows, augmentation = draw(number, ids, sources, source)
         root_rows, root_augmentation = self._root(number) if self.needs_root else (None, None)
         seeds = partial(self.layer_seeds, "layers", number)
         return DrawnRound(number, ids, rows, augmentation, root_rows, root_augmentation, sources, seeds, source)
+
+    def _sources(self, number: int, ids: Tensor) -> tuple[tuple[ClientData, ...], Tensor | None]:
+        """Which local data some clients train on in a round, and which of them each does; as in a `DrawnRound`."""
+        held = self.federation.trained_on(number)
+        if len(held) > 1:
+            held = tuple((data, mask[ids]) for data, mask in held if mask[ids].any())
+        source = None if len(held) == 1 else torch.stack([mask for _, mask in held]).long().argmax(dim=0)
+        return tuple(data for data, _ in held), source
 
     def _batches(
         self, number: int, ids: Tensor, sources: Sequence[ClientData], source: Tensor | None

@@ -108,7 +108,7 @@ class Hearing:
     @cached_property
     def _hooks(self) -> dict[str, list[tuple[Callback, Callable[[Round], Any]]]]:
         """The callbacks that have each hook of their own, in the order in which they are called."""
-        return {name: [(each, getattr(each, name)) for each in self.callbacks if has_own(each, name)] for name in HOOKS}
+        return {name: [(each, getattr(each, name)) for each in self.callbacks if _has(each, name)] for name in HOOKS}
 
     @cached_property
     def shape(self) -> TrustShape | None:
@@ -177,6 +177,12 @@ class Hearing:
         if aggregate.memory is not None:
             self.memories.keep(self.rule, aggregate.memory)
         return replace(aggregate, **agreed)
+
+
+def _has(callback: Callback, name: str) -> bool:
+    """Whether a callback has a hook that may do something: that of an attack is for what the attack crafts."""
+    crafts = not isinstance(callback, Attack) or any(map(callback.overrides, ("craft", name)))
+    return has_own(callback, name) and (crafts or name != "on_client_updates")
 
 
 def _drop_unusable(round: Round) -> Round:
