@@ -14,10 +14,13 @@ from flt.grid.plan.naming import DIFFERENCE, MEASURES, POINT, SELECTED, WORST, c
 
 if TYPE_CHECKING:
     File = str | Path
+    Settings = dict[str, Any]
 else:
     File = Path_fr | str  # of a configuration file, a relative path starts from its folder
+    # Among values of any type jsonargparse would fill in the arguments of classes, such as an optimizer's params: null.
+    Settings = dict[str, bool | int | float | str | list | dict | None]
 
-Axes = File | dict[str, Any] | list[File | dict[str, Any]]
+Axes = File | Settings | list[File | Settings]
 """What a configuration may give for ``axes``."""
 
 RESERVED = ("config", "seed", "data_used", "rounds", "round", WORST, SELECTED, POINT, *DIFFERENCE, *MEASURES)

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from flt.errors import InputError, check_positive
-from flt.grid.plan.axes import Axes, File, axes_of, column_among, file_named, flat
+from flt.grid.plan.axes import Axes, File, Settings, axes_of, column_among, file_named, flat
 from flt.grid.plan.findings import Breaks, Compare, Select
 from flt.grid.plan.naming import label_of, slug
 from flt.grid.plan.outline import Figure, Labels, Outline
@@ -99,8 +99,8 @@ class Grid:
         base: File | list[File],
         axes: Axes,
         seeds: list[int] | None = None,
-        settings: dict[str, Any] | None = None,
-        exclude: list[dict[str, Any]] | None = None,
+        settings: Settings | None = None,
+        exclude: list[Settings] | None = None,
         reference: Reference | None = None,
         tolerance: float | dict[str, float] = 0.03,
         rows: str | None = None,

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from flt.cli.settings import read
 from flt.errors import InputError
 from flt.grid.plan.axes import Axis, axes_of, file_named
+from flt.grid.plan.grid import arguments_of
 from flt.grid.plan.naming import column_of, label_of, readable, slug
+from flt.grid.plan.reading import read_grid
 
 
 def axis(name: str, levels: Any) -> Axis:
@@ -46,6 +49,18 @@ def test_a_class_with_arguments_stays_whole() -> None:
     trim = {"class_path": "TrimAttack", "init_args": {"fraction": 0.3}}
     assert axis("attack", {"Trim": trim}).levels["Trim"] == {"attack": trim}
     assert axis("attack", {"Trim": {"attack": trim}}).levels["Trim"] == {"attack": trim}
+
+
+def test_an_optimizer_is_understood_without_what_it_optimizes(tmp_path: Path) -> None:
+    path = tmp_path / "grid.yaml"
+    optimizer = "{class_path: torch.optim.SGD, init_args: {lr: 0.2, momentum: 0.9}}"
+    path.write_text(
+        f"title: T\nbase: har_fltrust.yaml\naxes: {{momentum: {{high: {{model.client_optimizer: {optimizer}}}}}}}\n"
+        f"settings: {{model.server_optimizer: {optimizer}}}\n"
+    )
+    grid = read_grid(path)
+    model = read("fit", arguments_of(grid, grid.cells[0])).settings.model
+    assert (model.client_optimizer.init_args.lr, model.server_optimizer.init_args.momentum) == (0.2, 0.9)
 
 
 def test_files_of_levels_start_from_the_folder_of_the_axes(tmp_path: Path) -> None:
