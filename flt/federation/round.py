@@ -95,8 +95,6 @@ class Federation:
     def participants(self, number: int) -> Tensor:
         """Who takes part in a round, ascending: drawn among all clients but added ones that do not attack in it."""
         if not self.num_added:
-            if self.clients_per_round == self.num_clients:
-                return self._all_ids
             return sample_clients(self.num_clients, self.clients_per_round, seed=self.seed, round_number=number)
         present = (self.attackers(number) | self.benign_throughout).nonzero().flatten()
         size = min(self.clients_per_round, len(present))
@@ -128,10 +126,6 @@ class Federation:
             masks[id(self.clients if group.clients is None else group.clients)] |= group.attackers(number)
         masks[id(self.honest)] |= ~attackers
         return tuple((each, masks[id(each)]) for each in self.local_data if masks[id(each)].any())
-
-    @cached_property
-    def _all_ids(self) -> Tensor:
-        return torch.arange(self.num_clients)
 
     @cached_property
     def _everyone(self) -> tuple[tuple[ClientData, Tensor], ...]:

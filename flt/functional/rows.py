@@ -206,8 +206,8 @@ class Rows:
         """
         if self.mixing is None:
             return cosines_of_length(self.updates, lengths, vector, length)
-        cosines = self.products_with(vector) / (lengths * length)
-        return torch.where(lengths * length > 0, cosines, 0.0).clamp(-1.0, 1.0).to(self.updates.dtype)
+        scales = lengths * length
+        return torch.where(scales > 0, self.products_with(vector) / scales, 0.0).clamp(-1.0, 1.0).to(self.updates.dtype)
 
     def distances_to(self, vector: Tensor) -> Tensor:
         """Distance of each row from a vector of shape ``[num_params]``, float64, shape ``[num_rows]``."""

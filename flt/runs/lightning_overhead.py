@@ -37,7 +37,7 @@ class QuickNotes(LightningModule):
 
 def inspected(hook: Hook) -> Hook:
     """A hook that carries its signature, which Lightning would work out anew in every round."""
-    hook.__signature__ = inspect.signature(hook)  # type: ignore[attr-defined]
+    hook.__signature__ = inspect.signature(hook)  # type: ignore[attr-defined]  # of a function, which inspect reads
     return hook
 
 

@@ -25,9 +25,6 @@ PART = {"cpu": 2**20, "cuda": 2**28}
 # But so many clients, to keep threads busy, as long as they take no more than 64 MiB.
 MIN_CLIENTS, LARGEST_PART = 64, 2**24
 
-# The server among those whose random layers draw by their own ids.
-SERVER = torch.zeros(1)
-
 
 @dataclass(frozen=True)
 class Cohort:
@@ -194,7 +191,7 @@ class Cohort:
             batches = self._whole_root
         else:
             batches = take_batches(root.features, root.labels, drawn.root_rows)
-        seeds = self.draws.layer_seeds("root layers", drawn.number, SERVER, batches.labels.shape[1])
+        seeds = self.draws.layer_seeds("root layers", drawn.number, torch.zeros(1), batches.labels.shape[1])
         return as_seen(self._data, batches._replace(seeds=seeds), drawn.root_augmentation)
 
     @cached_property

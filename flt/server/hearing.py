@@ -180,9 +180,10 @@ class Hearing:
 
 
 def _has(callback: Callback, name: str) -> bool:
-    """Whether a callback has a hook that may do something: that of an attack is for what the attack crafts."""
-    crafts = not isinstance(callback, Attack) or any(map(callback.overrides, ("craft", name)))
-    return has_own(callback, name) and (crafts or name != "on_client_updates")
+    """Whether a callback has a hook that may do something: the one that every attack has is for what it crafts."""
+    if isinstance(callback, Attack) and name == "on_client_updates":
+        return callback.overrides("craft") or callback.overrides(name)
+    return has_own(callback, name)
 
 
 def _drop_unusable(round: Round) -> Round:
