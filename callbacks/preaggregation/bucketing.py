@@ -24,7 +24,8 @@ class Bucketing(PreAggregation):
             expects s times as many malicious rows.
 
     Raises:
-        InputError: If ``size`` is below 1, or the rule is not defined for so few rows; before the first round.
+        InputError: If ``size`` is below 1, or the rule is not defined for so few rows or not for several clients in one;
+            before the first round.
 
     Reference:
         Karimireddy, He and Jaggi, Byzantine-Robust Learning on Heterogeneous Datasets via Bucketing, ICLR 2022; its
@@ -40,6 +41,11 @@ class Bucketing(PreAggregation):
     def num_rows(self, num_clients: int) -> int:
         """Number of buckets."""
         return num_clients if self.mode == "resampling" else -(-num_clients // self.size)
+
+    @property
+    def rows_are_clients(self) -> bool:
+        """Whether a bucket holds one client."""
+        return self.size == 1
 
     def inside(self, federation: Federation) -> Federation:
         """The federation with as many rows, and as many malicious ones, as the inner rule will see."""

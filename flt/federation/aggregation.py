@@ -64,6 +64,9 @@ class Aggregation(FederatedCallback, ABC):
     takes_parts: ClassVar[bool] = False
     """Whether a round may come to `fold` in parts, so that memory does not bound the number of clients."""
 
+    needs_single_clients: ClassVar[bool] = False
+    """Whether each row has to stand for one client, whose own data the rule holds its update against."""
+
     @abstractmethod
     def aggregate(self, round: Round) -> Aggregate:
         """The rule."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import replace
 
 from lightning.pytorch import Trainer
@@ -38,6 +39,19 @@ class RuleAround(Aggregation):
         """Both names, the inner rule's in brackets."""
         return f"{type(self).__name__}({self.rule.label})"
 
+    @property
+    def rows_are_clients(self) -> bool:
+        """Whether each row that the inner rule sees stands for one client; unless overridden, it does."""
+        return True
+
+    @property
+    def inner_rules(self) -> Iterator[Aggregation]:
+        """The rules inside, the innermost last."""
+        rule: Aggregation = self
+        while isinstance(rule, RuleAround):
+            rule = rule.rule
+            yield rule
+
     def inside(self, federation: Federation) -> Federation:
         """The federation as the inner rule sees it; the same, unless overridden."""
         return federation
@@ -48,6 +62,12 @@ class RuleAround(Aggregation):
 
     def check(self, federation: Federation) -> None:
         """Checks the inner rule against the rows that it will see."""
+        for rule in self.inner_rules:
+            if rule.needs_single_clients and not self.rows_are_clients:
+                raise InputError(
+                    f"{type(self).__name__} puts several clients into a row, and {rule.label} compares each client's"
+                    " update with that client's own data: take another rule inside"
+                )
         try:
             self.rule.check(self.inside(federation))
         except InputError as error:  # which names the setting as that of an outermost rule

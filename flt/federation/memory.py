@@ -67,7 +67,7 @@ class ClientMemory:
         """A memory in which something is added to the rows of some clients, a vector each.
 
         Args:
-            client_ids: The clients.
+            client_ids: The clients. One that comes more than once, by copies of its row, gets one of the vectors.
             blocks: What is added, as `flt.functional.blocks.column_blocks` divides the columns.
 
         Example:
@@ -83,7 +83,7 @@ class ClientMemory:
             if are_all:
                 torch.add(kept, block, out=new)
             else:
-                new.copy_(kept).index_add_(0, ids, block)
+                new.copy_(kept).index_copy_(0, ids, kept[ids] + block)
         return ClientMemory(rows, self.is_known.index_fill(0, ids, True))
 
     def grown(self, num_clients: int) -> ClientMemory:

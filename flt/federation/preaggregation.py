@@ -56,14 +56,16 @@ class PreAggregation(RuleAround):
     def _mixed(self, round: Round, mixing: Tensor) -> Round:
         """The round that the inner rule sees: each row stands for the clients that are mixed in it.
 
-        A row has the id of the client with the row's own number, as far as there are clients: what the inner rule keeps
-        by client id needs ids that differ.
+        A row has the id of the first client in it where these differ, as those of buckets do. Else rows keep the ids
+        of the clients with their own numbers, of whose updates they are the mixtures, and further rows have the first
+        client's: what the inner rule keeps by client id needs ids that differ, unless rows are copies.
         """
         # A row of clipped updates is as much of its clients as one of whole ones.
         shares, device = mixing / mixing.sum(dim=1, keepdim=True).clamp(min=TINY), round.num_examples.device
         takes_part = (mixing > 0).to(device)
-        numbers = torch.arange(len(mixing), device=device)
-        owners = torch.where(numbers < len(round), numbers, takes_part.int().argmax(dim=1))
+        numbers, first = torch.arange(len(mixing), device=device), takes_part.int().argmax(dim=1)
+        differ = len(first.unique()) == len(first)
+        owners = first if differ else torch.where(numbers < len(round), numbers, first)
         return round.replace(
             client_ids=round.client_ids[owners],
             malicious=(takes_part & round.malicious.to(device)).any(dim=1),

@@ -1,6 +1,7 @@
 """Rules around rules: what the inner rule sees, what it is held against, and what is said of each client."""
 
 import re
+from functools import partial
 from itertools import permutations
 
 import hostile
@@ -11,10 +12,27 @@ import reference.bounding as bounding
 import reference.selection as selection
 import torch
 from catalogue import EXAMPLE
-from tiny import Recorder
+from tiny import Recorder, parameters_of
 from torch.testing import assert_close
 
-from callbacks import ARC, NNM, Bucketing, Clipping, FedAvg, FLTrust, Krum, Median, MultiKrum, Rescaling, TrimmedMean
+from callbacks import (
+    AFA,
+    ARC,
+    NNM,
+    Bucketing,
+    Clipping,
+    DiverseFL,
+    FedAvg,
+    FLTrust,
+    FoolsGold,
+    FoundationFL,
+    HierarchicalFLTrust,
+    Krum,
+    Median,
+    MultiKrum,
+    Rescaling,
+    TrimmedMean,
+)
 from flt.errors import InputError
 from flt.federation import Aggregate, Aggregation, ClientMemory, Judgement, PreAggregation, Round
 from flt.federation.preaggregation import carried_back
@@ -177,6 +195,38 @@ def test_rows_differ_in_their_client_ids(fit, make, num_rows):
     while "rule" in memory:
         memory = memory["rule"]
     assert int(memory["counts"].is_known.sum()) == num_rows
+
+
+@pytest.mark.parametrize("mode", ["buckets", "resampling"])
+@pytest.mark.parametrize("make", [FoolsGold, AFA, partial(DiverseFL, min_ratio=0.9)])
+def test_buckets_of_one_client_are_that_client(fit, make, mode):
+    """Also to a rule that remembers clients, or that holds each against its own guide; a bucket's place says nothing."""
+    alone, inside = (parameters_of(fit(rule, rounds=3)) for rule in (make(), Bucketing(make(), size=1, mode=mode)))
+    assert_close(inside, alone, rtol=1e-4, atol=1e-6)
+
+
+def test_a_bucket_has_the_id_of_a_client_in_it(fit):
+    round, _ = received(fit, Median(), clients_per_round=7)
+    rule = Bucketing(Median(), size=2)
+    mixing = rule.mix(round)
+    inside = rule._mixed(round, mixing.double())
+    assert all((mixing[row] > 0)[round.client_ids == owner] for row, owner in enumerate(inside.client_ids))
+
+
+def test_copies_of_an_update_enter_its_client_s_history_once(fit):
+    histories = []
+    for rule in (FoolsGold(), FoundationFL(FoolsGold())):
+        memory = received(fit, rule)[1].memory
+        histories.append(memory.get("rule", memory)["history"].rows)
+    assert torch.equal(*histories)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda rule: Bucketing(NNM(rule)), lambda rule: NNM(HierarchicalFLTrust(rule, num_groups=3))]
+)
+def test_a_rule_of_single_clients_gets_no_rows_of_several(fit, make):
+    with pytest.raises(InputError, match="puts several clients into a row, and DiverseFL compares each client's"):
+        fit(make(DiverseFL()), rounds=1)
 
 
 def test_a_mixed_row_keeps_the_client_of_its_number(fit):

@@ -19,7 +19,8 @@ class DiverseFL(Streaming):
         max_ratio: Largest one (e_3).
 
     Raises:
-        InputError: If a setting is out of range.
+        InputError: If a setting is out of range, or it is put inside a rule that joins clients to one row; before the
+            first round.
 
     Reading:
         The bounds of lengths are inferred, not read. Accepted updates count the same.
@@ -29,6 +30,7 @@ class DiverseFL(Streaming):
     """
 
     needs_root_data = True
+    needs_single_clients = True
 
     def __init__(self, sample_fraction: float = 0.03, min_ratio: float = 0.5, max_ratio: float = 2.0) -> None:
         check_share("aggregation.sample_fraction", sample_fraction)

@@ -42,6 +42,11 @@ class HierarchicalFLTrust(RuleAround):
         check_count("aggregation.num_groups", num_groups)
         self.num_groups = num_groups
 
+    @property
+    def rows_are_clients(self) -> bool:
+        """They are groups."""
+        return False
+
     def inside(self, federation: Federation) -> Federation:
         """The groups in the clients' place."""
         return federation.replace(num_rows=self.num_groups)
@@ -63,7 +68,7 @@ class HierarchicalFLTrust(RuleAround):
         roots = [trained.updates[number].nan_to_num(0.0, 0.0, 0.0) for number in present]
         members = (round.updates if bool(mask.all()) else round.updates[mask] for mask in masks)
         sums = [group_sum(updates, root) for updates, root in zip(members, roots, strict=True)]
-        answer = self.ask(_of_groups(round, masks, sums))
+        answer = self.ask(_of_groups(round, present, masks, sums))
         return None if answer is None else replace(answer, judgement=_of_clients(answer.judgement, masks, sums))
 
     def _groups_of(self, round: Round) -> Tensor:
@@ -72,9 +77,9 @@ class HierarchicalFLTrust(RuleAround):
         return order[round.client_ids.cpu()].remainder(self.num_groups).to(round.device)
 
 
-def _of_groups(round: Round, masks: list[Tensor], sums: list[FLTrustSum]) -> Round:
+def _of_groups(round: Round, present: list[int], masks: list[Tensor], sums: list[FLTrustSum]) -> Round:
     """The round that the rule over the groups sees."""
-    ids = torch.arange(len(masks))
+    ids = torch.tensor(present)
     return round.replace(
         client_ids=ids.to(round.client_ids),
         malicious=torch.stack([round.malicious[mask.to(round.malicious.device)].any() for mask in masks]),
