@@ -12,8 +12,8 @@ class CAF(ClientWeights):
     Args:
         num_byzantine: Malicious clients to tolerate in a round (f), fewer than half; null is the number of malicious
             clients.
-        compare_dropped: Whether updates that have lost all their weight still set the measure for the others, which
-            may slow the filter down; it goes through no more than 4 n passes.
+        compare_dropped: Whether updates that have lost all their weight still set the measure for the others, as in the
+            authors' code; else each pass takes all its weight from at least one.
 
     Raises:
         InputError: If there are too few clients for ``num_byzantine``; before the first round.
@@ -22,11 +22,11 @@ class CAF(ClientWeights):
         Allouah, Guerraoui and Stephan, Towards Trustworthy Federated Learning with Untrusted Participants, ICML 2025.
 
     Reading:
-        The direction is the exact top eigenvector of the weighted covariance, found anew in each pass. An update that
-        has lost all its weight sets no measure for the others, so that each pass takes all of it from at least one.
+        The direction is the exact top eigenvector of the weighted covariance, found anew in each pass. A dropped update
+        that sets the measure may slow the filter down: it goes through no more than 4 n passes.
     """
 
-    def __init__(self, num_byzantine: int | None = None, compare_dropped: bool = False) -> None:
+    def __init__(self, num_byzantine: int | None = None, compare_dropped: bool = True) -> None:
         self.compare_dropped = compare_dropped
         self.byzantine = Byzantine(num_byzantine, lambda f: 2 * f + 1, "2 * num_byzantine + 1 updates or more")
 

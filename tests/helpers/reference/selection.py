@@ -99,10 +99,10 @@ def dnc(rows, f, filter_fraction=1.0, coordinates=None):
     return shares_of([i for i in times if times[i] == max(times.values())], len(rows))
 
 
-def caf(rows, f, compare_dropped=False):
+def caf(rows, f, compare_dropped=True):
     n = len(rows)
     left, found = np.ones(n), []
-    while not found or left.sum() > n - 2 * f:
+    while not found or (left.sum() > n - 2 * f and len(found) < 4 * n):
         lengths, variance = along_top_direction(rows, left)
         found.append((variance, left / left.sum()))
         largest = max(length for length, weight in zip(lengths, left, strict=True) if weight > 0 or compare_dropped)

@@ -11,18 +11,18 @@ NEGLIGIBLE = 1e-12  # of the rows' total variance: what rounding leaves of none
 PASSES = 4  # per update, at most; needed only where dropped updates are compared with
 
 
-def caf(updates: Tensor, *, num_byzantine: int, compare_dropped: bool = False) -> Tensor:
+def caf(updates: Tensor, *, num_byzantine: int, compare_dropped: bool = True) -> Tensor:
     """The weighted mean with the smallest variance along any direction, of those that a filter goes through.
 
     All weights c_i start at 1. As long as more than ``n - 2 f`` is left of them, each is multiplied by
-    ``1 - t_i / max t``, where ``t_i = <g_i - mean, v>^2`` along the top eigenvector v of the weighted covariance. The
-    maximum is that of updates with any weight, so that each pass takes at least one update's weight away.
+    ``1 - t_i / max t``, where ``t_i = <g_i - mean, v>^2`` along the top eigenvector v of the weighted covariance. There
+    are no more than 4 n passes.
 
     Args:
         updates: Client updates, shape ``[num_clients, num_params]``.
         num_byzantine: Malicious clients to tolerate, the paper's f; ``num_clients >= 2 f + 1``.
-        compare_dropped: Whether the maximum is that of all updates, those without weight among them, which may slow
-            the filter down; it goes through no more than 4 n passes.
+        compare_dropped: Whether the maximum is that of all updates, those without weight among them, as in the authors'
+            code; else it is that of updates with any weight, and each pass takes all of it from at least one.
 
     Returns:
         The aggregate, shape ``[num_params]``.
@@ -47,7 +47,7 @@ def caf(updates: Tensor, *, num_byzantine: int, compare_dropped: bool = False) -
     return WeightedSum.of(updates, weights).mean()
 
 
-def caf_weights(gram: Gram, *, num_byzantine: int, compare_dropped: bool = False) -> Tensor:
+def caf_weights(gram: Gram, *, num_byzantine: int, compare_dropped: bool = True) -> Tensor:
     """Each client's share of the mean that `caf` is, from inner products; float64, shape ``[num_clients]``."""
     left = torch.ones_like(gram.along)
     enough, least, best = len(left) - 2 * num_byzantine, torch.inf, left / len(left)
