@@ -105,7 +105,8 @@ class FLTrust(Streaming):
         assert total is not None, "a rule that takes parts keeps something of each"
         root_update, root_statistics = round.require_root_update(), round.require_root_statistics()
         judgement = total.judgement
-        if judgement.trust_scores is None or not judgement.trust_scores.any():
+        nobody_counts = judgement.trust_scores is None or not judgement.trust_scores.any()
+        if nobody_counts:
             if not root_update.isfinite().all():  # a NaN has no cosine with anybody; the server skips the round
                 return Aggregate(root_update, root_statistics, judgement)
             if not root_update.any():
@@ -113,7 +114,7 @@ class FLTrust(Streaming):
             elif len(round) and self.score != "none":
                 rank_zero_warn("FLTrust: every trust score was 0 in a round; no client takes part in its aggregate")
         if self.include_root:
-            if not total.updates.total.any():  # alone, the root update is the mean
+            if nobody_counts:  # alone, the root update is the mean
                 return Aggregate(root_update, root_statistics, judgement)
             root = root_sum(root_update, _share(round))
             total = total.plus(PartialAggregate(root, WeightedSum.of(root_statistics[None], root.total[None])))

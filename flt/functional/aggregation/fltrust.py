@@ -73,9 +73,10 @@ def fltrust(
     check_least_cosine("least_cosine", least_cosine)
     share = 1.0 / len(updates)  # which keeps the sum below the longest summand
     shape = TrustShape(score, magnitude, include_root, least_cosine)
-    total = fltrust_sum(updates, root_update, share, shape).total
-    if include_root and not total.total.any():  # alone, the root update is the mean
+    weighed = fltrust_sum(updates, root_update, share, shape)
+    if include_root and not weighed.trust_scores.any():  # alone, the root update is the mean
         return root_update.clone()
+    total = weighed.total
     return (total.plus(root_sum(root_update, share)) if include_root else total).mean()
 
 

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 import reference
 import torch
-from hostile import HARMLESS, HUGE, TINY, cases
+from hostile import HARMLESS, HUGE, TINY, cases, federation_of, round_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from callbacks import FLTrust
 from flt import functional as F
 
 whole = st.integers(-4, 4).map(float)  # exact inner products, many zero vectors and right angles
@@ -30,6 +31,16 @@ def test_nobody_trusted_gives_a_zero_update():
     updates = torch.tensor([[-1.0, 0.0], [-2.0, 1.0], [0.0, 7.0]])
     aggregate = F.fltrust(updates, torch.tensor([1.0, 0.0]), magnitude="own")
     torch.testing.assert_close(aggregate, torch.zeros(2), rtol=0, atol=0)
+
+
+def test_scores_that_cancel_are_not_nobody_s():
+    """Scores of 1 and -1 and the root update's own 1: ``(|g_0| e - |g_0| (-e) + g_0) / 1``, by function and callback."""
+    updates, root = UPDATES[[0, 2]], ROOT
+    settings = {"score": "signed", "include_root": True}
+    federation = federation_of(num_examples=torch.ones(2), malicious=torch.zeros(2, dtype=torch.bool))
+    found = FLTrust(**settings).aggregate(round_of(federation, updates, root)).update
+    torch.testing.assert_close(found, 3 * root)
+    torch.testing.assert_close(F.fltrust(updates, root, **settings), 3 * root)
 
 
 @pytest.mark.parametrize("variant", [{}, {"magnitude": "own"}, {"score": "signed"}, {"include_root": True}])
