@@ -67,6 +67,9 @@ class Aggregation(FederatedCallback, ABC):
     needs_single_clients: ClassVar[bool] = False
     """Whether each row has to stand for one client, whose own data the rule holds its update against."""
 
+    needs_whole_updates: ClassVar[bool] = False
+    """Whether nothing can be made of some of the coordinates alone; so it is with ``needs_root_data`` in any case."""
+
     @abstractmethod
     def aggregate(self, round: Round) -> Aggregate:
         """The rule."""

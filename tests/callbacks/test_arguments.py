@@ -38,6 +38,11 @@ DnC(filter_fraction=0.0) => filter_fraction=0.0 | above 0
 DnC(num_coordinates=0) => num_coordinates=0 | at least 1
 GAS(num_chunks=0) => aggregation.num_chunks=0 | at least 1
 GAS(Bulyan(num_byzantine=7)) => rule.num_byzantine=7 | at most 6
+GAS(Zeno()) => chunks | Zeno needs whole updates
+GAS(NNM(LFR())) => chunks | LFR(FedAvg) needs whole updates
+NNM(GAS(RLR(LASA()))) => chunks | LASA needs whole updates
+Bucketing(NNM(DiverseFL())) => Bucketing puts several clients into a row | DiverseFL compares
+NNM(HierarchicalFLTrust(DiverseFL())) => HierarchicalFLTrust puts several clients into a row | DiverseFL compares
 FoundationFL(num_synthetic=0) => num_synthetic=0 | at least 1
 MDA(num_byzantine=15) => num_byzantine=15 | at most 14
 MDA(num_byzantine=9, max_trials=30) => 37 trials | at most 8 | max_trials=30

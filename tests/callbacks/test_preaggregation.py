@@ -26,7 +26,6 @@ from callbacks import (
     FLTrust,
     FoolsGold,
     FoundationFL,
-    HierarchicalFLTrust,
     Krum,
     Median,
     MultiKrum,
@@ -219,14 +218,6 @@ def test_copies_of_an_update_enter_its_client_s_history_once(fit):
         memory = received(fit, rule)[1].memory
         histories.append(memory.get("rule", memory)["history"].rows)
     assert torch.equal(*histories)
-
-
-@pytest.mark.parametrize(
-    "make", [lambda rule: Bucketing(NNM(rule)), lambda rule: NNM(HierarchicalFLTrust(rule, num_groups=3))]
-)
-def test_a_rule_of_single_clients_gets_no_rows_of_several(fit, make):
-    with pytest.raises(InputError, match="puts several clients into a row, and DiverseFL compares each client's"):
-        fit(make(DiverseFL()), rounds=1)
 
 
 def test_a_mixed_row_keeps_the_client_of_its_number(fit):

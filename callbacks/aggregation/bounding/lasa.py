@@ -27,6 +27,8 @@ class LASA(Aggregation):
         Aggregation, WACV 2025.
     """
 
+    needs_whole_updates = True
+
     def __init__(
         self, sparsity: float = 0.3, norm_bound: float = 1.0, sign_bound: float = 1.0, average: Average = "sparse"
     ) -> None:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from callbacks.aggregation.median import Median
-from flt.errors import check_count
+from flt.errors import InputError, check_count
 from flt.federation import Aggregate, Aggregation, Byzantine, Coordinatewise, Federation, Round, RuleAround
 from flt.federation.memory import NOTHING
 from flt.functional import all_finite
@@ -27,8 +27,8 @@ class GAS(RuleAround):
             coordinates, if there are fewer.
 
     Raises:
-        InputError: If there are too few clients for ``num_byzantine``, or the rule is not defined for so many; before
-            the first round.
+        InputError: If there are too few clients for ``num_byzantine``, the rule is not defined for so many, or it needs
+            whole updates; before the first round.
 
     Reference:
         Liu et al., Byzantine-Robust Learning on Heterogeneous Data via Gradient Splitting, ICML 2023.
@@ -43,7 +43,13 @@ class GAS(RuleAround):
         self.byzantine = Byzantine(num_byzantine, lambda f: 2 * f + 1, "2 * num_byzantine + 1 updates or more")
 
     def check(self, federation: Federation) -> None:
-        """Checks the number to tolerate, then the rule."""
+        """Checks the number to tolerate, and that the rule can be asked of a chunk; then the rule."""
+        whole = [rule for rule in self.inner_rules if rule.needs_root_data or rule.needs_whole_updates]
+        if whole:
+            raise InputError(
+                f"{type(self).__name__} asks its rule of chunks of the coordinates, and {whole[-1].label} needs whole"
+                " updates, to measure them on data or layer by layer: take another rule inside"
+            )
         self.byzantine.check(federation, type(self).__name__)
         super().check(federation)
 
