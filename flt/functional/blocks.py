@@ -31,6 +31,11 @@ def copied_blocks(updates: Tensor) -> tuple[Tensor, ...]:
     return torch.split(updates, max(2, torch.get_num_threads()) * NUM_COLUMNS - LINE, dim=1)
 
 
+def as_numpy_holds(updates: Tensor) -> Tensor:
+    """The updates without a gradient in a dtype that NumPy has too: float32 in place of bfloat16, others as they are."""
+    return updates.detach().float() if updates.dtype == torch.bfloat16 else updates.detach()
+
+
 def joined(pieces: Iterable[Tensor], length: int) -> Tensor:
     """Pieces that follow one another, shape ``[length]``, each written down as soon as it comes.
 

@@ -35,6 +35,15 @@ def test_agrees_with_reference(rule, dtype):
             torch.testing.assert_close(actual.double(), torch.tensor(expected), **TOLERANCE[dtype])
 
 
+def test_updates_in_half_the_digits(rule):
+    """In bfloat16 there is an aggregate in bfloat16, that of the same numbers in float64 but for rounding."""
+    wide = [tensor.bfloat16().double() for tensor in sample(9, 6, seed=0)[:2]]
+    sizes = torch.arange(2, 11)
+    found = rule.function(*(tensor.bfloat16() for tensor in wide), sizes, 1)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.double(), rule.function(*wide, sizes, 1), rtol=0.03, atol=0.03)
+
+
 @pytest.mark.parametrize(("rule", "golden"), GOLDEN)
 def test_golden_vectors(rule, golden):
     """They come out of the function, of its reference and of the callback."""

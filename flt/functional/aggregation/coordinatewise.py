@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError
-from flt.functional.blocks import column_blocks, in_threads
+from flt.functional.blocks import as_numpy_holds, column_blocks, in_threads
 
 
 def trimmed_mean(updates: Tensor, *, trim: int) -> Tensor:
@@ -139,10 +139,10 @@ def _of_sorted(updates: Tensor, statistic: Callable[[Any], Any]) -> Tensor:
             if not np.isfinite(found).all():  # a sum of large values may have overflowed on the way to a mean
                 found[:] = statistic(columns.astype(np.float64))
 
-    updates = updates.detach()
-    results = updates.new_empty(1, updates.shape[1])
-    in_threads(fill, column_blocks(results), column_blocks(updates))
-    return results[0]
+    given = as_numpy_holds(updates)
+    results = given.new_empty(1, given.shape[1])
+    in_threads(fill, column_blocks(results), column_blocks(given))
+    return results[0].to(updates.dtype)
 
 
 def _sum(values: Any, others: Any) -> Any:

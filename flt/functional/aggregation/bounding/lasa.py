@@ -9,7 +9,7 @@ from torch import Tensor
 
 from flt.errors import InputError, check_choice, check_not_negative
 from flt.functional.aggregation.bounding.signs import sign_counts
-from flt.functional.blocks import column_blocks, in_threads, joined
+from flt.functional.blocks import as_numpy_holds, column_blocks, in_threads, joined
 from flt.functional.choice import whole_part
 from flt.functional.distances import norms, shortening
 from flt.functional.layout import Piece
@@ -131,9 +131,10 @@ def _least_of_weights(updates: Tensor, pieces: Sequence[Piece], sparsity: float)
         found.numpy()[:] = weights[:, rank - 1]
 
     at_once = 1 if updates.device.type == "cpu" else max(1, MANY // count)
-    least = updates.new_empty(len(updates))
-    in_threads(fill, torch.split(least, at_once), torch.split(updates.detach(), at_once))
-    return least
+    given = as_numpy_holds(updates)
+    least = given.new_empty(len(given))
+    in_threads(fill, torch.split(least, at_once), torch.split(given, at_once))
+    return least.to(updates.dtype)
 
 
 def _blocks(updates: Tensor, piece: Piece, least: Tensor | None) -> Iterator[Tensor]:
