@@ -6,8 +6,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from flt.errors import InputError
 from flt.federation import Aggregate, Aggregation, Byzantine, Federation, Round
-from flt.functional.aggregation.krum import check_power, krum_scores_of
-from flt.functional.choice import equal_shares, smallest
+from flt.functional.aggregation.krum import check_power, krum_scores_of, krum_weights
 from flt.functional.guarantees.robustness import kappa_of_krum
 
 
@@ -56,7 +55,7 @@ class Krum(Aggregation):
             num_neighbours=neighbours_in(self.num_neighbours, round),
             power=self.power,
         )
-        return Aggregate.mean_of(round, equal_shares(smallest(scores, 1), len(round)), scores=scores)
+        return Aggregate.mean_of(round, krum_weights(scores), scores=scores)
 
     def kappa_bound(self, round: Round) -> float | None:
         """See `flt.functional.kappa_of_krum`; of squared distances alone."""

@@ -24,6 +24,7 @@ Krum(num_neighbours=0) => aggregation.num_neighbours=0 | 1 to 29
 Krum(power=3) => aggregation.power=3 | 2 or 4
 MultiKrum(num_selected=31) => aggregation.num_selected=31 | 1 to 30
 MultiKrum(iterative=True, num_byzantine=14) => num_byzantine=14 | at most 13
+MultiKrum(iterative=True, num_byzantine=4, num_selected=24) => num_selected=24 | 1 to 23
 Bulyan(num_byzantine=7) => num_byzantine=7 | at most 6
 MeaMed(num_byzantine=15) => num_byzantine=15 | at most 14
 Zeno(num_byzantine=30) => num_byzantine=30 | at most 29

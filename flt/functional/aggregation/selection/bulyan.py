@@ -4,6 +4,7 @@ from torch import Tensor
 
 from flt.errors import InputError
 from flt.functional.aggregation.coordinatewise import mean_around_median
+from flt.functional.aggregation.krum import FEWEST
 from flt.functional.aggregation.selection.multi_krum import one_by_one
 from flt.functional.gram import Gram
 from flt.functional.rows import Rows
@@ -16,7 +17,8 @@ def bulyan(updates: Tensor, *, num_byzantine: int) -> Tensor:
 
     Args:
         updates: Client updates, shape ``[num_clients, num_params]``.
-        num_byzantine: Malicious clients to tolerate, the paper's f; ``num_clients >= 4 f + 3``.
+        num_byzantine: Malicious clients to tolerate, the paper's f; ``num_clients >= 4 f + 3``, or 0 among one or two,
+            of which it is the mean.
 
     Returns:
         The aggregate, shape ``[num_params]``.
@@ -33,7 +35,8 @@ def bulyan(updates: Tensor, *, num_byzantine: int) -> Tensor:
         tensor([2.])
     """
     num_clients = len(updates)
-    if num_byzantine < 0 or num_clients < 4 * num_byzantine + 3:
+    few = num_byzantine == 0 and 0 < num_clients < FEWEST
+    if num_byzantine < 0 or (num_clients < 4 * num_byzantine + 3 and not few):
         raise InputError(
             f"num_byzantine={num_byzantine}: Bulyan needs num_clients >= 4 * num_byzantine + 3, and there are"
             f" {num_clients} clients (at most {max(0, (num_clients - 3) // 4)})"

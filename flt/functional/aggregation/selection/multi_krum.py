@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError
-from flt.functional.aggregation.krum import check_num_byzantine, krum_scores_of
+from flt.functional.aggregation.krum import FEWEST, check_num_byzantine, check_num_neighbours, krum_scores_of
 from flt.functional.choice import equal_shares, smallest
 from flt.functional.gram import Gram
 from flt.functional.weighted_sum import WeightedSum
@@ -26,8 +26,9 @@ def multi_krum(
     Args:
         updates: Client updates, shape ``[num_clients, num_params]``.
         num_byzantine: Malicious clients to tolerate, the paper's f; ``num_clients >= f + 3``, with ``iterative``
-            ``2 f + 3``.
-        num_selected: Updates in the mean (m); None for ``n - f``, with ``iterative`` for ``n - 2 f - 2``.
+            ``2 f + 3``, or 0 among one or two.
+        num_selected: Updates in the mean (m); None for ``n - f``, with ``iterative`` for ``n - 2 f - 2``. With
+            ``iterative`` no more than `most_selected`.
         num_neighbours: Nearest others whose distances count (q); None for ``n - f - 2``, with ``iterative`` for one
             less than that among the updates left.
         iterative: Whether the updates are selected one after the other, each by its scores among those left.
@@ -47,6 +48,8 @@ def multi_krum(
         tensor([1.])
     """
     check_num_byzantine(num_byzantine, len(updates))
+    if iterative:
+        check_iterative(num_byzantine, num_neighbours, len(updates))
     gram = Gram.of(updates)
     if iterative:
         weights = iterative_multi_krum_weights(
@@ -61,7 +64,7 @@ def multi_krum(
 def multi_krum_weights(scores: Tensor, *, num_byzantine: int, num_selected: int | None = None) -> Tensor:
     """What each update counts in the mean of `multi_krum`, from its Krum score; float64, shape ``[num_clients]``."""
     count = len(scores) - num_byzantine if num_selected is None else num_selected
-    check_num_selected(count, len(scores))
+    check_num_selected(count, len(scores), len(scores))
     return equal_shares(smallest(scores, count), len(scores))
 
 
@@ -70,8 +73,8 @@ def iterative_multi_krum_weights(
 ) -> Tensor:
     """The same with ``iterative``, from inner products."""
     num_clients = len(gram.squared_distances)
-    count = max(1, num_clients - 2 * num_byzantine - 2) if num_selected is None else num_selected
-    check_num_selected(count, num_clients)
+    count = _usually_selected(num_clients, num_byzantine) if num_selected is None else num_selected
+    check_num_selected(count, num_clients, most_selected(num_clients, num_byzantine, num_neighbours))
 
     def neighbours(num_left: int) -> int:
         return num_left - num_byzantine - 3 if num_neighbours is None else num_neighbours
@@ -102,7 +105,33 @@ def one_by_one(squared_distances: Tensor, count: int, neighbours: Callable[[int]
     return torch.tensor(chosen, device=squared_distances.device)
 
 
-def check_num_selected(num_selected: int, num_clients: int) -> None:
-    """Raises an `InputError` unless ``num_selected`` of ``num_clients`` can be selected."""
-    if not 1 <= num_selected <= num_clients:
-        raise InputError(f"num_selected={num_selected}: there are {num_clients} updates to select from (at least 1)")
+def most_selected(num_clients: int, num_byzantine: int, num_neighbours: int | None) -> int:
+    """Most updates that ``iterative`` selects, so that one neighbour at least judges each of them.
+
+    As many as it selects unless told otherwise are allowed in any case: where none is malicious, none judges the last.
+    """
+    most = num_clients - num_byzantine - 3 if num_neighbours is None else num_clients - 1
+    return max(most, _usually_selected(num_clients, num_byzantine))
+
+
+def _usually_selected(num_clients: int, num_byzantine: int) -> int:
+    return num_clients if num_clients < FEWEST else max(1, num_clients - 2 * num_byzantine - 2)
+
+
+def check_num_selected(num_selected: int, num_clients: int, most: int) -> None:
+    """Raises an `InputError` unless ``num_selected`` of ``num_clients``, of whom ``most`` can be, are to be selected."""
+    if not 1 <= num_selected <= most:
+        raise InputError(
+            f"num_selected={num_selected}: of {num_clients} updates 1 to {most} can be selected, each by its neighbours"
+        )
+
+
+def check_iterative(num_byzantine: int, num_neighbours: int | None, num_clients: int) -> None:
+    """Raises an `InputError` unless so many updates can be selected from one by one."""
+    if num_clients < 2 * num_byzantine + 3 and num_clients >= FEWEST:
+        raise InputError(
+            f"num_byzantine={num_byzantine}: iterative Multi-Krum needs num_clients >= 2 * num_byzantine + 3, and there"
+            f" are {num_clients} clients (at most {(num_clients - 3) // 2})"
+        )
+    if num_neighbours is not None and num_clients >= FEWEST:
+        check_num_neighbours(num_neighbours, num_clients)
