@@ -8,6 +8,7 @@ from torch import Tensor
 from callbacks.aggregation.fedavg import FedAvg
 from flt.errors import InputError, check_count
 from flt.federation import Aggregate, Aggregation, Federation, Judgement, Round, RuleAround
+from flt.functional import all_finite
 from flt.functional.aggregation.fltrust import FLTrustSum
 from flt.functional.aggregation.root.hierarchical import group_sum
 from flt.functional.weighted_sum import WeightedSum
@@ -28,8 +29,8 @@ class HierarchicalFLTrust(RuleAround):
             rule; before the first round.
 
     Reading:
-        Groups of which no client takes part in a round are left out of it. A group that trusts none of its clients
-        counts with an aggregate of zero.
+        Groups of which no client takes part in a round are left out of it. A group that trusts none of its clients, as
+        one whose root update is not finite, counts with an aggregate of zero.
 
     Reference:
         Rassou and Gonzalez, FoggyTrust, 2026.
@@ -65,7 +66,8 @@ class HierarchicalFLTrust(RuleAround):
         trained = server.train(server.root_parts(self.num_groups))
         present = sorted(set(groups.tolist()))
         masks = [groups == number for number in present]
-        roots = [trained.updates[number].nan_to_num(0.0, 0.0, 0.0) for number in present]
+        # Half of a root update, where the other half is not finite, would vouch for another direction.
+        roots = [root if all_finite(root) else torch.zeros_like(root) for root in trained.updates[present]]
         members = (round.updates if bool(mask.all()) else round.updates[mask] for mask in masks)
         sums = [group_sum(updates, root) for updates, root in zip(members, roots, strict=True)]
         answer = self.ask(_of_groups(round, present, masks, sums))

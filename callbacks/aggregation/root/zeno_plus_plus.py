@@ -2,9 +2,9 @@
 
 import torch
 
-from flt.errors import InputError, check_choice, check_count, check_positive
+from flt.errors import check_choice, check_count
 from flt.federation import Aggregate, Aggregation, Federation, Round
-from flt.functional.aggregation.root.zeno_plus_plus import PenaltyOf, zeno_plus_plus_scores
+from flt.functional.aggregation.root.zeno_plus_plus import PenaltyOf, check_zeno_plus_plus, zeno_plus_plus_scores
 
 
 class ZenoPlusPlus(Aggregation):
@@ -41,17 +41,18 @@ class ZenoPlusPlus(Aggregation):
         penalty: PenaltyOf = "rescaled",
     ) -> None:
         check_choice("aggregation.penalty", penalty, PenaltyOf)
-        check_positive("aggregation.gamma", gamma)
+        check_zeno_plus_plus(gamma=gamma, rho=rho, epsilon=epsilon, prefix="aggregation.")
         check_count("aggregation.refresh_every", refresh_every)
-        for name, value in (("rho", rho), ("epsilon", epsilon)):
-            if not 0 <= value < float("inf"):
-                raise InputError(f"aggregation.{name}={value} must be a finite number of 0 or more")
         self.gamma, self.rho, self.epsilon, self.penalty = gamma, rho, epsilon, penalty
         self.refresh_every = refresh_every
 
     def numbers_kept(self, federation: Federation, num_params: int) -> int:
         """The root update."""
         return num_params
+
+    def has_root(self, round: Round) -> bool:
+        """Whether there is a finite root update, of this round or an earlier one."""
+        return "root update" in round.memory or super().has_root(round)
 
     def aggregate(self, round: Round) -> Aggregate:
         """See `flt.functional.zeno_plus_plus`."""

@@ -1,5 +1,6 @@
 """What the table of rules does not hold of rules that measure updates by the server's data."""
 
+import hostile
 import numpy as np
 import pytest
 import reference
@@ -7,7 +8,7 @@ import torch
 from tiny import Recorder, TinyData
 from torch.testing import assert_close
 
-from callbacks import HierarchicalFLTrust, Krum, Sageflow
+from callbacks import HierarchicalFLTrust, Krum, Sageflow, ZenoPlusPlus
 from flt.errors import InputError
 from flt.federation import FederatedCallback
 
@@ -66,3 +67,34 @@ def test_doubtful_clients_are_dropped(fit):
     for (_, aggregate), each in zip(recorder.ended, kept, strict=True):
         assert torch.equal(each, aggregate.judgement.scores < 0.9)
     assert len({int(each.sum()) for each in kept} - {0, 10}) > 0
+
+
+class HalfFinite(hostile.Near):
+    """Its first set gives a root update that overflows along the first coordinate."""
+
+    def train(self, sets, indices=None, *, stand_for=None):
+        found = super().train(sets, indices, stand_for=stand_for)
+        updates = found.updates.clone()
+        updates[0, 0] = torch.inf
+        return found._replace(updates=updates)
+
+
+def test_half_of_a_root_update_vouches_for_nobody():
+    federation = hostile.federation_of(num_examples=torch.ones(4), malicious=torch.zeros(4, dtype=torch.bool))
+    root = torch.tensor([1.0, 1.0])
+    round = hostile.round_of(federation, root.repeat(4, 1), root).replace(server=HalfFinite(root))
+    rule = HierarchicalFLTrust(num_groups=2)
+    aggregate = rule.aggregate(round)
+    assert_close(aggregate.update, root / 2)
+    assert torch.equal(aggregate.judgement.trust_scores > 0, rule._groups_of(round) == 1)
+
+
+def test_an_earlier_root_update_does_where_this_round_s_is_not_finite():
+    federation = hostile.federation_of(num_examples=torch.ones(4), malicious=torch.zeros(4, dtype=torch.bool))
+    rule, root = ZenoPlusPlus(), torch.tensor([1.0, 2.0])
+    first = hostile.round_of(federation, root.repeat(4, 1), root)
+    missing = first.replace(number=1, root_update=root * torch.nan)
+    assert rule.finish(None, missing) is None
+    kept = rule.finish(None, first).memory
+    for number in (1, rule.refresh_every):
+        assert_close(rule.finish(None, missing.replace(number=number, memory=kept)).update, root)

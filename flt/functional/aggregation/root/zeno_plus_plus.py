@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from flt.errors import check_choice
+from flt.errors import check_choice, check_not_negative, check_positive
 from flt.functional.distances import norms
 from flt.functional.rows import Rows
 
@@ -28,13 +28,16 @@ def zeno_plus_plus(
     Args:
         updates: Client updates, shape ``[num_clients, num_params]``.
         root_update: The server's update v on its root dataset, shape ``[num_params]``.
-        gamma: What agreement with v counts.
-        rho: What length counts.
-        epsilon: How far an update may go the other way.
+        gamma: What agreement with v counts, above 0.
+        rho: What length counts, 0 or more.
+        epsilon: How far an update may go the other way, 0 or more.
         penalty: Whose length counts: that of the "rescaled" update, or of the update as it was "sent".
 
     Returns:
         The aggregate, shape ``[num_params]``; zero where no update is accepted.
+
+    Raises:
+        InputError: If a setting is out of range.
 
     Reference:
         Xie, Koyejo and Gupta, Zeno++: Robust Fully Asynchronous SGD, ICML 2020.
@@ -43,9 +46,17 @@ def zeno_plus_plus(
         >>> zeno_plus_plus(torch.tensor([[3.0, 0.0], [-1.0, 0.0]]), torch.tensor([1.0, 0.0]))
         tensor([1., 0.])
     """
-    rows, settings = Rows(updates), {"gamma": gamma, "rho": rho, "epsilon": epsilon}
-    scores, scales = zeno_plus_plus_scores(rows, root_update, penalty=penalty, **settings)
+    check_zeno_plus_plus(gamma=gamma, rho=rho, epsilon=epsilon)
+    rows = Rows(updates)
+    scores, scales = zeno_plus_plus_scores(rows, root_update, gamma=gamma, rho=rho, epsilon=epsilon, penalty=penalty)
     return rows.mean(scores >= 0, scales)
+
+
+def check_zeno_plus_plus(*, gamma: float, rho: float, epsilon: float, prefix: str = "") -> None:
+    """Raises an `InputError` if a setting is out of range; ``prefix`` comes before its name."""
+    check_positive(f"{prefix}gamma", gamma)
+    check_not_negative(f"{prefix}rho", rho)
+    check_not_negative(f"{prefix}epsilon", epsilon)
 
 
 def zeno_plus_plus_scores(
