@@ -18,6 +18,7 @@ ARC(num_byzantine=31) => aggregation.num_byzantine=31 | at most 30
 Clipping(max_norm=0.0) => aggregation.max_norm=0.0 | greater
 AFA(prior=0) => aggregation.prior=0 | at least 1
 LASA(sparsity=1.0) => aggregation.sparsity=1.0 | less
+Bucketing(LASA(), size=15) => LASA needs 3 updates or more | gets 2
 CRFL(start=0.0) => aggregation.start=0.0 | greater
 RLR(FedAvg(), threshold=31) => threshold=31 | RLR of 30 updates
 Krum(num_neighbours=0) => aggregation.num_neighbours=0 | 1 to 29
@@ -28,7 +29,7 @@ MultiKrum(iterative=True, num_byzantine=4, num_selected=24) => num_selected=24 |
 Bulyan(num_byzantine=7) => num_byzantine=7 | at most 6
 MeaMed(num_byzantine=15) => num_byzantine=15 | at most 14
 Zeno(num_byzantine=30) => num_byzantine=30 | at most 29
-Zeno(rho=-1.0) => aggregation.rho=-1.0 | 0 or more
+Zeno(rho=-1.0) => aggregation.rho=-1.0 | from 0
 Union(num_byzantine=15) => num_byzantine=15 | at most 14
 ZenoPlusPlus(refresh_every=0) => aggregation.refresh_every=0 | at least 1
 DiverseFL(min_ratio=3.0) => aggregation.min_ratio=3.0 | max_ratio=2.0

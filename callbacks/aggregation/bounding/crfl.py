@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import torch
+from lightning.pytorch.utilities import rank_zero_warn
 
 from callbacks.aggregation.fedavg import FedAvg
 from flt.errors import check_count, check_not_negative, check_positive
@@ -53,6 +54,15 @@ class CRFL(RuleAround):
         check_count("aggregation.num_rounds", num_rounds)
         self.noise_std, self.start, self.growth, self.num_rounds = noise_std, start, growth, num_rounds
         self.largest = float("inf") if largest is None else largest
+
+    def check(self, federation: Federation) -> None:
+        """Warns where the server does not take the step to the shortened model, and checks the rule."""
+        if federation.server_lr != 1:
+            rank_zero_warn(
+                f"model.server_lr={federation.server_lr}: CRFL shortens the model that a step with 1 would make; leave"
+                " it at 1"
+            )
+        super().check(federation)
 
     def describe(self, federation: Federation) -> str:
         """The rule with its settings, the bounds and the noise."""

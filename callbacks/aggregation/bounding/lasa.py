@@ -1,6 +1,6 @@
 """LASA as a callback."""
 
-from flt.federation import Aggregate, Aggregation, Judgement, Round
+from flt.federation import Aggregate, Aggregation, Federation, Judgement, Round, check_fewest
 from flt.functional.aggregation.bounding.lasa import Average, check_lasa, lasa_layers
 
 
@@ -16,7 +16,7 @@ class LASA(Aggregation):
         average: Whether the mean is taken of the "sparse" updates, as in the authors' code, or of the "dense" ones.
 
     Raises:
-        InputError: If a setting is out of range.
+        InputError: If a setting is out of range, or there are fewer than 3 updates; before the first round.
 
     Reading:
         Updates are first shortened to the median length. Ties with the least weight that is left are set to zero as
@@ -36,6 +36,10 @@ class LASA(Aggregation):
             sparsity=sparsity, norm_bound=norm_bound, sign_bound=sign_bound, average=average, prefix="aggregation."
         )
         self.sparsity, self.norm_bound, self.sign_bound, self.average = sparsity, norm_bound, sign_bound, average
+
+    def check(self, federation: Federation) -> None:
+        """Checks that there are enough updates for a majority."""
+        check_fewest(3, federation, self.label)
 
     def aggregate(self, round: Round) -> Aggregate:
         """See `flt.functional.lasa`."""

@@ -100,3 +100,9 @@ def test_the_bound_of_a_model_grows_and_the_last_round_has_no_noise():
         assert torch.equal(rule.aggregate(now).update + now.parameters, model) == (number == 3)
     wide = example_round(torch.zeros(3, 10_000).tolist())
     assert rule.aggregate(wide).update.std() == pytest.approx(0.25, rel=0.03)
+
+
+def test_a_bound_on_another_model_than_the_server_s():
+    federation = example_round().federation.replace(server_lr=0.5)
+    with pytest.warns(UserWarning, match=r"model\.server_lr=0\.5: CRFL shortens the model"):
+        CRFL().check(federation)
