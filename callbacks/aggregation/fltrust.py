@@ -6,7 +6,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from flt.errors import InputError, check_choice
 from flt.federation import Aggregate, Judgement, PartialAggregate, Round, Streaming
-from flt.functional.aggregation.fltrust import check_least_cosine, fltrust_sum, root_sum
+from flt.functional.aggregation.fltrust import check_trust_shape, fltrust_sum, root_sum
 from flt.functional.trust import Magnitude, Score, TrustShape
 from flt.functional.weighted_sum import WeightedSum
 
@@ -55,8 +55,6 @@ class FLTrust(Streaming):
         variant: Variant | None = None,
         least_cosine: float = 0.0,
     ) -> None:
-        check_choice("aggregation.score", score, Score)
-        check_choice("aggregation.magnitude", magnitude, Magnitude)
         if variant is not None:
             check_choice("aggregation.variant", variant, Variant)
             settings = next(settings for settings, name in VARIANTS.items() if name == variant)
@@ -65,9 +63,7 @@ class FLTrust(Streaming):
             score, magnitude, include_root = settings
         if score == "none" and not include_root:
             raise InputError("aggregation.score=none counts no client: set aggregation.include_root=true")
-        check_least_cosine("aggregation.least_cosine", least_cosine)
-        if least_cosine and score != "relu":
-            raise InputError(f"aggregation.least_cosine={least_cosine} has no effect with score {score}: drop it")
+        check_trust_shape(TrustShape(score, magnitude, include_root, least_cosine), "aggregation.")
         self.score: Score = score
         self.magnitude: Magnitude = magnitude
         self.include_root = include_root

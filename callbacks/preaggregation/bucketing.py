@@ -24,8 +24,8 @@ class Bucketing(PreAggregation):
             expects s times as many malicious rows.
 
     Raises:
-        InputError: If ``size`` is below 1, or the rule is not defined for so few rows or not for several clients in one;
-            before the first round.
+        InputError: If ``size`` is below 1, or the rule is not defined for so few rows, or not for rows of several
+            clients; before the first round.
 
     Reference:
         Karimireddy, He and Jaggi, Byzantine-Robust Learning on Heterogeneous Datasets via Bucketing, ICLR 2022; its

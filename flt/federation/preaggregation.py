@@ -64,7 +64,7 @@ class PreAggregation(RuleAround):
         shares, device = mixing / mixing.sum(dim=1, keepdim=True).clamp(min=TINY), round.num_examples.device
         takes_part = (mixing > 0).to(device)
         numbers, first = torch.arange(len(mixing), device=device), takes_part.int().argmax(dim=1)
-        differ = len(first.unique()) == len(first)
+        differ = len(set(first.tolist())) == len(first)
         owners = first if differ else torch.where(numbers < len(round), numbers, first)
         return round.replace(
             client_ids=round.client_ids[owners],

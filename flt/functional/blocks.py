@@ -32,7 +32,7 @@ def copied_blocks(updates: Tensor) -> tuple[Tensor, ...]:
 
 
 def as_numpy_holds(updates: Tensor) -> Tensor:
-    """The updates without a gradient in a dtype that NumPy has too: float32 in place of bfloat16, others as they are."""
+    """The updates, without a gradient, in a dtype that NumPy has too: float32 in place of bfloat16."""
     return updates.detach().float() if updates.dtype == torch.bfloat16 else updates.detach()
 
 

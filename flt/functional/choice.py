@@ -5,6 +5,18 @@ import math
 import torch
 from torch import Tensor
 
+from flt.errors import InputError
+
+
+def check_some(updates: Tensor) -> None:
+    """Raises an `InputError` if there is no update of which an aggregate could be made.
+
+    Example:
+        >>> check_some(torch.ones(1, 3))
+    """
+    if not len(updates):
+        raise InputError(f"updates of shape {list(updates.shape)}: there is no aggregate of none, give one or more")
+
 
 def whole_part(share: float, count: int) -> int:
     """How many of ``count`` things a share of them is, rounded down: ``floor(share count)``.

@@ -62,10 +62,10 @@ class WeightedSum(NamedTuple):
 
     def add_(self, other: WeightedSum) -> WeightedSum:
         """The same, written over the values of this sum where they are in float64: for one that nobody else has."""
-        values = self.sums.double()
+        values, more = self.sums.detach().double(), other.values.detach()
         # All at once, torch would write down a copy of values in another dtype.
         size = ADDED_AT_ONCE if values.device.type == "cpu" else max(1, len(values))
-        for some, piece in zip(torch.split(values, size), torch.split(other.values, size), strict=True):
+        for some, piece in zip(torch.split(values, size), torch.split(more, size), strict=True):
             some += piece if other.factor is None else piece * other.factor
         return WeightedSum(values, self.total + other.total, self.dtype)
 

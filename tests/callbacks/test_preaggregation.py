@@ -199,7 +199,7 @@ def test_rows_differ_in_their_client_ids(fit, make, num_rows):
 @pytest.mark.parametrize("mode", ["buckets", "resampling"])
 @pytest.mark.parametrize("make", [FoolsGold, AFA, partial(DiverseFL, min_ratio=0.9)])
 def test_buckets_of_one_client_are_that_client(fit, make, mode):
-    """Also to a rule that remembers clients, or that holds each against its own guide; a bucket's place says nothing."""
+    """Also to a rule that remembers clients, or that holds each against its own guide."""
     alone, inside = (parameters_of(fit(rule, rounds=3)) for rule in (make(), Bucketing(make(), size=1, mode=mode)))
     assert_close(inside, alone, rtol=1e-4, atol=1e-6)
 

@@ -1,11 +1,17 @@
 """What every aggregation rule must satisfy, as a function and as a callback on one round; the rules are a table."""
 
+from contextlib import suppress
+
 import hostile
 import numpy as np
 import pytest
 import reference
 import torch
 from catalogue import EXAMPLE_ROOT, RULES
+
+from flt import functional as F
+from flt.errors import InputError
+from flt.functional.aggregation.detection.signguard import block_of
 
 SHAPES = [(1, 1), (2, 3), (3, 1), (5, 4), (6, 7), (21, 33)]
 # Entries are of order one and sums have tens of terms: a few units in the last place, times the size of such a sum.
@@ -158,3 +164,44 @@ def test_never_nan(rule):
         updates, root = (torch.tensor(draw.integers(-3, 4, shape)).double() for shape in ((num_clients, 3), 3))
         aggregate = rule.function(updates, root, torch.ones(num_clients), rule.tolerated(1, num_clients))
         assert aggregate.isfinite().all()
+
+
+ROW, ONE = torch.ones(3, 2), torch.ones(2)
+MISTAKES = [
+    (lambda: F.trust_scores(ROW, ONE, score="abs"), "score='abs': choose one of"),
+    (lambda: F.fltrust(ROW, ONE, score="signed", least_cosine=0.5), "least_cosine=0.5 has no effect with score signed"),
+    (lambda: F.dnc(ROW, num_byzantine=1, filter_fraction=-1.0), "filter_fraction=-1.0: set it above 0"),
+    (lambda: F.dnc(ROW, num_byzantine=1, filter_fraction=float("nan")), "filter_fraction=nan: set it above 0"),
+    (lambda: F.foolsgold(ROW, confidence=0.0), "confidence=0.0 must be"),
+    (lambda: F.afa(ROW, torch.ones(3), threshold=-1.0), "threshold=-1.0 must be"),
+    (lambda: F.afa(ROW, torch.ones(3), growth=-0.1), "growth=-0.1 must be"),
+    (lambda: F.zeno(ROW, lambda u: u[:, 0], num_byzantine=1, rho=-1.0), "rho=-1.0 must be"),
+    (lambda: F.zeno_plus_plus(ROW, ONE, gamma=-0.1), "gamma=-0.1 must be"),
+    (lambda: F.geometric_median(ROW, torch.tensor([1.0, -1.0, 1.0])), "a client counts 0 or more"),
+]
+
+
+@pytest.mark.parametrize(("function", "message"), MISTAKES)
+def test_arguments_out_of_range_are_refused(function, message):
+    with pytest.raises(InputError, match=message):
+        function()
+
+
+def test_of_no_updates_there_is_an_aggregate_or_an_error(rule):
+    with suppress(InputError):
+        assert rule.function(torch.zeros(0, 2), torch.ones(2), torch.ones(0), 0).isfinite().all()
+
+
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True to a scalar")
+def test_updates_that_require_a_gradient(rule):
+    updates, root, sizes = sample(7, 5, seed=0)
+    found = rule.function(updates.clone().requires_grad_(), root.clone().requires_grad_(), sizes, 1)
+    torch.testing.assert_close(found.detach(), rule.function(updates, root, sizes, 1), rtol=0, atol=0)
+
+
+def test_a_share_of_a_hundred_coordinates_is_not_rounded_below_a_whole_number():
+    """0.29 of them are 29, though 0.29 * 100 is a little less."""
+    root = torch.ones(100)
+    update = root.where(torch.arange(100) >= 28, -1.0)
+    torch.testing.assert_close(F.flod(update[None], root, step=0.5, tolerance=0.29), 0.5 * update)
+    assert block_of(100, share=0.29, draw=0.0) == slice(0, 29)

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from callbacks.aggregation.fedavg import shares_of
-from flt.errors import InputError, check_count, check_not_negative, check_positive
+from flt.errors import InputError, check_count
 from flt.federation import Aggregate, Aggregation, ClientMemory, Federation, Round, check_fewest
-from flt.functional.aggregation.bounding.afa import afa_kept, doubt
+from flt.functional.aggregation.bounding.afa import afa_kept, check_afa, doubt
 
 
 class AFA(Aggregation):
@@ -32,8 +32,7 @@ class AFA(Aggregation):
     """
 
     def __init__(self, threshold: float = 2.0, growth: float = 0.5, prior: int = 3, certainty: float = 0.95) -> None:
-        check_positive("aggregation.threshold", threshold)
-        check_not_negative("aggregation.growth", growth)
+        check_afa(threshold=threshold, growth=growth, prefix="aggregation.")
         check_count("aggregation.prior", prior)
         if not 0.5 <= certainty <= 1:
             raise InputError(f"aggregation.certainty={certainty} must be from 0.5 to 1, which blocks nobody")

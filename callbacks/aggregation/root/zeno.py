@@ -1,7 +1,7 @@
 """Zeno as a callback."""
 
 from callbacks.aggregation.root.measured import measured, measured_at_start
-from flt.errors import InputError, check_choice
+from flt.errors import check_choice, check_not_negative
 from flt.federation import Aggregate, Aggregation, Byzantine, Federation, Round
 from flt.functional.aggregation.root.measures import mean_losses
 from flt.functional.aggregation.root.zeno import Penalty, zeno_scores, zeno_weights
@@ -35,8 +35,7 @@ class Zeno(Aggregation):
 
     def __init__(self, num_byzantine: int | None = None, rho: float = 0.0005, penalty: Penalty = "sum") -> None:
         check_choice("aggregation.penalty", penalty, Penalty)
-        if not 0 <= rho < float("inf"):
-            raise InputError(f"aggregation.rho={rho} must be a finite number of 0 or more")
+        check_not_negative("aggregation.rho", rho)
         self.byzantine = Byzantine(num_byzantine, lambda f: f + 1, "num_byzantine + 1 updates or more")
         self.rho, self.penalty = rho, penalty
 

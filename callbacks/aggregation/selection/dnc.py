@@ -4,9 +4,9 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
-from flt.errors import InputError, check_count
+from flt.errors import check_count
 from flt.federation import Aggregate, Aggregation, Byzantine, Federation, Round
-from flt.functional.aggregation.selection.dnc import dnc_scores, dnc_weights, dropped_of
+from flt.functional.aggregation.selection.dnc import check_filter_fraction, dnc_scores, dnc_weights, dropped_of
 
 
 class DnC(Aggregation):
@@ -38,8 +38,7 @@ class DnC(Aggregation):
         num_coordinates: int = 10_000,
         num_repetitions: int = 1,
     ) -> None:
-        if not 0.0 < filter_fraction < float("inf"):
-            raise InputError(f"aggregation.filter_fraction={filter_fraction}: set it above 0, such as 1.0")
+        check_filter_fraction("aggregation.filter_fraction", filter_fraction)
         check_count("aggregation.num_coordinates", num_coordinates)
         check_count("aggregation.num_repetitions", num_repetitions)
         self.filter_fraction = filter_fraction

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from flt.errors import InputError
 from flt.functional.blocks import as_numpy_holds, column_blocks, in_threads
+from flt.functional.choice import check_some
 
 
 def trimmed_mean(updates: Tensor, *, trim: int) -> Tensor:
@@ -45,6 +46,9 @@ def median(updates: Tensor) -> Tensor:
     Returns:
         The aggregate, shape ``[num_params]``.
 
+    Raises:
+        InputError: If there are no updates.
+
     Reference:
         Yin et al., Byzantine-Robust Distributed Learning: Towards Optimal Statistical Rates, ICML 2018.
 
@@ -52,6 +56,7 @@ def median(updates: Tensor) -> Tensor:
         >>> median(torch.tensor([[1.0], [2.0], [4.0], [100.0]]))
         tensor([3.])
     """
+    check_some(updates)
     lower, upper = (len(updates) - 1) // 2, len(updates) // 2
     # Halving before adding: the sum of two large finite values could overflow.
     return _of_sorted(updates, lambda ordered: ordered[:, lower] / 2 + ordered[:, upper] / 2)

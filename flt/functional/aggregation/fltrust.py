@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError, check_choice
+from flt.functional.choice import check_some
 from flt.functional.distances import LONGEST, norms
 from flt.functional.rows import Rows
 from flt.functional.trust import FLTRUST, Magnitude, Score, TrustShape
@@ -60,6 +61,9 @@ def fltrust(
     Returns:
         The aggregate, shape ``[num_params]``; zero where all trust scores or ``root_update`` are zero.
 
+    Raises:
+        InputError: If an argument is none of these, ``least_cosine`` has no effect, or there are no updates.
+
     Reference:
         Cao et al., FLTrust: Byzantine-robust Federated Learning via Trust Bootstrapping, NDSS 2021, Algorithm 2 and
         Table IV.
@@ -68,11 +72,10 @@ def fltrust(
         >>> fltrust(torch.tensor([[10.0, 0.0], [-5.0, 0.0]]), torch.tensor([1.0, 0.0]))
         tensor([1., 0.])
     """
-    check_choice("score", score, Score)
-    check_choice("magnitude", magnitude, Magnitude)
-    check_least_cosine("least_cosine", least_cosine)
-    share = 1.0 / len(updates)  # which keeps the sum below the longest summand
+    check_some(updates)
     shape = TrustShape(score, magnitude, include_root, least_cosine)
+    check_trust_shape(shape)
+    share = 1.0 / len(updates)  # which keeps the sum below the longest summand
     weighed = fltrust_sum(updates, root_update, share, shape)
     if include_root and not weighed.trust_scores.any():  # alone, the root update is the mean
         return root_update.clone()
@@ -120,17 +123,26 @@ def trust_scores(updates: Tensor, root_update: Tensor, *, score: Score = "relu")
     Returns:
         Scores in [0, 1] ([-1, 1] if "signed"), shape ``[num_clients]``.
 
+    Raises:
+        InputError: If ``score`` is none of these.
+
     Example:
         >>> trust_scores(torch.tensor([[2.0, 0.0], [-2.0, 0.0]]), torch.tensor([1.0, 0.0]))
         tensor([1., 0.])
     """
-    return fltrust_sum(updates, root_update, 1.0, TrustShape(score)).trust_scores
+    shape = TrustShape(score)
+    check_trust_shape(shape)
+    return fltrust_sum(updates, root_update, 1.0, shape).trust_scores
 
 
-def check_least_cosine(name: str, least_cosine: float) -> None:
-    """Raises an `InputError` unless a least cosine is in [0, 1)."""
-    if not 0 <= least_cosine < 1:
-        raise InputError(f"{name}={least_cosine} must be a cosine of 0 or more and less than 1")
+def check_trust_shape(shape: TrustShape, prefix: str = "") -> None:
+    """Raises an `InputError` if a setting is out of range or has no effect; ``prefix`` comes before its name."""
+    check_choice(f"{prefix}score", shape.score, Score)
+    check_choice(f"{prefix}magnitude", shape.magnitude, Magnitude)
+    if not 0 <= shape.least_cosine < 1:
+        raise InputError(f"{prefix}least_cosine={shape.least_cosine} must be a cosine of 0 or more and less than 1")
+    if shape.least_cosine and shape.score != "relu":
+        raise InputError(f"{prefix}least_cosine={shape.least_cosine} has no effect with score {shape.score}: drop it")
 
 
 def _scales(lengths: Tensor, root_norm: Tensor, magnitude: Magnitude) -> Tensor:

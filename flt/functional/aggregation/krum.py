@@ -1,6 +1,5 @@
 """Krum: the one update that is closest to its nearest neighbours."""
 
-import torch
 from torch import Tensor
 
 from flt.errors import InputError

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import check_count
+from flt.functional.choice import check_some
 from flt.functional.distances import norms
 from flt.functional.rows import Rows
 
@@ -23,7 +24,7 @@ def foundation(updates: Tensor, *, num_synthetic: int) -> Tensor:
         Float64 of shape ``[num_clients + num_synthetic, num_clients]``, a single 1 in each row.
 
     Raises:
-        InputError: If ``num_synthetic`` is negative.
+        InputError: If ``num_synthetic`` is negative, or there are no updates.
 
     Reference:
         Fang et al., Do We Really Need to Design New Byzantine-robust Aggregation Rules?, NDSS 2025.
@@ -35,6 +36,7 @@ def foundation(updates: Tensor, *, num_synthetic: int) -> Tensor:
                 [0., 0., 1.],
                 [0., 1., 0.]], dtype=torch.float64)
     """
+    check_some(updates)
     return foundation_mixing(Rows(updates), num_synthetic=num_synthetic)
 
 

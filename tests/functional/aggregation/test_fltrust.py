@@ -34,7 +34,7 @@ def test_nobody_trusted_gives_a_zero_update():
 
 
 def test_scores_that_cancel_are_not_nobody_s():
-    """Scores of 1 and -1 and the root update's own 1: ``(|g_0| e - |g_0| (-e) + g_0) / 1``, by function and callback."""
+    """Scores 1 and -1 and the root update's own 1: ``(g_0 - (-g_0) + g_0) / 1``, by function and callback."""
     updates, root = UPDATES[[0, 2]], ROOT
     settings = {"score": "signed", "include_root": True}
     federation = federation_of(num_examples=torch.ones(2), malicious=torch.zeros(2, dtype=torch.bool))

@@ -6,7 +6,6 @@ import agreement
 import numpy as np
 import reference
 import reference.bounding as bounding
-import torch
 
 import callbacks
 from catalogue.row import Golden, Rule
@@ -126,7 +125,7 @@ RULES: list[Rule] = [
     Rule(
         "CRFL(FedAvg)",
         lambda start=2.0: callbacks.CRFL(noise_std=0.0, start=start, growth=0.0),
-        lambda u, root, sizes, f, start=2.0: F.crfl(F.fedavg(u, sizes), torch.zeros_like(u[0]), max_norm=start),
+        lambda u, root, sizes, f, start=2.0: F.crfl(F.fedavg(u, sizes), u.new_zeros(u.shape[1]), max_norm=start),
         lambda u, root, sizes, f, start=2.0, parameters=0.0: bounding.crfl(
             reference.fedavg(u, sizes), parameters, start
         ),

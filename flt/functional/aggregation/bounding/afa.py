@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from flt.errors import check_not_negative, check_positive
 from flt.functional.gram import Gram
 from flt.functional.weighted_sum import WeightedSum
 
@@ -30,6 +31,9 @@ def afa(
     Returns:
         The aggregate, shape ``[num_params]``; zero where no client has an example.
 
+    Raises:
+        InputError: If a setting is out of range.
+
     Reference:
         Munoz-Gonzalez, Co and Lupu, Byzantine-Robust Federated Machine Learning through Adaptive Model Averaging, 2019.
 
@@ -37,10 +41,17 @@ def afa(
         >>> afa(torch.tensor([[3.0, 0.0], [2.0, 0.0], [1.0, 0.0], [0.0, 0.1]]), torch.ones(4), threshold=1.0)
         tensor([2., 0.])
     """
+    check_afa(threshold=threshold, growth=growth)
     counted = num_examples.double() if trust is None else num_examples.double() * trust
     kept = afa_kept(Gram.of(updates), counted, threshold=threshold, growth=growth)
     shares = counted / counted.sum().clamp(min=TINY) * kept
     return WeightedSum.of(updates, shares).mean()
+
+
+def check_afa(*, threshold: float, growth: float, prefix: str = "") -> None:
+    """Raises an `InputError` if a setting is out of range; ``prefix`` comes before its name."""
+    check_positive(f"{prefix}threshold", threshold)
+    check_not_negative(f"{prefix}growth", growth)
 
 
 def afa_kept(gram: Gram, counted: Tensor, allowed: Tensor | None = None, *, threshold: float, growth: float) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import check_count, check_positive
+from flt.functional.choice import check_some
 from flt.functional.distances import shortening
 from flt.functional.rows import Rows
 
@@ -45,7 +46,7 @@ def centered_clipping(
         The aggregate, shape ``[num_params]``.
 
     Raises:
-        InputError: If a setting is out of range.
+        InputError: If a setting is out of range, or there are no updates.
 
     Reference:
         Karimireddy, He and Jaggi, Learning from History for Byzantine Robust Optimization, ICML 2021.
@@ -54,6 +55,7 @@ def centered_clipping(
         >>> centered_clipping(torch.tensor([[3.0, 4.0], [0.0, 1.0]]), max_norm=1.0)
         tensor([0.3000, 0.9000])
     """
+    check_some(updates)
     check_positive("max_norm", max_norm)
     check_count("num_steps", num_steps)
     return clipped_around(Rows(updates), center, max_norm=max_norm, relative=relative, num_steps=num_steps).center

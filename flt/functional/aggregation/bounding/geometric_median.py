@@ -29,7 +29,7 @@ def geometric_median(
 
     Args:
         updates: Client updates, shape ``[num_clients, num_params]``.
-        shares: What each client counts, a_i, shape ``[num_clients]``; None counts all alike.
+        shares: What each client counts, a_i, 0 or more, shape ``[num_clients]``; None counts all alike.
         num_steps: Most steps of the iteration (T), 1 or more.
         smoothing: Distances below this one count as this one (nu), above 0.
         relative: Whether ``smoothing`` is in units of the median distance of the updates from z.
@@ -41,7 +41,7 @@ def geometric_median(
         The aggregate, shape ``[num_params]``; zero where all shares are.
 
     Raises:
-        InputError: If a setting is out of range.
+        InputError: If a setting or a share is out of range.
 
     Reference:
         Pillutla, Kakade and Harchaoui, Robust Aggregation for Federated Learning, IEEE TSP 2022.
@@ -52,7 +52,10 @@ def geometric_median(
     """
     iteration = Weiszfeld(num_steps, smoothing, relative, tolerance, start)
     iteration.check()
-    weights = iteration.weights(Gram.of(updates), updates.new_ones(len(updates)) if shares is None else shares)
+    shares = updates.new_ones(len(updates)) if shares is None else shares
+    if not bool((shares >= 0).all()):
+        raise InputError(f"shares={shares.tolist()}: a client counts 0 or more")
+    weights = iteration.weights(Gram.of(updates), shares)
     return WeightedSum.of(updates, weights).mean()
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from flt.errors import InputError, check_choice, check_not_negative
 from flt.functional.aggregation.bounding.signs import sign_counts
 from flt.functional.blocks import as_numpy_holds, column_blocks, in_threads, joined
-from flt.functional.choice import whole_part
+from flt.functional.choice import check_some, whole_part
 from flt.functional.distances import norms, shortening
 from flt.functional.layout import Piece
 
@@ -57,7 +57,7 @@ def lasa(
         The aggregate, shape ``[num_params]``.
 
     Raises:
-        InputError: If a setting is out of range.
+        InputError: If a setting is out of range, or there are no updates.
 
     Reference:
         Xu, Zhang and Hu, Achieving Byzantine-Resilient Federated Learning via Layer-Adaptive Sparsified Model
@@ -67,6 +67,7 @@ def lasa(
         >>> lasa(torch.tensor([[4.0, 1.0, 3.0], [4.0, 1.0, 3.0], [-9.0, 5.0, 0.0]]), sparsity=0.0)
         tensor([4., 1., 3.])
     """
+    check_some(updates)
     check_lasa(sparsity=sparsity, norm_bound=norm_bound, sign_bound=sign_bound, average=average)
     bounds = {"norm_bound": norm_bound, "sign_bound": sign_bound}
     return lasa_layers(updates, norms(updates), layout, sparsity=sparsity, average=average, **bounds).aggregate

@@ -83,7 +83,8 @@ def sign_counts(blocks: Iterable[Tensor]) -> Tensor:
 
 
 def sign_sums(updates: Tensor) -> Tensor:
-    """``sum_i sign(g_i)``, shape ``[num_params]``."""
+    """``sum_i sign(g_i)``, shape ``[num_params]``; signs have no gradient."""
+    updates = updates.detach()
     sums = updates.new_empty(updates.shape[1])
     for found, block in zip(column_blocks(sums[None]), column_blocks(updates), strict=True):
         found[0] = block.sign().sum(dim=0)

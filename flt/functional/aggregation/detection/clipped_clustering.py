@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from flt.functional.aggregation.detection.linkage import average_linkage_halves
+from flt.functional.choice import check_some
 from flt.functional.distances import shortening
 from flt.functional.gram import Gram
 from flt.functional.rows import Rows
@@ -21,6 +22,9 @@ def clipped_clustering(updates: Tensor, lengths: Tensor | None = None) -> Tensor
     Returns:
         The aggregate, shape ``[num_params]``.
 
+    Raises:
+        InputError: If there are no updates.
+
     Reference:
         Li, Ngai and Voigt, An Experimental Study of Byzantine-Robust Aggregation Schemes in Federated Learning, IEEE
         Transactions on Big Data 2023.
@@ -29,6 +33,7 @@ def clipped_clustering(updates: Tensor, lengths: Tensor | None = None) -> Tensor
         >>> clipped_clustering(torch.tensor([[1.0, 0.0], [3.0, 0.0], [0.0, 9.0]]))
         tensor([2., 0.])
     """
+    check_some(updates)
     rows = Rows(updates)
     seen = sorted_in(torch.zeros(0) if lengths is None else lengths.sort().values, rows.gram.norms)
     return rows.mean(larger_cluster(rows.gram), shortening(rows.gram.norms, middle(seen)))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from flt.functional.aggregation.detection.linkage import single_linkage_majority
+from flt.functional.choice import check_some
 from flt.functional.distances import shortening
 from flt.functional.rows import Rows
 
@@ -40,6 +41,9 @@ def flame(updates: Tensor, *, parameters: Tensor | None = None, noise: Tensor | 
     Returns:
         The aggregate, shape ``[num_params]``.
 
+    Raises:
+        InputError: If there are no updates.
+
     Reference:
         Nguyen et al., FLAME: Taming Backdoors in Federated Learning, USENIX Security 2022.
 
@@ -47,6 +51,7 @@ def flame(updates: Tensor, *, parameters: Tensor | None = None, noise: Tensor | 
         >>> flame(torch.tensor([[1.0, 0.0], [2.0, 0.0], [4.0, 0.1], [0.0, 9.0]]))
         tensor([1.9999, 0.0250])
     """
+    check_some(updates)
     rows = Rows(updates)
     kept, scales, longest = flame_filter(rows, parameters=parameters)
     return with_noise(rows.mean(kept, scales), noise, longest)

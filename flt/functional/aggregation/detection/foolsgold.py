@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from flt.errors import SMALLEST
+from flt.errors import SMALLEST, check_positive
+from flt.functional.choice import check_some
 from flt.functional.distances import shortening
 from flt.functional.gram import Gram
 from flt.functional.rows import Rows
@@ -35,6 +36,9 @@ def foolsgold(
     Returns:
         The aggregate, shape ``[num_params]``; zero where all clients' histories point the same way.
 
+    Raises:
+        InputError: If ``confidence`` is not above 0, or there are no updates.
+
     Reference:
         Fung, Yoon and Beschastnikh, The Limitations of Federated Learning in Sybil Settings, RAID 2020.
 
@@ -43,6 +47,8 @@ def foolsgold(
         >>> foolsgold(updates, normalize=False)
         tensor([-1.0000,  1.5000])
     """
+    check_some(updates)
+    check_positive("confidence", confidence)
     rows = Rows(updates)
     weights = foolsgold_weights(Gram.of(unit_updates(rows) if history is None else history), confidence=confidence)
     return rows.mean(weights, foolsgold_scales(rows, weights, normalize=normalize, rescale=rescale))

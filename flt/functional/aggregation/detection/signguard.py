@@ -9,6 +9,7 @@ from flt.errors import check_choice
 from flt.functional.aggregation.bounding.signs import sign_counts
 from flt.functional.aggregation.detection.mean_shift import largest_cluster
 from flt.functional.blocks import column_blocks
+from flt.functional.choice import check_some, whole_part
 from flt.functional.distances import shortening
 from flt.functional.rows import Rows
 
@@ -48,6 +49,9 @@ def signguard(
     Returns:
         The aggregate, shape ``[num_params]``.
 
+    Raises:
+        InputError: If ``feature`` is none of these, or there are no updates.
+
     Reference:
         Xu et al., Byzantine-robust Federated Learning through Collaborative Malicious Gradient Filtering, ICDCS 2022.
 
@@ -55,6 +59,7 @@ def signguard(
         >>> signguard(torch.tensor([[1.0, 2.0], [2.0, 1.0], [1.0, 1.0], [-1.0, -2.0], [0.0, 99.0]]))
         tensor([1.3333, 1.3333])
     """
+    check_some(updates)
     check_choice("feature", feature, Feature)
     rows = Rows(updates)
     kept, scales = signguard_filter(rows, slice(None) if block is None else block, last, feature=feature)
@@ -69,7 +74,7 @@ def block_of(num_params: int, *, share: float, draw: float) -> slice:
         share: Share of the coordinates in it, in (0, 1].
         draw: A random number in [0, 1), which decides on the place.
     """
-    size = max(int(share * num_params), 1)
+    size = max(whole_part(share, num_params), 1)
     start = int(draw * (num_params - size + 1))
     return slice(start, start + size)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from flt.functional.choice import smallest
+from flt.functional.choice import check_some, smallest
 from flt.functional.rows import Rows
 
 
@@ -19,6 +19,9 @@ def fedgreed(updates: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:
     Returns:
         The aggregate, shape ``[num_params]``.
 
+    Raises:
+        InputError: If there are no updates.
+
     Reference:
         Kritharakis et al., FedGreed: A Byzantine-Robust Loss-Based Aggregation Method for Federated Learning, FLTA
         2025.
@@ -27,6 +30,7 @@ def fedgreed(updates: Tensor, loss: Callable[[Tensor], Tensor]) -> Tensor:
         >>> fedgreed(torch.tensor([[1.0], [2.5], [-9.0]]), lambda u: (u[:, 0] - 2).square())
         tensor([1.7500])
     """
+    check_some(updates)
     rows = Rows(updates)
     return rows.mean(fedgreed_weights(loss(updates), lambda weights: loss(rows.mixed(weights).tensor)))
 

@@ -1,12 +1,11 @@
 """FLOD: the mean of the updates' signs, weighted by how many of them agree with the root update's."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from flt.errors import check_positive, check_share
 from flt.functional.blocks import column_blocks
+from flt.functional.choice import whole_part
 from flt.functional.rows import Rows
 from flt.functional.weighted_sum import WeightedSum
 
@@ -53,6 +52,6 @@ def flod_sum(rows: Rows, root_update: Tensor, *, tolerance: float) -> tuple[Tens
     hamming = torch.zeros(len(rows), dtype=torch.float64, device=root_update.device)
     for block, piece in zip(rows.blocks(), column_blocks(root_update[None]), strict=True):
         hamming += ((block > 0) != (piece > 0)).sum(dim=1)
-    weights = (math.floor(tolerance * num_params) - hamming).clamp(min=0.0) / num_params
+    weights = (whole_part(tolerance, num_params) - hamming).clamp(min=0.0) / num_params
     factors = weights.to(root_update.dtype)
     return torch.cat([factors @ block.sign() for block in rows.blocks()]).double(), weights

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError
+from flt.functional.choice import check_some
 from flt.functional.rows import Rows
 
 
@@ -30,7 +31,7 @@ def sageflow(
         The aggregate, shape ``[num_params]``; zero where everyone is dropped.
 
     Raises:
-        InputError: If a setting is out of range.
+        InputError: If a setting is out of range, or there are no updates.
 
     Reference:
         Park, Han, Choi and Moon, Sageflow: Robust Federated Learning against Both Stragglers and Adversaries, NeurIPS
@@ -41,6 +42,7 @@ def sageflow(
         >>> sageflow(updates, losses, doubt, torch.ones(3), max_entropy=1.0, exponent=1.0)
         tensor([0.7500, 0.2500, 0.0000])
     """
+    check_some(updates)
     weights = sageflow_weights(losses, entropies, num_examples, max_entropy=max_entropy, exponent=exponent)
     return Rows(updates).mean(weights)
 

@@ -6,8 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from flt.errors import InputError, check_choice
-from flt.functional.choice import equal_shares, smallest
+from flt.errors import InputError, check_choice, check_not_negative
+from flt.functional.choice import check_some, equal_shares, smallest
 from flt.functional.rows import Rows
 
 Penalty = Literal["sum", "mean"]
@@ -27,14 +27,14 @@ def zeno(
         updates: Client updates g_i, shape ``[num_clients, num_params]``.
         loss: The loss F on the root dataset of ``w`` plus updates, ``[num_updates, num_params]`` to ``[num_updates]``.
         num_byzantine: Malicious clients to tolerate, f, fewer than there are.
-        rho: What the length of an update counts.
+        rho: What the length of an update counts, 0 or more.
         penalty: Whether ``|g_i|^2`` is the "sum" of the squares of its entries or their "mean".
 
     Returns:
         The aggregate, shape ``[num_params]``.
 
     Raises:
-        InputError: If there are too few clients for ``num_byzantine``.
+        InputError: If there are too few clients for ``num_byzantine``, or ``rho`` is negative.
 
     Reference:
         Xie, Koyejo and Gupta, Zeno: Distributed Stochastic Gradient Descent with Suspicion-based Fault-tolerance, ICML
@@ -45,6 +45,8 @@ def zeno(
         >>> zeno(updates, lambda u: (u[:, 0] - 2).square(), num_byzantine=1)
         tensor([1.5000])
     """
+    check_some(updates)
+    check_not_negative("rho", rho)
     rows, start = Rows(updates), loss(torch.zeros_like(updates[:1]))[0]
     scores = zeno_scores(rows, loss(updates), start, rho=rho, penalty=penalty)
     return rows.mean(zeno_weights(scores, num_byzantine=num_byzantine))

@@ -31,7 +31,7 @@ def dnc(
         those that most repetitions have kept.
 
     Raises:
-        InputError: If nobody would be left.
+        InputError: If ``filter_fraction`` is not above 0, or nobody would be left.
 
     Reference:
         Shejwalkar and Houmansadr, Manipulating the Byzantine: Optimizing Model Poisoning Attacks and Defenses for
@@ -41,6 +41,7 @@ def dnc(
         >>> dnc(torch.tensor([[0.0], [1.0], [2.0], [9.0]]), num_byzantine=1)
         tensor([1.])
     """
+    check_filter_fraction("filter_fraction", filter_fraction)
     num_dropped = dropped_of(num_byzantine, filter_fraction)
     if num_byzantine < 0 or num_dropped >= len(updates):
         raise InputError(
@@ -50,6 +51,12 @@ def dnc(
     rows = Rows(updates)
     scores = torch.stack(list(dnc_scores(rows, coordinates)))
     return rows.weighted_sum(dnc_weights(scores, num_dropped=num_dropped)).mean()
+
+
+def check_filter_fraction(name: str, filter_fraction: float) -> None:
+    """Raises an `InputError` unless updates can be dropped by this number for each malicious client."""
+    if not 0.0 < filter_fraction < float("inf"):
+        raise InputError(f"{name}={filter_fraction}: set it above 0, such as 1.0")
 
 
 def dropped_of(num_byzantine: int, filter_fraction: float) -> int:

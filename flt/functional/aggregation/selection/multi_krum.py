@@ -119,7 +119,7 @@ def _usually_selected(num_clients: int, num_byzantine: int) -> int:
 
 
 def check_num_selected(num_selected: int, num_clients: int, most: int) -> None:
-    """Raises an `InputError` unless ``num_selected`` of ``num_clients``, of whom ``most`` can be, are to be selected."""
+    """Raises an `InputError` unless so many of ``num_clients``, of whom ``most`` can be, are selected."""
     if not 1 <= num_selected <= most:
         raise InputError(
             f"num_selected={num_selected}: of {num_clients} updates 1 to {most} can be selected, each by its neighbours"
