@@ -39,6 +39,7 @@ def test_the_tables_hold_every_rule_and_attack():
 
 
 @pytest.mark.filterwarnings("ignore:model.num_byzantine=.* has no effect:UserWarning")  # not all rules ask
+@pytest.mark.filterwarnings("ignore:model.server_lr=0.3. CRFL:UserWarning")
 def test_a_run_of_every_rule(fit, rule):
     """Two rounds with some of the clients: aggregates, judgements and steps are the reference's.
 
