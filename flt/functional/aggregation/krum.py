@@ -32,6 +32,7 @@ def krum(updates: Tensor, *, num_byzantine: int, num_neighbours: int | None = No
         Blanchard et al., Machine Learning with Adversaries: Byzantine Tolerant Gradient Descent, NeurIPS 2017.
 
     Example:
+        >>> import torch
         >>> krum(torch.tensor([[0.0], [1.0], [1.5], [9.0]]), num_byzantine=0)
         tensor([1.])
     """
