@@ -80,6 +80,13 @@ def test_contrastive_loss_is_the_formula_s():
         assert not gradient[7:].any()
 
 
+def test_contrastive_loss_is_in_float32_under_autocast():
+    features, labels = torch.randn(6, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 0, 1, 1, 2, 2])
+    expected = F.supervised_contrastive_loss(features, labels, torch.ones(6), target_class=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(F.supervised_contrastive_loss(features, labels, torch.ones(6), target_class=1), expected)
+
+
 def test_contrastive_loss_of_padding_alone_is_0():
     loss = F.supervised_contrastive_loss(torch.zeros(3, 2), torch.zeros(3).long(), torch.zeros(3), target_class=0)
     assert loss.item() == 0

@@ -43,7 +43,8 @@ def supervised_contrastive_loss(
     """
     unit = normalize(features, dim=1)
     present = weights[:, None] * weights * (1 - torch.eye(len(labels), device=labels.device))
-    similarities = unit @ unit.T / temperature
+    with torch.autocast(features.device.type, enabled=False):  # where a product would be in half precision
+        similarities = unit @ unit.T / temperature
     # Of absent ones nothing may enter; an example without any other has no positive either.
     others = similarities.masked_fill(present == 0, torch.finfo(unit.dtype).min).logsumexp(dim=1, keepdim=True)
     positive = present * (labels[:, None] == labels)
