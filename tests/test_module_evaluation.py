@@ -59,6 +59,18 @@ def test_rates_worked_out_by_hand(tmp_path, eval_batch_size):
         assert (returned, rates(run)) == ([expected], expected)
 
 
+class NeverEmpty(Fixed):
+    def forward(self, features):
+        return super().forward(features.view(len(features), -1))
+
+
+def test_the_network_is_not_called_where_nothing_is_tested(tmp_path):
+    """Of the batches of one example three are of the target class, and their views are of nothing."""
+    run, expected = trainer(tmp_path, ScalingAttack()), pytest.approx(2 / 4)
+    (returned,) = run.validate(module(NeverEmpty()), datamodule=ByHand(eval_batch_size=1), verbose=False)
+    assert returned["attack_success_rate"] == rates(run)["attack_success_rate"] == expected
+
+
 def test_rates_with_the_attacks_own_trigger_and_target(tmp_path):
     """Feature 0 becomes 7: of the four whose class is not 0, that is less than the 9 of the fifth example only."""
     run = trainer(tmp_path, ScalingAttack(trigger=FeatureTrigger([0], value=7.0), target_class=0))

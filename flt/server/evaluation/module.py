@@ -119,8 +119,7 @@ class EvaluatedModule(RowMetrics):
         outcomes = {error_rate: scores.argmax(dim=1) != labels}
         if self.backdoor is not None and (dataloader_idx == 0 or self.backdoor.examples is None):
             tested = self._tested(self.backdoor, features, labels, batch_idx)
-            predicted = self(self.backdoor.trigger(tested)).argmax(dim=1)
-            outcomes[success_rate] = predicted == self.backdoor.target_class
+            outcomes[success_rate] = self._succeeds(self.backdoor, tested)
         counted: dict[str, Mean] = {name: getattr(self, name) for name in outcomes}
         for name, rate in counted.items():
             rate.update(outcomes[name])
@@ -179,6 +178,12 @@ class EvaluatedModule(RowMetrics):
             return features[labels != backdoor.target_class]
         num_batches = len(self.data.test_dataloader())
         return self.data.share_of(backdoor.examples).features[batch_idx::num_batches]
+
+    def _succeeds(self, backdoor: Backdoor, tested: Tensor) -> Tensor:
+        """Which of some examples the network takes for the target class under the trigger, boolean."""
+        if not len(tested):  # a layer may not be able to view or to reduce a batch of nothing
+            return torch.zeros(0, dtype=torch.bool, device=tested.device)
+        return self(backdoor.trigger(tested)).argmax(dim=1) == backdoor.target_class
 
     test_step = validation_step
 
