@@ -195,10 +195,13 @@ class _Job:
         gradient, loss = self._gradient(network, tensors, features, labels, update, seed)
         factor = len(labels) if self.settings.loss_reduction == "sum" else 1
         penalty = self.settings.penalty(update) if self.recipe.loss is None else 0.0
-        return self._direction(gradient, update), loss * factor + penalty
+        return self._direction(gradient, update), loss * factor + (-penalty if self.recipe.ascends else penalty)
 
     def _direction(self, gradient: Tensor, update: Tensor) -> Tensor:
-        return self.settings.direction(gradient, self.parameters, update, usual_loss=self.recipe.loss is None)
+        recipe = self.recipe
+        return self.settings.direction(
+            gradient, self.parameters, update, usual_loss=recipe.loss is None, ascends=recipe.ascends
+        )
 
     def _gradient(
         self,

@@ -47,6 +47,7 @@ class Recipe:
         start_statistics: The statistics of batch normalisation that come with them, shape
             ``[num_clients, num_statistics]``.
         before: Name of a layer whose input the loss is given in place of the scores; needs a loss.
+        ascends: Whether the learning rate is below 0, by which the loss is climbed; usual otherwise.
     """
 
     loss: Loss | None = None
@@ -55,11 +56,12 @@ class Recipe:
     start: Tensor | None = None
     start_statistics: Tensor | None = None
     before: str | None = None
+    ascends: bool = False
 
     @property
     def is_usual(self) -> bool:
-        """Whether nothing is another."""
-        return all(value is None for value in vars(self).values())
+        """Whether nothing is another but the sign of the learning rate."""
+        return all(value is None for name, value in vars(self).items() if name != "ascends")
 
     @property
     def names(self) -> str:

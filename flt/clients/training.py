@@ -102,7 +102,7 @@ class LocalTraining:
         if self.needs_one_by_one or not len(batches.labels):
             return self._one_by_one(batches, client_lr=client_lr, recipe=recipe)
         if recipe.is_usual and self._fits_one_pass(batches):
-            return self._by_layers([batches], client_lr)[0]
+            return self._by_layers([batches], client_lr, ascends=recipe.ascends)[0]
         chunk = self.clients_per_chunk
         if chunk == "auto":
             chunk = self._largest_chunk(batches) if batches.features.is_cuda else 1
@@ -245,7 +245,9 @@ class LocalTraining:
 
     # By layers
 
-    def _by_layers(self, groups: Sequence[LocalBatches], client_lr: float) -> list[LocalUpdates]:
+    def _by_layers(
+        self, groups: Sequence[LocalBatches], client_lr: float, *, ascends: bool = False
+    ) -> list[LocalUpdates]:
         """Trains clients in a single local step, in which all of them still have the global weights."""
         changes = self.settings.changes_gradients
         labels = torch.cat([batches.labels.flatten() for batches in groups])
@@ -269,7 +271,7 @@ class LocalTraining:
         if changes:
             parameters = self.flat.flatten()
             for update, batches in zip(updates, groups, strict=True):
-                self.settings.direction(update, parameters).mul_(-client_lr)
+                self.settings.direction(update, parameters, ascends=ascends).mul_(-client_lr)
                 update[batches.sizes[:, 0].to(update.device) == 0] = 0
         return [
             LocalUpdates(

@@ -144,11 +144,14 @@ class Vectorised:
             gradient = pull_back(at_scores.to(scores.dtype))[0]
             now = mean_loss(losses, weights[step])
             if own is None:
-                gradient = self.settings.direction(gradient, parameters, update if step else None)
+                place = update if step else None
+                gradient = self.settings.direction(gradient, parameters, place, ascends=recipe.ascends)
                 update, loss = update - client_lr * gradient, now
                 continue
             gradient = gradient if at_update is None else gradient + at_update
-            gradient = self.settings.direction(gradient, parameters, update, usual_loss=recipe.loss is None)
+            gradient = self.settings.direction(
+                gradient, parameters, update, usual_loss=recipe.loss is None, ascends=recipe.ascends
+            )
             after = recipe.moved(update, -client_lr * gradient, own.mask)
             update, loss = (torch.where(step < own.steps, *pair) for pair in ((after, update), (now, loss)))
         return update, loss

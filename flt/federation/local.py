@@ -90,7 +90,9 @@ class LocalWork(Protocol):
 
         Args:
             batches: What each client trains on.
-            lr: Learning rate, also of a clients' optimizer; None for ``client_lr``, below 0 for gradient ascent.
+            lr: Learning rate, also of a clients' optimizer; None for ``client_lr``. Below 0 the loss is climbed, and
+                weight decay and the proximal term hold as ever; the momentum, or what else a client had kept, is turned
+                around.
             loss: Loss of one client's batch, given its scores ``[batch_size, num_classes]``, labels, weights (1, and 0
                 for padding) and update so far ``[num_params]``; a number with a gradient at scores and update. None for
                 `usual_loss`.

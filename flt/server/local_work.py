@@ -208,7 +208,7 @@ class WorkOfClients:
         if start is not None:
             self._check_rows("start", start.updates, len(self.parameters))
         updates, statistics = (None, None) if start is None else (start.updates, start.statistics)
-        recipe = Recipe(loss, mask, project, updates, statistics, before)
+        recipe = Recipe(loss, mask, project, updates, statistics, before, ascends=lr < 0)
         if batches.seeds is None:  # of the attack's own making
             seeds = self._layer_seeds("sgd")(self.client_ids, batches.labels.shape[1])
             batches = batches._replace(seeds=seeds)

@@ -9,6 +9,7 @@ from tiny import NUM_CLASSES, NUM_FEATURES, draw_batches, mlp
 from torch import nn
 from torch.nn.utils import parameters_to_vector
 
+from flt.clients.recipe import Recipe
 from flt.clients.steps.settings import LocalSettings
 from flt.clients.training import LocalTraining
 
@@ -68,6 +69,7 @@ SETTINGS = {
     for make, settings, state in (
         (OPTIM.AdamW, {"weight_decay": 0.3}, "kept"),
         (OPTIM.Adam, {}, "fresh"),
+        (OPTIM.Rprop, {}, "kept"),
         (OPTIM.Adafactor, {}, "kept"),
         (OPTIM.LBFGS, {"max_iter": 2}, "kept"),
     )
@@ -134,16 +136,21 @@ class ByTorch:
         return parameters_to_vector(local.parameters()).detach() - before
 
 
+@pytest.mark.parametrize("ascends", [False, True], ids=["descent", "ascent"])
 @pytest.mark.parametrize(("case", "way"), CASES)
-def test_agrees_with_an_optimizer_for_each_client_over_rounds_of_some_of_them(case, way):
+def test_agrees_with_an_optimizer_for_each_client_over_rounds_of_some_of_them(case, way, ascends):
+    """Ascent is the descent of minus the loss: weight decay and the proximal term keep their signs."""
     (name, chunk, local_steps), (settings, make, factor) = WAYS[way], SETTINGS[case]
     network = made(name)
     training = LocalTraining(network, LocalSettings("mean", **settings), chunk)
     kept = training.steps.kept(len(SIZES))
-    by_torch = ByTorch(network, make, factor, are_kept=kept is not None, **settings)
+    by_torch = ByTorch(network, make, -factor if ascends else factor, are_kept=kept is not None, **settings)
     for number, clients in enumerate(ROUNDS):
         ids = torch.tensor(clients)
         batches = sample(local_steps, number).of(ids)
         steps = None if kept is None else kept.lend(ids)
-        found = training.together([batches], client_lr=LR, steps=[steps])[0].updates
+        if ascends:
+            found = training.by_recipe(batches, Recipe(ascends=True), client_lr=-LR, steps=steps).updates
+        else:
+            found = training.together([batches], client_lr=LR, steps=[steps])[0].updates
         torch.testing.assert_close(found.double(), by_torch(batches, clients), rtol=2e-3, atol=1e-5)

@@ -25,8 +25,9 @@ class SignFlip(Attack):
         Byzantine-Resilient Non-Convex Stochastic Gradient Descent, ICLR 2021 (mean).
 
     Reading:
-        The name stands for all three in the literature; "own", which takes no knowledge, is the default. With one local
-        step "ascent" is the same as "own".
+        The name stands for all three in the literature; "own", which takes no knowledge, is the default. "ascent" turns
+        the gradient of the loss alone, and weight decay and the proximal term hold as ever: with one local step, and
+        without model.client_weight_decay, it is the same as "own".
     """
 
     def __init__(self, variant: Variant = "own", scale: float = 1.0, **settings: Any) -> None:

@@ -32,7 +32,7 @@ class Steps(ABC):
         Args:
             gradients: Of each client's batch, shape ``[num_clients, num_params]``; they may be overwritten.
             places: Where each client is, ``w_i``, of the same shape.
-            lr: Their learning rate.
+            lr: Their learning rate, below 0 to go along what they would go against.
             closure: What gives the only client's gradient at other places; None where nobody asks for it.
         """
 

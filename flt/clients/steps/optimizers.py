@@ -130,6 +130,11 @@ class Optimizers(Steps):
         To an elementwise optimizer many clients are so many parameters. Any other takes one client's step after the
         other's, with what that client keeps put into it.
         """
+        if lr < 0:
+            # In a mirror, where the loss is minus itself at minus the place, ascent is descent by the same gradient: an
+            # optimizer's weight decay holds there, and its step may go by the gradient's sign or a search alone.
+            mirrored = None if closure is None else partial(_mirrored, closure)
+            return self.step(gradients, -places, -lr, mirrored).neg_()
         at_once = max(1, AT_ONCE // self.flat.num_params) if self.is_elementwise else 1
         for start in range(0, len(gradients), at_once):
             some = slice(start, start + at_once)
@@ -195,6 +200,12 @@ class _Made:
         changed.pop("lr", None)
         for own, state in zip(self.parameters, states, strict=True):
             state |= {"state": [self.optimizer.state.get(each, {}) for each in own], "settings": changed}
+
+
+def _mirrored(closure: Closure, place: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradient and the loss at a place in the mirror."""
+    gradient, loss = closure(-place)
+    return gradient, -loss
 
 
 def _put(parameters: Iterable[nn.Parameter], name: str, pieces: Iterable[Tensor]) -> None:

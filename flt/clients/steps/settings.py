@@ -81,7 +81,13 @@ class LocalSettings:
         return self.weight_decay > 0 or self.proximal > 0 or self.clip_gradient is not None
 
     def direction(
-        self, gradient: Tensor, parameters: Tensor, update: Tensor | None = None, *, usual_loss: bool = True
+        self,
+        gradient: Tensor,
+        parameters: Tensor,
+        update: Tensor | None = None,
+        *,
+        usual_loss: bool = True,
+        ascends: bool = False,
     ) -> Tensor:
         """What clients go against in a step: ``clip(g + proximal * (w_i - w)) + weight_decay * w_i``.
 
@@ -93,17 +99,20 @@ class LocalSettings:
             parameters: The global model's, w, shape ``[num_params]``.
             update: Where the clients are by now, ``w_i - w``, of the gradient's shape; None for at the start.
             usual_loss: Whether the gradient is of the usual loss; an attack's own has no proximal term beside it.
+            ascends: Whether the learning rate is below 0, so that clients go along it: they climb the loss, and the two
+                terms beside it, with the other sign, hold them back as ever.
 
         Reference:
             Li et al., Federated Optimization in Heterogeneous Networks (FedProx), MLSys 2020.
         """
+        sign = -1.0 if ascends else 1.0
         if self.proximal and update is not None and usual_loss:
-            gradient.add_(update, alpha=self.proximal)
+            gradient.add_(update, alpha=sign * self.proximal)
         if self.clip_gradient is not None:
             lengths = torch.linalg.vector_norm(gradient, dim=-1, keepdim=True)
             gradient.mul_((self.clip_gradient / (lengths + 1e-6)).clamp_(max=1.0))
         if self.weight_decay:
-            gradient.add_(parameters if update is None else parameters + update, alpha=self.weight_decay)
+            gradient.add_(parameters if update is None else parameters + update, alpha=sign * self.weight_decay)
         return gradient
 
     def penalty(self, update: Tensor) -> Tensor | float:

@@ -49,6 +49,14 @@ def test_gradient_ascent_is_the_opposite_of_one_step(trained):
     assert torch.equal(recorder.received[0].updates, recorder.honest[0].updates)
 
 
+def test_weight_decay_holds_while_malicious_clients_climb(trained):
+    decay = {"client_weight_decay": 0.5}
+    for attack in (SignFlip("ascent", fraction=0.4), PGA(fraction=0.4)):
+        recorder = trained(attack, **decay)
+        own, decayed = honest(trained, recorder), honest(trained, recorder, **decay)
+        torch.testing.assert_close(of_malicious(recorder), (decayed - own) - own, rtol=1e-4, atol=1e-6)
+
+
 def test_model_replacement_trains_as_usual_unless_told_otherwise(trained):
     usual = poisoned(trained, local_steps=2)
     assert torch.equal(of_malicious(trained(ModelReplacement(fraction=0.4), local_steps=2)), usual)
