@@ -24,8 +24,10 @@ class AttackGroups(Attack):
 
     Each attack has a fraction, a knowledge and a schedule of its own. It sees the benign clients' updates and those of
     its own group, and keeps a memory of its own. Asked by one of them, the rule is given the honest updates of the
-    other groups. The groups are consecutive in the order in which malicious clients are drawn, so the first one's are
-    those that it would have alone.
+    other groups. Where an attack counts the clients of a round or their examples, it counts those of all groups; of
+    what other groups send it knows nothing, and ByzMean and Trapsetter, which aim at the mean of all, take it for the
+    mean of the benign updates. The groups are consecutive in the order in which malicious clients are drawn, so the
+    first one's are those that it would have alone.
 
     Args:
         attacks: The attacks; the fractions of all of them together are less than 1.
@@ -199,4 +201,4 @@ def _restricted(round: Round, shown: Tensor) -> Round:
         check_asked(updates, given)
         return round.rule(round.updates.index_copy(0, rows, updates))
 
-    return given.replace(num_dropped=round.num_dropped, rule=asked)
+    return given.replace(num_dropped=round.num_dropped, rule=asked, unseen=round.num_examples[~shown])

@@ -187,6 +187,8 @@ class Round:
             nothing in this run needs it.
         num_dropped: Clients that were removed: their updates held a NaN or an infinity, or a hook dropped them.
         memory: What the plug-in that is given this round has kept of earlier rounds; empty in the first one.
+        unseen: Size of the local data of those who take part and have no row here, as the server knows it, shape
+            ``[num_unseen]``: of the other groups' clients in the round of one of several attacks. None for nobody.
         rule: The aggregation rule as a function for attacks, from updates of shape ``[num_clients, num_params]`` to the
             aggregate, shape ``[num_params]``: what the server would make of them, defences and rows that it would drop
             included. Calls leave no trace in any memory or random stream.
@@ -206,6 +208,7 @@ class Round:
     server: Server | None = field(default=None, repr=False)
     num_dropped: int = 0
     memory: Memory = field(default_factory=lambda: NOTHING, repr=False)
+    unseen: Tensor | None = field(default=None, repr=False)
     rule: Callable[[Tensor], Tensor] = field(default=_no_rule, repr=False)
 
     def replace(self, **changes: Any) -> "Round":
@@ -222,6 +225,16 @@ class Round:
     def device(self) -> torch.device:
         """Device of the updates."""
         return self.rows.updates.device
+
+    @property
+    def num_participants(self) -> int:
+        """Clients that take part in the round, also those that have no row here."""
+        return len(self) + (0 if self.unseen is None else len(self.unseen))
+
+    @property
+    def total_examples(self) -> int:
+        """Examples of all clients that take part in the round, as the server knows them."""
+        return int(self.num_examples.sum()) + (0 if self.unseen is None else int(self.unseen.sum()))
 
     def generator(self, stream: str) -> torch.Generator:
         """Fresh random numbers for a callback's ``stream`` in this round, on the device of the updates.

@@ -69,4 +69,10 @@ class DBA(BackdoorAttack):
 
     def craft(self, round: Round) -> Tensor:
         """Applies `flt.functional.model_replacement`."""
-        return model_replacement(round.updates, round.malicious, scale=self.scale, server_lr=round.federation.server_lr)
+        return model_replacement(
+            round.updates,
+            round.malicious,
+            scale=self.scale,
+            server_lr=round.federation.server_lr,
+            total=round.num_participants,
+        )

@@ -110,4 +110,5 @@ class ModelReplacement(OwnTraining):
             max_norm=self.max_norm,
             server_lr=round.federation.server_lr,
             num_examples=round.num_examples if self.by_examples else None,
+            total=round.total_examples if self.by_examples else round.num_participants,
         )

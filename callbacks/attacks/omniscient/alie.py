@@ -49,4 +49,12 @@ class ALIE(Attack):
 
     def craft(self, round: Round) -> Tensor:
         """Applies `flt.functional.attacks.omniscient.alie`."""
-        return alie(round.updates, round.malicious, knowledge=self.knowledge, z=self.z, sign=self.sign, ddof=self.ddof)
+        return alie(
+            round.updates,
+            round.malicious,
+            knowledge=self.knowledge,
+            z=self.z,
+            sign=self.sign,
+            ddof=self.ddof,
+            num_clients=round.num_participants,
+        )

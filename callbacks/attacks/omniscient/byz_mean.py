@@ -45,4 +45,11 @@ class ByzMean(Attack):
 
     def craft(self, round: Round) -> Tensor:
         """Applies `flt.functional.attacks.omniscient.byz_mean`."""
-        return byz_mean(round.updates, round.malicious, knowledge=self.knowledge, z=self.z, ddof=self.ddof)
+        return byz_mean(
+            round.updates,
+            round.malicious,
+            knowledge=self.knowledge,
+            z=self.z,
+            ddof=self.ddof,
+            num_clients=round.num_participants,
+        )

@@ -70,6 +70,7 @@ class ROP(Attack):
             angle=self.angle,
             location_share=self.location_share,
             reference_share=self.reference_share,
+            num_clients=round.num_participants,
             generator=round.generator("ROP"),
         )
         return round.replace(updates=updates, memory={"parameters": round.parameters.clone()})

@@ -65,7 +65,14 @@ class Trapsetter(Attack):
         if "target" not in round.memory:  # nobody has attacked yet
             return None
         step = round.memory["target"] - round.parameters
-        return trapsetter(round.updates, round.malicious, step, knowledge=self.knowledge, scale=self.scale)
+        return trapsetter(
+            round.updates,
+            round.malicious,
+            step,
+            knowledge=self.knowledge,
+            scale=self.scale,
+            num_clients=round.num_participants,
+        )
 
 
 def accuracy_of(local: LocalWork, batches: LocalBatches, step: Tensor) -> float:

@@ -8,21 +8,30 @@ from tiny import Recorder, parameters_of
 from tiny import fit as tiny_fit
 
 from callbacks import (
+    A3FL,
+    ALIE,
+    DBA,
+    ROP,
     AdaptiveAttack,
     AttackGroups,
+    ByzMean,
+    EdgeCase,
     FedAvg,
     FLTrust,
     KrumAttack,
     LabelFlipping,
     Median,
+    ModelReplacement,
+    Neurotoxin,
     NoAttack,
     ScalingAttack,
+    SignFlip,
     TrimAttack,
 )
 from flt.data import FeatureTrigger
 from flt.errors import InputError
 from flt.federation import Attack, Backdoor
-from flt.functional import krum_attack, trim_attack
+from flt.functional import alie, alie_shift, byz_mean, krum_attack, rop, trim_attack
 from flt.random import generator
 
 
@@ -70,6 +79,39 @@ def test_each_attack_sees_the_benign_clients_and_its_own_group(fit):
                 **settings,
             )
             assert torch.equal(received.updates[shown & group], sent[group[shown]])
+
+
+def of_the_whole_round(updates, examples, own, benign):
+    """What the first group sends of ten clients, by the attack."""
+    shown, last = own | benign, torch.zeros(updates.shape[1])
+    z = alie_shift(10, 4)
+    return {
+        "DBA": lambda: 5 * updates[own],
+        "ModelReplacement": lambda: 5 * updates[own],
+        "by examples": lambda: examples.sum() / (2 * examples[own])[:, None] * updates[own],
+        "ALIE": lambda: alie(updates[shown], own[shown], z=z)[own[shown]],
+        "ROP": lambda: rop(updates[shown], own[shown], last, z=z)[own[shown]],
+        "ByzMean": lambda: byz_mean(updates[shown], own[shown], num_clients=10)[own[shown]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("case", "make"),
+    [
+        ("DBA", partial(DBA, fraction=0.2, num_parts=2)),
+        ("ModelReplacement", partial(ModelReplacement, fraction=0.2)),
+        ("by examples", partial(ModelReplacement, fraction=0.2, by_examples=True)),
+        ("ALIE", partial(ALIE, fraction=0.4, z="formula")),
+        ("ROP", partial(ROP, fraction=0.4)),
+        ("ByzMean", partial(ByzMean, fraction=0.2)),
+    ],
+)
+def test_an_attack_counts_the_clients_of_the_whole_round(fit, case, make):
+    recorder = Recorder()
+    server = fit(recorder, AttackGroups([make(), SignFlip(fraction=0.4)]), FedAvg(), rounds=1)
+    (honest,), (received,), own = recorder.honest, recorder.received, groups_of(server, 0)[0]
+    expected = of_the_whole_round(honest.updates, honest.num_examples, own, ~honest.malicious)[case]()
+    torch.testing.assert_close(received.updates[own], expected)
 
 
 class Counting(Attack):

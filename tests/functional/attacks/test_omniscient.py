@@ -61,6 +61,21 @@ def test_equal_updates_leave_nothing_to_hide_in(attack):
     assert_close(attack(updates, torch.arange(5) < 2), updates)
 
 
+@pytest.mark.parametrize(
+    ("attack", "target"),
+    [
+        (lambda *given, **settings: F.byz_mean(*given, ddof=1, **settings), [1.591752, 1.183503, -0.080123]),
+        (lambda *given, **settings: F.trapsetter(*given, torch.ones(3), **settings), [1.0, 1.0, 1.0]),
+    ],
+    ids=["ByzMean", "Trapsetter"],
+)
+def test_the_mean_of_all_clients_is_moved_also_of_those_without_an_update(attack, target):
+    """Three more clients, who are taken to send the mean of the benign updates."""
+    sent = attack(HONEST, MALICIOUS, num_clients=10)
+    everyone = torch.cat([sent, BENIGN.mean(dim=0).expand(3, -1)])
+    assert_close(everyone.mean(dim=0), torch.tensor(target).double(), rtol=0, atol=1e-6)
+
+
 def test_mimic_worked_by_hand():
     start = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)
     sent, learnt = F.mimic(HONEST, MALICIOUS, torch.arange(10, 17), start=start)

@@ -14,6 +14,7 @@ def model_replacement(
     max_norm: float | None = None,
     server_lr: float = 1.0,
     num_examples: Tensor | None = None,
+    total: float | None = None,
 ) -> Tensor:
     """Updates of all clients with the malicious ones scaled up.
 
@@ -28,7 +29,8 @@ def model_replacement(
         scale: The factor gamma; None for one of the above.
         max_norm: Length of what is sent (S); None for a factor.
         server_lr: Factor of the aggregate in the global model's step (eta).
-        num_examples: What each client weighs in the mean, shape ``[num_clients]``; None for equal weights.
+        num_examples: What each client weighs in the mean, shape ``[num_clients]``; None for 1.
+        total: What all clients of the round weigh together, n or ``sum_j n_j``; None for those of the updates.
 
     Returns:
         What the server receives, a new tensor of shape ``[num_clients, num_params]``.
@@ -51,5 +53,6 @@ def model_replacement(
         factors = own.new_full((len(rows),), scale)
     else:
         sizes = own.new_ones(len(updates)) if num_examples is None else num_examples.to(own)
-        factors = sizes.sum() / (server_lr * len(rows) * sizes.index_select(0, rows).clamp(min=1))
+        whole = sizes.sum() if total is None else own.new_tensor(total)
+        factors = whole / (server_lr * len(rows) * sizes.index_select(0, rows).clamp(min=1))
     return sent(updates, malicious, own * factors[:, None])

@@ -22,6 +22,7 @@ def alie(
     z: Shift = 1.5,
     sign: Sign = "minus",
     ddof: int = 0,
+    num_clients: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Updates of all clients with those of the malicious ones replaced by ALIE's.
@@ -32,9 +33,11 @@ def alie(
         updates: Honest updates of all clients, shape ``[num_clients, num_params]``.
         malicious: Boolean mask, shape ``[num_clients]``.
         knowledge: "full" (the benign clients' updates) or "partial" (the malicious clients' own).
-        z: How many standard deviations they lie off the mean; "formula" is `alie_shift` of the clients there are.
+        z: How many standard deviations they lie off the mean; "formula" is `alie_shift`.
         sign: "minus" is the paper's; "plus" lies as far on the other side.
         ddof: What is taken from the number of known updates in the variance's divisor.
+        num_clients: Clients of the round (n), of whom the others are taken to be benign; None for as many as there are
+            updates.
         generator: Not used; nothing is drawn.
 
     Returns:
@@ -52,7 +55,7 @@ def alie(
     rows = known(updates, malicious, knowledge)
     if not len(rows):
         return updates
-    shift = shift_of(z, malicious)
+    shift = shift_of(z, malicious, num_clients)
     mean, deviation = mean_and_deviation(updates, rows, ddof=ddof)
     return sent(updates, malicious, mean + (-shift if sign == "minus" else shift) * deviation)
 
@@ -78,12 +81,13 @@ def alie_shift(num_clients: int, num_malicious: int) -> float:
     return NormalDist().inv_cdf(share) if share > 0.5 else 0.0
 
 
-def shift_of(z: Shift, malicious: Tensor) -> float:
+def shift_of(z: Shift, malicious: Tensor, num_clients: int | None = None) -> float:
     """A given number of standard deviations, or that of the formula for these clients.
 
     Args:
         z: The number, or "formula".
         malicious: Boolean mask, shape ``[num_clients]``.
+        num_clients: Clients of the round; None for those of the mask.
 
     Example:
         >>> shift_of(1.5, torch.arange(50) < 24), round(shift_of("formula", torch.arange(50) < 24), 3)
@@ -92,4 +96,4 @@ def shift_of(z: Shift, malicious: Tensor) -> float:
     if not isinstance(z, str):
         return z
     check_choice("z", z, Formula)
-    return alie_shift(len(malicious), int(malicious.sum()))
+    return alie_shift(num_clients or len(malicious), int(malicious.sum()))

@@ -13,6 +13,7 @@ def byz_mean(
     knowledge: Knowledge = "full",
     z: float = 0.5,
     ddof: int = 0,
+    num_clients: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Updates of all clients with those of the malicious ones replaced by ByzMean's.
@@ -27,6 +28,8 @@ def byz_mean(
             for that of the benign ones).
         z: How many standard deviations g1 lies off the mean.
         ddof: What is taken from the number of known updates in the variance's divisor.
+        num_clients: Clients of the round (n), of whom those without an update here are taken to send the mean; None for
+            as many as there are updates.
         generator: Not used; nothing is drawn.
 
     Returns:
@@ -44,9 +47,9 @@ def byz_mean(
     if not len(rows):
         return updates
     mean, deviation = mean_and_deviation(updates, rows, ddof=ddof)
-    num_malicious = int(malicious.sum())
-    hidden, num_benign = num_malicious // 2, len(updates) - num_malicious
+    num_clients, num_malicious = num_clients or len(updates), int(malicious.sum())
+    hidden, num_benign = num_malicious // 2, num_clients - num_malicious
     target = mean - z * deviation
-    rest = ((len(updates) - hidden) * target - num_benign * mean) / (num_malicious - hidden)
+    rest = ((num_clients - hidden) * target - num_benign * mean) / (num_malicious - hidden)
     groups = torch.arange(num_malicious, device=updates.device)[:, None] < hidden
     return sent(updates, malicious, torch.where(groups, target, rest))

@@ -21,6 +21,7 @@ def rop(
     angle: float = 90.0,
     location_share: float = 1.0,
     reference_share: float = 0.9,
+    num_clients: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Updates of all clients with those of the malicious ones replaced by ROP's.
@@ -34,10 +35,12 @@ def rop(
         malicious: Boolean mask, shape ``[num_clients]``.
         last: The last aggregate, shape ``[num_params]``; zero in the first round.
         knowledge: Whose mean: "full" (the benign clients') or "partial" (the malicious clients' own honest one).
-        z: Length of the perturbation; "formula" is ALIE's for the clients there are, as a length.
+        z: Length of the perturbation; "formula" is ALIE's, as a length.
         angle: theta, in degrees.
         location_share: pi.
         reference_share: lambda.
+        num_clients: Clients of the round (n), of whom the others are taken to be benign; None for as many as there are
+            updates.
         generator: Source of q where it is random: ``[num_params]`` normal numbers.
 
     Returns:
@@ -59,7 +62,7 @@ def rop(
     location = location_share * last + (1.0 - location_share) * mean
     reference = reference_share * last + (1.0 - reference_share) * mean
     direction = _perturbation(reference, math.radians(angle), updates.dtype, generator)
-    return sent(updates, malicious, location + shift_of(z, malicious) * direction)
+    return sent(updates, malicious, location + shift_of(z, malicious, num_clients) * direction)
 
 
 def _perturbation(reference: Tensor, angle: float, dtype: torch.dtype, generator: torch.Generator | None) -> Tensor:

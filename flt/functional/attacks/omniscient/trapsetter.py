@@ -19,6 +19,7 @@ def trapsetter(
     *,
     knowledge: Knowledge = "full",
     scale: float = 1.0,
+    num_clients: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Updates of all clients with those of the malicious ones replaced by what moves the plain mean to a step.
@@ -33,6 +34,8 @@ def trapsetter(
         knowledge: Whose mean: "full" (the benign clients') or "partial" (the malicious clients' own honest one, which
             stands for it).
         scale: s.
+        num_clients: Clients of the round (n), of whom those without an update here are taken to send the mean; None for
+            as many as there are updates.
         generator: Not used; nothing is drawn.
 
     Returns:
@@ -52,9 +55,9 @@ def trapsetter(
     rows = known(updates, malicious, knowledge)
     if not len(rows):
         return updates
-    num_malicious = int(malicious.sum())
-    num_benign = len(updates) - num_malicious
-    wanted = scale * len(updates) * step.double() - num_benign * mean_of(updates, rows)
+    num_clients, num_malicious = num_clients or len(updates), int(malicious.sum())
+    num_benign = num_clients - num_malicious
+    wanted = scale * num_clients * step.double() - num_benign * mean_of(updates, rows)
     return sent(updates, malicious, wanted / num_malicious)
 
 
