@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
+from flt.data.triggers import Trigger
 from flt.errors import InputError
 from flt.federation import Aggregate, Attack, Backdoor, Federation, LocalUpdates, LocalWork, Memory, Round
 from flt.federation.memory import NOTHING
@@ -34,7 +35,7 @@ class AttackGroups(Attack):
 
     Raises:
         InputError: If there is none, or the fractions add up to 1 or more; before the first round, if two of them have
-            different backdoors.
+            different backdoors, or one learns a trigger and another one has a backdoor.
     """
 
     def __init__(self, attacks: list[Attack]) -> None:
@@ -76,12 +77,18 @@ class AttackGroups(Attack):
 
     def _only(self, backdoors: Sequence[Backdoor | None]) -> Backdoor | None:
         """The one of the members' backdoors; None if there is none."""
-        found = [(member.label, each) for member, each in zip(self.members, backdoors, strict=True) if each is not None]
-        if any(each != found[0][1] for _, each in found):
-            names = " and ".join(label for label, _ in found)
+        found = [(member, each) for member, each in zip(self.members, backdoors, strict=True) if each is not None]
+        names = " and ".join(member.label for member, _ in found)
+        learner = next((member.label for member, _ in found if member.overrides("current_backdoor")), None)
+        if learner is not None and len(found) > 1:
+            raise InputError(
+                f"attack.attacks: {names} have backdoors, and the success of one is measured, but {learner} learns a"
+                " trigger that is no other's: keep one of them"
+            )
+        if any(_measured(each) != _measured(found[0][1]) for _, each in found):
             raise InputError(
                 f"attack.attacks: {names} have different backdoors, and the success of one is measured: keep one of"
-                " them, or leave trigger and target_class of all to the data set"
+                " them, or give all of them one trigger and target_class"
             )
         return found[0][1] if found else None
 
@@ -159,6 +166,11 @@ class AttackGroups(Attack):
         """Tells each attack."""
         for member in self.members:
             member.on_round_end(trainer, round, aggregate)
+
+
+def _measured(backdoor: Backdoor) -> tuple[Trigger, int, int]:
+    """What the success of a backdoor is measured by; which parts of the trigger are trained makes no difference."""
+    return backdoor.trigger, backdoor.target_class, id(backdoor.examples)
 
 
 def _seen(federation: Federation) -> list[Federation]:

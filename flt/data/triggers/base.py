@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +18,10 @@ LARGEST_VALUE = 1e17
 
 
 class Trigger(ABC):
-    """What makes the examples of a backdoor: a pattern that can be embedded in any batch of them, say."""
+    """What makes the examples of a backdoor: a pattern that can be embedded in any batch of them, say.
+
+    Two triggers are equal if they are of one class and have the same settings, tensors by what is in them.
+    """
 
     in_place: bool = False
     """Whether malicious clients relabel examples themselves, rather than copies of them with a pattern."""
@@ -28,6 +33,17 @@ class Trigger(ABC):
         Args:
             features: Examples of shape ``[num_examples, *shape]``.
         """
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._identity == other._identity  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._identity))
+
+    @property
+    def _identity(self) -> Hashable:
+        """What tells triggers of a class apart: all attributes, unless it knows better."""
+        return _frozen(vars(self))
 
     def chosen(self, clients: ClientData, malicious: Tensor, target_class: int) -> Tensor:
         """Which examples malicious clients may use for the backdoor: all of their own, unless a trigger says otherwise.
@@ -68,6 +84,22 @@ class Trigger(ABC):
             InputError: If it has fewer parts.
         """
         return tuple(Strip(self, part, num_parts) for part in range(num_parts))
+
+
+def _frozen(value: Any) -> Hashable:
+    """What equal values have in common and others have not.
+
+    Example:
+        >>> _frozen({"mask": torch.tensor([1, 0]), "value": [2]})
+        frozenset({('mask', ((2,), 1, 0)), ('value', (2,))})
+    """
+    if isinstance(value, Tensor):
+        return tuple(value.shape), *value.flatten().tolist()
+    if isinstance(value, Mapping):
+        return frozenset((key, _frozen(each)) for key, each in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(map(_frozen, value))
+    return value if isinstance(value, Hashable) else id(value)
 
 
 class Strip(Trigger):

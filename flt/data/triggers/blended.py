@@ -1,5 +1,6 @@
 """The blended trigger."""
 
+from collections.abc import Hashable
 from pathlib import Path
 
 import torch
@@ -53,6 +54,11 @@ class BlendedTrigger(Trigger):
         if shape not in self._patterns:
             self._patterns[shape] = self._noise(shape) if self._path is None else _read(self._path, shape)
         return features.lerp(self._patterns[shape].to(features), self.alpha)
+
+    @property
+    def _identity(self) -> Hashable:
+        """Without the patterns that have been made by now."""
+        return self.alpha, self.pattern, self.seed
 
     def _noise(self, shape: tuple[int, ...]) -> Tensor:
         draw = torch.rand if len(shape) == 3 else torch.randn

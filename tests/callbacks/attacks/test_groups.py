@@ -228,6 +228,23 @@ def test_a_backdoor_is_measured(fit):
 
 
 OTHER = FeatureTrigger([1], value=2.0)
+SAME = {
+    "parts": lambda: [DBA(fraction=0.2, num_parts=2), DBA(fraction=0.2, num_parts=2, start_round=1)],
+    "parts and the whole": lambda: [ScalingAttack(0.2), DBA(fraction=0.2, num_parts=2)],
+    "edge cases": lambda: [EdgeCase(fraction=0.2), EdgeCase(fraction=0.2)],
+    "equal triggers": lambda: [
+        ScalingAttack(0.2, trigger=OTHER),
+        Neurotoxin(fraction=0.2, trigger=FeatureTrigger([1], value=2.0)),
+    ],
+}
+
+
+@pytest.mark.parametrize("case", SAME)
+def test_backdoors_that_are_measured_alike_go_together(fit, case):
+    server = fit(FedAvg(), AttackGroups(SAME[case]()), rounds=2)
+    assert "attack_success_rate" in server.trainer.callback_metrics
+
+
 MISTAKES = {
     "none": (lambda: AttackGroups([]), r"attack\.attacks=\[\]: give a list of one attack or more"),
     "no attacks": (lambda: AttackGroups([Median()]), r"attack\.attacks=\[<.*Median.*>\]: give a list"),
@@ -239,6 +256,10 @@ MISTAKES = {
     "two backdoors": (
         lambda: AttackGroups([ScalingAttack(0.1), TrimAttack(0.1), ScalingAttack(0.1, trigger=OTHER)]),
         "ScalingAttack and ScalingAttack have different backdoors",
+    ),
+    "a backdoor beside one that is learnt": (
+        lambda: AttackGroups([ScalingAttack(0.1), A3FL(fraction=0.1)]),
+        "ScalingAttack and A3FL have backdoors, .* but A3FL learns a trigger that is no other's",
     ),
     "fewer losses than clients": (
         lambda: AttackGroups([TrimAttack(0.1), Short(0.2, 2.0)]),

@@ -8,11 +8,38 @@ import torch
 from PIL import Image
 
 from flt.data import BlendedTrigger, FeatureTrigger, PixelTrigger, SinusoidalTrigger
-from flt.data.triggers import MissingTrigger
+from flt.data.triggers import CleanLabelTrigger, LearntTrigger, MissingTrigger, SemanticTrigger, TailTrigger
 from flt.errors import InputError
 
 IMAGES = torch.rand(3, 2, 4, 6, generator=torch.Generator().manual_seed(0))
 VECTORS = torch.randn(3, 7, generator=torch.Generator().manual_seed(1))
+
+
+MASK = torch.tensor([True, False])
+EACH_TWICE = [
+    lambda: FeatureTrigger([1], 2.0),
+    lambda: FeatureTrigger([1], [3.0]),
+    lambda: PixelTrigger([(1, 1)]),
+    lambda: CleanLabelTrigger(FeatureTrigger([1], 2.0)),
+    lambda: FeatureTrigger([0, 1], 2.0).parts(2)[0],
+    lambda: BlendedTrigger(0.3).parts(2)[1],
+    lambda: BlendedTrigger(0.3),
+    lambda: LearntTrigger(MASK, torch.tensor([1.0, 2.0])),
+    lambda: LearntTrigger(MASK.clone(), torch.tensor([1.0, 3.0])),
+    lambda: TailTrigger(1),
+    lambda: SemanticTrigger(1),
+    MissingTrigger,
+]
+
+
+def test_triggers_are_equal_by_their_settings() -> None:
+    """Also once one of them has been used."""
+    triggers, others = ([make() for make in EACH_TWICE] for _ in range(2))
+    for used in (triggers[5], triggers[6]):
+        used(VECTORS)
+    assert [[one == other for other in others] for one in triggers] == torch.eye(len(triggers)).bool().tolist()
+    assert len({*triggers, *others}) == len(triggers)
+    assert FeatureTrigger([1], 2.0) != "FeatureTrigger([1], 2.0)"
 
 
 def test_a_sine_along_the_columns() -> None:
