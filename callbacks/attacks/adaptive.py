@@ -46,7 +46,7 @@ class AdaptiveAttack(Attack):
         evaluations: How often "exact" asks a rule that is not of FLTrust's shape in a round, 32 or more.
 
     Raises:
-        InputError: If an argument is out of range.
+        InputError: If an argument is out of range, or they do not know the benign updates.
 
     Reading:
         Under "own" lengths, and under signed scores that malicious clients can cancel, harm has no bounds: they stop at
@@ -57,6 +57,7 @@ class AdaptiveAttack(Attack):
     """
 
     needs_root_update = True
+    uses_knowledge = True
 
     def __init__(
         self,
@@ -75,6 +76,11 @@ class AdaptiveAttack(Attack):
         **settings: Any,
     ) -> None:
         super().__init__(fraction, **settings)
+        if self.knowledge == "partial":
+            raise InputError(
+                "attack.knowledge=partial: AdaptiveAttack turns the aggregate of all updates around, which it has to"
+                " know; use full"
+            )
         check_choice("attack.solver", solver, Solver)
         if sweeps < 0 or steps < 0:
             raise InputError(f"attack.sweeps={sweeps} and attack.steps={steps} must be 0 or more")

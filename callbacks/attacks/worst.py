@@ -18,11 +18,12 @@ Family = Literal["updates", "backdoors"]
 
 
 class Member(NamedTuple):
-    """One attack of a set: its class, settings of its own, and which mechanism it stands for."""
+    """One attack of a set: its class, settings of its own, which mechanism it stands for, whether it must know all."""
 
     kind: type[Attack]
     settings: Mapping[str, Any]
     why: str
+    knows_all: bool = False
 
 
 SETS: dict[Family, dict[str, Member]] = {
@@ -35,7 +36,9 @@ SETS: dict[Family, dict[str, Member]] = {
         "Trim attack": Member(TrimAttack, {}, "the wrong end of every coordinate, against rules that look at each"),
         "Optimised IPM": Member(OptimizedIPM, {}, "backwards by as much as the rule in force takes worst"),
         "Tailored attack": Member(TailoredAttack, {}, "off the mean by as much as the rule in force takes worst"),
-        "Adaptive, exact": Member(AdaptiveAttack, {"solver": "exact"}, "against rules that trust a root dataset"),
+        "Adaptive, exact": Member(
+            AdaptiveAttack, {"solver": "exact"}, "against rules that trust a root dataset", knows_all=True
+        ),
     },
     "backdoors": {
         "Scaling attack": Member(ScalingAttack, {}, "an update as long as it takes to replace the model"),
@@ -54,7 +57,8 @@ class Worst(Attack):
 
     ``flt fit --attack Worst`` runs each of them with the same settings and reports the worst and the runner-up. In an
     axis of ``flt table``, ``{attack: Worst}`` stands for all of them. The members have their defaults, so that the set
-    has no parameters; ``fraction``, ``knowledge`` and the schedule hold for every member. The idea is AutoAttack's.
+    has no parameters; ``fraction``, ``knowledge`` and the schedule hold for every member, but that the adaptive attack
+    has full knowledge, without which it cannot be made. The idea is AutoAttack's.
 
     Args:
         family: "updates" are attacks on the testing error, "backdoors" those whose success is measured on a trigger.
@@ -87,9 +91,13 @@ class Worst(Attack):
 
 
 def own_settings(member: Member, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a member, given those of the whole set; what it cannot know anyway makes no difference to it."""
+    """The settings of a member, given those of the whole set.
+
+    Full knowledge is left to those to whom it makes no difference, and to those who cannot do without.
+    """
     own = {**settings, **member.settings}
-    return own | ({"knowledge": "full"} if "knowledge" in own and not member.kind.uses_knowledge else {})
+    is_given = member.kind.uses_knowledge and not member.knows_all
+    return own | ({"knowledge": "full"} if "knowledge" in own and not is_given else {})
 
 
 def is_worst(value: Any) -> bool:

@@ -125,6 +125,7 @@ ByzMean(z=0.0) => attack.z=0.0 must be a finite number greater than 0
 ByzMean(ddof=-1) => attack.ddof=-1 must be 0 or 1
 Mimic(warmup_rounds=0) => attack.warmup_rounds=0 must be at least 1
 Mimic(pick='first') => attack.pick='first': choose one of largest, smallest
+AdaptiveAttack(knowledge='partial') => attack.knowledge=partial: AdaptiveAttack turns the aggregate of all updates
 Mimic(knowledge='partial') => attack.knowledge=partial: Mimic copies a benign update
 Trapsetter(scale=0.0) => attack.scale=0.0 must be a finite number greater than 0
 Trapsetter(radius=-1.0) => attack.radius=-1.0 must be a finite number greater than 0

@@ -6,7 +6,7 @@ import pytest
 from tiny import TinyData
 
 import callbacks
-from callbacks import FedAvg, LabelFlipping, MinMax, ScalingAttack, TrimAttack, Worst
+from callbacks import AdaptiveAttack, FedAvg, LabelFlipping, MinMax, ScalingAttack, TrimAttack, Worst
 from callbacks.attacks.worst import SETS, is_worst, members_of
 from flt.data import FeatureTrigger
 from flt.errors import InputError
@@ -27,12 +27,12 @@ def test_members_have_no_parameters_and_stand_for_something_of_their_own(family)
 
 
 def test_settings_of_the_set_hold_for_each_member():
-    """What a member cannot know is no setting of it that would have no effect."""
+    """What a member cannot know is no setting of it that would have no effect; one of them has to know everything."""
     made = Worst(fraction=0.4, knowledge="partial").attacks
     assert {attack.fraction for attack in made.values()} == {0.4}
     known = {type(attack): attack.knowledge for attack in made.values()}
     assert {known[kind] for kind in (MinMax, TrimAttack)} == {"partial"}
-    assert known[LabelFlipping] == "full"
+    assert known[LabelFlipping] == known[AdaptiveAttack] == "full"
     assert ScalingAttack in map(type, Worst("backdoors").attacks.values())
 
 
