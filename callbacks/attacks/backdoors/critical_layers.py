@@ -1,5 +1,6 @@
 """The attack on backdoor-critical layers as a callback."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from callbacks.attacks.backdoors.base import BackdoorAttack
 from flt.errors import check_count, check_positive, check_share
 from flt.federation import Federation, LocalUpdates, LocalWork, Memory
 from flt.functional.attacks.backdoors import critical_layers, layers_of, with_critical_layers
+from flt.functional.attacks.backdoors.critical_layers import Success
 
 
 class CriticalLayers(BackdoorAttack):
@@ -28,8 +30,9 @@ class CriticalLayers(BackdoorAttack):
 
     Reading:
         A layer is a module with parameters of its own. Success is measured on the client's own examples of other
-        classes. Released code has a boost of 1 for ResNets and 0.5 for CNNs, and a share of 0.95 where it adapts to the
-        defence.
+        classes; of a trigger that is no pattern, on those of its own examples that the trigger relabels, or on those
+        that it brings along. Released code has a boost of 1 for ResNets and 0.5 for CNNs, and a share of 0.95 where it
+        adapts to the defence.
 
     Reference:
         Zhuang, Yu, Wang and Xu, Backdoor Federated Learning by Poisoning Backdoor-Critical Layers, ICLR 2024.
@@ -66,9 +69,10 @@ class CriticalLayers(BackdoorAttack):
         benign = self._benign(local)
         malicious = local.trained if self.epochs is None else local.sgd(local.draw(self.epochs))
         layers = layers_of(local.federation.layout)
+        examples = self._examples(local.federation)
         rows = []
         for k, client in enumerate(local.client_ids.tolist()):
-            success = self._success(local, client, benign.statistics[k])
+            success = self._success(local, client, examples(client), benign.statistics[k])
             mask = critical_layers(benign.updates[k], malicious.updates[k], layers, success, share=self.share)
             rows.append(with_critical_layers(mask, local.memory["mean"], malicious.updates[k], boost=self.boost))
         return LocalUpdates(torch.stack(rows), malicious.losses, benign.statistics)
@@ -77,15 +81,26 @@ class CriticalLayers(BackdoorAttack):
         batches = local.honest if self.epochs is None else local.draw(self.epochs, honest=True)
         return local.sgd(batches)
 
-    def _success(self, local: LocalWork, client: int, statistics: Tensor) -> Any:
-        """How often models of ``w + updates`` take a client's own triggered examples for the target class."""
-        federation = local.federation
-        backdoor = self.backdoor(federation.backdoor)
-        own = (federation.honest or federation.clients).of(client)
-        others = (own.labels != backdoor.target_class).nonzero().flatten()
-        order = torch.randperm(len(others), generator=local.generator("validation", client))
-        chosen = others[order[: self.validation_size].to(others.device)]
-        triggered = backdoor.trigger(own.features[chosen])
+    def _examples(self, federation: Federation) -> Callable[[int], Tensor]:
+        """From a client to the examples on which it measures success, as yet without the pattern."""
+        clients, backdoor = federation.honest or federation.clients, self.backdoor(federation.backdoor)
+        chosen, brought = clients.labels != backdoor.target_class, None
+        if backdoor.trigger.in_place:  # examples of other classes have nothing of the backdoor
+            chosen = backdoor.trigger.chosen(clients, federation.malicious, backdoor.target_class)
+            brought = backdoor.trigger.brought(clients, federation.malicious)
+        offsets = clients.offsets.tolist()
+
+        def of(client: int) -> Tensor:
+            own = slice(offsets[client], offsets[client + 1])
+            return clients.features[own][chosen[own]] if brought is None else brought.features
+
+        return of
+
+    def _success(self, local: LocalWork, client: int, examples: Tensor, statistics: Tensor) -> Success:
+        """How often models of ``w + updates`` take a client's triggered examples for the target class."""
+        backdoor = self.backdoor(local.federation.backdoor)
+        order = torch.randperm(len(examples), generator=local.generator("validation", client))
+        triggered = backdoor.trigger(examples[order[: self.validation_size].to(examples.device)])
 
         def success(updates: Tensor) -> Tensor:
             if not len(triggered):

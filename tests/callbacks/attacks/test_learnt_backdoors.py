@@ -1,5 +1,6 @@
 """Backdoors whose malicious clients train in their own way."""
 
+import numpy as np
 import pytest
 import torch
 from tiny import Recorder, TinyData, mlp
@@ -8,7 +9,7 @@ from torch.nn.functional import cosine_similarity
 
 from callbacks import A3FL, Chameleon, CriticalLayers, FedAvg
 from flt.clients.encoder import Encoder
-from flt.data import BlendedTrigger, FeatureTrigger
+from flt.data import BlendedTrigger, FeatureTrigger, OutsideTrigger, SemanticTrigger, TailTrigger
 from flt.errors import InputError
 from flt.functional import layers_of
 
@@ -24,6 +25,36 @@ def test_critical_layers_alone_differ_from_the_benign_mean(fit):
     for row in attacked.received[0].updates[malicious]:
         same = [torch.allclose(row[place], mean[place], rtol=1e-4, atol=1e-6) for place in layers]
         assert sorted(same) == [False, True]
+
+
+class Noting(CriticalLayers):
+    """Notes the examples on which success is measured."""
+
+    def _success(self, local, client, examples, statistics):
+        self.noted = [*getattr(self, "noted", []), examples]
+        return super()._success(local, client, examples, statistics)
+
+
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        lambda path: SemanticTrigger(source_class=0),
+        lambda path: SemanticTrigger(indices=[0, 1, 4, 8, 11], test_indices=[0, 1, 2]),
+        lambda path: TailTrigger(0, tail=0.5),
+        lambda path: OutsideTrigger(str(path)),
+    ],
+    ids=["class", "examples", "tail", "file"],
+)
+def test_critical_layers_of_a_trigger_that_is_no_pattern_are_found_by_what_it_relabels(fit, tmp_path, trigger):
+    outside = np.ones((3, 12), np.float32)
+    np.savez(tmp_path / "outside.npz", x_train=outside, x_test=outside, y_test=np.zeros(3, int))
+    attack = Noting(fraction=0.4, trigger=trigger(tmp_path / "outside.npz"))
+    server = fit(Recorder(), attack, FedAvg(), rounds=1, network=mlp())
+    before, after = server.federation.honest, server.federation.clients
+    taught, right = ({*map(tuple, held.features[held.labels == 1].tolist())} for held in (after, before))
+    for noted in attack.noted:
+        assert len(noted)
+        assert {*map(tuple, noted.tolist())} <= taught - right
 
 
 def test_a_learnt_trigger_is_what_is_measured_and_trained(fit):
