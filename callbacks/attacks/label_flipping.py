@@ -92,7 +92,7 @@ class LabelFlipping(Attack):
         if self.source and target in self.source and "source" in TAKES.get(self.variant, ()):
             raise InputError(f"attack.source={self.source} has the target class {target}: name classes other than it")
         if self.variant == "pairwise":
-            both_ways(mapping)
+            both_ways(mapping, "attack.mapping")
 
     def overrides(self, hook: str) -> bool:
         """Whether it has a hook of its own; of the variants here "dynamic" alone trains in its own way."""

@@ -75,8 +75,12 @@ def _table(num_classes: int, variant: LabelMap, mapping: Mapping[int, int] | Non
     return torch.tensor([new.get(label, label) for label in range(num_classes)])
 
 
-def both_ways(mapping: Mapping[int, int]) -> dict[int, int]:
+def both_ways(mapping: Mapping[int, int], name: str = "mapping") -> dict[int, int]:
     """The inverse of a mapping of classes that are to change places in pairs.
+
+    Args:
+        mapping: New class of each class.
+        name: What messages call the mapping.
 
     Raises:
         InputError: If a class is in two pairs.
@@ -88,5 +92,5 @@ def both_ways(mapping: Mapping[int, int]) -> dict[int, int]:
     named = {each for pair in mapping.items() if pair[0] != pair[1] for each in pair}
     pairs = {frozenset(pair) for pair in mapping.items()}
     if len(named) != 2 * len([pair for pair in pairs if len(pair) == 2]):
-        raise InputError(f"mapping={dict(mapping)}: with pairwise no class can be in two pairs")
+        raise InputError(f"{name}={dict(mapping)}: with pairwise no class can be in two pairs")
     return {new: old for old, new in mapping.items()}

@@ -122,7 +122,8 @@ def test_its_earlier_name():
         ({"variant": "targeted", "source": 3, "target": 12}, "attack.target: there is no class 12"),
         ({"variant": "all_to_one", "target": 12}, "attack.target: there is no class 12"),
         ({"variant": "targeted", "source": [2, 1]}, "attack.source=[2, 1] has the target class 1: name classes other"),
-        ({"variant": "pairwise", "source": [2, 3]}, "mapping={2: 1, 3: 1}: with pairwise no class can be in two"),
+        ({"variant": "pairwise", "source": [2, 3]}, "attack.mapping={2: 1, 3: 1}: with pairwise no class can be in"),
+        ({"variant": "pairwise", "mapping": {0: 1, 1: 2}}, "attack.mapping={0: 1, 1: 2}: with pairwise no class can"),
     ],
     ids=str,
 )
