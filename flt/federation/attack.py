@@ -45,6 +45,9 @@ class Attack(FederatedCallback, ABC):
     uses_knowledge: bool = False
     """Whether it makes a difference to the attack what it knows of the benign clients."""
 
+    draws_by_row: bool = False
+    """Whether `craft` draws random numbers for each malicious client of a round, which it shares with no other."""
+
     schedule: Schedule = ALWAYS
     """When it takes place."""
 

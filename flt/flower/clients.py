@@ -132,6 +132,8 @@ class ConfiguredClients:
         if attack.overrides("train"):
             work = LocalRound(self._local, number, client_lr, parameters, drawn, ids).work(memory)
             trained = Attackers(attack, work).retrained(ids, everyone, trained)
+        if attack.draws_by_row:  # as in the simulator, where all of them draw together
+            ids = drawn.client_ids[self.module.federation.attackers(number)[drawn.client_ids]]
         sent, memory = crafted(
             attack,
             trained,
@@ -140,6 +142,7 @@ class ConfiguredClients:
             parameters=parameters,
             federation=self.module.federation,
             memory=memory,
+            ids=ids,
         )
         return self._reply(message, client, sent), memory
 
@@ -247,6 +250,7 @@ def crafted(
     parameters: Tensor,
     federation: Federation,
     memory: Memory,
+    ids: Tensor | None = None,
 ) -> tuple[LocalUpdates, Memory]:
     """What an attack sends for one malicious client, and what it keeps.
 
@@ -254,28 +258,32 @@ def crafted(
         attack: The attack.
         trained: What the client's training has made.
         number: The round, counted from 0.
-        client: The client, the only one in the round.
+        client: The client.
         parameters: Those of the global model.
         federation: Who takes part in the run.
         memory: What the attack has kept.
+        ids: All clients that attack, in whose place the client puts its own update, as it knows no other; None for it
+            alone.
     """
-    ids = torch.tensor([client])
+    ids = torch.tensor([client]) if ids is None else ids
+    row = ids == client
+    everyone = LocalUpdates(*(each.expand(len(ids), *each.shape[1:]) for each in trained))
     round = Round(
         number=number,
         client_ids=ids,
-        malicious=torch.tensor([True]),
+        malicious=torch.ones_like(row),
         num_examples=federation.num_examples[ids],
-        updates=trained.updates,
+        updates=everyone.updates,
         root_update=None,
-        losses=trained.losses,
-        statistics=trained.statistics,
+        losses=everyone.losses,
+        statistics=everyone.statistics,
         root_statistics=None,
         parameters=parameters,
         federation=federation,
         memory=memory,
     )
     sent = attack.on_client_updates(round) or round
-    return LocalUpdates(sent.updates, sent.losses, sent.statistics), sent.memory
+    return LocalUpdates(sent.updates[row], sent.losses[row], sent.statistics[row]), sent.memory
 
 
 def round_of(message: Message) -> int:

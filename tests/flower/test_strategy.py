@@ -66,8 +66,11 @@ def normalised() -> nn.Module:
         (partial(callbacks.LabelFlipping, 0.3, "dynamic"), {}),
         (partial(callbacks.SignFlip, fraction=0.3, start_round=1, every=2), {"lr_milestones": [1]}),
         (partial(callbacks.ScalingAttack, 0.2, redraw=True), {"clients_per_round": 6, "local_epochs": 1}),
+        (partial(callbacks.GaussianNoise, "add", fraction=0.3), {"clients_per_round": 6}),
+        (partial(callbacks.FreeRider, sigma=0.1, fraction=0.3), {}),
+        (partial(callbacks.MPAF, 1.0, fraction=0.3), {}),
     ],
-    ids=["batch norm", "own training", "schedule", "sampled"],
+    ids=["batch norm", "own training", "schedule", "sampled", "noise", "free riders", "one stream"],
 )
 def test_settings_as_in_the_simulator(attack: object, settings: dict[str, object], tmp_path: Path) -> None:
     def given() -> tuple[list[object], dict[str, object]]:

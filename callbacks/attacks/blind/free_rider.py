@@ -49,6 +49,7 @@ class FreeRider(Attack):
             rank_zero_warn(f"attack.sigma and attack.gamma have no effect with variant={variant}: it sends no noise")
         self.variant: Variant = variant
         self.sigma, self.gamma = sigma, gamma
+        self.draws_by_row = variant in NOISY
 
     def numbers_kept(self, federation: Federation, num_params: int) -> int:
         """The last global model, or an update of each client."""

@@ -52,6 +52,7 @@ class Noise(Attack, ABC):
         self.placement: Placement = placement
         self.mean, self.scale = mean, scale
         self.relative, self.shared = relative, shared
+        self.draws_by_row = not shared
 
     def craft(self, round: Round) -> Tensor:
         """Applies a function of `flt.functional.attacks.blind.noise`."""
