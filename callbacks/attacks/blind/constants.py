@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
+from callbacks.attacks.blind.untrained import untrained
 from flt.errors import check_choice
 from flt.federation import Attack, Round, by_client
 from flt.functional.attacks.blind.constants import Value, non_finite, zero_update
@@ -24,9 +25,10 @@ class ZeroUpdate(Attack):
         self.zero_model = zero_model
 
     @by_client
-    def craft(self, round: Round) -> Tensor:
+    def craft(self, round: Round) -> Round:
         """Applies `flt.functional.zero_update`."""
-        return zero_update(round.updates, round.malicious, round.parameters if self.zero_model else None)
+        updates = zero_update(round.updates, round.malicious, round.parameters if self.zero_model else None)
+        return untrained(round).replace(updates=updates)
 
 
 class NonFinite(Attack):

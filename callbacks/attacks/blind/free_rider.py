@@ -3,8 +3,8 @@
 from typing import Any, Literal
 
 from lightning.pytorch.utilities import rank_zero_warn
-from torch import Tensor
 
+from callbacks.attacks.blind.untrained import untrained
 from flt.errors import check_choice, check_not_negative, check_positive
 from flt.federation import Attack, ClientMemory, Federation, Round
 from flt.functional.attacks.blind.free_rider import free_rider, lazy_rider
@@ -32,7 +32,8 @@ class FreeRider(Attack):
 
     Reading:
         Sigma is measured once, as noise fades away on its own; "advanced" takes the same noise. Before the
-        global model has taken a step there is nothing to copy or to measure, and zero is sent.
+        global model has taken a step there is nothing to copy or to measure, and zero is sent. Statistics of batch
+        normalisation are sent as they were; "lazy" alone sends those of honest training in the round.
     """
 
     works_alone = True
@@ -56,10 +57,10 @@ class FreeRider(Attack):
         rows = {"plain": 0, "lazy": federation.num_clients}
         return rows.get(self.variant, 1) * num_params
 
-    def craft(self, round: Round) -> Tensor | Round:
+    def craft(self, round: Round) -> Round:
         """Applies `flt.functional.attacks.blind.free_rider`."""
         if self.variant == "plain":
-            return free_rider(round.updates, round.malicious)
+            return untrained(round).replace(updates=free_rider(round.updates, round.malicious))
         return self._lazy(round) if self.variant == "lazy" else self._copying(round)
 
     def _copying(self, round: Round) -> Round:
@@ -75,7 +76,8 @@ class FreeRider(Attack):
             deviation=sigma * (round.number + 1) ** -self.gamma if self.variant in NOISY else 0.0,
             generator=round.generator("FreeRider"),
         )
-        return round.replace(updates=updates, memory={"parameters": round.parameters, "sigma": sigma})
+        memory = {"parameters": round.parameters, "sigma": sigma}
+        return untrained(round).replace(updates=updates, memory=memory)
 
     def _lazy(self, round: Round) -> Round:
         """Sends what each malicious client has sent when it was first there."""

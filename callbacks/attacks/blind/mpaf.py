@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from callbacks.attacks.blind.untrained import untrained
 from flt.errors import check_choice, check_positive
 from flt.federation import Attack, Federation, Round
 from flt.functional.attacks.blind.mpaf import mpaf, other_initialization
@@ -50,4 +51,4 @@ class MPAF(Attack):
             target = other_initialization(first, round.federation.layout, generator=source) if is_other else first
             memory = {"target": target}
         updates = mpaf(round.updates, round.malicious, round.parameters, memory["target"], scale=self.scale)
-        return round.replace(updates=updates, memory=memory)
+        return untrained(round).replace(updates=updates, memory=memory)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from callbacks.attacks.blind.untrained import untrained
 from flt.errors import InputError, check_count, check_positive
 from flt.federation import Attack, Federation, Round
 from flt.functional.attacks.blind.poisoned_fl import poisoned_fl
@@ -68,4 +69,4 @@ class PoisonedFL(Attack):
             confidence=self.confidence,
             generator=round.generator("PoisonedFL"),
         )
-        return round.replace(updates=updates, memory=memory)
+        return untrained(round).replace(updates=updates, memory=memory)

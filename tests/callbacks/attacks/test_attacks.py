@@ -1,19 +1,17 @@
 """That the attack that runs is the attack named, and what every attack must satisfy in a run."""
 
 import copy
+from functools import partial
 
 import hostile
 import pytest
 import torch
 from catalogue import Draws
-from tiny import Recorder, TinyData
+from tiny import Recorder, TinyData, mlp
+from torch import nn
 from torch.testing import assert_close
 
-from callbacks import (
-    FedAvg,
-    FreeRider,
-    SignFlip,
-)
+from callbacks import MPAF, FedAvg, FreeRider, PoisonedFL, SignFlip, ZeroUpdate
 from flt.data import ClientData
 from flt.federation import Round
 from flt.functional import finite_rows
@@ -104,6 +102,15 @@ def test_rounds_of_one_client_who_is_malicious_or_not(fit, attack):
     fit(FedAvg(), made, recorder, rounds=5, clients_per_round=1)
     assert {bool(round.malicious) for round in recorder.honest} == ({False, True} if made.active else {False})
     assert recorder.parameters[-1].isfinite().all()
+
+
+@pytest.mark.parametrize("make", [FreeRider, partial(FreeRider, "plain"), ZeroUpdate, partial(MPAF, 1.0), PoisonedFL])
+def test_who_does_not_train_moves_no_statistics(fit, make):
+    recorder, network = Recorder(), nn.Sequential(mlp(), nn.BatchNorm1d(3))
+    fit(FedAvg(), make(fraction=0.5), recorder, rounds=2, network=network)
+    for honest, received in zip(recorder.honest, recorder.received, strict=True):
+        assert honest.statistics.any(dim=1).all()
+        assert torch.equal(received.statistics, honest.statistics * ~honest.malicious[:, None])
 
 
 @pytest.mark.parametrize(
