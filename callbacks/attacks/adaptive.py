@@ -46,7 +46,7 @@ class AdaptiveAttack(Attack):
         evaluations: How often "exact" asks a rule that is not of FLTrust's shape in a round, 32 or more.
 
     Raises:
-        InputError: If an argument is out of range, or they do not know the benign updates.
+        InputError: If an argument is out of range, or they know no benign update.
 
     Reading:
         Under "own" lengths, and under signed scores that malicious clients can cancel, harm has no bounds: they stop at
