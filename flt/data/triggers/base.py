@@ -35,7 +35,7 @@ class Trigger(ABC):
         """
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._identity == other._identity  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._identity == other._identity
 
     def __hash__(self) -> int:
         return hash((type(self), self._identity))

@@ -183,7 +183,8 @@ class EvaluatedModule(RowMetrics):
         """Which of some examples the network takes for the target class under the trigger, boolean."""
         if not len(tested):  # a layer may not be able to view or to reduce a batch of nothing
             return torch.zeros(0, dtype=torch.bool, device=tested.device)
-        return self(backdoor.trigger(tested)).argmax(dim=1) == backdoor.target_class
+        scores: Tensor = self(backdoor.trigger(tested))
+        return scores.argmax(dim=1) == backdoor.target_class
 
     test_step = validation_step
 
