@@ -26,15 +26,18 @@ def main() -> None:
     say(describe_machine())
     now = time.process_time if options.processor_time else time.perf_counter
     rare = (f"--trainer.{name}={options.rounds}" for name in ("val_check_interval", "log_every_n_steps"))
-    kinds = {
-        "as shipped": ["--trainer.limit_val_batches=1.0"],
-        "rounds alone": [*rare, "--trainer.enable_checkpointing=false"],
+    kinds: dict[str, tuple[list[str], float]] = {
+        "as shipped": ([], 1.0),
+        "rounds alone": ([*rare, "--trainer.enable_checkpointing=false"], 0),
     }
     settings = ["--data.stand_in=always"] if options.stand_in else []
     seconds = {kind: list[float]() for kind in kinds}
     for _ in range(options.repeats):
-        for kind, own in kinds.items():
-            seconds[kind].append(fit(CONFIGS / options.config, options.rounds, [*settings, *own], now=now)[1])
+        for kind, (own, batches) in kinds.items():
+            _, took = fit(
+                CONFIGS / options.config, options.rounds, [*settings, *own], now=now, limit_val_batches=batches
+            )
+            seconds[kind].append(took)
     shares = [1 - alone / whole for whole, alone in zip(seconds["as shipped"], seconds["rounds alone"], strict=True)]
     share = spread(shares)
     for kind, values in seconds.items():

@@ -50,8 +50,9 @@ def fit(
     settings: Sequence[str] = (),
     prepare: Callable[[Run], None] | None = None,
     now: Callable[[], float] = time.perf_counter,
+    limit_val_batches: float = 0,
 ) -> tuple[FederatedModule, float]:
-    """Trains with Lightning, without evaluation.
+    """Trains with Lightning, without evaluation unless told otherwise.
 
     Args:
         config: The configuration.
@@ -59,6 +60,7 @@ def fit(
         settings: Further arguments of ``flt fit``.
         prepare: What to do with the run before it starts.
         now: The clock.
+        limit_val_batches: Batches of an evaluation, 1.0 for all; the setting of this name is refused in a run.
 
     Returns:
         The model with its data, and the seconds from the first round to the last.
@@ -66,8 +68,9 @@ def fit(
     clock = Clock(now)
     gc.collect()  # an earlier run's data, which take memory from this one and are counted as its own
     with tempfile.TemporaryDirectory() as folder, quietly():
-        arguments = [f"--trainer.max_steps={rounds}", "--trainer.limit_val_batches=0"]
-        run = assemble("fit", ["--config", str(config), *arguments, "--trainer.logger.save_dir", folder, *settings])
+        arguments = [f"--trainer.max_steps={rounds}", "--trainer.logger.save_dir", folder]
+        run = assemble("fit", ["--config", str(config), *arguments, *settings])
+        run.trainer.limit_val_batches = limit_val_batches
         if prepare is not None:
             prepare(run)
         callbacks_of(run.trainer).append(clock)
@@ -124,11 +127,11 @@ def shares(config: Path, rounds: int, settings: Sequence[str], device: torch.dev
 
 def peak_memory_of(config: Path, settings: Sequence[str], rounds: int = 2) -> float:
     """Largest resident memory, in bytes, of a process that does nothing but two rounds and a batch of evaluation."""
-    return in_fresh_processes(_peak_memory_of, (config, rounds, [*settings, "--trainer.limit_val_batches=1"]))[0]
+    return in_fresh_processes(_peak_memory_of, (config, rounds, settings))[0]
 
 
 def _peak_memory_of(config: Path, rounds: int, settings: Sequence[str]) -> float:
-    fit(config, rounds, settings)
+    fit(config, rounds, settings, limit_val_batches=1)
     return peak_memory()
 
 

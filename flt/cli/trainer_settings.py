@@ -10,13 +10,28 @@ from flt.errors import InputError
 from flt.server.checks.settings import check_precision
 
 ROUNDS, CLIP = "trainer.max_steps is the number of rounds", "clip updates, as the rule NormBoundedMean does"
+EVALUATIONS = "trainer.val_check_interval is the number of rounds between evaluations"
 TRAINER_REMEDIES = {
     **dict.fromkeys(("max_epochs", "min_epochs", "min_steps", "limit_train_batches", "overfit_batches"), ROUNDS),
     **dict.fromkeys(("gradient_clip_val", "gradient_clip_algorithm"), CLIP),
     "reload_dataloaders_every_n_epochs": "rounds draw their own batches",
     "accumulate_grad_batches": "model.local_steps is the number of batches of a round",
+    "check_val_every_n_epoch": EVALUATIONS,
 }
 """Settings of Lightning's trainer that mean nothing where a step is a round, and what to use instead."""
+
+NEUTRAL = {
+    **dict.fromkeys(("max_epochs", "limit_train_batches")),  # 0 of them is a run without a round
+    **dict.fromkeys(("accumulate_grad_batches", "check_val_every_n_epoch"), 1),
+}
+"""What leaves those settings as if they were left out, beside null; 0 for those that are not here."""
+
+SHARES = {
+    **dict.fromkeys(("fit", "validate"), ("limit_val_batches", f"rates are of the whole test set; {EVALUATIONS}")),
+    "test": ("limit_test_batches", "rates are of the whole test set"),
+    "predict": ("limit_predict_batches", "predictions are of the whole test set"),
+}
+"""By command: the setting of Lightning's trainer that would leave out examples, and why none is left out."""
 
 COUNTS = {
     "max_steps": "number of rounds",
@@ -43,6 +58,11 @@ def check_settings(config: Any, command: str) -> None:
         _check_rounds(config.trainer)
         _check_processes(config.trainer)
         _check_loggers(config.trainer)
+    if command in SHARES:
+        name, remedy = SHARES[command]
+        given = config.trainer[name]
+        if given is not None and (given != 1 or isinstance(given, int)):  # 1.0 is all batches, and 1 is one of them
+            raise InputError(f"trainer.{name}={given} would leave out examples: leave it out; {remedy}")
     precision = str(config.trainer.precision)
     if precision in ("16-mixed", "16"):  # which Lightning turns into bf16-mixed on a CPU before anyone can see it
         check_precision(precision)
@@ -58,7 +78,7 @@ def _check_rounds(trainer: Any) -> None:
         if not 1 <= value <= MOST_ROUNDS:
             raise InputError(f"trainer.{name}={value} is the {meaning}: set it to 1 or more, and {MOST_ROUNDS} or less")
     for name, remedy in TRAINER_REMEDIES.items():
-        if trainer[name] not in (None, 1 if name == "accumulate_grad_batches" else 0):
+        if trainer[name] not in (None, NEUTRAL.get(name, 0)):
             raise InputError(f"trainer.{name}={trainer[name]} means nothing here: leave it out; {remedy}")
 
 

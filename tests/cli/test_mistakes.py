@@ -232,6 +232,14 @@ har --trainer.precision nope => precision | nope
 har --trainer.accelerator abacus => accelerator | abacus
 har --trainer.accelerator cpu --trainer.devices 0 => devices | 0
 har --trainer.max_epochs 5 => trainer.max_epochs=5 | trainer.max_steps
+har --trainer.max_epochs 0 => trainer.max_epochs=0 | trainer.max_steps
+har --trainer.limit_train_batches 0 => trainer.limit_train_batches=0 | trainer.max_steps
+har --trainer.check_val_every_n_epoch 2 => trainer.check_val_every_n_epoch=2 | trainer.val_check_interval
+har --trainer.limit_val_batches 0 => trainer.limit_val_batches=0 | whole test set | trainer.val_check_interval
+har --trainer.limit_val_batches 0.5 => trainer.limit_val_batches=0.5 | whole test set
+validate --trainer.limit_val_batches 1 => trainer.limit_val_batches=1 | whole test set
+test --trainer.limit_test_batches 0 => trainer.limit_test_batches=0 | whole test set
+predict --trainer.limit_predict_batches 3 => trainer.limit_predict_batches=3 | whole test set
 har --trainer.gradient_clip_val 1.0 => trainer.gradient_clip_val=1.0 | NormBoundedMean
 har --trainer.val_check_interval often => val_check_interval=often
 har --trainer.precision 8 => trainer.precision | 8 | 32-true | bf16-mixed
@@ -280,7 +288,10 @@ BEFORE = {
     "longer": ("fit", "--config", FLTRUST, *SMALL, "--trainer.max_steps", "4"),
     "images": ("fit", "--config", "chmnist_fltrust.yaml", *SMALL, "--model.lr_milestones", "null"),
     "table": ("table", "--title", "T", "--base", FLTRUST, "--axes", AXES),
-    **{each: (each, "--config", FLTRUST, "--data.stand_in", "always") for each in ("data", "validate", "test")},
+    **{
+        each: (each, "--config", FLTRUST, "--data.stand_in", "always")
+        for each in ("data", "validate", "test", "predict")
+    },
 }
 """What the first word of a mistake stands for."""
 
