@@ -210,6 +210,7 @@ class FederatedModule(EvaluatedModule):
         check_token_ids(self.network, data, self.backdoor)
         check_monitors(
             callbacks_of(self.trainer),
+            self,
             has_backdoor=self.backdoor is not None,
             has_validation=data.validation is not None,
         )

@@ -6,6 +6,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
+from flt.cli.messages import without_internals
 from flt.errors import InputError, PluginError, chain, one_line, own_frame
 
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
@@ -36,9 +37,10 @@ def explained(error: Exception, *, is_early: bool = False) -> InputError | None:
         return InputError(f"{error.filename}: {error.strerror}")
     if isinstance(error, Warning):
         return InputError(f"{error} (a warning, which -W error or PYTHONWARNINGS makes an error)")
-    if type(error).__name__ == "MisconfigurationException":  # Lightning's, not imported for the sake of this question
+    # Lightning's, not imported for the sake of this question; and what it says of a metric that nothing logs.
+    if type(error).__name__ == "MisconfigurationException" or str(error).startswith("Early stopping conditioned on"):
         return InputError(str(error))
-    text = one_line(error)
+    text = without_internals(one_line(error))
     if isinstance(error, MemoryError) or MEMORY.search(text):
         text = f"there is not enough memory ({text}): {LESS_MEMORY}"
     elif not (is_in_own_code or is_early):

@@ -41,6 +41,10 @@ class Lazy(pl.Callback):
         trainer.strategy.nope
 
 
+class Quiet(pl.Callback):
+    pass
+
+
 class Reshaping(nn.Linear):
     def __init__(self, change: str = "view"):
         super().__init__(561, 6)
@@ -75,7 +79,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (("--attack", "plugins_of_tests.Start"), ["KeyError: 1", "plugins_of_tests.py, line 16"]),
         (("--attack", "plugins_of_tests.Data"), ["RuntimeError: of three lines in all", "line 21"]),
-        (("--model.network", "plugins_of_tests.Reshaping"), ["model.network Reshaping cannot take", "line 35"]),
+        (("--model.network", "plugins_of_tests.Reshaping"), ["model.network Reshaping cannot take", "line 39"]),
         (("--trainer.callbacks", "plugins_of_tests.Lazy"), ["AttributeError", "nope", "line 26"]),
     ],
 )
@@ -90,6 +94,14 @@ def test_before_the_first_round(place: Path, temporary: Path, arguments: tuple[s
     assert line.endswith(f"; traceback in {path}")
     assert path.read_text().startswith("Traceback (most recent call last):")
     assert {name for name in files_in(place).keys() - before.keys() if "__pycache__" not in name} == set()
+
+
+def test_a_metric_that_a_callback_of_ones_own_does_not_log(place: Path, temporary: Path) -> None:
+    words = ("--trainer.callbacks+", "plugins_of_tests.Quiet", "--trainer.callbacks+", "EarlyStopping")
+    ended = run("fit", "--config", FLTRUST, *SMALL, *words, "--trainer.callbacks.monitor", "nope")
+    (line,) = ended.errors.splitlines()
+    assert (ended.status, "`nope`" in line, "`testing_error_rate`" in line) == (2, True, True)
+    assert list(temporary.iterdir()) == []
 
 
 def test_in_a_round(place: Path, temporary: Path) -> None:

@@ -175,6 +175,21 @@ har --attack AttackGroups --attack.attacks+=TrimAttac => TrimAttac
 har --attack NoAttack --attack.every 2 => NoAttack | 'every' is not accepted
 har --attack ScalingAttack --attack.trigger BlendedTrigger --attack.trigger.pattern a.png => pattern='a.png' | no such
 har --attack ScalingAttack --attack.trigger CleanLabelTrigger => trigger | missing
+har --attack ScalingAttack --attack.trigger PixelTrigger => attack.trigger.positions is missing | IN_TRIGGER
+har --attack ScalingAttack --attack.trigger PixelTrigger --attack.trigger.nope 3 => attack.trigger=PixelTrigger | 'nope'
+har --attack ScalingAttack --attack.trigger PixelTriger => attack.trigger=PixelTriger is unknown: did you mean PixelT
+har --attack ScalingAttack --attack.copies -1 => attack=ScalingAttack: | 'copies' | flt fit --attack.help ScalingAttack
+har --attack.trigger.help PixelTrigger => attack.trigger.help | no such setting | --attack CLASS
+har --aggregation Bucketing --aggregation.rule NormClipping => aggregation.rule.max_norm is missing | IN_BUCKETING
+har --aggregation Bucketing --aggregation.rule Krumm => aggregation.rule=Krumm is unknown: did you mean Krum
+har --aggregation Bucketing --aggregation.rule nope.yaml => aggregation.rule=nope.yaml: there is no such file
+har --aggregation Bucketing --aggregation.rule.nope 3 => aggregation.rule: no class is named | --aggregation.rule CLASS
+har --aggregation.rule.nope 3 => aggregation.rule.nope: | no such setting | --aggregation CLASS
+har --data.num_clients 5 => data=HAR: | 'num_clients' | flt fit --data.help HAR
+har --data.stand_in perhaps => data.stand_in: expected one of 'never' | Got value: perhaps
+har --data.seed lots => data.seed: expected int or null | lots
+har --model.network torch.nn.Linear => model.network.in_features, | flt fit --model.network.help torch.nn.Linear says
+har --trainer.callbacks EarlyStopping --trainer.callbacks.patience lots => callbacks.patience: expected int | lots
 har --attack ScalingAttack --attack.target_class 6 => attack.target_class=6 | 5
 har --attack SignFlip --attack.variant half => attack | SignFlip | variant | half
 har --attack Chameleon => attack=Chameleon | ModelReplacement
@@ -261,6 +276,8 @@ har --trainer.callbacks+ Krum => trainer.callbacks | Krum | FLTrust
 har --trainer.callbacks LearningRateFinder => holds LearningRateFinder | model.client_lr
 har --trainer.callbacks EarlyStopping --trainer.callbacks.monitor attack_success_rate => monitors attack_success_rate
 har --trainer.callbacks EarlyStopping --trainer.callbacks.monitor validation_error_rate => data.validation_fraction
+har --trainer.callbacks EarlyStopping --trainer.callbacks.monitor nope => monitors nope | testing_error_rate
+har --trainer.callbacks ModelCheckpoint --trainer.callbacks.monitor nope => ModelCheckpoint monitors nope | testing_loss
 har --trainer.callbacks+ ModelCheckpoint --trainer.callbacks+ ModelCheckpoint => more than one stateful callback
 har --trainer.logger CSVLogger --trainer.logger.save_dir r --trainer.logger.flush_logs_every_n_steps 0 => =0 | 1 or more
 har --trainer.logger.save_dir memory://runs => trainer.logger.save_dir=memory://runs | folder of this machine
@@ -350,13 +367,22 @@ def place(site: Path, tmp_path: Path) -> Iterator[Path]:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
+INTERNALS = ("NoneType", "NestedArg", "Namespace(", "Subtypes", "ArgumentError", "typing.")
+HELP = {
+    "IN_TRIGGER": "flt fit --attack ScalingAttack --attack.trigger.help PixelTrigger",
+    "IN_BUCKETING": "flt fit --aggregation Bucketing --aggregation.rule.help NormClipping",
+}
+"""Commands that messages name, and that work, by what stands for them in `MISTAKES`."""
+
+
 def expect_one_line(place: Path, arguments: tuple[str, ...], mentioned: list[str]) -> None:
     before = files_in(place)
     ended = run(*arguments)
     lines = ended.errors.splitlines()
     assert (ended.status, len(lines)) == (2, 1), ended.errors
     assert lines[0].startswith("flt: error: ")
-    missing = [each for each in mentioned if each not in lines[0]]
+    assert [each for each in INTERNALS if each in lines[0]] == []
+    missing = [each for each in mentioned if HELP.get(each, each) not in lines[0]]
     assert not missing, f"{missing} not in: {lines[0]}"
     after = files_in(place)
     assert after.keys() - before.keys() == set(), "the command left something behind"
@@ -368,6 +394,12 @@ def test_mistake(place: Path, mistake: str) -> None:
     command, mentioned = mistake.split(" => ")
     first, *words = shlex.split(command)
     expect_one_line(place, (*BEFORE[first], *words), mentioned.split(" | "))
+
+
+@pytest.mark.parametrize("command", [*HELP.values(), "flt fit --model.network.help torch.nn.Linear"])
+def test_a_command_that_a_message_names_shows_the_help(place: Path, command: str) -> None:
+    ended = run(*shlex.split(command)[1:])
+    assert (ended.status, ended.errors, "required" in ended.output) == (0, "", True)
 
 
 @pytest.mark.parametrize(

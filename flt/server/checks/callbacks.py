@@ -1,13 +1,16 @@
 """Callbacks of Lightning's that cannot work where a training step is a round."""
 
 from collections.abc import Iterable
+from fnmatch import fnmatch
 
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch import callbacks as lightning_callbacks
 from lightning.pytorch.callbacks import BaseFinetuning, EarlyStopping, LearningRateFinder, ModelCheckpoint
 from lightning.pytorch.callbacks.spike import SpikeDetection
 
 from flt.errors import InputError
+from flt.runs.summary import CERTIFICATES
+from flt.server.evaluation.module import RATES
 
 REMEDIES: dict[type[Callback], str] = {
     lightning_callbacks.GradientAccumulationScheduler: "model.local_steps is the number of batches of a round",
@@ -30,14 +33,30 @@ def check_callbacks(callbacks: Iterable[Callback]) -> None:
                 raise InputError(f"trainer.callbacks holds {name}, which cannot work in rounds: leave it out; {remedy}")
 
 
-def check_monitors(callbacks: Iterable[Callback], *, has_backdoor: bool, has_validation: bool) -> None:
-    """Raises an `InputError` for a callback that waits for a rate that is not measured.
+MEASURED = (
+    *(name for names in RATES for name in names),
+    "testing_loss",
+    "class_error/*",
+    "client_error_*",
+    *CERTIFICATES,
+)
+"""Patterns of the metrics that a run's own parts log."""
+
+
+def check_monitors(
+    callbacks: Iterable[Callback], module: LightningModule, *, has_backdoor: bool, has_validation: bool
+) -> None:
+    """Raises an `InputError` for a callback that waits for a metric that is not measured.
 
     Args:
         callbacks: The callbacks.
+        module: The server, which may log further metrics, as may any callback that is neither this project's nor
+            Lightning's.
         has_backdoor: Whether attack success rates are measured.
         has_validation: Whether there is a validation set.
     """
+    callbacks = list(callbacks)
+    knows_all = not any(map(_may_log, [module, *callbacks]))
     for callback in callbacks:
         monitor = callback.monitor if isinstance(callback, EarlyStopping | ModelCheckpoint) else None
         if str(monitor).startswith("validation_") and not has_validation:
@@ -50,3 +69,24 @@ def check_monitors(callbacks: Iterable[Callback], *, has_backdoor: bool, has_val
                 f"trainer.callbacks: {type(callback).__name__} monitors {monitor}, which is measured only under an"
                 " attack with a backdoor, such as ScalingAttack: monitor testing_error_rate"
             )
+        own = ("epoch", "step") if isinstance(callback, ModelCheckpoint) else ()
+        if monitor is not None and knows_all and not any(fnmatch(monitor, each) for each in (*MEASURED, *own)):
+            raise InputError(
+                f"trainer.callbacks: {type(callback).__name__} monitors {monitor}, which nothing in this run logs:"
+                " monitor testing_error_rate or testing_loss, or log it in a callback of your own"
+            )
+
+
+def _may_log(part: object) -> bool:
+    """Whether a part, or a rule or an attack in it, comes from elsewhere, and so may log metrics of its own."""
+    parts = [part]
+    for each in parts:
+        if isinstance(each, lightning_callbacks.LambdaCallback):
+            return True
+        if not type(each).__module__.startswith(("flt.", "callbacks.", "lightning.")):
+            return True
+        held = [
+            inner for value in vars(each).values() for inner in (value if isinstance(value, list | tuple) else [value])
+        ]
+        parts += [inner for inner in held if isinstance(inner, Callback) and inner not in parts]
+    return False
