@@ -13,6 +13,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from flt.errors import InputError, Stopped
 from flt.runs.checkpoints import REMOVE, SETTINGS, WANDB_IDS, read_checkpoint
 from flt.runs.differences import Difference, differences, listed
+from flt.runs.reading import metrics_of
 from flt.runs.summary import finished_summary
 
 FREE = {
@@ -33,6 +34,10 @@ class EarlierRun(NamedTuple):
     @classmethod
     def of(cls, folder: Path) -> "EarlierRun":
         """Finds the run in a folder and reads its last checkpoint; an `InputError` if either cannot be used."""
+        if folder.is_file():
+            run = next((each for each in folder.parents[:2] if (each / "config.yaml").is_file()), None)
+            remedy = f"that of its run, {run}" if run else "the folder of a run, such as runs/har/version_0"
+            raise InputError(f"--resume {folder} is a file, not a folder: give {remedy}")
         if not (folder / "config.yaml").is_file():
             raise InputError(
                 f"--resume {folder}: it holds no config.yaml; give the folder of a run, such as runs/har/version_0"
@@ -64,11 +69,23 @@ class EarlierRun(NamedTuple):
                 " leave them as they were, or start a new run"
             )
         summary = finished_summary(self.folder)
-        if summary is not None and summary["rounds"] >= given["trainer"]["max_steps"]:
+        is_done = summary is not None and summary["rounds"] >= given["trainer"]["max_steps"]
+        if summary is not None and is_done and (self.checkpoint is None or self._has_metrics(given)):
             done = f"the run in {self.folder} is finished: it has done its {summary['rounds']} rounds"
             raise Stopped(f"{done}; ask for more with --trainer.max_steps", 0)
         if self.checkpoint is None and (self.folder / "summary.json").is_file():
             raise InputError(f"--resume {self.folder}: the run kept no checkpoint to go on from; start a new one")
+
+    def _has_metrics(self, given: Mapping[str, Any]) -> bool:
+        """Whether ``metrics.csv`` is as a finished run leaves it, where the run's logger writes one."""
+        loggers = given["trainer"]["logger"]
+        first = loggers[0] if isinstance(loggers, list) and loggers else loggers
+        if not isinstance(first, dict) or not str(first.get("class_path")).endswith("CSVLogger"):
+            return True
+        try:
+            return bool(metrics_of(self.folder))
+        except InputError:
+            return False
 
     def going_on(self, settings: Namespace) -> Namespace:
         """Settings with this run's checkpoint, its folder, and its ids on W&B; says so if it begins anew."""

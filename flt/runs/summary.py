@@ -83,5 +83,5 @@ def finished_summary(folder: Path) -> dict[str, Any] | None:
 
 
 def remedy(folder: Path) -> str:
-    """What to do about a damaged summary."""
+    """What to do about a damaged summary, and about damaged or missing metrics."""
     return f"flt fit --resume {folder} writes it anew from the last checkpoint"

@@ -226,6 +226,17 @@ def test_the_rows_of_before_are_always_there(monkeypatch: pytest.MonkeyPatch) ->
     assert (FOLDER / "metrics.csv").read_text() == before
 
 
+@pytest.mark.parametrize("content", [None, "round"])
+def test_metrics_of_a_finished_run_are_written_anew(site: Path, place: Path, content: str | None) -> None:
+    shutil.copytree(site / "whole" / FOLDER, FOLDER, dirs_exist_ok=True)
+    path = FOLDER / "metrics.csv"
+    path.unlink() if content is None else path.write_text(content)
+    ended = run("plot", str(FOLDER), "--out", "curves.png")
+    assert (ended.status, str(path) in ended.errors, f"flt fit --resume {FOLDER}" in ended.errors) == (2, True, True)
+    assert run(*RESUME).status == 0
+    same_run(FOLDER, site / "whole" / FOLDER)
+
+
 def test_all_differences_are_told_at_once() -> None:
     CONFIG.write_text(CONFIG.read_text().replace("client_lr: 0.003", "client_lr: 0.1"))  # the checkpoint's counts
     before = files_in(Path("runs"))
@@ -253,6 +264,11 @@ def break_nothing() -> None:
 
 BROKEN: dict[str, tuple[Callable[[], object], tuple[str, ...], str]] = {
     "no folder": (break_nothing, ("--resume", "runs/nope"), "--resume runs/nope: it holds no config.yaml; give the"),
+    "a checkpoint": (
+        break_nothing,
+        ("--resume", str(LAST)),
+        f"{LAST} is a file, not a folder: give that of its run, runs",
+    ),
     "no value": (break_nothing, ("--resume",), "--resume .: it holds no config.yaml"),
     "broken config": (lambda: CONFIG.write_text("model: [\n"), RESUME[1:], str(CONFIG)),
     "unknown key in config": (lambda: CONFIG.write_text("model:\n  nope: 1\n"), RESUME[1:], "nope"),

@@ -364,14 +364,25 @@ def test_curves_of_nothing(tmp_path: Path) -> None:
 
 
 def test_curves_without_a_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"metrics\.csv: there is no such file"):
+    with pytest.raises(InputError, match=r"metrics\.csv: there is no such file; flt fit --resume .* writes it anew"):
         draw_curves("", {("", "mean"): [tmp_path]})
 
 
-@pytest.mark.parametrize("content", ["round,loss\n1,much\n", "round,loss\n1,2,3\n"])
+DAMAGED = [
+    "round,loss\n1,much\n",
+    "round,loss\n1,2,3\n",
+    "",
+    "round,lo",
+    "round,loss\n",
+    "loss\n1\n",
+    "loss,round\n1,2\n3\n",
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_curves_of_a_damaged_file(tmp_path: Path, content: str) -> None:
     (tmp_path / "metrics.csv").write_text(content)
-    with pytest.raises(InputError, match=r"metrics\.csv is damaged"):
+    with pytest.raises(InputError, match=r"metrics\.csv is damaged .* flt fit --resume .* writes it anew"):
         draw_curves("", {("", "mean"): [tmp_path]})
 
 
