@@ -59,6 +59,7 @@ def certify(args: Sequence[str]) -> int:
     given, words = certify_parser().parse_known_args(list(args))
     from flt.cli.settings import read  # here, as the help does without torch
     from flt.grid.certificate.models import Voters
+    from flt.grid.execution.refusal import nothing_left_of_refused_runs
     from flt.grid.execution.run import run_grid
 
     request = read("fit", words)
@@ -69,10 +70,11 @@ def certify(args: Sequence[str]) -> int:
     groups = _groups(given, voters.data.num_clients, settings.seed_everything)
     voters.check(groups)
     title = f"{voters.data.display_name}, {settings.aggregation.class_path.rpartition('.')[2]}"
-    write_atomically(folder / CONFIG, request.parser.written(settings))
-    grid = groups.grid(title, folder / CONFIG, settings.seed_everything)
     try:
-        results = run_grid(grid, folder, jobs=given.jobs)
+        with nothing_left_of_refused_runs(folder):
+            write_atomically(folder / CONFIG, request.parser.written(settings))
+            grid = groups.grid(title, folder / CONFIG, settings.seed_everything)
+            results = run_grid(grid, folder, jobs=given.jobs)
     except KeyboardInterrupt as interrupt:
         raise ending(interrupt, "; the same command goes on from here") or interrupt from interrupt
     if results.failures:

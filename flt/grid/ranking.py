@@ -73,14 +73,15 @@ def _build(folder: Path, page: Path) -> int:
 def _check(given: argparse.Namespace) -> int:
     if given.cells < 0:
         raise InputError(f"cells={given.cells} must be 0 or more")
-    from flt.grid.leaderboard.checking import check_form, run_anew
+    from flt.grid.leaderboard.checking import check_form, check_name, run_anew
     from flt.grid.leaderboard.entry import Entry
     from flt.grid.leaderboard.task import Task
 
-    tasks = {path.parent: Task.read(path.parent) for path in given.entries}
     entries = [Entry.read(path) for path in given.entries]
+    tasks = {entry.path.parent: Task.read(entry.path.parent) for entry in entries}
     for entry in entries:
         check_form(entry, tasks[entry.path.parent])
+        check_name(entry, map(Entry.read, sorted(entry.path.parent.glob("*.json"))))
     say(f"{len(entries)} {'entry has' if len(entries) == 1 else 'entries have'} the form and the settings of the task")
     findings: list[tuple[str, Finding]] = []
     with tempfile.TemporaryDirectory() as scratch:

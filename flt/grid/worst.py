@@ -12,6 +12,7 @@ from flt.cli.settings import Request
 from flt.errors import InputError
 from flt.files import write_atomically
 from flt.grid.commands import report
+from flt.grid.execution.refusal import nothing_left_of_refused_runs
 from flt.grid.execution.run import run_grid
 from flt.grid.plan.grid import Grid
 from flt.runs.differences import OWN, differences
@@ -46,23 +47,18 @@ def run_worst(request: Request) -> int | None:
     folder = request.earlier.folder if request.earlier else _folder_for(request)
     if not _is_for(folder, request):
         raise InputError(f"{folder} holds runs with other settings: leave them as they were, or name another folder")
-    begins = not (folder / CONFIG).is_file()
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / CONFIG, request.parser.written(settings))
     try:
-        grid = Grid(
-            title=f"{settings.aggregation.class_path.rpartition('.')[2]} under {len(worst.attacks)} attacks",
-            base=folder / CONFIG,
-            axes={"attack": {"Worst": {"attack": {"class_path": "callbacks.Worst", "init_args": given}}}},
-            seeds=[settings.seed_everything],
-            worst="attack",
-        )
-        return report(run_grid(grid, folder, jobs=worst.jobs), folder)
-    except InputError:
-        if begins and not (folder / "cells").exists():  # nothing has been run: as if nothing had been asked for
-            for path in (*folder.iterdir(), folder):
-                path.rmdir() if path.is_dir() else path.unlink()
-        raise
+        with nothing_left_of_refused_runs(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / CONFIG, request.parser.written(settings))
+            grid = Grid(
+                title=f"{settings.aggregation.class_path.rpartition('.')[2]} under {len(worst.attacks)} attacks",
+                base=folder / CONFIG,
+                axes={"attack": {"Worst": {"attack": {"class_path": "callbacks.Worst", "init_args": given}}}},
+                seeds=[settings.seed_everything],
+                worst="attack",
+            )
+            return report(run_grid(grid, folder, jobs=worst.jobs), folder)
     except KeyboardInterrupt as interrupt:
         raise ending(interrupt, "; the same command goes on from here") or interrupt from interrupt
 

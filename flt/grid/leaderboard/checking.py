@@ -1,7 +1,7 @@
 """Checking an entry: its form, its settings, and some of its runs anew, bit for bit."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,6 +58,18 @@ def check_form(entry: Entry, task: Task) -> None:
         raise InputError(
             f"{entry.path}: {', '.join(sorted(missing))} is missing: every attack of the task must be there"
         )
+
+
+def check_name(entry: Entry, others: Iterable[Entry]) -> None:
+    """Raises an `InputError` if another entry of the task has the name of an entry's rule.
+
+    Args:
+        entry: The entry.
+        others: The task's entries, this one may be among them.
+    """
+    for other in others:
+        if other.rule == entry.rule and other.path.name != entry.path.name:
+            raise InputError(f"{entry.path}: {other.path.name} is called {entry.rule} as well: rename one")
 
 
 def run_anew(entry: Entry, task: Task, folder: Path, cells: int) -> Iterator[Finding]:

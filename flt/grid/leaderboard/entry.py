@@ -59,6 +59,8 @@ class Entry:
             content = json.loads(path.read_text("utf-8"))
         except FileNotFoundError as error:
             raise InputError(f"{path}: there is no such file; name an entry of the leaderboard") from error
+        except IsADirectoryError as error:
+            raise InputError(f"{path} is a folder: name entries in it, as {path}/*.json does") from error
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path} is no entry of the leaderboard: {error}") from error
         found = next(iter(_schema().iter_errors(content)), None)

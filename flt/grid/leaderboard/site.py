@@ -7,7 +7,7 @@ from typing import Any
 
 import flt
 from flt.errors import InputError
-from flt.grid.leaderboard.checking import check_form
+from flt.grid.leaderboard.checking import check_form, check_name
 from flt.grid.leaderboard.entry import Entry
 from flt.grid.leaderboard.task import FILE, Task, short_name
 from flt.grid.plan.naming import MEASURES
@@ -33,10 +33,9 @@ def read_leaderboard(folder: Path) -> list[tuple[Task, list[Entry]]]:
     found = []
     for task in tasks:
         entries = [Entry.read(path) for path in sorted(task.folder.glob("*.json"))]
-        for number, entry in enumerate(entries):
+        for entry in entries:
             check_form(entry, task)
-            if entry.rule in [other.rule for other in entries[:number]]:
-                raise InputError(f"{entry.path}: another entry is called {entry.rule} as well: rename one")
+            check_name(entry, entries)
         found.append((task, sorted(entries, key=lambda entry: entry.worst.mean)))
     return sorted(found, key=lambda each: not each[1])
 

@@ -240,17 +240,23 @@ def test_synthetic_data_make_no_entry_of_a_task_on_real_ones(board: Path, monkey
 
 def test_entries_of_one_name_are_told(board: Path) -> None:
     shutil.copy(ENTRY, "board/tiny/twice.json")
-    assert "another entry is called fltrust as well" in run("leaderboard", "build", "--folder", "board").errors
+    for words in (("build", "--folder", "board"), ("check", ENTRY, "--cells", "0")):
+        ended = run("leaderboard", *words)
+        assert (ended.status, "is called fltrust as well: rename one" in ended.errors) == (2, True), words
+    assert run("leaderboard", "check", "board/tiny/twice.json", ENTRY).status == 2
 
 
 def test_mistakes_of_the_command(place: Path) -> None:
     Path("empty").mkdir()
     Path("task.yaml").write_text(yaml.safe_dump({**TASK, "axes": {"rule": RULES}}))
-    Path("a.json").write_text("[")
+    for path in ("a.json", "empty/b.json"):
+        shutil.copy(COMMITTED[0], path)
     for words, message in {
         ("build", "--folder", "empty"): "holds no TASK/task.yaml",
         ("build", "--out", "page.txt"): "let it end in .html",
-        ("check", "empty/a.json"): "holds no task.yaml",
+        ("check", "empty/b.json"): "holds no task.yaml",
+        ("check", "empty/a.json"): "empty/a.json: there is no such file",
+        ("check", "empty"): "empty is a folder: name entries in it",
         ("check", "a.json"): "the axis of a task is attack",
         ("check", "a.json", "--cells", "-1"): "cells=-1 must be 0 or more",
         ("check",): "required: ENTRY (see flt leaderboard check --help)",

@@ -354,6 +354,18 @@ def test_curves_of_other_metrics(tmp_path: Path) -> None:
     assert "seeds" not in canvas.get_suptitle()
 
 
+def test_panels_share_what_runs_along_them_and_rates_their_scale(tmp_path: Path) -> None:
+    long = write_run(tmp_path / "long", {2: 0.9, 40: 0.5})
+    (tmp_path / "short").mkdir()
+    (tmp_path / "short" / "metrics.csv").write_text("round,attack_success_rate,training_loss\n2,0.1,7\n4,0.2,8\n")
+    names = ["testing_error_rate", "attack_success_rate", "training_loss"]
+    canvas = draw_curves("", {("", "long"): [long], ("", "short"): [tmp_path / "short"]}, names)
+    error, success, loss = canvas.axes
+    assert error.get_xlim() == success.get_xlim() == loss.get_xlim()
+    assert error.get_ylim() == success.get_ylim()
+    assert (error.get_ylim()[0], error.get_ylim()[1] >= 0.9, loss.get_ylim()[1] > 8) == (0.0, True, True)
+
+
 def test_curves_of_nothing(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", {2: 0.5})
     with pytest.raises(InputError, match="y=accuracy: the runs have no such metric; choose of testing_error_rate, tr"):

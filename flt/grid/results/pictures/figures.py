@@ -115,7 +115,7 @@ def draw_curves(
             {key for seeds in metrics.values() for rows in seeds for row in rows for key in row} - {"round", "step"}
         )
         raise InputError(f"y={', '.join(wanted)}: the runs have no such metric; choose of {', '.join(known)}")
-    return draw_panels(title, made, "round", None, legend=legend, style=style)
+    return draw_panels(title, made, "round", None, legend=legend, style=style, compares_rates=True)
 
 
 def _bound(outline: Outline, x: str, y: str) -> float | None:

@@ -75,6 +75,7 @@ def draw_panels(
     places: Mapping[str, float] | None = None,
     style: FigureStyle = USUAL,
     subtitle: str = "",
+    compares_rates: bool = False,
 ) -> Canvas:
     """Draws panels.
 
@@ -87,6 +88,7 @@ def draw_panels(
         places: Words and where they stand along the axes, where dots are beside each other and no lines run.
         style: Size, letters, headline and legend.
         subtitle: Further lines of the headline.
+        compares_rates: Whether different rates have one scale as well.
 
     Raises:
         InputError: If there is nothing to draw.
@@ -115,7 +117,7 @@ def draw_panels(
             axis.set_ylabel(wrapped(panel.scale.name, HEIGHT - 0.4, style.font_size))
         for axis in axes[len(panels) :]:
             axis.remove()
-        _share_scales(canvas.axes, panels)
+        _share_scales(canvas.axes, panels, compares_rates=compares_rates)
         handles = [_sample(looks[line], labelled(line, style), has_line=places is None) for line in drawn]
         if any(point.published is not None for point in points):
             handles.append(Line2D([], [], color="grey", linestyle="", marker="x", label=f"{source} value"))
@@ -144,17 +146,26 @@ def _sample(look: Look, label: str, *, has_line: bool) -> Line2D:
     return Line2D([], [], color=look.colour, markersize=DOT_SIZE * rcParams["font.size"], **given)
 
 
-def _share_scales(axes: Sequence[Axes], panels: Sequence[Panel]) -> None:
-    """Gives all panels of a rate one scale, by which they can be compared, from 0; others begin at 0 if they can."""
+def _share_scales(axes: Sequence[Axes], panels: Sequence[Panel], *, compares_rates: bool) -> None:
+    """Gives all panels one x axis, and those of a rate, or of all rates, one scale from 0, by which they can be compared.
+
+    Others begin at 0 if they can.
+    """
     for axis, panel in zip(axes, panels, strict=True):
         lowest = min(min(point.values) for line in panel.lines.values() for point in line)
         if lowest >= 0:
             axis.set_ylim(bottom=0.0)
-    for measure in {panel.y for panel in panels if ERRORS.fullmatch(panel.y) or SUCCESSES.fullmatch(panel.y)}:
-        own = [axis for axis, panel in zip(axes, panels, strict=True) if panel.y == measure]
-        scale = next(panel.scale for panel in panels if panel.y == measure)
-        top, unit = max(axis.get_ylim()[1] for axis in own), abs(scale.factor)
-        for axis in own:
+    starts, ends = zip(*(axis.get_xlim() for axis in axes), strict=True)
+    for axis in axes:
+        axis.set_xlim(min(starts), max(ends))
+    shared: dict[object, list[tuple[Axes, Scale]]] = {}
+    for axis, panel in zip(axes, panels, strict=True):
+        if ERRORS.fullmatch(panel.y) or SUCCESSES.fullmatch(panel.y):
+            shared.setdefault(panel.scale.factor if compares_rates else panel.y, []).append((axis, panel.scale))
+    for own in shared.values():
+        top, scale = max(axis.get_ylim()[1] for axis, _ in own), own[0][1]
+        unit = abs(scale.factor)
+        for axis, _ in own:
             axis.set_ylim(0.0, unit if scale.factor < 0 else max(0.2 * unit, min(unit, top)))
 
 
