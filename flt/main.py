@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import flt
-from flt.cli.commands import COMMANDS, OVERVIEW
+from flt.cli.commands import COMMANDS, OVERVIEW, export_parser
 from flt.cli.environment import set_up_messages
 from flt.cli.exit_status import exit_status
 from flt.errors import InputError
@@ -48,12 +48,7 @@ def command_named(name: str) -> Callable[[Sequence[str]], int | None]:
 
         return leaderboard
     if name == "export":
-        if find_spec("flwr") is None:
-            raise InputError('flt export needs Flower: pip install "flt[flower]"')
-        from flt.flower.export import export
-
-        set_up_messages()  # anew, as Lightning has been imported
-        return export
+        return _export
     if name == "dashboard":
         from flt.cli.dashboard import dashboard
 
@@ -68,6 +63,19 @@ def command_named(name: str) -> Callable[[Sequence[str]], int | None]:
     set_up_messages()
     run = partial(train_or_evaluate, name)
     return partial(run, instead=in_place_of_a_run) if name == "fit" else run
+
+
+def _export(args: Sequence[str]) -> None:
+    """Runs ``flt export``; its help does without Flower."""
+    if export_parser().parse_known_args(args)[0].help:
+        export_parser().print_help()
+        return
+    if find_spec("flwr") is None:
+        raise InputError('flt export needs Flower: pip install "flt[flower]"')
+    from flt.flower.export import export
+
+    set_up_messages()  # anew, as Lightning has been imported
+    export(args)
 
 
 def in_place_of_a_run(request: "Request") -> int | None:

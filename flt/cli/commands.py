@@ -1,5 +1,7 @@
 """The subcommands of ``flt``: what each is for. Nothing here needs torch or Lightning."""
 
+import argparse
+
 COMMANDS = {
     "fit": "Train a global model and measure it on the way.",
     "validate": "Measure a trained model on the test set, as test does.",
@@ -29,3 +31,14 @@ options:
 example:
   flt fit --config configs/har_fltrust.yaml"""
 """The text of ``flt --help``."""
+
+
+def export_parser() -> argparse.ArgumentParser:
+    """The parser of what ``flt export`` takes beside the settings of ``flt fit``; its help does without Flower."""
+    others = "All other arguments are settings, those of flt fit (see flt fit --help)."
+    parser = argparse.ArgumentParser(
+        "flt export", description=COMMANDS["export"], epilog=others, allow_abbrev=False, add_help=False
+    )
+    parser.add_argument("-h", "--help", action="store_true", help="Show this text.")
+    parser.add_argument("--flower", metavar="DIR", help="Folder of the app; it must be empty, or not be there.")
+    return parser

@@ -22,6 +22,8 @@ UNHELPFUL = (
     ".*LeafSpec.*is deprecated",  # Lightning 2.6 calls what torch 2.15 deprecates
     "The dirpath has changed",  # Lightning's own record of best checkpoints where a run goes on in another folder
     "Checkpoint directory .* exists and is not empty",  # as is meant where a run goes on in its own
+    # Of a predict or a test without a logger, and so without checkpoints of its own; other callbacks are told.
+    r'Be aware that when using `ckpt_path`, callbacks .*: \["ModelCheckpoint\{[^{]*\}"\]\.',
     "The number of training batches .* is smaller than the logging interval",  # the last round is always logged
     "There is a performance drop because we have not yet implemented",  # whether vectorising pays is measured
 )

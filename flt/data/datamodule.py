@@ -107,10 +107,12 @@ class FederatedDataModule(LightningDataModule, ABC):
         check_choice("data.added_data", added_data, AddedData)
         check_root_arguments(root_size, bias_probability, biased_class, self.num_classes)
         if num_clients < 1:
-            raise InputError(f"num_clients={num_clients}: a federation has 1 client or more")
+            raise InputError(f"data.num_clients={num_clients}: a federation has 1 client or more")
+        if seed is not None and not 0 <= seed < 2**32:
+            raise InputError(f"data.seed={seed} must be from 0 to {2**32 - 1}")
         for name, size in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
             if size is not None and not 1 <= size < 2**63:
-                raise InputError(f"{name}={size}: a batch has 1 example or more, and fewer than 2^63")
+                raise InputError(f"data.{name}={size}: a batch has 1 example or more, and fewer than 2^63")
         if not 0 <= validation_fraction < 1:
             raise InputError(f"data.validation_fraction={validation_fraction} must be at least 0 and less than 1")
         if not 0 < long_tail <= 1:
@@ -119,7 +121,7 @@ class FederatedDataModule(LightningDataModule, ABC):
             raise InputError(f"data.num_added_clients={num_added_clients} must be 0 or more")
         self.data_dir = data_dir
         if self.data_folder.is_file():
-            raise InputError(f"data_dir={str(self.data_folder)!r} is a file: give the folder of data sets")
+            raise InputError(f"data.data_dir={str(self.data_folder)!r} is a file: give the folder of data sets")
         self.stand_in: StandInPolicy = stand_in
         self.partition = partition or GroupPartition(0.5)
         self.root_size = root_size
@@ -129,7 +131,7 @@ class FederatedDataModule(LightningDataModule, ABC):
         self.eval_batch_size = eval_batch_size
         self.root_path = None if root_path is None else Path(root_path).expanduser()
         if self.root_path is not None and not self.root_path.exists():
-            raise InputError(f"root_path={str(self.root_path)!r}: there is no such folder or file")
+            raise InputError(f"data.root_path={str(self.root_path)!r}: there is no such folder or file")
         self.inputs = inputs or InputPipeline()
         self.validation_fraction = validation_fraction
         self.long_tail = long_tail
@@ -255,7 +257,7 @@ class FederatedDataModule(LightningDataModule, ABC):
         owners, num_sharing = self._owners(raw)
         if self.root_path is None and self.root_size >= len(raw.train):
             raise InputError(
-                f"root_size={self.root_size} leaves the clients nothing of the {len(raw.train)} training examples:"
+                f"data.root_size={self.root_size} leaves the clients nothing of the {len(raw.train)} training examples:"
                 f" choose at most {len(raw.train) - 1}"
             )
         source = read_root(self.root_path, raw.train, self.class_names) if self.root_path else raw.train

@@ -46,7 +46,7 @@ def sample_root(
     """
     check_root_arguments(root_size, bias_probability, biased_class, num_classes)
     if root_size > len(labels):
-        raise InputError(f"root_size={root_size} exceeds the {len(labels)} examples that it is drawn from")
+        raise InputError(f"data.root_size={root_size} exceeds the {len(labels)} examples that it is drawn from")
     if bias_probability is None:
         return _draw(torch.arange(len(labels)), root_size, generator).sort().values
     is_biased = labels == biased_class
@@ -58,8 +58,8 @@ def sample_root(
     for pool, wanted, name in pools:
         if wanted > (available := int(pool.sum())):
             raise InputError(
-                f"bias_probability={bias_probability} with root_size={root_size} needs {wanted} examples of {name},"
-                f" but there are {available}: choose a smaller root_size or another bias_probability"
+                f"data.bias_probability={bias_probability} with data.root_size={root_size} needs {wanted} examples of"
+                f" {name}, but there are {available}: choose a smaller data.root_size or another data.bias_probability"
             )
     return torch.cat([_draw(pool.nonzero()[:, 0], wanted, generator) for pool, wanted, _ in pools]).sort().values
 
@@ -71,13 +71,13 @@ def check_root_arguments(root_size: int, bias_probability: float | None, biased_
         InputError: If ``root_size`` is below 1, or the bias or its class is out of range.
     """
     if root_size < 1:
-        raise InputError(f"root_size={root_size}: the server needs a root dataset of 1 example or more")
+        raise InputError(f"data.root_size={root_size}: the server needs a root dataset of 1 example or more")
     if bias_probability is not None and not 0 <= bias_probability <= 1:
         raise InputError(
-            f"bias_probability={bias_probability}: give a fraction from 0 to 1, or null for a uniform root dataset"
+            f"data.bias_probability={bias_probability}: give a fraction from 0 to 1, or null for a uniform root dataset"
         )
     if not 0 <= biased_class < num_classes:
-        raise InputError(f"biased_class={biased_class}: choose a class from 0 to {num_classes - 1}")
+        raise InputError(f"data.biased_class={biased_class}: choose a class from 0 to {num_classes - 1}")
 
 
 def _draw(candidates: Tensor, count: int, generator: torch.Generator) -> Tensor:

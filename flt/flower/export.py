@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import Checkpoint
 
 from callbacks import EvaluationMetrics, MetricsLogger, PredictionWriter, RoundProgressBar, RunReport, WandbReport
-from flt.cli.commands import COMMANDS
+from flt.cli.commands import export_parser
 from flt.cli.config_writer import ConfigWriter
 from flt.cli.settings import Request, read
 from flt.cli.training import Run, assemble
@@ -45,12 +44,7 @@ def export(args: Sequence[str]) -> None:
     Raises:
         InputError: If the folder holds something, or the configuration cannot be had in Flower.
     """
-    parser = argparse.ArgumentParser("flt export", description=COMMANDS["export"], allow_abbrev=False)
-    parser.add_argument("--flower", metavar="DIR", help="Folder of the app; it must be empty, or not be there.")
-    if {"-h", "--help"} & set(args):
-        print(parser.format_help() + "\nAll other arguments are settings, those of flt fit (see flt fit --help).")
-        return
-    given, settings = parser.parse_known_args(args)
+    given, settings = export_parser().parse_known_args(args)
     if given.flower is None:
         raise InputError("flt export: say where to: --flower DIR")
     folder = Path(given.flower).expanduser()

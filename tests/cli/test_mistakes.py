@@ -198,7 +198,13 @@ har --aggregation NormClipping => aggregation.max_norm is missing | --aggregatio
 har --aggregation AFA --model.clients_per_round 2 => AFA needs 3 | clients_per_round
 har --aggregation Sageflow => aggregation.max_entropy | missing
 har --aggregation.variant Best => variant | Best | withServer | ParNorm
-har --data.root_size 7723 => root_size=7723 | 7722
+har --data.root_size 7723 => data.root_size=7723 | 7722
+har --data.root_size 0 => data.root_size=0 | 1 example
+har --data.bias_probability 2 => data.bias_probability=2.0 | from 0 to 1
+har --data.batch_size 0 => data.batch_size=0 | 1 example
+har --data.seed -1 => data.seed=-1 | from 0 to 4294967295
+har --data.seed 4294967296 => data.seed=4294967296 | from 0 to 4294967295
+images --data.partition DirichletPartition --data.partition.alpha 0 => data.partition.alpha=0.0 | above 0
 har --data.validation_fraction 1 => data.validation_fraction=1.0 | less than 1
 har --data.validation_fraction 0.001 => data.validation_fraction=0.001 of 7723 training examples is none
 har --data.validation_fraction 0.999 => data.validation_fraction=0.999 leaves client 0 none
@@ -209,9 +215,9 @@ har --data.num_added_clients 4 --attack TrimAttack --attack.redraw true => attac
 har --data.num_added_clients 4 --attack TrimAttack --attack.knowledge partial => knowledge=partial | added_data=copies
 har --data.num_added_clients 4 --attack LabelFlipping => num_added_clients=4 | LabelFlipping trains | added_data=copies
 har --data.stand_in never => cannot be reached | UCI HAR Dataset.zip | data_dir | --data.stand_in=if_unreachable
-har --data.root_path nope => root_path='nope' | no such folder or file
+har --data.root_path nope => data.root_path='nope' | no such folder or file
 images --data.inputs nope.yaml => inputs=nope.yaml | no such file
-har --data.stand_in never --data.data_dir a_file => data_dir | a_file | folder
+har --data.stand_in never --data.data_dir a_file => data.data_dir | a_file | folder
 har --data.stand_in never --data.data_dir ../data/truncated => UCI HAR Dataset.zip | truncated | delete
 har --model.clients_per_round 31 => model.clients_per_round=31 | 30
 har --model.client_momentum 1 => model.client_momentum=1.0 | at least 0 and less than 1

@@ -252,6 +252,9 @@ def test_evaluation_prints_the_rates(finished: Path, command: str) -> None:
 
 def test_predictions(finished: Path) -> None:
     evaluate("predict", finished)
+    with warnings.catch_warnings(record=True) as warned:  # without checkpoints of its own
+        evaluate("predict", finished, "--trainer.logger", "false")
+    assert [str(each.message) for each in warned if "ckpt_path" in str(each.message)] == []
     with Path("runs/har/version_0/predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["data", "example", "label", "prediction"]

@@ -187,20 +187,23 @@ def test_no_examples_at_all(partition: Partition):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: GroupPartition(1.5), r"noniid_degree=1.5: give a probability from 0 to 1; 1 / \(number of classes\)"),
-        (lambda: GroupPartition(-1e308), r"noniid_degree=-1e\+308: give a probability"),
-        (lambda: DirichletPartition(0.0), "alpha=0.0: the Dirichlet distribution needs a finite number above 0"),
-        (lambda: assign(ShardPartition(2**62), torch.arange(10), 4), "shards_per_client=4611686018427387904 with"),
-        (lambda: DirichletPartition(float("inf")), "alpha=inf: the Dirichlet"),
-        (lambda: GammaSimilarityPartition(1.01), "gamma=1.01: give a share from 0 to 1; 1 is IID"),
-        (lambda: ShardPartition(0), "shards_per_client=0: a client holds 1 shard or more"),
+        (
+            lambda: GroupPartition(1.5),
+            r"data.partition.noniid_degree=1.5: give a probability from 0 to 1; 1 / .number of classes",
+        ),
+        (lambda: GroupPartition(-1e308), r"data.partition.noniid_degree=-1e\+308: give a probability"),
+        (lambda: DirichletPartition(0.0), "data.partition.alpha=0.0: the Dirichlet distribution needs a finite number"),
+        (lambda: assign(ShardPartition(2**62), torch.arange(10), 4), "data.partition.shards_per_client=461168601842"),
+        (lambda: DirichletPartition(float("inf")), "data.partition.alpha=inf: the Dirichlet"),
+        (lambda: GammaSimilarityPartition(1.01), "data.partition.gamma=1.01: give a share from 0 to 1; 1 is IID"),
+        (lambda: ShardPartition(0), "data.partition.shards_per_client=0: a client holds 1 shard or more"),
         (
             lambda: assign(GroupPartition(), torch.arange(10), 9),
-            "num_clients=9 is too few .* each of the 10 classes: set num_clients to 10 or more, or choose another",
+            "data.num_clients=9 is too few .* the 10 classes: set data.num_clients to 10 or more, or choose another",
         ),
         (
             lambda: assign(ShardPartition(3), torch.arange(10), 4),
-            "shards_per_client=3 with num_clients=4 makes 12 shards of 10 training examples: choose fewer",
+            "data.partition.shards_per_client=3 with data.num_clients=4 makes 12 shards of 10 .*: choose fewer",
         ),
         (lambda: assign(GroupPartition(), torch.arange(11), 20), "labels range from 0 to 10 with num_classes=10"),
     ],

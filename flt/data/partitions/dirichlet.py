@@ -38,8 +38,8 @@ class DirichletPartition(Partition):
     def __init__(self, alpha: float = 0.5) -> None:
         if not SMALLEST_ALPHA <= alpha < float("inf"):
             raise InputError(
-                f"alpha={alpha}: the Dirichlet distribution needs a finite number above 0, from {SMALLEST_ALPHA:g},"
-                " such as 0.5"
+                f"data.partition.alpha={alpha}: the Dirichlet distribution needs a finite number above 0, from"
+                f" {SMALLEST_ALPHA:g}, such as 0.5"
             )
         self.alpha = alpha
 

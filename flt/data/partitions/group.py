@@ -34,7 +34,8 @@ class GroupPartition(Partition):
     def __init__(self, noniid_degree: float = 0.5) -> None:
         if not 0 <= noniid_degree <= 1:
             raise InputError(
-                f"noniid_degree={noniid_degree}: give a probability from 0 to 1; 1 / (number of classes) is IID"
+                f"data.partition.noniid_degree={noniid_degree}: give a probability from 0 to 1; 1 / (number of"
+                " classes) is IID"
             )
         self.noniid_degree = noniid_degree
 
@@ -42,8 +43,9 @@ class GroupPartition(Partition):
         """The client of each example, as `Partition.assign` describes."""
         if num_clients < num_classes:
             raise InputError(
-                f"num_clients={num_clients} is too few for the group partition, which needs a client for each of the"
-                f" {num_classes} classes: set num_clients to {num_classes} or more, or choose another partition"
+                f"data.num_clients={num_clients} is too few for the group partition, which needs a client for each of"
+                f" the {num_classes} classes: set data.num_clients to {num_classes} or more, or choose another"
+                " partition"
             )
         check_labels(labels, num_classes)
         groups = self._groups(labels, num_classes, generator)

@@ -44,7 +44,7 @@ class ShardPartition(Partition):
 
     def __init__(self, shards_per_client: int = 2) -> None:
         if shards_per_client < 1:
-            raise InputError(f"shards_per_client={shards_per_client}: a client holds 1 shard or more")
+            raise InputError(f"data.partition.shards_per_client={shards_per_client}: a client holds 1 shard or more")
         self.shards_per_client = shards_per_client
 
     def assign(self, labels: Tensor, *, num_clients: int, num_classes: int, generator: torch.Generator) -> Tensor:
@@ -52,8 +52,9 @@ class ShardPartition(Partition):
         num_shards = num_clients * self.shards_per_client
         if num_shards > len(labels):
             raise InputError(
-                f"shards_per_client={self.shards_per_client} with num_clients={num_clients} makes {num_shards} shards"
-                f" of {len(labels)} training examples: choose fewer, so that each shard has an example"
+                f"data.partition.shards_per_client={self.shards_per_client} with data.num_clients={num_clients} makes"
+                f" {num_shards} shards of {len(labels)} training examples: choose fewer, so that each shard has"
+                " an example"
             )
         shards = torch.arange(len(labels)) * num_shards // len(labels)
         holders = torch.randperm(num_shards, generator=generator) % num_clients
@@ -116,7 +117,7 @@ class GammaSimilarityPartition(Partition):
 
     def __init__(self, gamma: float = 0.5) -> None:
         if not 0 <= gamma <= 1:
-            raise InputError(f"gamma={gamma}: give a share from 0 to 1; 1 is IID, 0 is SortedPartition")
+            raise InputError(f"data.partition.gamma={gamma}: give a share from 0 to 1; 1 is IID, 0 is SortedPartition")
         self.gamma = gamma
 
     def assign(self, labels: Tensor, *, num_clients: int, num_classes: int, generator: torch.Generator) -> Tensor:

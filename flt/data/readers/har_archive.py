@@ -47,7 +47,7 @@ def find_source(data_dir: Path) -> Path:
         else:
             return target
     raise InputError(
-        f"data_dir={str(data_dir)!r} has no {ARCHIVE!r}, and neither it nor {cache_folder()} can be written to"
+        f"data.data_dir={str(data_dir)!r} has no {ARCHIVE!r}, and neither it nor {cache_folder()} can be written to"
         f" ({failure}): set FLT_DATA or FLT_CACHE to a writable folder with space for it"
     )
 

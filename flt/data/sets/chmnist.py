@@ -54,7 +54,7 @@ class CHMNIST(FederatedDataModule):
             self.stand_in,
             real=lambda: read_chmnist(self.data_folder),
             stand_in=_synthetic_tiles,
-            remedy=f"copy {CSV!r} or {ARCHIVE!r} to data_dir={str(self.data_folder)!r}",
+            remedy=f"copy {CSV!r} or {ARCHIVE!r} to data.data_dir={str(self.data_folder)!r}",
         )
         order = torch.randperm(len(tiles), generator=generator(seed, "split"))
         shuffled = Examples(as_features(tiles.features), tiles.labels)[order]

@@ -43,6 +43,6 @@ class CIFAR10(FederatedDataModule):
             stand_in=lambda: synthetic_images(
                 "CIFAR-10", num_train=NUM_TRAIN, num_test=NUM_TEST, num_classes=NUM_CLASSES, shape=SHAPE
             ),
-            remedy=f"copy 'cifar-10-python.tar.gz' to data_dir={str(self.data_folder)!r}",
+            remedy=f"copy 'cifar-10-python.tar.gz' to data.data_dir={str(self.data_folder)!r}",
         )
         return as_raw_data(images, is_stand_in)

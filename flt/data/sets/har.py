@@ -89,7 +89,7 @@ class HAR(FederatedDataModule):
             self.stand_in,
             real=lambda: read_har(self.data_folder),
             stand_in=synthetic_har,
-            remedy=f"copy {ARCHIVE!r} to data_dir={str(self.data_folder)!r}",
+            remedy=f"copy {ARCHIVE!r} to data.data_dir={str(self.data_folder)!r}",
         )
         is_train = split_by_owner(users, TRAIN_FRACTION, generator=generator(seed, "split"))
         features = standardised(examples.features, is_train)

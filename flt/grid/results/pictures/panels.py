@@ -147,7 +147,7 @@ def _sample(look: Look, label: str, *, has_line: bool) -> Line2D:
 
 
 def _share_scales(axes: Sequence[Axes], panels: Sequence[Panel], *, compares_rates: bool) -> None:
-    """Gives all panels one x axis, and those of a rate, or of all rates, one scale from 0, by which they can be compared.
+    """Gives all panels one x axis, and those of a rate, or of all rates, one scale from 0, to compare them by.
 
     Others begin at 0 if they can.
     """
