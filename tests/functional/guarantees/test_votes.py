@@ -70,6 +70,12 @@ def test_a_sample_certifies_what_the_papers_condition_does():
         assert most == (max(levels) if levels else -1)
 
 
+def test_a_sample_certifies_less_where_a_tie_goes_to_another_label():
+    """Three of four clients vote for the label of either example; one that changes its mind makes it a tie."""
+    votes = torch.tensor([[80, 20], [20, 80]])
+    assert F.certified_by_sample(votes, num_clients=4, clients_per_model=1, alpha=0.01).tolist() == [1, 0]
+
+
 def test_a_sample_is_rarely_wrong():
     """The label of a share of 0.55 is uncertain: no more than alpha of many samples may claim what does not hold."""
     draws = torch.binomial(torch.full((4000,), 50.0), torch.tensor(0.55), generator=torch.Generator().manual_seed(0))
