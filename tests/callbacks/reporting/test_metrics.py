@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from tiny import Recorder, Sending, TinyData, mlp
 
-from callbacks import FedAvg, FLTrust, Median, MetricsLogger, ScalingAttack, TrimAttack
+from callbacks import FedAvg, FLTrust, Median, MetricsLogger, NonFinite, ScalingAttack, TrimAttack
 from flt.federation import Aggregate, Aggregation, FederatedCallback, Judgement
 from flt.module import FederatedModule
 
@@ -78,6 +78,14 @@ def test_values(fit):
     assert metrics.rows[-1]["testing_error_rate"] == float(server.trainer.callback_metrics["testing_error_rate"])
     for who, scores in sums.items():
         assert metrics.mean(f"trust_score_{who}") == pytest.approx(sum(scores) / len(scores))
+
+
+def test_a_client_without_examples_has_no_part_in_the_loss(fit):
+    metrics, recorder = MetricsLogger(), Recorder()
+    fit(FedAvg(), recorder, metrics, rounds=1, data=TinyData(sizes=(24, 18, 0)))
+    (round, _), (row,) = recorder.ended[0], metrics.rows
+    assert int(round.num_examples[2]) == 0
+    assert row["training_loss"] == pytest.approx(float(round.losses[:2].mean()))
 
 
 def test_the_mean_is_over_the_rows_that_hold_the_metric(fit):
@@ -166,14 +174,15 @@ def test_round_0_is_the_model_before_the_first_round(fit, monkeypatch):
     assert start == {"round": 0, **{name: after[name] for name in ("testing_error_rate", "attack_success_rate")}}
 
 
+@pytest.mark.filterwarnings("ignore:.* were dropped:UserWarning")
 def test_state_is_plain_and_complete(fit, tmp_path):
     metrics, other = MetricsLogger(), MetricsLogger()
-    fit(FLTrust(), TrimAttack(), metrics, rounds=3)
+    fit(FLTrust(), NonFinite(fraction=0.2), metrics, rounds=3)
     torch.save(metrics.state_dict(), tmp_path / "state")
     other.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
     assert (other.rows, other.start) == (metrics.rows, metrics.start)
     assert other.start["round"] == 0
-    assert other.num_dropped == metrics.num_dropped
+    assert other.num_dropped == metrics.num_dropped == 6
 
 
 def test_the_file_grows_with_the_run(fit, tmp_path):
