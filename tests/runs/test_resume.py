@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from networks import NETWORKS
 from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, parameters_of
 from torch import nn
 
-from callbacks import AdaptiveAttack, FLTrust, MetricsLogger, RoundProgressBar, RunReport, TrimAttack
+from callbacks import AdaptiveAttack, FedAvg, FLTrust, MetricsLogger, RoundProgressBar, RunReport, TrimAttack
 from flt.errors import InputError
 from flt.federation import FederatedCallback
 
@@ -302,3 +303,43 @@ def test_a_checkpoint_of_something_else(fit, broken, settings, message):
     path = broken(FLTrust())
     with pytest.raises(InputError, match=message):
         fit(FLTrust(), ckpt_path=path, rounds=6, **settings)
+
+
+MILESTONES = {"lr_milestones": [1]}
+WITH_ADDED = {"num_added_clients": 2}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({}, {"server_lr": 0.5}, "server_lr: 1.0 (checkpoint), 0.5 (given)"),
+        ({"local_steps": 2}, {"local_steps": 2, "proximal": 0.1}, "proximal: 0.0 (checkpoint), 0.1 (given)"),
+        ({}, {"rule": FedAvg}, "aggregation: FLTrust (checkpoint), FedAvg (given)"),
+        ({}, {"client_lr": 0.1, "local_steps": 2}, "client_lr: 0.02 (checkpoint), 0.1 (given); local_steps: 1"),
+        (MILESTONES, {**MILESTONES, "lr_gamma": 0.5}, "lr_gamma: 0.9 (checkpoint), 0.5 (given)"),
+        (
+            {"data": WITH_ADDED},
+            {"data": {**WITH_ADDED, "added_data": "copies"}},
+            "added_data: none (checkpoint), copies (given)",
+        ),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else "-".join(value),
+)
+def test_other_settings_are_named(fit, tmp_path, before, after, told):
+    def start(rule=FLTrust, data=None, **settings):
+        data = TinyData(**data or {})
+        fit(rule(), TrimAttack(), Saving(tmp_path / "last.ckpt", 1), data=data, rounds=2, **settings)
+
+    start(**before)
+    expected = f"training goes on with other settings than the checkpoint's: {told}"
+    with pytest.warns(UserWarning, match=re.escape(expected)):
+        start(**after, ckpt_path=tmp_path / "last.ckpt")
+
+
+@pytest.mark.filterwarnings("ignore:training goes on with other settings:UserWarning")
+def test_the_given_server_lr_is_used(fit, tmp_path):
+    """From the same start, with the same updates, the resumed run takes half a step."""
+    path = tmp_path / "first.ckpt"
+    ends = [fit(FedAvg(), Saving(path, 1), rounds=1), fit(FedAvg(), rounds=2)]
+    half = fit(FedAvg(), rounds=2, ckpt_path=path, server_lr=0.5)
+    torch.testing.assert_close(parameters_of(half), sum(map(parameters_of, ends)) / 2)
