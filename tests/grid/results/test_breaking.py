@@ -73,13 +73,15 @@ def test_the_bound_in_words(breaks: Breaks, shown_as: Any, words: str) -> None:
     assert "| Krum   | -         | -    |" in text  # of which nothing is finished
 
 
-def test_where_the_worst_breaks() -> None:
+@pytest.mark.parametrize("breaks", [POINTS[0][0], POINTS[1][0]])
+def test_where_the_worst_breaks(breaks: Breaks) -> None:
     """The worst has a column, the breaking a row; where they meet, the worst of all breaks."""
-    outline = replace(outline_of(POINTS[0][0]), rows="fraction", columns="attack", worst="attack")
+    outline = replace(outline_of(breaks), rows="fraction", columns="attack", worst="attack")
     krum = as_markdown(outline, ROWS, {}).split("## Krum")[1].split("## ")[0]
     assert body_of(krum)[-1] == ["breaks at", "> 0.2", "0.2", "0.2"]
     first = draw_heat_maps(outline, ROWS).axes[0]
-    assert [texts(first)[3, x] for x in range(3)] == ["> 0.4", "0.4", "0.4"]
+    point = "0.4" if breaks == POINTS[0][0] else "0.2"
+    assert [texts(first)[3, x] for x in range(3)] == ["> 0.4", point, point]
     assert sum(line.get_linewidth() == 5 for line in first.lines) == 2  # both are apart from the others
 
 
@@ -113,6 +115,16 @@ def test_marks_are_where_seeds_agree() -> None:
     rows = annotated(outline, ROWS)
     assert [(row["difference"], row["p_value"]) for row in rows[-6:]] == [(pytest.approx(-0.45), 2 / 64)] * 6
     assert rows[0]["difference"] is rows[0]["p_value"] is None
+    num_of_fedavg = 36  # ROWS are in the order of the rules
+    assert as_markdown(outline, [*ROWS[:num_of_fedavg], *ROWS[: num_of_fedavg - 1 : -1]], {}) == text  # paired by seed
+
+
+def test_the_interval_has_the_level_of_the_comparison() -> None:
+    """By hand: of differences 0.1 and 0.3 the standard error is 0.1, and so is half the interval at the level 0.5."""
+    made = {("FedAvg", 0): 0.2, ("FedAvg", 1): 0.2, ("Krum", 0): 0.3, ("Krum", 1): 0.5}
+    rows = [make_row({"rule": rule}, error, seed=seed) for (rule, seed), error in made.items()]
+    outline = replace(make_outline({"rule": LEVELS["rule"]}, columns=None), compare=Compare("rule", "FedAvg", 0.5))
+    assert "+0.200 [+0.100, +0.300], p 0.5" in as_markdown(outline, rows, {})
 
 
 @pytest.mark.parametrize(

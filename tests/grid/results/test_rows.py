@@ -10,7 +10,9 @@ from grids import make_row
 from flt.grid.plan.grid import Cell
 from flt.grid.plan.reference import Published
 from flt.grid.results.rows import Row, Value, as_csv, exceeds, from_csv, panel_title, row_of, values_of
+from flt.grid.results.table import Entry, worst_of
 
+REFERENCE = ("testing_error_rate", "attack_success_rate", "spread")
 LABELS = {"attack": "Trim attack", "rule": "FedAvg"}
 SUMMARY: dict[str, Any] = {
     "data": "HAR (stand-in)",
@@ -120,6 +122,20 @@ def test_what_was_not_measured_is_left_out() -> None:
 )
 def test_exceeds(mean: float, further: bool) -> None:
     assert exceeds({"testing_error_rate": Value(mean, None, 0.1)}, 0.03) is further
+
+
+@pytest.mark.parametrize(("tolerance", "spread"), [(0.03, 0.02), (0.02, 0.03)])
+def test_the_larger_of_tolerance_and_published_spread_counts(tolerance: float, spread: float) -> None:
+    beyond = [Value(mean, None, 0.1, spread).is_beyond(tolerance) for mean in (0.13, 0.14)]
+    assert beyond == [False, True]
+
+
+def test_a_published_spread_is_of_the_error_alone() -> None:
+    row = make_row(LABELS, 0.5, 0.5, published=(0.4, 0.4)) | {"reference_spread": 0.1}
+    values = values_of([row], LABELS)
+    assert [value.published_spread for value in values.values()] == [0.1, None]
+    worst = worst_of([Entry(LABELS, values)], "attack", [row | {f"reference_worst_{key}": 0.2 for key in REFERENCE}])
+    assert [value.published_spread for value in worst.values.values()] == [0.2, None]
 
 
 def test_one_measure_is_enough_to_exceed() -> None:
