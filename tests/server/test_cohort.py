@@ -242,6 +242,21 @@ def augmented_images():
     return TinyImages(InputPipeline(crop_padding=1, flip=True))
 
 
+@pytest.mark.parametrize("settings", [{"root_batch_size": 4}, {"local_epochs": 1}], ids=["batches", "epochs"])
+def test_every_round_draws_anew(tmp_path, settings):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
+    server = fit(tmp_path, FLTrust(), data=augmented_images(), network=network, rounds=1, **settings)
+    first, again, second = (server.cohort.draws(number) for number in (0, 0, 1))
+    for drawn in (
+        lambda round: round.rows[torch.arange(10)],
+        lambda round: round.augmentation[slice(None)],
+        lambda round: round.root_rows,
+        lambda round: round.root_augmentation,
+    ):
+        assert torch.equal(drawn(first), drawn(again))
+        assert not torch.equal(drawn(first), drawn(second))
+
+
 @pytest.mark.parametrize(
     ("make_data", "batch_size", "clients_per_round", "steps"),
     [
