@@ -276,6 +276,28 @@ def test_what_is_returned_inside_is_checked(fit, make, message):
         received(fit, make())
 
 
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (Clipping(Median(), max_norm=2.0), ([True, False, False], [10, 20, 30], [1, 2, 6], [[1], [2], [6]])),
+        (Bucketing(Median(), size=3), ([True], [20], [3], [[3]])),
+    ],
+    ids=lambda value: getattr(value, "label", ""),
+)
+def test_what_else_the_inner_rule_sees_is_a_mean_over_the_clients_of_a_row(monkeypatch, rule, expected):
+    """However short their updates are made; a row with any malicious client in it is malicious."""
+    malicious = torch.tensor([True, False, False])
+    federation = hostile.federation_of(num_examples=torch.tensor([10, 20, 30]), malicious=malicious)
+    losses = torch.tensor([1.0, 2.0, 6.0])
+    round = hostile.round_of(federation, torch.full((3, 4), 5.0), torch.ones(4))
+    seen = []
+    monkeypatch.setattr(Median, "aggregate", lambda self, round: (seen.append(round), Aggregate(round.root_update))[1])
+    rule.aggregate(round.replace(losses=losses, statistics=losses[:, None]))
+    found = (seen[0].malicious, seen[0].num_examples, seen[0].losses, seen[0].statistics)
+    for value, wanted in zip(found, expected, strict=True):
+        assert_close(value.double(), torch.tensor(wanted, dtype=torch.float64))
+
+
 def test_an_inner_rule_that_makes_nothing_of_a_round(fit):
     class Nothing(Aggregation):
         def aggregate(self, round):
