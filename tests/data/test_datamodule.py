@@ -122,9 +122,18 @@ def test_the_seed_of_the_data_decides_split_root_and_partition(monkeypatch):
         data = ready(num_clients=30, seed=seed, validation_fraction=0.25, num_added_clients=2, added_data="copies")
         assert (data.seed, data.run_seed) == (seed, run)
         assert data.root.features[0, 1] == seed  # which `load` was given
-        held[run, seed] = [data.clients.features, data.clients.offsets, data.root.features, data.validation.features]
+        parts = data.clients, data.root, data.validation
+        held[run, seed] = [data.clients.offsets, *(part.features[:, 0] for part in parts)]
     assert all(map(torch.equal, held[0, 5], held[1, 5]))
     assert not any(map(torch.equal, held[0, 5], held[0, 6]))
+
+
+@pytest.mark.parametrize(
+    ("part", "settings"), [("validation", {"validation_fraction": 0.25}), ("test", {"long_tail": 0.6})]
+)
+def test_the_seed_decides_who_is_held_out_and_who_is_in_the_long_tail(part: str, settings: dict):
+    kept = [numbers_of(getattr(ready(seed=seed, **settings), part)) for seed in (5, 5, 6)]
+    assert kept[0] == kept[1] != kept[2]
 
 
 @pytest.mark.parametrize("has_owners", [True, False])
