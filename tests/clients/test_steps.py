@@ -154,3 +154,12 @@ def test_agrees_with_an_optimizer_for_each_client_over_rounds_of_some_of_them(ca
         else:
             found = training.together([batches], client_lr=LR, steps=[steps])[0].updates
         torch.testing.assert_close(found.double(), by_torch(batches, clients), rtol=2e-3, atol=1e-5)
+
+
+def test_the_proximal_term_by_hand():
+    """``mu / 2 * ||w_i - w||^2`` and its gradient, which is beside the usual loss alone."""
+    settings, update = LocalSettings(proximal=2.0), torch.tensor([1.0, 2.0])
+    assert float(settings.penalty(update)) == 5
+    for usual_loss, expected in ((True, [2.0, 4.0]), (False, [0.0, 0.0])):
+        found = settings.direction(torch.zeros(2), torch.ones(2), update, usual_loss=usual_loss)
+        assert found.tolist() == expected
