@@ -19,6 +19,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 alike = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 settings.register_profile("short", deadline=None, suppress_health_check=alike, derandomize=True, max_examples=200)
 settings.register_profile("long", deadline=None, suppress_health_check=alike, max_examples=10_000)
+settings.register_profile("usual", settings(), deadline=None)  # a busy machine is no mistake
+settings.load_profile("usual")
 
 
 def pytest_configure(config: pytest.Config) -> None:
