@@ -8,9 +8,12 @@ from torch import nn
 from torch.nn.functional import cosine_similarity
 
 from callbacks import A3FL, Chameleon, CriticalLayers, FedAvg
+from callbacks.attacks.backdoors.triggered import triggered
+from flt.clients.batches import LocalBatches
 from flt.clients.encoder import Encoder
 from flt.data import BlendedTrigger, FeatureTrigger, OutsideTrigger, SemanticTrigger, TailTrigger
 from flt.errors import InputError
+from flt.federation import Backdoor
 from flt.functional import layers_of
 
 
@@ -76,6 +79,15 @@ def test_a_stronger_step_finds_a_trigger_that_succeeds_more_often(fit):
         marked = server.backdoor.trigger(test.features[test.labels != 1])
         rates.append((server(marked).argmax(dim=1) == 1).float().mean())
     assert rates[1] > rates[0]
+
+
+@pytest.mark.parametrize(("fraction", "expected"), [(0.0, 0), (0.3, 1), (0.5, 2), (1.0, 3)])
+def test_a_part_of_a_batch_is_rounded_up(fraction, expected):
+    """Of a batch of three examples and one of padding."""
+    batches = LocalBatches(torch.zeros(1, 1, 4, 2), torch.zeros(1, 1, 4).long(), None, torch.tensor([[3]]))
+    made = triggered(batches, Backdoor(FeatureTrigger([1], 3.0), 2), fraction)
+    assert made.labels[0, 0].tolist() == [2] * expected + [0] * (4 - expected)
+    assert made.features[0, 0, :, 1].tolist() == [3.0] * expected + [0.0] * (4 - expected)
 
 
 def test_a_trigger_that_overwrites_nothing_is_refused(fit):
