@@ -12,7 +12,7 @@ from flt.federation import Aggregate, Aggregation, FederatedCallback, Round
 from flt.federation.plugins import callbacks_of, only
 from flt.functional.guarantees.benign_mean import BenignMean
 from flt.functional.guarantees.robustness import realised_kappa
-from flt.functional.guarantees.trust_bounds import displacement_bound, guaranteed_progress
+from flt.functional.guarantees.trust_bounds import displacement_bound, guaranteed_progress, leverage
 from flt.functional.trust import TrustShape
 
 
@@ -85,7 +85,7 @@ def of_trust(round: Round, aggregate: Aggregate, shape: TrustShape) -> dict[str,
     }
     if benign.vector is not None:
         bound = displacement_bound(benign, num_malicious)
-        values["leverage"] = bound / benign.length if benign.length > 0 else math.inf
+        values["leverage"] = leverage(benign, num_malicious, bound=bound)
         values["leverage_used"] = _share(float(torch.linalg.vector_norm(update - benign.vector)), bound)
     return values
 

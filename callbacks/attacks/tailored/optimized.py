@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from flt.errors import InputError, check_choice
+from callbacks.attacks.omniscient.shift import check_ddof
+from flt.errors import check_choice
 from flt.federation import Attack, Round
 from flt.functional.attacks.tailored.line_search import Kind, LineSearch
 from flt.functional.attacks.tailored.optimized import Signs, optimized_alie, optimized_ipm
@@ -53,8 +54,7 @@ class OptimizedALIE(Attack):
     ) -> None:
         super().__init__(**settings)
         check_choice("attack.sign", sign, Signs)
-        if ddof not in (0, 1):
-            raise InputError(f"attack.ddof={ddof} must be 0 or 1")
+        check_ddof(ddof)
         self.search = LineSearch(search, evaluations, delta, ratio, cap)
         self.search.check("attack.")
         self.sign, self.ddof = sign, ddof

@@ -88,18 +88,24 @@ def displacement_bound(benign: BenignMean, num_malicious: int) -> float:
     return max(found, without_length) if shape.magnitude == "at_most_root" else found
 
 
-def leverage(benign: BenignMean, num_malicious: int) -> float:
+def leverage(benign: BenignMean, num_malicious: int, *, bound: float | None = None) -> float:
     """The `displacement_bound` in lengths of the benign mean: how many times as far as that mean itself goes.
 
     It depends less on how many malicious clients there are than on the benign cosines: one at a cosine of 1 outweighs a
     benign client with cosine c 1 / c to 1.
+
+    Args:
+        benign: The benign clients' part, with its vector.
+        num_malicious: Malicious clients in the round.
+        bound: That bound, where it is known by now.
 
     Example:
         >>> benign = BenignMean.of(torch.tensor([[1.0, 0.0]]), torch.tensor([2.0, 0.0]))
         >>> round(leverage(benign, 1), 4)
         0.3367
     """
-    bound = displacement_bound(benign, num_malicious)
+    if bound is None:
+        bound = displacement_bound(benign, num_malicious)
     if bound == 0 or not benign.length > 0:
         return 0.0 if bound == 0 else math.inf
     return bound / benign.length
