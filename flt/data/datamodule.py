@@ -309,7 +309,7 @@ class FederatedDataModule(LightningDataModule, ABC):
         for name, number in (("num_clients", num_clients), ("num_added_clients", self.num_added_clients)):
             if number > len(raw.train):
                 raise InputError(
-                    f"{name}={number} exceeds the {len(raw.train)} training examples of {self.dataset_name}:"
+                    f"data.{name}={number} exceeds the {len(raw.train)} training examples of {self.dataset_name}:"
                     " have no more clients than examples"
                 )
         if raw.owners is not None:

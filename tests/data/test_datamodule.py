@@ -197,13 +197,13 @@ def test_move_to():
     ("arguments", "message"),
     [
         ({"stand_in": "maybe"}, "data.stand_in='maybe': choose one of never, if_unreachable, always"),
-        ({"root_size": 0}, "root_size=0: the server needs"),
-        ({"bias_probability": -0.1}, "bias_probability=-0.1: give a fraction"),
-        ({"biased_class": 3}, "biased_class=3: choose a class from 0 to 2"),
-        ({"num_clients": 0}, "num_clients=0: a federation has 1 client or more"),
-        ({"batch_size": 0}, "batch_size=0: a batch has 1 example or more"),
-        ({"batch_size": 2**63}, "batch_size=9223372036854775808: a batch has 1 example or more, and fewer than 2"),
-        ({"eval_batch_size": -1}, "eval_batch_size=-1: a batch has 1 example or more"),
+        ({"root_size": 0}, "data.root_size=0: the server needs"),
+        ({"bias_probability": -0.1}, "data.bias_probability=-0.1: give a fraction"),
+        ({"biased_class": 3}, "data.biased_class=3: choose a class from 0 to 2"),
+        ({"num_clients": 0}, "data.num_clients=0: a federation has 1 client or more"),
+        ({"batch_size": 0}, "data.batch_size=0: a batch has 1 example or more"),
+        ({"batch_size": 2**63}, "data.batch_size=9223372036854775808: a batch has 1 example or more, and fewer than 2"),
+        ({"eval_batch_size": -1}, "data.eval_batch_size=-1: a batch has 1 example or more"),
     ],
 )
 def test_arguments_are_checked_before_any_work(arguments: dict, message: str):
@@ -221,7 +221,7 @@ def test_batches_larger_than_any_data():
 def test_more_clients_than_examples(num_clients: int, has_owners: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Numbers, "has_owners", has_owners)
     monkeypatch.setattr(Numbers, "named_clients", num_clients)
-    with pytest.raises(InputError, match=f"num_clients={num_clients} exceeds the 120 training examples of Numbers"):
+    with pytest.raises(InputError, match=f"data.num_clients={num_clients} exceeds the 120 training examples of N"):
         ready(num_clients=num_clients)
 
 
@@ -242,7 +242,7 @@ def test_examples_that_no_network_can_take(examples: Examples, message: str, mon
 
 def test_a_root_data_set_as_large_as_the_data_or_larger():
     for root_size in (120, 10**30):
-        with pytest.raises(InputError, match=f"root_size={root_size} leaves the clients nothing of the 120"):
+        with pytest.raises(InputError, match=f"data.root_size={root_size} leaves the clients nothing of the 120"):
             ready(root_size=root_size)
 
 

@@ -113,7 +113,7 @@ FAULTS = {
     "HAR-a-folder-in-its-place": Fault(
         lambda _: {f"{HAR_ZIP}/x": b""}, "cannot be read", remedy="restore|move it away"
     ),
-    "HAR-missing": Fault(without(HAR_ZIP), "cannot be reached", file="", remedy=f"copy '{HAR_ZIP}' to data_dir"),
+    "HAR-missing": Fault(without(HAR_ZIP), "cannot be reached", file="", remedy=f"copy '{HAR_ZIP}' to data.data_dir"),
     "HAR-folder-truncated": Fault(cut(HAR_X), "", file=HAR_X.replace("set/", "set: ")),
     "HAR-folder-broken-beside-archive": Fault(lambda files: without(HAR_X)(files) | har_files(), "cannot be read"),
     "MNIST-bit-flipped": Fault(flip(IMAGES), NOT_PUBLISHED),
@@ -163,7 +163,7 @@ FAULTS = {
     "CIFAR10-symlink": Fault(
         retar((entry(BATCH, tarfile.SYMTYPE, "/etc/passwd"), b""), leave_out=BATCH), "has no file data_batch_2"
     ),
-    "CIFAR10-missing": Fault(without(CIFAR), "cannot be reached", file="", remedy=f"copy '{CIFAR}' to data_dir"),
+    "CIFAR10-missing": Fault(without(CIFAR), "cannot be reached", file="", remedy=f"copy '{CIFAR}' to data.data_dir"),
     "CIFAR10-folder-missing-file": Fault(without(BATCH), "cannot be read", file=BATCH, remedy="move it away"),
     "CIFAR10-folder-broken-beside-archive": Fault(
         lambda files: flip(BATCH)(files) | official.cifar10_files(), NOT_PUBLISHED

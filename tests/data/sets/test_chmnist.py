@@ -60,7 +60,7 @@ def test_stand_in(tmp_path: Path):
     assert data.clients.features.shape == (3900, 1, 64, 64)
     assert data.test.features.shape == (1000, 1, 64, 64)
     assert data.clients.labels.unique().tolist() == list(range(8))
-    with pytest.raises(InputError, match=rf"cannot be reached .*: copy '{CSV}' or '{ARCHIVE}' to data_dir="):
+    with pytest.raises(InputError, match=rf"cannot be reached .*: copy '{CSV}' or '{ARCHIVE}' to data.data_dir="):
         CHMNIST(data_dir=str(tmp_path)).prepare_data()
 
 

@@ -61,7 +61,7 @@ def test_reads_an_archive_through_the_environment(site: Site, monkeypatch):
 
 
 def test_without_data_and_network(tmp_path: Path):
-    message = r"cannot be reached .*: copy 'UCI HAR Dataset.zip' to data_dir='.*none', or pass --data.stand_in="
+    message = r"cannot be reached .*: copy 'UCI HAR Dataset.zip' to data.data_dir='.*none', or pass --data.stand_in="
     with pytest.raises(InputError, match=message):
         HAR(data_dir=str(tmp_path / "none")).prepare_data()
     assert HAR(data_dir=str(tmp_path / "none"), stand_in="if_unreachable").load(0).stand_in
