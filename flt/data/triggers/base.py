@@ -90,8 +90,8 @@ def _frozen(value: Any) -> Hashable:
     """What equal values have in common and others have not.
 
     Example:
-        >>> _frozen({"mask": torch.tensor([1, 0]), "value": [2]})
-        frozenset({('mask', ((2,), 1, 0)), ('value', (2,))})
+        >>> _frozen([torch.tensor([1, 0]), {"value": 2.0}])
+        (((2,), 1, 0), frozenset({('value', 2.0)}))
     """
     if isinstance(value, Tensor):
         return tuple(value.shape), *value.flatten().tolist()
