@@ -15,6 +15,7 @@ from flt.data import BlendedTrigger, FeatureTrigger, OutsideTrigger, SemanticTri
 from flt.errors import InputError
 from flt.federation import Backdoor
 from flt.functional import layers_of
+from flt.server.local_work import WorkOfClients
 
 
 def test_critical_layers_alone_differ_from_the_benign_mean(fit):
@@ -28,6 +29,24 @@ def test_critical_layers_alone_differ_from_the_benign_mean(fit):
     for row in attacked.received[0].updates[malicious]:
         same = [torch.allclose(row[place], mean[place], rtol=1e-4, atol=1e-6) for place in layers]
         assert sorted(same) == [False, True]
+
+
+def test_chameleon_decays_its_rate_and_then_moves_the_last_layer_alone(fit, monkeypatch):
+    seen, sgd = [], WorkOfClients.sgd
+
+    def noted(local, batches, **given):
+        found = sgd(local, batches, **given)
+        seen.append((given["lr"], found.updates))
+        return found
+
+    monkeypatch.setattr(WorkOfClients, "sgd", noted)
+    attack = Chameleon(fraction=0.4, encoder_epochs=6, head_epochs=1)
+    server = fit(Recorder(), attack, FedAvg(), rounds=1, network=mlp())
+    assert [lr for lr, _ in seen] == pytest.approx([5e-3, 5e-4, 5e-5, 1e-3])
+    last, encoded, head = layers_of(server.federation.layout)[-1], seen[-2][1], seen[-1][1]
+    assert torch.equal(head[:, : last.start], encoded[:, : last.start])
+    assert not encoded[:, last].any()
+    assert head[:, last].any()
 
 
 class Noting(CriticalLayers):

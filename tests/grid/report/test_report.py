@@ -1,6 +1,7 @@
 """``flt report``, and the pages of ``flt table``: data, files, server and mistakes."""
 
 import json
+import math
 import shlex
 import socket
 import statistics
@@ -131,7 +132,9 @@ def test_hostile_text_stays_text_and_certificates_have_columns(tmp_path: Path) -
     assert {"img", "i", "b"} & {tag for tag, _ in parsed.tags} == set()
     assert not any(name.startswith("on") for _, attributes in parsed.tags for name in attributes)
     assert not any(attributes.get("src") or "//" in str(attributes.get("href")) for _, attributes in parsed.tags)
-    assert document["grids"][0]["rankings"][0]["rows"][0]["certificates"] == {"guaranteed_progress_mean": 0.25}
+    ranked = document["grids"][0]["rankings"][0]["rows"][0]
+    assert ranked["certificates"] == {"guaranteed_progress_mean": 0.25}
+    assert ranked["seconds"] == 1.5  # of one run
 
 
 def test_several_grids_and_a_grid_without_its_runs(tmp_path: Path) -> None:
@@ -173,6 +176,17 @@ def test_every_form_of_grid_has_a_page(
     assert len(grid["rankings"]) == num_rankings
     shown = "0.875" if "shown_as" in changes else "0.125"
     assert (shown in page_of(document)) == is_begun
+
+
+def test_certificates_are_of_a_panel_and_no_target_has_no_spread() -> None:
+    rows = []
+    for labels in (dict(zip(SIZES, each, strict=True)) for each in product(*SIZES.values())):
+        own = {"leverage_mean": float(labels["root_size"]), "reference_spread": math.inf}
+        rows.append(make_row(labels, 0.125, published=(0.25, None)) | own)
+    (grid,) = document_of([Results(Path("nowhere"), make_outline(SIZES, rows="rule"), rows)])["grids"]
+    assert [each["rows"][0]["certificates"]["leverage_mean"] for each in grid["rankings"]] == [50.0, 100.0]
+    published = grid["tables"][0]["entries"][0][0]["values"]["testing_error_rate"]["published"]
+    assert (published["spread"], published["is_target"]) == (None, False)
 
 
 @pytest.mark.parametrize(
