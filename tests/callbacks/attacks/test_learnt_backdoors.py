@@ -1,5 +1,8 @@
 """Backdoors whose malicious clients train in their own way."""
 
+import math
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -8,12 +11,13 @@ from torch import nn
 from torch.nn.functional import cosine_similarity
 
 from callbacks import A3FL, Chameleon, CriticalLayers, FedAvg
+from callbacks.attacks.backdoors.own_training import backdoor_losses
 from callbacks.attacks.backdoors.triggered import triggered
 from flt.clients.batches import LocalBatches
 from flt.clients.encoder import Encoder
 from flt.data import BlendedTrigger, FeatureTrigger, OutsideTrigger, SemanticTrigger, TailTrigger
 from flt.errors import InputError
-from flt.federation import Backdoor
+from flt.federation import Backdoor, LocalUpdates
 from flt.functional import layers_of
 from flt.server.local_work import WorkOfClients
 
@@ -55,6 +59,15 @@ class Noting(CriticalLayers):
     def _success(self, local, client, examples, statistics):
         self.noted = [*getattr(self, "noted", []), examples]
         return super()._success(local, client, examples, statistics)
+
+
+def test_critical_layers_are_found_by_examples_of_other_classes(fit):
+    attack = Noting(fraction=0.4)
+    server = fit(Recorder(), attack, FedAvg(), rounds=1, network=mlp())
+    held = server.federation.honest
+    target = {*map(tuple, held.features[held.labels == server.federation.backdoor.target_class].tolist())}
+    assert target
+    assert not any(target & {*map(tuple, noted.tolist())} for noted in attack.noted)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +120,16 @@ def test_a_part_of_a_batch_is_rounded_up(fraction, expected):
     made = triggered(batches, Backdoor(FeatureTrigger([1], 3.0), 2), fraction)
     assert made.labels[0, 0].tolist() == [2] * expected + [0] * (4 - expected)
     assert made.features[0, 0, :, 1].tolist() == [3.0] * expected + [0.0] * (4 - expected)
+
+
+def test_padding_is_no_example_of_the_target_class():
+    features = torch.tensor([[[[0.0], [5.0]]]])  # the second one is padding, and has the label 0 as all padding
+    batches = LocalBatches(features, torch.zeros(1, 1, 2).long(), torch.tensor([[[1.0, 0.0]]]), torch.tensor([[1]]))
+    trained = LocalUpdates(torch.zeros(1, 1), torch.zeros(1), torch.zeros(1, 0))
+    local = SimpleNamespace(
+        batches=batches, logits=lambda updates, given, statistics: torch.cat([0 * given, given], -1)
+    )
+    torch.testing.assert_close(backdoor_losses(local, trained, 0), torch.tensor([math.log(2.0)]))
 
 
 def test_a_trigger_that_overwrites_nothing_is_refused(fit):
