@@ -67,8 +67,9 @@ def command_named(name: str) -> Callable[[Sequence[str]], int | None]:
 
 def _export(args: Sequence[str]) -> None:
     """Runs ``flt export``; its help does without Flower."""
-    if export_parser().parse_known_args(args)[0].help:
-        export_parser().print_help()
+    parser = export_parser()
+    if parser.parse_known_args(args)[0].help:
+        parser.print_help()
         return
     if find_spec("flwr") is None:
         raise InputError('flt export needs Flower: pip install "flt[flower]"')

@@ -58,6 +58,7 @@ class AdaptiveAttack(Attack):
 
     needs_root_update = True
     uses_knowledge = True
+    has_to_know = "turns the aggregate of all updates around"
 
     def __init__(
         self,
@@ -76,11 +77,6 @@ class AdaptiveAttack(Attack):
         **settings: Any,
     ) -> None:
         super().__init__(fraction, **settings)
-        if self.knowledge == "partial":
-            raise InputError(
-                "attack.knowledge=partial: AdaptiveAttack turns the aggregate of all updates around, which it has to"
-                " know; use full"
-            )
         check_choice("attack.solver", solver, Solver)
         if sweeps < 0 or steps < 0:
             raise InputError(f"attack.sweeps={sweeps} and attack.steps={steps} must be 0 or more")

@@ -18,12 +18,11 @@ Family = Literal["updates", "backdoors"]
 
 
 class Member(NamedTuple):
-    """One attack of a set: its class, settings of its own, which mechanism it stands for, whether it must know all."""
+    """One attack of a set: its class, settings of its own, and which mechanism it stands for."""
 
     kind: type[Attack]
     settings: Mapping[str, Any]
     why: str
-    knows_all: bool = False
 
 
 SETS: dict[Family, dict[str, Member]] = {
@@ -36,9 +35,7 @@ SETS: dict[Family, dict[str, Member]] = {
         "Trim attack": Member(TrimAttack, {}, "the wrong end of every coordinate, against rules that look at each"),
         "Optimised IPM": Member(OptimizedIPM, {}, "backwards by as much as the rule in force takes worst"),
         "Tailored attack": Member(TailoredAttack, {}, "off the mean by as much as the rule in force takes worst"),
-        "Adaptive, exact": Member(
-            AdaptiveAttack, {"solver": "exact"}, "against rules that trust a root dataset", knows_all=True
-        ),
+        "Adaptive, exact": Member(AdaptiveAttack, {"solver": "exact"}, "against rules that trust a root dataset"),
     },
     "backdoors": {
         "Scaling attack": Member(ScalingAttack, {}, "an update as long as it takes to replace the model"),
@@ -96,7 +93,7 @@ def own_settings(member: Member, settings: Mapping[str, Any]) -> dict[str, Any]:
     Full knowledge is left to those to whom it makes no difference, and to those who cannot do without.
     """
     own = {**settings, **member.settings}
-    is_given = member.kind.uses_knowledge and not member.knows_all
+    is_given = member.kind.uses_knowledge and member.kind.has_to_know is None
     return own | ({"knowledge": "full"} if "knowledge" in own and not is_given else {})
 
 

@@ -45,6 +45,9 @@ class Attack(FederatedCallback, ABC):
     uses_knowledge: bool = False
     """Whether it makes a difference to the attack what it knows of the benign clients."""
 
+    has_to_know: str | None = None
+    """What it does that takes the benign clients' updates, of an attack that cannot do without; None of others."""
+
     draws_by_row: bool = False
     """Whether `craft` draws random numbers for each malicious client of a round, which it shares with no other."""
 
@@ -68,6 +71,10 @@ class Attack(FederatedCallback, ABC):
         if not 0.0 <= fraction < 1.0:
             raise InputError(f"attack.fraction={fraction} must be at least 0 and less than 1")
         check_choice("attack.knowledge", knowledge, Knowledge)
+        if knowledge == "partial" and self.has_to_know is not None:
+            raise InputError(
+                f"attack.knowledge=partial: {type(self).__name__} {self.has_to_know}, which it has to know; use full"
+            )
         if knowledge == "partial" and not self.uses_knowledge:
             rank_zero_warn(f"attack.knowledge=partial has no effect: {self.label} knows no other client's update")
         self.fraction = fraction

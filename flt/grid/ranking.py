@@ -78,10 +78,11 @@ def _check(given: argparse.Namespace) -> int:
     from flt.grid.leaderboard.task import Task
 
     entries = [Entry.read(path) for path in given.entries]
-    tasks = {entry.path.parent: Task.read(entry.path.parent) for entry in entries}
+    tasks = {folder: Task.read(folder) for folder in {entry.path.parent: None for entry in entries}}
+    others = {folder: [Entry.read(path) for path in sorted(folder.glob("*.json"))] for folder in tasks}
     for entry in entries:
         check_form(entry, tasks[entry.path.parent])
-        check_name(entry, map(Entry.read, sorted(entry.path.parent.glob("*.json"))))
+        check_name(entry, others[entry.path.parent])
     say(f"{len(entries)} {'entry has' if len(entries) == 1 else 'entries have'} the form and the settings of the task")
     findings: list[tuple[str, Finding]] = []
     with tempfile.TemporaryDirectory() as scratch:

@@ -17,7 +17,7 @@ from flt.grid.execution.run import run_grid
 from flt.grid.plan.grid import Grid
 from flt.runs.differences import OWN, differences
 from flt.runs.landing import PLACES
-from flt.runs.resume import kind_of
+from flt.runs.resume import first_logger, kind_of
 
 CONFIG = "config.yaml"
 SAME = {"attack.init_args.jobs", *(f"trainer.{name}" for name in OWN)}
@@ -73,7 +73,7 @@ def _folder_for(request: Request) -> Path:
     loggers = settings.trainer.logger
     if settings.trainer.fast_dev_run:
         raise InputError("trainer.fast_dev_run leaves no results that attack=Worst could compare: leave it out")
-    first = loggers[0] if isinstance(loggers, list) and loggers else loggers
+    first = first_logger(loggers)
     if kind_of(first) not in PLACES:
         raise InputError("attack=Worst needs a folder for its runs: let the first of trainer.logger be a CSVLogger")
     name, version = (first.init_args.get(each) for each in PLACES[kind_of(first)])

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from flt.errors import InputError
 from flt.runs.differences import Difference, differences, listed
-from flt.runs.resume import is_free, kind_of
+from flt.runs.resume import first_logger, is_free, kind_of
 
 PLACES = {"CSVLogger": ("name", "version"), "WandbLogger": ("project", "id")}
 """The settings of a logger that name the folder of a run, below its ``save_dir``."""
@@ -25,7 +25,7 @@ def occupied(loggers: Any) -> Path | None:
     Returns:
         The folder; None where the folder is free, or gets a number of its own.
     """
-    first = _first(loggers)
+    first = first_logger(loggers)
     places = PLACES.get(kind_of(first))
     if places is None:
         return None
@@ -38,7 +38,7 @@ def occupied(loggers: Any) -> Path | None:
 
 def apart(loggers: Any) -> Any:
     """The settings of loggers, of which the first finds a free folder beside the one that it named."""
-    first = _first(loggers).clone()
+    first = first_logger(loggers).clone()
     first.init_args[PLACES[kind_of(first)][1]] = None
     return [first, *loggers[1:]] if isinstance(loggers, list) else first
 
@@ -72,7 +72,3 @@ def _elsewhere(args: Sequence[str]) -> str:
     """The command that makes the same run in a folder of its own."""
     own_place = "--trainer.logger CSVLogger --trainer.logger.save_dir runs --trainer.logger.name flt"
     return f"for a run of its own, flt fit {shlex.join(args)} {own_place}"
-
-
-def _first(loggers: Any) -> Any:
-    return loggers[0] if isinstance(loggers, list) and loggers else loggers

@@ -78,8 +78,7 @@ class EarlierRun(NamedTuple):
 
     def _has_metrics(self, given: Mapping[str, Any]) -> bool:
         """Whether ``metrics.csv`` is as a finished run leaves it, where the run's logger writes one."""
-        loggers = given["trainer"]["logger"]
-        first = loggers[0] if isinstance(loggers, list) and loggers else loggers
+        first = first_logger(given["trainer"]["logger"])
         if not isinstance(first, dict) or not str(first.get("class_path")).endswith("CSVLogger"):
             return True
         try:
@@ -115,6 +114,11 @@ def logged_under(loggers: Sequence[Logger]) -> list[str | None]:
         logger.version if isinstance(logger, WandbLogger) and not logger.experiment.offline else None
         for logger in loggers
     ]
+
+
+def first_logger(loggers: Any) -> Any:
+    """The settings of the first of some loggers, or of the only one."""
+    return loggers[0] if isinstance(loggers, list) and loggers else loggers
 
 
 def kind_of(logger: Any) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flt.errors import InputError, check_choice, check_count
+from flt.errors import check_choice, check_count
 from flt.federation import Attack, Federation, Round
 from flt.functional.attacks.omniscient.mimic import Learnt, Pick, mimic
 
@@ -29,13 +29,12 @@ class Mimic(Attack):
     """
 
     uses_knowledge = True
+    has_to_know = "copies a benign update"
 
     def __init__(self, warmup_rounds: int = 1, pick: Pick = "largest", **settings: Any) -> None:
         super().__init__(**settings)
         check_count("attack.warmup_rounds", warmup_rounds)
         check_choice("attack.pick", pick, Pick)
-        if self.knowledge == "partial":
-            raise InputError("attack.knowledge=partial: Mimic copies a benign update, which it has to know; use full")
         self.warmup_rounds, self.pick = warmup_rounds, pick
 
     def numbers_kept(self, federation: Federation, num_params: int) -> int:
