@@ -32,7 +32,7 @@ class Krum(Aggregation):
 
     def __init__(self, num_byzantine: int | None = None, num_neighbours: int | None = None, power: int = 2) -> None:
         check_power("aggregation.power", power)
-        self.byzantine = Byzantine(num_byzantine, lambda f: f + 3, "num_byzantine + 3 updates or more")
+        self.byzantine = Byzantine.needing(num_byzantine, times=1, plus=3)
         self.num_neighbours = num_neighbours
         self.power = power
 

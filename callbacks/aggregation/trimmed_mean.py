@@ -21,7 +21,7 @@ class TrimmedMean(Coordinatewise):
     """
 
     def __init__(self, trim: int | None = None) -> None:
-        self.byzantine = Byzantine(trim, lambda f: 2 * f + 1, "2 * trim + 1 updates or more", setting="trim")
+        self.byzantine = Byzantine.needing(trim, times=2, plus=1, setting="trim")
 
     def describe(self, federation: Federation) -> str:
         """The rule and how much it trims."""

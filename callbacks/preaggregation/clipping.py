@@ -51,7 +51,7 @@ class ARC(PreAggregation):
 
     def __init__(self, rule: Aggregation | None = None, num_byzantine: int | None = None) -> None:
         super().__init__(FedAvg() if rule is None else rule)
-        self.byzantine = Byzantine(num_byzantine, lambda f: f, "num_byzantine updates or more")
+        self.byzantine = Byzantine.needing(num_byzantine, times=1, plus=0)
 
     def check(self, federation: Federation) -> None:
         """Checks the number to tolerate, then the rule."""

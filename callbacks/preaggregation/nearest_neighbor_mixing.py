@@ -27,7 +27,7 @@ class NNM(PreAggregation):
 
     def __init__(self, rule: Aggregation | None = None, num_byzantine: int | None = None) -> None:
         super().__init__(FedAvg() if rule is None else rule)
-        self.byzantine = Byzantine(num_byzantine, lambda f: 2 * f + 1, "2 * num_byzantine + 1 updates or more")
+        self.byzantine = Byzantine.needing(num_byzantine, times=2, plus=1)
 
     def check(self, federation: Federation) -> None:
         """Checks the number to tolerate, then the rule."""

@@ -145,7 +145,16 @@ class Federation:
     @property
     def byzantine_per_round(self) -> int:
         """Malicious clients that rules assume in a round: the share of ``num_byzantine`` that falls to it."""
-        return round(self.num_byzantine * self.clients_per_round / self.num_clients)
+        return self._per_round(self.num_byzantine)
+
+    @property
+    def malicious_per_round(self) -> int:
+        """Malicious clients that take part in a round as a rule: their share of it."""
+        return self._per_round(self.num_malicious)
+
+    def _per_round(self, number: int) -> int:
+        """How many of so many clients fall to a round."""
+        return round(number * self.clients_per_round / self.num_clients)
 
     @property
     def rows_per_round(self) -> int:

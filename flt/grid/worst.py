@@ -16,8 +16,7 @@ from flt.grid.execution.refusal import nothing_left_of_refused_runs
 from flt.grid.execution.run import run_grid
 from flt.grid.plan.grid import Grid
 from flt.runs.differences import OWN, differences
-from flt.runs.landing import PLACES
-from flt.runs.resume import first_logger, kind_of
+from flt.runs.landing import place_of
 
 CONFIG = "config.yaml"
 SAME = {"attack.init_args.jobs", *(f"trainer.{name}" for name in OWN)}
@@ -70,16 +69,14 @@ def _folder_for(request: Request) -> Path:
         InputError: If the settings leave no place for it.
     """
     settings = request.settings
-    loggers = settings.trainer.logger
     if settings.trainer.fast_dev_run:
         raise InputError("trainer.fast_dev_run leaves no results that attack=Worst could compare: leave it out")
-    first = first_logger(loggers)
-    if kind_of(first) not in PLACES:
+    found = place_of(settings.trainer.logger)
+    if found is None:
         raise InputError("attack=Worst needs a folder for its runs: let the first of trainer.logger be a CSVLogger")
-    name, version = (first.init_args.get(each) for each in PLACES[kind_of(first)])
-    place = Path(first.init_args.get("save_dir") or ".") / str(name or "")
-    if isinstance(version, str):
-        return place / version
+    place, name = found
+    if name is not None:
+        return place / name
     return next(folder for number in count() if _is_for(folder := place / f"worst_{number}", request))
 
 

@@ -16,6 +16,23 @@ PLACES = {"CSVLogger": ("name", "version"), "WandbLogger": ("project", "id")}
 """The settings of a logger that name the folder of a run, below its ``save_dir``."""
 
 
+def place_of(loggers: Any) -> tuple[Path, str | None] | None:
+    """Where the first of some loggers writes.
+
+    Args:
+        loggers: The settings of loggers, or of the only one.
+
+    Returns:
+        The folder of its runs, and the name of this one in it, None for one that the logger finds itself; None alone
+        where it writes into no folder.
+    """
+    first = first_logger(loggers)
+    if kind_of(first) not in PLACES:
+        return None
+    name, version = (first.init_args.get(place) for place in PLACES[kind_of(first)])
+    return Path(first.init_args.get("save_dir") or ".") / str(name or ""), version if isinstance(version, str) else None
+
+
 def occupied(loggers: Any) -> Path | None:
     """The folder into which the first of some loggers would write, if it holds a run.
 
@@ -25,14 +42,10 @@ def occupied(loggers: Any) -> Path | None:
     Returns:
         The folder; None where the folder is free, or gets a number of its own.
     """
-    first = first_logger(loggers)
-    places = PLACES.get(kind_of(first))
-    if places is None:
+    place, name = place_of(loggers) or (None, None)
+    if place is None or name is None:
         return None
-    name, version = (first.init_args.get(place) for place in places)
-    if not isinstance(version, str):
-        return None
-    folder = Path(first.init_args.get("save_dir") or ".") / str(name or "") / version
+    folder = place / name
     return folder if (folder / "config.yaml").is_file() else None
 
 

@@ -26,9 +26,7 @@ class Rejection(RuleAround, ABC):
 
     def __init__(self, rule: Aggregation | None = None, num_byzantine: int | None = None) -> None:
         super().__init__(FedAvg() if rule is None else rule)
-        times = len(self.measures)
-        condition = f"{'' if times == 1 else f'{times} * '}num_byzantine + 1 updates or more"
-        self.byzantine = Byzantine(num_byzantine, lambda f: times * f + 1, condition)
+        self.byzantine = Byzantine.needing(num_byzantine, times=len(self.measures), plus=1)
 
     @property
     @abstractmethod

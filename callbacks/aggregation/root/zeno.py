@@ -36,7 +36,7 @@ class Zeno(Aggregation):
     def __init__(self, num_byzantine: int | None = None, rho: float = 0.0005, penalty: Penalty = "sum") -> None:
         check_choice("aggregation.penalty", penalty, Penalty)
         check_not_negative("aggregation.rho", rho)
-        self.byzantine = Byzantine(num_byzantine, lambda f: f + 1, "num_byzantine + 1 updates or more")
+        self.byzantine = Byzantine.needing(num_byzantine, times=1, plus=1)
         self.rho, self.penalty = rho, penalty
 
     def describe(self, federation: Federation) -> str:

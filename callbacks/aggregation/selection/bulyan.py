@@ -26,7 +26,7 @@ class Bulyan(Aggregation):
     """
 
     def __init__(self, num_byzantine: int | None = None) -> None:
-        self.byzantine = Byzantine(num_byzantine, lambda f: 4 * f + 3, "4 * num_byzantine + 3 updates or more")
+        self.byzantine = Byzantine.needing(num_byzantine, times=4, plus=3)
 
     def describe(self, federation: Federation) -> str:
         """The rule and the number it tolerates."""

@@ -28,7 +28,7 @@ class CAF(ClientWeights):
 
     def __init__(self, num_byzantine: int | None = None, compare_dropped: bool = True) -> None:
         self.compare_dropped = compare_dropped
-        self.byzantine = Byzantine(num_byzantine, lambda f: 2 * f + 1, "2 * num_byzantine + 1 updates or more")
+        self.byzantine = Byzantine.needing(num_byzantine, times=2, plus=1)
 
     def describe(self, federation: Federation) -> str:
         """The rule and the number it tolerates."""

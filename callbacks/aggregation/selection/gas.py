@@ -40,7 +40,7 @@ class GAS(RuleAround):
         super().__init__(Median() if rule is None else rule)
         check_count("aggregation.num_chunks", num_chunks)
         self.num_chunks = num_chunks
-        self.byzantine = Byzantine(num_byzantine, lambda f: 2 * f + 1, "2 * num_byzantine + 1 updates or more")
+        self.byzantine = Byzantine.needing(num_byzantine, times=2, plus=1)
 
     def check(self, federation: Federation) -> None:
         """Checks the number to tolerate, and that the rule can be asked of a chunk; then the rule."""

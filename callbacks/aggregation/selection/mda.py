@@ -25,7 +25,7 @@ class MDA(ClientWeights):
     """
 
     def __init__(self, num_byzantine: int | None = None, max_trials: int = 1_000_000) -> None:
-        self.byzantine = Byzantine(num_byzantine, lambda f: 2 * f + 1, "2 * num_byzantine + 1 updates or more")
+        self.byzantine = Byzantine.needing(num_byzantine, times=2, plus=1)
         self.max_trials = max_trials
 
     def describe(self, federation: Federation) -> str:

@@ -24,7 +24,7 @@ class MeaMed(Coordinatewise):
     """
 
     def __init__(self, num_byzantine: int | None = None) -> None:
-        self.byzantine = Byzantine(num_byzantine, lambda f: 2 * f + 1, "2 * num_byzantine + 1 updates or more")
+        self.byzantine = Byzantine.needing(num_byzantine, times=2, plus=1)
 
     def describe(self, federation: Federation) -> str:
         """The rule and the number it tolerates."""

@@ -43,10 +43,7 @@ class MultiKrum(Aggregation):
         num_neighbours: int | None = None,
         iterative: bool = False,
     ) -> None:
-        if iterative:
-            self.byzantine = Byzantine(num_byzantine, lambda f: 2 * f + 3, "2 * num_byzantine + 3 updates or more")
-        else:
-            self.byzantine = Byzantine(num_byzantine, lambda f: f + 3, "num_byzantine + 3 updates or more")
+        self.byzantine = Byzantine.needing(num_byzantine, times=2 if iterative else 1, plus=3)
         self.num_selected = num_selected
         self.num_neighbours = num_neighbours
         self.iterative = iterative

@@ -26,7 +26,7 @@ class SMEA(ClientWeights):
     """
 
     def __init__(self, num_byzantine: int | None = None, max_subsets: int = 1_000_000) -> None:
-        self.byzantine = Byzantine(num_byzantine, lambda f: 2 * f + 1, "2 * num_byzantine + 1 updates or more")
+        self.byzantine = Byzantine.needing(num_byzantine, times=2, plus=1)
         self.max_subsets = max_subsets
 
     def describe(self, federation: Federation) -> str:

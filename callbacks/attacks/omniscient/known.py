@@ -7,9 +7,8 @@ from flt.federation import Attack, Federation
 
 def counts(federation: Federation) -> tuple[int, int]:
     """Clients of a round, and how many of them are malicious as a rule."""
-    num_clients = federation.clients_per_round
-    share = round(federation.num_malicious * num_clients / federation.num_clients)
-    return num_clients, max(share, 1) if federation.num_malicious else 0
+    num_malicious = max(federation.malicious_per_round, 1) if federation.num_malicious else 0
+    return federation.clients_per_round, num_malicious
 
 
 def warn_of_one_known(attack: Attack, federation: Federation) -> None:

@@ -19,6 +19,7 @@ from flt.data import BlendedTrigger, FeatureTrigger, OutsideTrigger, SemanticTri
 from flt.errors import InputError
 from flt.federation import Backdoor, LocalUpdates
 from flt.functional import layers_of
+from flt.functional.attacks.backdoors import trigger_loss
 from flt.server.local_work import WorkOfClients
 
 
@@ -111,6 +112,20 @@ def test_a_stronger_step_finds_a_trigger_that_succeeds_more_often(fit):
         marked = server.backdoor.trigger(test.features[test.labels != 1])
         rates.append((server(marked).argmax(dim=1) == 1).float().mean())
     assert rates[1] > rates[0]
+
+
+def test_the_adversarial_model_counts_by_its_strength_times_how_far_both_agree(fit, monkeypatch):
+    counted = []
+
+    def noted(scores, target_class, weight):
+        counted.append(weight)
+        return trigger_loss(scores, target_class, weight)
+
+    monkeypatch.setattr("callbacks.attacks.backdoors.a3fl.trigger_loss", noted)
+    monkeypatch.setattr("callbacks.attacks.backdoors.a3fl.agreement_of_layers", lambda *_: 0.25)
+    attack = A3FL(fraction=0.4, trigger=FeatureTrigger([0, 2], 0.0), iterations=2, strength=0.4)
+    fit(attack, FedAvg(), rounds=1)
+    assert counted == [1.0, 0.1, 0.1]  # both count the same where they are compared
 
 
 @pytest.mark.parametrize(("fraction", "expected"), [(0.0, 0), (0.3, 1), (0.5, 2), (1.0, 3)])

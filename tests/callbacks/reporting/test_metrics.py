@@ -168,8 +168,12 @@ def test_round_0_is_the_model_before_the_first_round(fit, monkeypatch):
     assert metrics.rows == without.rows == without.curve
     assert all(torch.equal(weights[name], others[name]) for name in weights)
     assert mode == other_mode
-    monkeypatch.undo()
-    fit(FedAvg(), ScalingAttack(), unmoved := MetricsLogger(), rounds=1, server_lr=1e-30)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 1.0], ids=["one batch", "two batches", "all"])
+def test_round_0_is_measured_on_as_many_batches_as_all_others(fit, limit):
+    settings = {"limit_val_batches": limit}
+    fit(FedAvg(), ScalingAttack(), unmoved := MetricsLogger(), rounds=1, server_lr=1e-30, trainer_settings=settings)
     start, after = unmoved.curve
     assert start == {"round": 0, **{name: after[name] for name in ("testing_error_rate", "attack_success_rate")}}
 
