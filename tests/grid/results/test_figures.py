@@ -241,6 +241,24 @@ def test_panels_of_a_rate_have_one_scale() -> None:
     assert errors[0].get_ylim()[1] > 0.6 > success[0].get_ylim()[1] > 0.3
 
 
+@pytest.mark.parametrize(("num_panels", "expected"), [(2, (2, 2)), (4, (2, 4)), (5, (4, 3))])
+def test_measures_with_the_same_panels_have_rows_of_their_own(num_panels: int, expected: tuple[int, int]) -> None:
+    levels = {"attack": [*"ABCDE"][:num_panels], "root_size": ["50", "100"]}
+    rows = [
+        make_row({"attack": attack, "root_size": size}, 0.5, 0.25)
+        for attack in levels["attack"]
+        for size in levels["root_size"]
+    ]
+    canvas = draw_lines(make_outline(levels), rows, Figure(x="root_size", panels="attack"))
+    grid = canvas.axes[0].get_gridspec()
+    assert (grid.nrows, grid.ncols) == expected
+    assert [axis.get_title()[-1:] for axis in canvas.axes] == 2 * levels["attack"]
+    errors, success = canvas.axes[:num_panels], canvas.axes[num_panels:]
+    assert {lines_of(axis)[0][1][0] for axis in errors} == {0.5}
+    assert {lines_of(axis)[0][1][0] for axis in success} == {0.25}
+    assert success[0].get_subplotspec().colspan.start == 0
+
+
 def test_a_measure_of_few_panels_leaves_no_gap() -> None:
     levels = {"attack": [*"ABCD"], "root_size": ["50", "100"]}
     rows = [

@@ -1,7 +1,8 @@
 """Panels of a figure: lines or dots with their range over the seeds, on shared scales, with one legend."""
 
-import math
 from collections.abc import Mapping, Sequence
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from matplotlib import rcParams
@@ -15,7 +16,7 @@ from flt.display.style import DASHES, MEASURES, OTHERS, Look, looks_of
 from flt.errors import InputError
 from flt.grid.plan.scale import ERRORS, SUCCESSES, Scale
 
-MOST_ACROSS = 3  # panels beside one another
+MOST_ACROSS, MOST_IN_ROWS = 3, 4  # panels beside one another, and where each metric has rows of its own
 WIDTH, HEIGHT = 3.9, 2.9  # of a panel, in inches
 DOT, WIDEST = 0.09, 12.0  # inches that a dot takes beside others, and most of all panels beside one another
 DOT_SIZE = 0.5  # of a letter
@@ -95,17 +96,18 @@ def draw_panels(
     """
     if not panels:
         raise InputError("nothing to draw: no run of these is finished")
-    across = min(MOST_ACROSS, len({panel.title for panel in panels}))
-    down = math.ceil(len(panels) / across)
+    rows = _rows(panels)
+    across, down = max(map(len, rows)), len(rows)
     drawn = [*dict.fromkeys(line for panel in panels for line in panel.lines)]
     width = max(WIDTH, min(WIDEST / across, 0.9 + DOT * (1 + len(drawn)) * len(places or [])))
     points = [point for panel in panels for line in panel.lines.values() for point in line]
     with drawing(style):
         canvas = Canvas(figsize=(width * across, 0.9 + HEIGHT * down), layout="constrained")
         entitle(canvas, title + _about_seeds(points) + subtitle, style, at_left=True)
-        axes = list(canvas.subplots(down, across, squeeze=False).flat)
+        grid = canvas.subplots(down, across, squeeze=False)
+        axes = [axis for row, beside in zip(grid, rows, strict=True) for axis in row[: len(beside)]]
         looks = _looks(legend, drawn, panels)
-        for axis, panel in zip(axes, panels, strict=False):
+        for axis, panel in zip(axes, chain.from_iterable(rows), strict=True):
             _draw_panel(axis, panel, looks, None if places is None else drawn)
             if places is not None:
                 axis.set_xlim(-0.5, len(places) - 0.5)
@@ -115,7 +117,7 @@ def draw_panels(
             axis.set_title(wrapped(panel.title, width - 0.5, style.font_size))
             axis.set_xlabel(x)
             axis.set_ylabel(wrapped(panel.scale.name, HEIGHT - 0.4, style.font_size))
-        for axis in axes[len(panels) :]:
+        for axis in {*grid.flat} - {*axes}:
             axis.remove()
         _share_scales(canvas.axes, panels, compares_rates=compares_rates)
         handles = [_sample(looks[line], labelled(line, style), has_line=places is None) for line in drawn]
@@ -126,6 +128,16 @@ def draw_panels(
         if legend.title or len(handles) > 1:
             place_legend(canvas, axes[0], handles, style, legend.title)
     return canvas
+
+
+def _rows(panels: Sequence[Panel]) -> list[list[Panel]]:
+    """The panels that are beside one another; metrics with the same panels have rows of their own."""
+    by_metric = [list(same) for _, same in groupby(panels, key=attrgetter("y"))]
+    is_grid = len(by_metric) > 1 and len({tuple(panel.title for panel in same) for same in by_metric}) == 1
+    num_titles = len({panel.title for panel in panels})
+    across = num_titles if num_titles <= (MOST_IN_ROWS if is_grid else MOST_ACROSS) else MOST_ACROSS
+    parts = by_metric if is_grid else [list(panels)]  # else a metric of few panels would leave a gap
+    return [part[start : start + across] for part in parts for start in range(0, len(part), across)]
 
 
 def _about_seeds(points: Sequence[Point]) -> str:
