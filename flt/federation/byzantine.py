@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
 from lightning.pytorch.utilities import rank_zero_warn
 
@@ -30,9 +29,9 @@ class Byzantine:
     setting: str = "num_byzantine"
 
     @classmethod
-    def needing(cls, given: int | None, *, times: int, plus: int, setting: str = "num_byzantine") -> Self:
+    def needing(cls, given: int | None, *, times: int, plus: int, setting: str = "num_byzantine") -> "Byzantine":
         """For a rule that is defined for ``times * f + plus`` rows or more."""
-        terms = [setting if times == 1 else f"{times} * {setting}", *([f"{plus}"] if plus else [])]
+        terms = [setting if times == 1 else f"{times} * {setting}", *([str(plus)] if plus else [])]
         return cls(given, lambda f: times * f + plus, f"{' + '.join(terms)} updates or more", setting)
 
     def expected(self, federation: Federation) -> int:

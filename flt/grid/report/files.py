@@ -17,4 +17,4 @@ def write_report(path: Path, document: Mapping[str, Any]) -> None:
     write_atomically(path, page_of(document))
     text = json.dumps({"$schema": SCHEMA, **document}, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     write_atomically(path.with_name(DATA), text + "\n")
-    write_atomically(path.with_name(SCHEMA), resources.files("flt.grid.report").joinpath("assets", SCHEMA).read_bytes())
+    write_atomically(path.with_name(SCHEMA), (resources.files("flt.grid.report") / "assets" / SCHEMA).read_bytes())

@@ -126,7 +126,7 @@ def _environment() -> Environment:
 @cache
 def _text_of(name: str) -> str:
     """The text of a file beside the templates."""
-    return resources.files("flt.grid.report").joinpath("assets", name).read_text("utf-8")
+    return (resources.files("flt.grid.report") / "assets" / name).read_text("utf-8")
 
 
 def _digest(script: str) -> str:
