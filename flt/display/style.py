@@ -2,7 +2,8 @@
 
 No colour stands for two things. What is measured has its own (Okabe and Ito), rules and attacks have a colour for each
 family, and its members differ by marker and dash (Tol's muted and bright palettes); whatever else is compared takes
-Tol's vibrant palette, and numbers go from dark to light. Each palette can be told apart by the colour-blind.
+Tol's vibrant palette, as do the members of a family that has a figure to itself, and numbers go from dark to light.
+Each palette can be told apart by the colour-blind.
 """
 
 import re
@@ -30,8 +31,10 @@ RULES = {
 }
 """Families of rules: their colour, and their members as `_plain` has them; = joins two names of one."""
 
+NOBODY = "#000000"
+
 ATTACKS = {
-    "nobody": ("#000000", "noattack"),
+    "nobody": (NOBODY, "noattack"),
     "labels": ("#EE6677", "lfattack=labelflipping=lf labelflippingdynamic"),
     "blind": (
         "#66CCEE",
@@ -52,8 +55,11 @@ ATTACKS = {
 }
 """Families of attacks, by what they use; as `RULES`."""
 
+CROWD = 3
+"""More members of a family than these are not told apart by marker and dash alone."""
+
 OTHERS = ("#0077BB", "#EE7733", "#009988", "#CC3311", "#33BBEE", "#EE3377", "#BBBBBB")
-"""Colours of lines that are neither rules nor attacks, in their order."""
+"""Colours of lines that no family's colour tells apart, in their order."""
 
 NUMBERS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#d8d219")
 """From the lowest number to the highest."""
@@ -99,6 +105,8 @@ def looks_of(labels: Collection[str]) -> dict[str, Look]:
         '#44AA99'
         >>> [look.colour for look in looks_of(["FLTrust", "FLTrust, root 400"]).values()]
         ['#117733', '#0077BB']
+        >>> [look.colour for look in looks_of(["No attack", "DBA", "Neurotoxin", "Chameleon", "A3FL"]).values()]
+        ['#000000', '#0077BB', '#EE7733', '#009988', '#CC3311']
     """
     given = list(dict.fromkeys(labels))
     if are_numbers(given):
@@ -107,6 +115,9 @@ def looks_of(labels: Collection[str]) -> dict[str, Look]:
     known = max((_known(given, family) for family in (_RULES, _ATTACKS)), key=lambda found: len({*found.values()}))
     if len({*known.values()}) == 1:  # one thing in several ways: only the first of them has its look
         known = dict([*known.items()][:1])
+    family = [label for label, look in known.items() if look.colour != NOBODY]
+    if len(family) > CROWD and len({known[label].colour for label in family}) == 1:
+        known = {label: look for label, look in known.items() if label not in family}
     free, looks = iter(_in_turn(OTHERS * -(-len(given) // len(OTHERS)))), dict[str, Look]()
     for label in given:
         look, taken = known.get(label) or next(free), {*looks.values()}
