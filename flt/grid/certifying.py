@@ -14,6 +14,7 @@ from flt.cli.exit_status import ending
 from flt.cli.parser import PlainParser
 from flt.errors import InputError
 from flt.files import write_atomically
+from flt.grid.plan.naming import run_folder
 from flt.grid.reporting import say
 
 if TYPE_CHECKING:  # the help does without torch
@@ -81,9 +82,7 @@ def certify(args: Sequence[str]) -> int:
         for name, error in results.failures.items():
             say(f"failed: {name}: {error}")
         return 1
-    certificate = voters.certificate(
-        title, groups, [folder / "cells" / cell.name / f"seed_{cell.seed}" for cell in grid.cells]
-    )
+    certificate = voters.certificate(title, groups, [run_folder(folder, cell.name, cell.seed) for cell in grid.cells])
     certificate.write(folder)
     _show(certificate, folder)
     return 0

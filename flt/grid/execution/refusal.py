@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flt.errors import InputError
+from flt.grid.plan.naming import CELLS
 
 
 @contextmanager
@@ -15,7 +16,7 @@ def nothing_left_of_refused_runs(folder: Path) -> Iterator[None]:
     try:
         yield
     except InputError:
-        if folder.exists() and not (folder / "cells").exists():
+        if folder.exists() and not (folder / CELLS).exists():
             for path in [path for path in folder.iterdir() if path not in before]:
                 path.rmdir() if path.is_dir() else path.unlink()
             for each in made:

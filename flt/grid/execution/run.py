@@ -17,7 +17,7 @@ from flt.grid.execution.job import Job
 from flt.grid.execution.launchers import Launcher, Local
 from flt.grid.execution.view import GridView
 from flt.grid.plan.grid import Cell, Grid, arguments_of
-from flt.grid.plan.naming import NAMES
+from flt.grid.plan.naming import NAMES, run_folder
 from flt.grid.plan.reference import published
 from flt.grid.results.results import Results
 from flt.grid.results.rows import KEPT, row_of, with_measure
@@ -63,7 +63,7 @@ def run_grid(
     labels = [axis.column for axis in grid.axes]
     expected = published(grid.reference, grid.shown, grid.outline.worst)
     folder = Path(out).expanduser().absolute()
-    runs = jobs_of(grid, folder / "cells")
+    runs = jobs_of(grid, folder)
     _check_earlier(runs)
     if check is not None:
         check(runs)
@@ -136,7 +136,7 @@ def _warn_of_own(setting: str, metrics: Sequence[str] | None) -> None:
 
 
 def jobs_of(grid: Grid, folder: Path) -> dict[Job, Cell]:
-    """The run of each cell of a grid, in a folder, with all of its settings read and checked.
+    """The run of each cell of a grid, whose results go to a folder, with all of its settings read and checked.
 
     Raises:
         InputError: If settings of a cell are refused.
@@ -149,7 +149,7 @@ def jobs_of(grid: Grid, folder: Path) -> dict[Job, Cell]:
             known[cell.name] = _settings(parser, grid, cell)
         settings = known[cell.name].clone()
         settings.seed_everything = cell.seed
-        place = folder / cell.name / f"seed_{cell.seed}"
+        place = run_folder(folder, cell.name, cell.seed)
         settings.trainer.logger = [csv_logger(place), *_wandb_loggers(settings, grid, cell, place)]
         settings.trainer.enable_progress_bar = False  # what a run prints goes to a file
         jobs[Job(place, parser.written(settings), settings.trainer.max_steps, Path.cwd())] = cell

@@ -10,7 +10,7 @@ import yaml
 from flt.errors import InputError, check_positive
 from flt.grid.plan.axes import Axes, File, Settings, axes_of, column_among, file_named, flat
 from flt.grid.plan.findings import Breaks, Compare, Select
-from flt.grid.plan.naming import label_of, slug
+from flt.grid.plan.naming import cell_name, label_of
 from flt.grid.plan.outline import Figure, Labels, Outline
 from flt.grid.plan.scale import ShownAs
 from flt.runs.measures import Measure, check_measure
@@ -33,7 +33,7 @@ class Cell:
     @property
     def name(self) -> str:
         """The levels as the name of a folder."""
-        return "-".join(map(slug, self.labels.values()))
+        return cell_name(self.labels.values())
 
     def describe(self) -> str:
         """The levels and the seed, for people."""

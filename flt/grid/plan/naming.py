@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 MEASURES = {"testing_error_rate": "testing error rate", "attack_success_rate": "attack success rate"}
@@ -51,6 +53,9 @@ NAMES = {
     "rule": "aggregation rule",
 }
 
+
+CELLS = "cells"
+"""The folder, in that of a grid's results, with what its runs leave."""
 
 LONGEST = 80
 """Letters of a label in a folder's name: those of several axes have to fit into 255."""
@@ -110,3 +115,24 @@ def slug(label: str) -> str:
     if len(name) <= LONGEST:
         return name
     return f"{name[: LONGEST - 16]}_{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+
+
+def cell_name(labels: Iterable[str]) -> str:
+    """A cell's levels, in the order of the axes, as the name of a folder.
+
+    Example:
+        >>> cell_name(["No attack", "FedAvg"])
+        'no_attack-fedavg'
+    """
+    return "-".join(map(slug, labels))
+
+
+def run_folder(folder: Path, cell: str, seed: int) -> Path:
+    """Where a run of a grid leaves its files.
+
+    Args:
+        folder: The grid's results.
+        cell: The cell's name.
+        seed: The run's seed.
+    """
+    return folder / CELLS / cell / f"seed_{seed}"

@@ -11,7 +11,7 @@ from flt.grid.report.cells import cell_of, distinct, hash_of
 from flt.grid.report.tables import completed, rankings_of, scale_as_data, tables_of
 from flt.grid.results.explaining import explanation
 from flt.grid.results.results import Results
-from flt.grid.results.rows import Row, panel_title
+from flt.grid.results.rows import Row, by_cell, panel_title
 from flt.grid.results.selection import choices_of, chosen, finished_runs
 
 FORMAT = 1
@@ -56,10 +56,8 @@ def grid_of(outline: Outline, rows: Sequence[Row], cells: Sequence[dict[str, Any
     versions = [each for cell in cells for each in cell["versions"]]
     hashes = [cell["settings_hash"] for cell in cells]
     common = _common([cell["arguments"] for cell in cells])
-    by_cell: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        by_cell.setdefault(tuple(row[axis] for axis in outline.axes), []).append(row)
-    cells = [{**cell, "runs": _runs(outline, by_cell[tuple(cell["labels"].values())])} for cell in cells]
+    found = by_cell(rows, outline.axes)
+    cells = [{**cell, "runs": _runs(outline, found[tuple(cell["labels"].values())])} for cell in cells]
     for cell in cells:
         arguments = cell.pop("arguments")
         own = [word for part, words in arguments.items() if part not in common for word in words]
@@ -85,7 +83,7 @@ def grid_of(outline: Outline, rows: Sequence[Row], cells: Sequence[dict[str, Any
 def _cells(full: Outline, outline: Outline, results: Results, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The cells with a finished run in the folder."""
     choices, cells = choices_of(full, results.rows), []
-    for key in dict.fromkeys(tuple(row[axis] for axis in outline.axes) for row in rows):
+    for key in by_cell(rows, outline.axes):
         own = dict(zip(outline.axes, key, strict=True))
         runs = finished_runs(full, choices, results.folder, own)
         if runs:

@@ -6,7 +6,7 @@ from itertools import product
 from typing import NamedTuple
 
 from flt.grid.plan.outline import Labels, Outline
-from flt.grid.results.rows import Row
+from flt.grid.results.rows import Row, by_cell
 
 Means = dict[tuple[str, ...], float]
 """Mean of the first measure over the seeds, by the label of each axis."""
@@ -36,11 +36,9 @@ class Point(NamedTuple):
 
 def means_of(outline: Outline, rows: Sequence[Row]) -> Means:
     """The means of a grid's cells."""
-    measure, numbers = outline.shown[0], dict[tuple[str, ...], list[float]]()
-    for row in rows:
-        if row.get(measure) is not None:
-            numbers.setdefault(tuple(row[axis] for axis in outline.axes), []).append(row[measure])
-    return {labels: statistics.mean(found) for labels, found in numbers.items()}
+    measure = outline.shown[0]
+    cells = by_cell((row for row in rows if row.get(measure) is not None), outline.axes)
+    return {labels: statistics.mean(row[measure] for row in found) for labels, found in cells.items()}
 
 
 def point_of(outline: Outline, means: Means, labels: Labels, line: Mapping[str, float]) -> Point:

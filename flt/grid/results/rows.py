@@ -123,6 +123,19 @@ def from_csv(text: str, axes: Collection[str]) -> list[Row]:
     ]
 
 
+def by_cell(rows: Iterable[Row], axes: Collection[str]) -> dict[tuple[str, ...], list[Row]]:
+    """The rows of each cell, by its labels.
+
+    Args:
+        rows: The rows.
+        axes: Columns that hold labels, in the order of a cell's labels.
+    """
+    cells: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        cells.setdefault(tuple(row[axis] for axis in axes), []).append(row)
+    return cells
+
+
 def rows_at(rows: Sequence[Row], labels: Labels) -> list[Row]:
     """The rows of a cell."""
     return [row for row in rows if all(row[column] == label for column, label in labels.items())]

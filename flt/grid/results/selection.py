@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flt.grid.plan.findings import Key, Select
-from flt.grid.plan.naming import SELECTED, slug
+from flt.grid.plan.naming import SELECTED, cell_name, run_folder
 from flt.grid.plan.outline import Labels, Outline
 from flt.grid.results.rows import Row
 
@@ -80,8 +80,8 @@ def finished_runs(outline: Outline, choices: Sequence[Choice], folder: Path, lab
     labels = labels | setting
     if labels.keys() != outline.axes.keys():
         return {}
-    cell = folder / "cells" / "-".join(slug(labels[column]) for column in outline.axes)
-    folders = {seed: cell / f"seed_{seed}" for seed in outline.seeds}
+    cell = cell_name(labels[column] for column in outline.axes)
+    folders = {seed: run_folder(folder, cell, seed) for seed in outline.seeds}
     return {seed: run for seed, run in folders.items() if (run / "summary.json").is_file()}
 
 

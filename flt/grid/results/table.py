@@ -13,7 +13,7 @@ from flt.grid.plan.reference import SPREAD
 from flt.grid.plan.scale import Scale
 from flt.grid.results.breaking import Means, Point, means_of, point_of
 from flt.grid.results.paired import Paired, paired_test
-from flt.grid.results.rows import ERROR, OF_WORST, Row, Value, rows_at, values_of
+from flt.grid.results.rows import ERROR, OF_WORST, Row, Value, by_cell, rows_at, values_of
 
 Place = tuple[int, int]  # row and column
 
@@ -54,9 +54,7 @@ class Body(NamedTuple):
 
 def body_of(outline: Outline, rows: Sequence[Row], panel: Labels) -> Body:
     """The table of a panel, with a last column or row for the worst, and for where rules break, as the outline asks."""
-    cells: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        cells.setdefault(tuple(row[axis] for axis in outline.axes), []).append(row)
+    cells = by_cell(rows, outline.axes)
     entries = {
         (y, x): _entry(outline, cells, outline.labels_at(panel, label, column))
         for y, label in enumerate(outline.axes[outline.rows])

@@ -33,7 +33,7 @@ ROUNDS = 3
 def job_of(out: str, **settings: Any) -> Job:
     """A run of a grid with one cell."""
     given = {**FEW_ROUNDS, "trainer.max_steps": ROUNDS, "aggregation": "own_rules.Raising", **settings}
-    (job,) = jobs_of(make_grid({"attack": ["ScalingAttack"]}, settings=given), Path(out).absolute() / "cells")
+    (job,) = jobs_of(make_grid({"attack": ["ScalingAttack"]}, settings=given), Path(out).absolute())
     return job
 
 

@@ -65,7 +65,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 def test_processes_end_when_nobody_waits_any_more(place: Path) -> None:
     grid = make_grid({"aggregation": ["own_rules.Waiting"]}, settings={**FEW_ROUNDS, "trainer.max_steps": 4})
-    (job,) = jobs_of(grid, place / "cells")
+    (job,) = jobs_of(grid, place)
     outcomes = Local(threads=1).outcomes([job], 4)
     wait_until(lambda: next(outcomes) is None and Path("waiting").exists())
     (process,) = multiprocessing.active_children()
@@ -167,7 +167,7 @@ def test_a_killed_grid_goes_on_where_it_was_and_a_process_that_dies_takes_its_ow
         wait_until(lambda: Path("waiting").exists() or parent.poll() is not None)
         parent.send_signal(signal.SIGKILL)
     assert parent.returncode == -signal.SIGKILL
-    finished, interrupted, *_ = jobs_of(make_grid({"aggregation": rules}, settings=settings), place / "out" / "cells")
+    finished, interrupted, *_ = jobs_of(make_grid({"aggregation": rules}, settings=settings), place / "out")
     assert finished.summary() is not None
     assert interrupted.rounds_done() == 2
     with FileLock(interrupted.lock, timeout=PATIENCE):  # which its process holds as long as it lives

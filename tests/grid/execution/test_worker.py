@@ -40,7 +40,7 @@ def again(job: Job, number: int) -> Job:
 def test_of_late_runs_nothing_stays_alive(place: Path) -> None:
     write_own_rules()  # of which one fails
     grid = make_grid({"aggregation": RULES}, settings={**FEW_ROUNDS, "attack": "ScalingAttack"})
-    jobs, kept = list(jobs_of(grid, place / "cells")), Kept(make_parser("fit"), KeptData())
+    jobs, kept = list(jobs_of(grid, place)), Kept(make_parser("fit"), KeptData())
     before: dict[Any, int] = {}
     for number in range(NUM_RUNS):
         ended = run(again(jobs[number % len(RULES)], number), kept)
