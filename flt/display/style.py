@@ -115,9 +115,9 @@ def looks_of(labels: Collection[str]) -> dict[str, Look]:
     known = max((_known(given, family) for family in (_RULES, _ATTACKS)), key=lambda found: len({*found.values()}))
     if len({*known.values()}) == 1:  # one thing in several ways: only the first of them has its look
         known = dict([*known.items()][:1])
-    family = [label for label, look in known.items() if look.colour != NOBODY]
-    if len(family) > CROWD and len({known[label].colour for label in family}) == 1:
-        known = {label: look for label, look in known.items() if label not in family}
+    colours = [look.colour for look in known.values() if look.colour != NOBODY]
+    if len(colours) > CROWD and len({*colours}) == 1:
+        known = {label: look for label, look in known.items() if look.colour == NOBODY}
     free, looks = iter(_in_turn(OTHERS * -(-len(given) // len(OTHERS)))), dict[str, Look]()
     for label in given:
         look, taken = known.get(label) or next(free), {*looks.values()}

@@ -1,7 +1,6 @@
 """A grid's table as such: the means of its cells, and the worst of each line of them."""
 
 import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -146,18 +145,17 @@ def with_places(outline: Outline, rows: Sequence[Row]) -> list[Row]:
 
     Places go by the mean of the first measure over the seeds; without an axis for the worst, rows stay as they are.
     """
-    axis, measure = outline.worst, outline.shown[0]
+    axis = outline.worst
     if axis is None:
         return list(rows)
     others = [column for column in outline.axes if column != axis]
-    numbers: dict[tuple[str, ...], dict[str, list[float]]] = {}
-    for row in rows:
-        if row.get(measure) is not None:
-            line = numbers.setdefault(tuple(row[column] for column in others), {})
-            line.setdefault(row[axis], []).append(row[measure])
+    lines = dict[tuple[str, ...], dict[str, float]]()
+    for labels, mean in means_of(outline, rows).items():
+        named = dict(zip(outline.axes, labels, strict=True))
+        lines.setdefault(tuple(named[column] for column in others), {})[named[axis]] = mean
     places = dict[tuple[str, ...], dict[str, int]]()
-    for key, line in numbers.items():
-        ordered = sorted(line, key=lambda label: -statistics.mean(line[label]))
+    for key, line in lines.items():
+        ordered = sorted(line, key=lambda label: -line[label])
         places[key] = {label: place for place, label in enumerate(ordered, 1)}
     return [{**row, WORST: places.get(tuple(row[name] for name in others), {}).get(row[axis])} for row in rows]
 
