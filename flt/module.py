@@ -21,9 +21,10 @@ from flt.errors import InputError, check_choice, check_count, check_positive
 from flt.federation import Aggregate, Attack
 from flt.federation.membership import backdoor_of
 from flt.federation.memory import NOTHING
-from flt.federation.plugins import callbacks_of, in_order, only, take_in_nested
+from flt.federation.plugins import callbacks_of, in_order, only, settings_in, take_in_nested
 from flt.models.initialization import Initialization, initialize
 from flt.random import generator
+from flt.runs.differences import differences
 from flt.runs.lightning_overhead import inspected, without_profiler
 from flt.runs.restoring import check_fits, check_optimizer, naming_checkpoint
 from flt.runs.unsaved import own_tensors
@@ -182,6 +183,7 @@ class FederatedModule(EvaluatedModule):
         self.rates: Rates | None = None  # of the schedule, once rounds are known
         self.seed = 0
         self._is_initialized = False
+        self._changed: set[str] = set()
 
     # Before the first round
 
@@ -320,7 +322,7 @@ class FederatedModule(EvaluatedModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what a resumed run is checked against."""
-        checkpoint["flt"] = self._settings()
+        checkpoint["flt"] = self._settings_of_all()
         if self.trainer.state.fn == "fit":
             checkpoint.update(keep(self._reception, callbacks_of(self.trainer), self._tensors_at_start))
 
@@ -333,18 +335,34 @@ class FederatedModule(EvaluatedModule):
             InputError: If it is damaged, or if the model, data set, seed, root dataset or server optimizer is another.
         """
         with naming_checkpoint(self.trainer):
-            check_fits(checkpoint, self.trainer, self.state_dict(), self._settings())
+            own = self._settings_of_all()
+            check_fits(checkpoint, self.trainer, self.state_dict(), own)
             if self.trainer.state.fn == "fit":
+                self._changed = {each.setting for each in differences(checkpoint["flt"], own)}
                 check_optimizer(checkpoint["optimizer_states"][0], self.network.parameters(), self._optimizer_of)
                 take_up(checkpoint, self._reception, callbacks_of(self.trainer))
             if self._learner is not None:
                 self._kept_by_attack = memory_in(checkpoint, self._learner, self.trainer.strategy.root_device)
 
     def on_train_start(self) -> None:
-        """Lets the configured ``server_lr`` win over the one a checkpoint brings."""
-        if self.server_optimizer is None:
-            for group in self.trainer.optimizers[0].param_groups:
-                group["lr"] = self.server_lr
+        """Lets settings of the server's optimizer that have changed win over those that a checkpoint brings."""
+        configured = self.configure_optimizers().param_groups
+        for group, own in zip(self.trainer.optimizers[0].param_groups, configured, strict=True):
+            names = {name for name in own if f"server_optimizer.{name}" in self._changed}
+            names |= {"lr"} if "server_lr" in self._changed else set()
+            group.update({name: own[name] for name in names})
+
+    def _settings_of_all(self) -> dict[str, Any]:
+        """`_settings`, and for training what the rule, the attack and the server's optimizer were made with."""
+        settings = self._settings()
+        if self.trainer.state.fn != "fit":
+            return settings
+        parts = {"aggregation": self.rule, "attack": only(self.trainer, Attack)}
+        if self.server_optimizer is not None:
+            parts["server_optimizer"] = self.configure_optimizers().param_groups[0]
+        for name, part in parts.items():
+            settings |= settings_in(part, name)
+        return settings
 
     def _settings(self) -> dict[str, Any]:
         """What matters for going on from a checkpoint, as plain values."""

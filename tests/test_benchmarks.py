@@ -126,6 +126,13 @@ def test_startup(tmp_path: Path) -> None:
     assert found["ratios"]["modules"]["median"] == 1
 
 
+def test_freed_memory(tmp_path: Path) -> None:
+    arguments = ("--configs", Path(FLTRUST).stem, "--rounds", "3", "--pairs", "1", "--stand-in")
+    [found] = results_of("freed_memory.py", *arguments, folder=tmp_path, name="freed_memory")["results"]
+    assert found["ratio"]["median"] == pytest.approx(found["kept"]["seconds"] / found["returned"]["seconds"], rel=1e-3)
+    assert min(found["kept"]["peak_gib"], found["returned"]["peak_gib"]) > 0.1
+
+
 def test_kernels(tmp_path: Path) -> None:
     arguments = (
         "--against",

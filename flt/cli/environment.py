@@ -1,5 +1,6 @@
 """What a command finds and leaves in its process: streams, signals, warnings, where modules are looked for."""
 
+import ctypes
 import logging
 import os
 import signal
@@ -28,6 +29,8 @@ UNHELPFUL = (
     "There is a performance drop because we have not yet implemented",  # whether vectorising pays is measured
 )
 """Warnings of libraries about which a user could do nothing."""
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # names and numbers of mallopt(3)
 
 
 class Terminated(KeyboardInterrupt):
@@ -69,6 +72,7 @@ def set_up() -> None:
     # folder of a configuration file is the working directory while it is read.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    _keep_freed_memory()
     set_up_messages()
 
 
@@ -86,6 +90,21 @@ def set_up_messages() -> None:
     own.setLevel(logging.INFO)
     own.handlers = [_StandardError()]
     warnings.formatwarning = lambda message, *_, **__: f"flt: warning: {message}\n"
+
+
+def _keep_freed_memory() -> None:
+    """Lets glibc, where it is the allocator, keep what is freed for what is allocated next.
+
+    It gives large tensors back to the system as soon as they are freed, and the system hands the same memory out again
+    in small pages that it has filled with zeros: a tenth to a third of the time of a round of a convolutional network.
+    Whoever has set variables of glibc's own (``MALLOC_...``, ``GLIBC_TUNABLES``) has settled this.
+    """
+    if any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, -1)
 
 
 def _open_streams() -> None:

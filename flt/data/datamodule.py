@@ -18,10 +18,10 @@ from flt.data.partitions import GroupPartition, Partition
 from flt.data.root import check_root_arguments, sample_root
 from flt.data.root_source import read_root
 from flt.data.rounds import EvaluationBatches, Rounds
-from flt.data.splits import hold_out, with_long_tail
+from flt.data.splits import hold_out, with_first_classes, with_long_tail
 from flt.data.stand_ins.policy import StandInPolicy
 from flt.data.triggers import Trigger
-from flt.errors import InputError, check_choice
+from flt.errors import InputError, check_choice, check_count
 from flt.random import generator, run_seed
 
 
@@ -55,6 +55,8 @@ class FederatedDataModule(LightningDataModule, ABC):
             rate on them as well as on the test set. Of natural clients it is this fraction of each one's examples.
         long_tail: Of its examples class i, counted from 0, keeps the share ``long_tail^i``; 1 keeps all.
         long_tail_test: Whether the test set gets the same long tail.
+        test_size: Test examples that there are evaluations on, the first ones where they are sorted by class; null for
+            all. So many are left where code sorts a test set and leaves out its last batch, which is a short one.
         seed: Decides long tail, splits, root dataset and partition; null is ``--seed_everything``, which decides all
             else. Runs that share it differ in their training alone.
         num_added_clients: Clients added to those among whom the training examples are dealt out. They are the malicious
@@ -62,7 +64,8 @@ class FederatedDataModule(LightningDataModule, ABC):
         added_data: What added clients hold: "none", or "copies" of others' examples, drawn from all of them, as many as
             a client has on average. An attack that trains needs copies.
         only_clients: Clients that take part, by number from 0, as one group of an ensemble does; null for all. The
-            others' examples are left out, and partition, root dataset and every client's draws are those of all.
+            others' examples are left out, partition and root dataset are those of all, and clients are numbered anew
+            as they are named.
 
     Raises:
         InputError: If an argument is out of range.
@@ -96,6 +99,7 @@ class FederatedDataModule(LightningDataModule, ABC):
         validation_fraction: float = 0.0,
         long_tail: float = 1.0,
         long_tail_test: bool = True,
+        test_size: int | None = None,
         seed: int | None = None,
         num_added_clients: int = 0,
         added_data: AddedData = "none",
@@ -117,6 +121,7 @@ class FederatedDataModule(LightningDataModule, ABC):
             raise InputError(f"data.validation_fraction={validation_fraction} must be at least 0 and less than 1")
         if not 0 < long_tail <= 1:
             raise InputError(f"data.long_tail={long_tail} must be above 0 and at most 1, which keeps all examples")
+        check_count("data.test_size", test_size)
         if num_added_clients < 0:
             raise InputError(f"data.num_added_clients={num_added_clients} must be 0 or more")
         self.data_dir = data_dir
@@ -136,6 +141,7 @@ class FederatedDataModule(LightningDataModule, ABC):
         self.validation_fraction = validation_fraction
         self.long_tail = long_tail
         self.long_tail_test = long_tail_test
+        self.test_size = test_size
         self.num_added_clients = num_added_clients
         self.added_data: AddedData = added_data
         self.only_clients = only_clients
@@ -295,11 +301,13 @@ class FederatedDataModule(LightningDataModule, ABC):
             )
 
     def _split(self, raw: RawData) -> tuple[RawData, Examples | None]:
-        """The data set with its long tail and without the validation set, and that one."""
+        """The data set as it is trained and tested on, less the validation set, and that one."""
         raw.check(self.dataset_name)
         if self.long_tail < 1:
             classes, of_test = self.num_classes, self.long_tail_test
             raw = with_long_tail(raw, self.long_tail, of_test=of_test, num_classes=classes, seed=self.seed)
+        if self.test_size is not None:
+            raw = with_first_classes(raw, self.test_size)
         return hold_out(raw, self.validation_fraction, seed=self.seed) if self.validation_fraction else (raw, None)
 
     def _owners(self, raw: RawData) -> tuple[Tensor, int]:

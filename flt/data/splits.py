@@ -91,6 +91,22 @@ def with_long_tail(raw: RawData, factor: float, *, of_test: bool, num_classes: i
     return replace(left, test=raw.test[tested], test_owners=None if owners is None else owners[tested])
 
 
+def with_first_classes(raw: RawData, test_size: int) -> RawData:
+    """The data set with so many test examples, those that come first where all are sorted by class.
+
+    Args:
+        raw: The data set.
+        test_size: How many, 1 or more.
+
+    Raises:
+        InputError: If there are fewer.
+    """
+    if test_size > len(raw.test):
+        raise InputError(f"data.test_size={test_size}: there are {len(raw.test)} test examples; null takes them all")
+    first = raw.test.labels.argsort(stable=True)[:test_size].sort().values
+    return replace(raw, test=raw.test[first], test_owners=None if raw.test_owners is None else raw.test_owners[first])
+
+
 def hold_out(raw: RawData, fraction: float, *, seed: int) -> tuple[RawData, Examples]:
     """The data set without a fraction of the training examples, drawn at random, and these as a validation set.
 

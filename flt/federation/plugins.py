@@ -1,16 +1,20 @@
 """The callbacks of a run: finding them, and the order in which a round calls them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import is_dataclass
 from typing import Any, TypeVar
 
 from lightning.pytorch import Callback, Trainer
 
+from flt.data.triggers import Trigger
 from flt.errors import InputError
 from flt.federation.aggregation import Aggregation
 from flt.federation.around import RuleAround
 from flt.federation.attack import Attack
 
 Value = TypeVar("Value")
+
+PLAIN = (bool, int, float, str, type(None))
 
 
 def callbacks_of(trainer: Trainer) -> list[Callback]:
@@ -66,6 +70,29 @@ def only_of(callbacks: Iterable[Callback], kind: type[Any]) -> Any:
         names = ", ".join(type(callback).__name__ for callback in found)
         raise InputError(f"trainer.callbacks holds several of kind {kind.__name__} ({names}): keep one")
     return found[0] if found else None
+
+
+def settings_in(part: object, name: str) -> dict[str, Any]:
+    """Settings of a rule or an attack, and of what is inside it, by dotted names: its public plain attributes.
+
+    Of a mapping, such as an optimizer's group of parameters, it is the plain values.
+
+    Example:
+        >>> from callbacks import Bucketing, Median
+        >>> settings_in(Bucketing(rule=Median(), size=3), "aggregation")["aggregation.size"]
+        3
+    """
+    found: dict[str, Any] = {}
+    for key, value in (part if isinstance(part, Mapping) else getattr(part, "__dict__", {})).items():
+        values = value if isinstance(value, list | tuple) else [value]
+        if key.startswith("_"):
+            continue
+        if all(isinstance(each, PLAIN) for each in values):
+            found[f"{name}.{key}"] = list(value) if isinstance(value, tuple) else value
+        elif all(isinstance(each, Aggregation | Attack | Trigger) or is_dataclass(each) for each in values):
+            for number, each in enumerate(values):
+                found |= settings_in(each, f"{name}.{key}" + (f".{number}" if values is value else ""))
+    return found
 
 
 def call_hook(callbacks: Iterable[Callback], name: str, value: Value) -> Value:

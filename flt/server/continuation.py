@@ -58,6 +58,8 @@ def settings_of_rounds(
         "added_data": data.added_data,
         "partition": data.describe_partition(),
         "inputs": data.inputs.describe(),
+        "only_clients": data.only_clients,
+        "test_size": data.test_size,
     }
 
 

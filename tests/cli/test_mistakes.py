@@ -224,6 +224,7 @@ har --model.client_momentum 1 => model.client_momentum=1.0 | at least 0 and less
 har --model.client_momentum -0.1 => model.client_momentum=-0.1 | at least 0
 har --model.momentum_scaling nesterov => model.momentum_scaling | nesterov | damped
 har --model.client_momentum 0.9 --model.client_optimizer torch.optim.Adam => client_momentum=0.9 | client_optimizer
+har --model.client_optimizer torch.optim.SGD --model.client_optimizer.lr 0 => client_optimizer.lr=0.0 | greater than 0
 har --model.client_optimizer torch.optim.Muon => model.client_optimizer | 2D
 har --model.client_optimizer torch.nn.Linear => model.client_optimizer | torch.nn.Linear
 har --model.client_optimizer_state old => model.client_optimizer_state | old | kept

@@ -1,6 +1,9 @@
 """What surrounds a run: environment, streams, warnings, callbacks and loggers of Lightning's."""
 
+import ctypes
 import os
+import resource
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -72,6 +75,32 @@ def test_warnings_as_errors(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         assert exit_status(warns) == 2
     told = capsys.readouterr().err
     assert told.startswith("flt: error: a setting has no effect (a warning, which -W error")
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library is not glibc")
+@pytest.mark.parametrize(("variable", "is_kept"), [("", True), ("MALLOC_TRIM_THRESHOLD_", False)])
+def test_freed_memory_is_used_again(variable: str, is_kept: bool) -> None:
+    size = 2**26  # bytes; otherwise glibc maps what is larger than half of it anew each time
+    code = f"""
+import resource, torch
+from flt.cli.environment import set_up
+
+def pages():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones({size // 4})
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+set_up()
+torch.ones({size // 2})  # room for two
+print(pages())
+"""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("MALLOC_", "GLIBC_"))}
+    environment |= {variable: "131072"} if variable else {}
+    done = subprocess.run(  # noqa: S603 (our own code)
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    of_all = int(done.stdout) / (size / resource.getpagesize())
+    assert of_all < 0.1 if is_kept else of_all > 0.9
 
 
 @pytest.fixture(scope="module")

@@ -162,6 +162,15 @@ def test_a_long_tail_keeps_a_power_of_the_factor(of_test: bool, test_sizes: list
         assert set((data.clients.of(client).features[:, 0] % 4).tolist()) == {client}
 
 
+def test_the_first_classes_alone_are_tested_on():
+    data, all_of_it = ready(test_size=5), ready()
+    assert data.test.labels.bincount().tolist() == [4, 1]
+    assert (data.test.features[:, 0] % 4).tolist() == data.test_owners.tolist()
+    assert torch.equal(data.clients.features, all_of_it.clients.features)
+    with pytest.raises(InputError, match=r"data\.test_size=11: there are 10 test examples"):
+        ready(test_size=11)
+
+
 def test_added_clients_hold_copies_from_all_or_nothing():
     data = ready(num_added_clients=6, added_data="copies")
     assert (data.num_clients, data.num_training, data.mean_size) == (10, 108, 27)

@@ -15,8 +15,20 @@ from lightning.pytorch.loggers import CSVLogger
 from networks import NETWORKS
 from tiny import NUM_CLASSES, NUM_FEATURES, TinyData, parameters_of
 from torch import nn
+from torch.optim import SGD, Adam
 
-from callbacks import AdaptiveAttack, FedAvg, FLTrust, MetricsLogger, RoundProgressBar, RunReport, TrimAttack
+from callbacks import (
+    IPM,
+    AdaptiveAttack,
+    Bucketing,
+    CenteredClipping,
+    FedAvg,
+    FLTrust,
+    MetricsLogger,
+    RoundProgressBar,
+    RunReport,
+    TrimAttack,
+)
 from flt.errors import InputError
 from flt.federation import FederatedCallback
 
@@ -305,6 +317,10 @@ def test_a_checkpoint_of_something_else(fit, broken, settings, message):
         fit(FLTrust(), ckpt_path=path, rounds=6, **settings)
 
 
+def adam(beta):
+    return partial(Adam, betas=(beta, 0.999))
+
+
 MILESTONES = {"lr_milestones": [1]}
 WITH_ADDED = {"num_added_clients": 2}
 
@@ -322,13 +338,25 @@ WITH_ADDED = {"num_added_clients": 2}
             {"data": {**WITH_ADDED, "added_data": "copies"}},
             "added_data: none (checkpoint), copies (given)",
         ),
+        (
+            {"data": {"only_clients": [0, 1, 2]}},
+            {"data": {"only_clients": [3, 4, 5]}},
+            "only_clients: [0, 1, 2] (checkpoint), [3, 4, 5] (given)",
+        ),
+        (
+            {"rule": partial(Bucketing, CenteredClipping(num_steps=1))},
+            {"rule": partial(Bucketing, CenteredClipping(num_steps=3))},
+            "aggregation.rule.num_steps: 1 (checkpoint), 3 (given)",
+        ),
+        ({"attack": IPM(epsilon=0.1)}, {"attack": IPM(epsilon=5.0)}, "attack.epsilon: 0.1 (checkpoint), 5.0 (given)"),
+        ({"server_optimizer": adam(0.9)}, {"server_optimizer": adam(0.8)}, "server_optimizer.betas: [0.9, 0.999] (che"),
     ],
     ids=lambda value: "" if isinstance(value, str) else "-".join(value),
 )
 def test_other_settings_are_named(fit, tmp_path, before, after, told):
-    def start(rule=FLTrust, data=None, **settings):
+    def start(rule=FLTrust, attack=None, data=None, **settings):
         data = TinyData(**data or {})
-        fit(rule(), TrimAttack(), Saving(tmp_path / "last.ckpt", 1), data=data, rounds=2, **settings)
+        fit(rule(), attack or TrimAttack(), Saving(tmp_path / "last.ckpt", 1), data=data, rounds=2, **settings)
 
     start(**before)
     expected = f"training goes on with other settings than the checkpoint's: {told}"
@@ -337,9 +365,16 @@ def test_other_settings_are_named(fit, tmp_path, before, after, told):
 
 
 @pytest.mark.filterwarnings("ignore:training goes on with other settings:UserWarning")
-def test_the_given_server_lr_is_used(fit, tmp_path):
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"server_lr": 0.5}),
+        ({"server_optimizer": partial(SGD, lr=1.0)}, {"server_optimizer": partial(SGD, lr=0.5)}),
+    ],
+)
+def test_the_given_server_lr_is_used(fit, tmp_path, before, after):
     """From the same start, with the same updates, the resumed run takes half a step."""
     path = tmp_path / "first.ckpt"
-    ends = [fit(FedAvg(), Saving(path, 1), rounds=1), fit(FedAvg(), rounds=2)]
-    half = fit(FedAvg(), rounds=2, ckpt_path=path, server_lr=0.5)
+    ends = [fit(FedAvg(), Saving(path, 1), rounds=1, **before), fit(FedAvg(), rounds=2, **before)]
+    half = fit(FedAvg(), rounds=2, ckpt_path=path, **after)
     torch.testing.assert_close(parameters_of(half), sum(map(parameters_of, ends)) / 2)

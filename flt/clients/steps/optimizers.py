@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from flt.clients.flat_network import FlatNetwork
 from flt.clients.steps.base import Closure, Kept, Steps
-from flt.errors import InputError
+from flt.errors import InputError, check_positive
 
 OptimizerState = Literal["fresh", "kept"]
 MakeOptimizer = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
@@ -70,6 +70,7 @@ def traits_of(make: MakeOptimizer, network: nn.Module) -> Traits:
             group = optimizer.param_groups[0]
             if len(optimizer.param_groups) != 1 or not isinstance(group.get("lr"), float | int):
                 raise InputError(f"model.client_optimizer {type(optimizer).__name__} has not one lr: take another")
+            check_positive("model.client_optimizer.lr", group["lr"])
             settings = {name: value for name, value in group.items() if name != "params" and value is not None}
             asks = _asks(optimizer)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -162,10 +162,15 @@ class Breaks:
             raise InputError(f"breaks.than={than} is no level of an axis of this grid")
         return Breaks(axis, self.at, than)
 
+    def check_left(self, cells: Sequence[Mapping[str, str]]) -> None:
+        """Raises an `InputError` if no cell, by its labels, has the level that the bound comes from."""
+        if self.than is not None and not any(label_of(self.than) in labels.values() for labels in cells):
+            raise InputError(f"breaks.than={self.than}: exclude leaves no cell of it: leave some in")
+
     def beside(self, labels: Mapping[str, str], levels: Levels) -> dict[str, str]:
-        """The labels of the cell that the bound of a cell comes from, where the bound is relative."""
+        """The labels of the cell that the bound of a cell comes from, where that is a level of another axis."""
         assert self.than is not None
-        first = next(axis for axis in (self.axis, *levels) if self.than in levels[axis])
+        first = next(axis for axis in levels if self.than in levels[axis])
         return {**labels, first: self.than}
 
 

@@ -168,6 +168,8 @@ class Grid:
         self.exclude = [self._partial("exclude", entry) for entry in exclude or []]
         self.cells = self._make_cells()
         self.outline = self._without_empty(self.outline)
+        if breaks is not None:
+            breaks.check_left([cell.labels for cell in self.cells])
         if select is not None:
             select.check_alike([cell.labels for cell in self.cells])
 

@@ -16,8 +16,8 @@ class Point(NamedTuple):
     """Where a line of cells breaks.
 
     Attributes:
-        label: The smallest level with a mean beyond the bound; None if there is none.
-        last: The largest level that was measured; None if none was.
+        label: The smallest level with a mean beyond its bound; None if there is none.
+        last: The largest level that was measured and has a bound; None if none has.
     """
 
     label: str | None
@@ -53,16 +53,19 @@ def point_of(outline: Outline, means: Means, labels: Labels, line: Mapping[str, 
     breaks = outline.breaks
     assert breaks is not None
 
-    def is_beyond(label: str) -> bool:
-        bound: float | None = breaks.at
-        if breaks.than is not None:
+    def bound_of(label: str) -> float | None:
+        if breaks.than is None:
+            return breaks.at
+        if breaks.than in outline.axes[breaks.axis]:
+            other = line.get(breaks.than)
+        else:
             beside = breaks.beside({**labels, breaks.axis: label}, outline.axes)
-            other = means.get(tuple(beside.get(axis, "") for axis in outline.axes), line.get(beside[breaks.axis]))
-            bound = None if other is None else other + breaks.at
-        return bound is not None and line[label] > bound
+            other = means.get(tuple(beside.get(axis, "") for axis in outline.axes))
+        return None if other is None else other + breaks.at
 
-    ordered = sorted(line, key=float)
-    return Point(next(filter(is_beyond, ordered), None), ordered[-1] if ordered else None)
+    bounds = {label: bound for label in sorted(line, key=float) if (bound := bound_of(label)) is not None}
+    beyond = [label for label, bound in bounds.items() if line[label] > bound]
+    return Point(next(iter(beyond), None), next(reversed(bounds), None))
 
 
 def points_of(outline: Outline, rows: Sequence[Row]) -> dict[tuple[str, ...], Point]:

@@ -239,6 +239,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "breaking nowhere": ({"breaks": Breaks("a", float("nan"))}, ["breaks.at=nan", "must be a number"]),
     "breaking below another": ({"breaks": Breaks("a", -0.1, "x")}, ["breaks.at=-0.1", "at least 0"]),
     "breaking beside an unknown level": ({"breaks": Breaks("a", 0.1, "w")}, ["breaks.than=w", "no level"]),
+    "breaking beside what is left out": (
+        {"breaks": Breaks("a", 0.1, "x"), "exclude": [{"b": "x"}]},
+        ["breaks.than=x", "exclude leaves no cell"],
+    ),
     "no tolerance": ({"tolerance": 0}, ["tolerance=0", "greater than 0"]),
     "tolerance not a number": ({"tolerance": float("nan")}, ["tolerance=nan"]),
     "no tolerance for one": ({"tolerance": {"x": 0.1, "y": 0.0}}, ["tolerance=0.0", "greater than 0"]),

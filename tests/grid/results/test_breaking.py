@@ -32,7 +32,7 @@ ROWS: list[Row] = [
 POINTS: list[tuple[Breaks, list[str]]] = [  # of the lines of ERRORS
     (Breaks("fraction", 0.5), ["> 0.4", "0.4", "> 0.2", "0.2"]),  # 0.5 itself is not beyond
     (Breaks("fraction", 0.1, "0"), ["> 0.4", "0.2", "> 0.2", "0.2"]),
-    (Breaks("fraction", 0.3, "No attack"), ["> 0.4", "0.2", "> 0.2", "> 0.4"]),
+    (Breaks("fraction", 0.3, "No attack"), ["> 0.4", "0.2", "> 0.2", "> 0.2"]),
     (Breaks("fraction", 0.05), ["0", "0", "0", "0"]),
 ]
 
@@ -83,6 +83,12 @@ def test_where_the_worst_breaks(breaks: Breaks) -> None:
     point = "0.4" if breaks == POINTS[0][0] else "0.2"
     assert [texts(first)[3, x] for x in range(3)] == ["> 0.4", point, point]
     assert sum(line.get_linewidth() == 5 for line in first.lines) == 2  # both are apart from the others
+
+
+def test_nothing_holds_up_against_a_bound_that_is_not_known() -> None:
+    others = [row for row in ROWS if row["fraction"] != "0"]
+    text = as_markdown(outline_of(POINTS[1][0]), others, {})
+    assert body_of(text.split("## Breaks at")[1])[1:] == [["FedAvg", "-", "-"], ["Krum", "-", "-"]]
 
 
 def test_a_picture_of_where_rules_break() -> None:
