@@ -19,7 +19,7 @@ from typing import Any
 from measure import GIB, RESULTS, describe_machine, save, say, spread
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-ROUNDS = {"har_fltrust": 500, "mnist_fltrust": 12, "mnist_bucketing": 20, "cifar10_fltrust": 2}
+ROUNDS = {"har_fltrust": 500, "mnist_fltrust": 12, "mnist_bucketing": 20, "cifar10_fltrust": 1}
 GLIBCS_OWN = {"MALLOC_TRIM_THRESHOLD_": str(128 * 1024)}
 START = "import sys; from flt.main import console; console()"
 FIGURES = ("seconds", "system_seconds", "page_faults", "peak_gib")
