@@ -270,6 +270,11 @@ class FederatedModule(EvaluatedModule):
         sizes = data.clients.sizes.tolist()
         self._reception.processes.check_agree({**self._settings(), "examples of each client": sizes})
         self._tensors_at_start = own_tensors(callbacks_of(self.trainer))
+        # Before the first round: what a part counts or notes on the way is no setting.
+        self._settings_of_parts = settings_in(self.rule, "aggregation")
+        self._settings_of_parts |= settings_in(only(self.trainer, Attack), "attack")
+        if self.server_optimizer is not None:
+            self._settings_of_parts |= settings_in(self.configure_optimizers().param_groups[0], "server_optimizer")
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The server's optimizer."""
@@ -353,16 +358,8 @@ class FederatedModule(EvaluatedModule):
             group.update({name: own[name] for name in names})
 
     def _settings_of_all(self) -> dict[str, Any]:
-        """`_settings`, and for training what the rule, the attack and the server's optimizer were made with."""
-        settings = self._settings()
-        if self.trainer.state.fn != "fit":
-            return settings
-        parts = {"aggregation": self.rule, "attack": only(self.trainer, Attack)}
-        if self.server_optimizer is not None:
-            parts["server_optimizer"] = self.configure_optimizers().param_groups[0]
-        for name, part in parts.items():
-            settings |= settings_in(part, name)
-        return settings
+        """`_settings`, and for training what its parts were made with."""
+        return self._settings() | (self._settings_of_parts if self.trainer.state.fn == "fit" else {})
 
     def _settings(self) -> dict[str, Any]:
         """What matters for going on from a checkpoint, as plain values."""

@@ -88,7 +88,7 @@ def settings_in(part: object, name: str) -> dict[str, Any]:
         if key.startswith("_"):
             continue
         if all(isinstance(each, PLAIN) for each in values):
-            found[f"{name}.{key}"] = list(value) if isinstance(value, tuple) else value
+            found[f"{name}.{key}"] = list(value) if values is value else value
         elif all(isinstance(each, Aggregation | Attack | Trigger) or is_dataclass(each) for each in values):
             for number, each in enumerate(values):
                 found |= settings_in(each, f"{name}.{key}" + (f".{number}" if values is value else ""))
