@@ -4,6 +4,8 @@ import re
 import runpy
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -221,10 +223,21 @@ def test_python_runs(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("flwr", reason='needs pip install "flt[flower]"')
     monkeypatch.setattr(Local, "outcomes", lambda self, *given: Here().outcomes(*given))
     unpack(page)
-    namespace: dict[str, object] = {"__name__": page.stem}
+    namespace: dict[str, object] = {"__name__": "__main__"}
     for number, block in enumerate(blocks_of(page), 1):
         if block.language == "python":
             exec(compile(block.text, f"{page.name}, block {number}", "exec"), namespace)  # noqa: S102
+
+
+def test_the_script_of_a_grid_runs() -> None:
+    """As a file, with the processes that the test above goes without."""
+    unpack(ROOT / "docs" / "tables.md")
+    ended = subprocess.run(  # noqa: S603  # the page's own
+        [sys.executable, "root_sizes.py"], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r"^\[\('50', [\d.]+\), \('100', [\d.]+\)\]$", ended.stdout, re.MULTILINE)
+    assert Path("root_size.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -236,6 +249,8 @@ def test_links_and_names_of_files_lead_somewhere(page: Path) -> None:
     assert [target for target in local if not (page.parent / target).exists()] == []
     named = re.findall(r"`((?:flt|callbacks|configs|tests|benchmarks|notebooks|docs)/[\w./]*)`", text)
     assert [name for name in named if "SET" not in name and not (ROOT / name).exists()] == []
+    tests = re.findall(r"`(tests/[\w/]*\.py)::(\w+)`", text)
+    assert [name for file, name in tests if f"\ndef {name}(" not in (ROOT / file).read_text()] == []
 
 
 def test_the_picture_of_a_round_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import inspect
 import pydoc
 import re
+import sys
 from abc import ABC
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -58,6 +59,9 @@ def explain(message: str, error: Exception | None, program: str, options: Sequen
     if own is not None:
         return f"{places[0][0] if places else ''}: {one_line(own)}"
     plugin = key if key in PLUGINS else key.rpartition(".")[2]
+    mistaken = _explain_class(key, plugin, message) if plugin in PLUGINS else None
+    if mistaken:
+        return mistaken
     name = rest.partition("Expected a dot import path string: ")[2]
     if name and plugin not in PLUGINS:
         return f"{key}={name.split()[0]} is unknown: give a file, or the import path of a class"
@@ -100,6 +104,27 @@ def _innermost(message: str) -> tuple[list[tuple[str, str]], str]:
             places[-1] = (places[-1][0], kind)
         end = step.end()
     return places, text[end:]
+
+
+def _explain_class(key: str, plugin: str, message: str) -> str | None:
+    """What is wrong with the import path of a class; None where it is something else."""
+    path = re.search(r"Given value: (?:\w+\(class_path=')?([\w./]+)", message)
+    given = path[1] if path else ""
+    module, _, name = given.rpartition(".")
+    if name == "py":
+        return f"{key}={given} is code: name the class in it, as {module.replace('/', '.')}.CLASS"
+    if not module and "but is abstract" in message:
+        return f"{key}={given} is what others are built on: choose one of {', '.join(choices_of(plugin))}"
+    if module and f"module '{module}' has no attribute '{name}'" in message:
+        kinds = inspect.getmembers(sys.modules[module], inspect.isclass)
+        own = [each for each, kind in kinds if kind.__module__ == module]
+        close = [f"did you mean {module}.{each}?" for each in get_close_matches(name, own, 1)]
+        return f"{key}={given}: {module} has no {name}: {''.join(close) or 'name one of ' + ', '.join(own)}"
+    kind = pydoc.locate(given) if module and "but is abstract" in message else None
+    if inspect.isabstract(kind):
+        missing = " and ".join(sorted(kind.__abstractmethods__))
+        return f"{key}={given} is abstract: define {missing} in it"
+    return None
 
 
 def _explain_setting(places: list[tuple[str, str]], rest: str, program: str) -> str:
@@ -154,7 +179,7 @@ def _advice(message: str, program: str, options: Sequence[str]) -> str:
     """What to do about missing and unknown arguments; nothing for any other message."""
     if re.search(r"are required: (model\.network|data)\b", message):
         return f": give them, or a file that does, as {program} --config configs/har_fltrust.yaml"
-    unknown = re.match(r"unrecognized arguments: ([^\s=]+)", message)
+    unknown = re.match(r"(?:unrecognized arguments: |Option ')([^\s=.']+)", message)
     word = unknown[1] if unknown else ""
     if word.endswith((".yaml", ".yml")):
         return f": pass a configuration file as --config {word}"

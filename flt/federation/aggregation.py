@@ -11,6 +11,7 @@ from torch import Tensor
 
 from flt.federation.hooks import FederatedCallback
 from flt.federation.judgement import Judgement
+from flt.federation.returned import check_weights
 from flt.federation.round import Aggregate, Federation, Round
 from flt.functional.distances import all_finite
 from flt.functional.trust import TrustShape
@@ -131,7 +132,8 @@ class ClientWeights(Aggregation):
 
     def aggregate(self, round: Round) -> Aggregate:
         """The mean with the weights of `weigh`."""
-        return Aggregate.mean_of(round, self.weigh(round))
+        weights = check_weights(f"{type(self).__name__}.weigh", self.weigh(round), round)
+        return Aggregate.mean_of(round, weights)
 
 
 class Coordinatewise(Aggregation):

@@ -68,6 +68,8 @@ class Attack(FederatedCallback, ABC):
         redraw: bool = False,
         momentum: bool = True,
     ) -> None:
+        if ABC in type(self).__bases__:
+            raise InputError(f"attack={type(self).__name__} is what attacks are built on, and does nothing itself")
         if not 0.0 <= fraction < 1.0:
             raise InputError(f"attack.fraction={fraction} must be at least 0 and less than 1")
         check_choice("attack.knowledge", knowledge, Knowledge)

@@ -97,6 +97,26 @@ def check_trained(source: str, found: Any, usual: LocalUpdates, *, number: int) 
     return found
 
 
+def check_weights(source: str, found: Any, round: Round) -> Tensor:
+    """What a rule lets each client count, if it is that.
+
+    Args:
+        source: Who returned it, such as ``"MyRule.weigh"``.
+        found: What was returned.
+        round: The round.
+
+    Raises:
+        InputError: If it is not a tensor of ``[num_clients]`` where the updates are.
+    """
+    like = round.rows.updates
+    if isinstance(found, Tensor) and found.shape == (len(round),) and found.device == like.device:
+        return found
+    raise InputError(
+        f"{source} returned {described(found)} in round {round.number}: return a tensor of shape [{len(round)}] on"
+        f" {like.device}, what each client counts"
+    )
+
+
 def check_asked(updates: Tensor, round: Round) -> None:
     """Raises an `InputError` unless ``round.rule`` is asked with a row for each client of the round."""
     if updates.shape != round.updates.shape:

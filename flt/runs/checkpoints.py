@@ -127,6 +127,8 @@ def read_checkpoint(path: Path, source: str, remedy: str = "", *, training: bool
     Raises:
         InputError: If it is none.
     """
+    if path.is_dir():
+        raise InputError(f"{source} is a folder: name the file, such as runs/.../checkpoints/last.ckpt")
     if not path.is_file():
         raise InputError(f"{source}: there is no such file")
     try:

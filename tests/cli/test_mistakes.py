@@ -96,6 +96,7 @@ TEXTS: dict[str, str | bytes] = {
     "digits.yaml": f"trainer:\n  max_steps: {'9' * 100_000}\n",
     "names_pipe.yaml": "attack: pipe\n",
     "grid_of_laughs.yaml": f"title: T\nbase: {FLTRUST}\naxes: laughs.yaml\n",
+    "axis.yaml": f"title: T\nbase: {FLTRUST}\naxis:\n  rule: [Krum]\n",
     "resume.yaml": "resume: runs\n",
     "milestones.yaml": f"model:\n  lr_milestones: {list(range(1, 2000))}\n",
     "argument.yaml": "aggregation:\n  class_path: Krum\n  init_args:\n    f: 3\n",
@@ -152,10 +153,15 @@ har --model.network Nope => model.network | Nope | LogisticRegression
 har --attack ScalingAttack --attack.trigger Nope => trigger | Nope
 har --aggregation TrimAttack => aggregation | TrimAttack
 har --aggregation no_such_module.Rule => aggregation | no_such_module
-har --aggregation mistaken_code.Rule => aggregation | mistaken_code | Rule
+har --aggregation mistaken_code.Rule => aggregation=mistaken_code.Rule | name one of | Unfinished
+har --aggregation mistaken_code.Unfinshed => no Unfinshed: did you mean mistaken_code.Unfinished
+har --aggregation mistaken_code.py => aggregation=mistaken_code.py is code | as mistaken_code.CLASS
+har --aggregation Bucketing --aggregation.rule mistaken_code.Unfinshed => aggregation.rule=mistaken_code.Unfinshed | did
+har --aggregation Rejection => aggregation=Rejection | choose one of | Krum
+har --attack OwnTraining => attack=OwnTraining | built on
 har --aggregation mistaken_syntax.Rule => aggregation | mistaken_syntax.py | line 1
 har --aggregation mistaken_code.Unrelated => aggregation | subclass of Aggregation
-har --aggregation mistaken_code.Unfinished => aggregation | abstract
+har --aggregation mistaken_code.Unfinished => aggregation=mistaken_code.Unfinished | abstract: define aggregate in it
 har --aggregation mistaken_start.Rule => aggregation: | as soon as | mistaken_start.py, line 2
 har --model.network mistaken_start.Net => as soon as | mistaken_start.py, line 2
 har --aggregation mistaken_needs.Rule => aggregation: | no_such_package
@@ -273,9 +279,11 @@ har --trainer.barebones true => barebones
 har --trainer.logger.save_dir a_file => a_file
 data --plot a.docx => plot='a.docx' | .png
 test --ckpt_path runs => --ckpt_path runs
+flt table --out o --config axis.yaml => axis | did you mean --axes
 table --out a_file => out='a_file' | folder
 table --out o --jobs 0 => jobs=0 | 1
 flt plot nope => nope/summary.json | no such file
+test --ckpt_path runs/har => --ckpt_path runs/har is a folder
 flt plot foreign => foreign/summary.json | no summary of a run | --resume foreign
 flt plot runs/har/version_0 --y '[nope]' => y=nope | testing_error_rate
 flt dashboard => entity | flt dashboard --help

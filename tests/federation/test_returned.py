@@ -111,6 +111,35 @@ def test_a_rule_that_returns_something_else(fit, name):
         fit(Wrong(), rounds=1)
 
 
+WEIGHTS = {
+    "one too few": (lambda r: torch.ones(len(r) - 1), r"a float32 tensor of shape \[9\] in round 0.* of shape \[10\]"),
+    "a column": (lambda r: torch.ones(len(r), 1), r"of shape \[10, 1\]"),
+    "a list": (lambda r: [1.0] * len(r), "a list"),
+    "nothing": (lambda r: None, "a NoneType"),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_a_rule_that_weighs_something_else(fit, name):
+    make, message = WEIGHTS[name]
+
+    class Wrong(ClientWeights):
+        def weigh(self, round):
+            return make(round)
+
+    with pytest.raises(InputError, match=rf"^Wrong\.weigh returned .*{message}"):
+        fit(Wrong(), rounds=1)
+
+
+def test_weights_that_are_no_numbers(fit):
+    class Wrong(ClientWeights):
+        def weigh(self, round):
+            return torch.full((len(round),), torch.nan)
+
+    with pytest.warns(UserWarning, match="no usable aggregate .*what the rule made of them"):
+        fit(Wrong(), rounds=1)
+
+
 POISONS = {
     "labels": (lambda c: c.labels, r"an int64 tensor of shape \[\d+\]: return flt\.data\.ClientData"),
     "out of range": (lambda c: replace(c, labels=c.labels + 2), "labels from 2 to 4: the classes are 0 to 2"),

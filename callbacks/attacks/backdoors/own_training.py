@@ -1,5 +1,6 @@
 """What backdoors share whose local training has a length and a learning rate of its own."""
 
+from abc import ABC
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from flt.errors import check_count, check_positive
 from flt.federation import LocalUpdates, LocalWork
 
 
-class OwnTraining(BackdoorAttack):
+class OwnTraining(BackdoorAttack, ABC):
     """Base class of backdoors whose local training has a length and a learning rate of its own.
 
     Args:

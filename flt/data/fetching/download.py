@@ -61,17 +61,23 @@ def download(
     """
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise InputError(f"url={url!r}: only http and https addresses can be downloaded")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    made = [folder for folder in target.parents if not folder.exists()]
     if target.exists():
         return
     part = target.with_name(target.name + ".part")
-    with _one_at_a_time(part, target):
-        try:
-            _fetch(url, part, target, accept=accept, attempts=attempts, timeout=timeout, backoff=backoff)
-        except NETWORK_ERRORS as error:
-            raise Unreachable(f"{url} cannot be reached ({error})") from error
-        finally:
-            _remove_if_empty(part)
+    try:
+        with _one_at_a_time(part, target):
+            try:
+                _fetch(url, part, target, accept=accept, attempts=attempts, timeout=timeout, backoff=backoff)
+            except NETWORK_ERRORS as error:
+                raise Unreachable(f"{url} cannot be reached ({error})") from error
+            finally:
+                _remove_if_empty(part)
+    except Unreachable:
+        with suppress(OSError):  # that one holds something: what has come so far, say
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 def _fetch(
@@ -171,6 +177,7 @@ def _check_size(url: str, size: int) -> None:
 @contextmanager
 def _one_at_a_time(part: Path, target: Path) -> Iterator[None]:
     while True:
+        part.parent.mkdir(parents=True, exist_ok=True)  # each time, as one that failed takes its folder away
         with part.open("ab") as handle:
             if sys.platform == "win32":
                 handle.close()  # an open file could not be renamed there

@@ -1,5 +1,6 @@
 """Running a grid: every cell that is not finished, and then its tables and figures."""
 
+import multiprocessing
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -53,6 +54,9 @@ def run_grid(
     Raises:
         InputError: If settings of a cell are refused, or if ``out`` holds runs with other settings; before any work.
     """
+    # A process that is being started reads the script that starts it, and would run the grid once more.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise InputError('run_grid: put the call under `if __name__ == "__main__":`, as each process reads the script')
     check_count("jobs", jobs)
     if grid.outline.figure is not None:
         from flt.grid.results.pictures.figures import check_figure  # here, as it needs matplotlib

@@ -44,6 +44,15 @@ def test_a_silent_server_is_unreachable(tmp_path: Path):
             download(url, tmp_path / "x", attempts=1, timeout=0.2)
 
 
+def test_a_folder_for_what_does_not_come_is_taken_away(server, tmp_path: Path):
+    server.statuses = (404, 404)
+    (tmp_path / "there").mkdir()
+    for folder in ("new/deep", "there"):
+        with pytest.raises(Unreachable, match="404"):
+            download(server.url, tmp_path / folder / "x", attempts=1)
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
 def test_a_folder_that_cannot_be_made_is_no_network_problem(server, tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file") as caught:
