@@ -27,6 +27,7 @@ from flt.random import generator
 from flt.runs.differences import differences
 from flt.runs.lightning_overhead import inspected, without_profiler
 from flt.runs.restoring import check_fits, check_optimizer, naming_checkpoint
+from flt.runs.states import as_plain, check_readable
 from flt.runs.unsaved import own_tensors
 from flt.runs.writing import write_safely
 from flt.server.assembly import assemble
@@ -222,6 +223,7 @@ class FederatedModule(EvaluatedModule):
 
     def _set_up_training(self, data: FederatedDataModule, attack: Attack | None) -> None:
         """Initialises the network and makes what trains it, from settings that fit each other."""
+        data.train_dataloader()  # which says so where there is no number of rounds
         if not self._is_initialized:  # a second fit goes on from the first
             initialize(self.network, self.initialization, generator=generator(self.seed, "initialization"))
             self._is_initialized = True
@@ -327,7 +329,10 @@ class FederatedModule(EvaluatedModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what a resumed run is checked against."""
-        checkpoint["flt"] = self._settings_of_all()
+        checkpoint["flt"] = as_plain(self._settings_of_all())
+        checkpoint["callbacks"] = as_plain(checkpoint.get("callbacks", {}))
+        for name, state in checkpoint["callbacks"].items():
+            check_readable(state, f"{name}.state_dict")
         if self.trainer.state.fn == "fit":
             checkpoint.update(keep(self._reception, callbacks_of(self.trainer), self._tensors_at_start))
 

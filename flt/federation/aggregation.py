@@ -146,6 +146,8 @@ class Coordinatewise(Aggregation):
     def aggregate(self, round: Round) -> Aggregate:
         """The rule on the updates, and on the statistics of batch normalisation."""
         update = round.rows.by_columns(lambda values: self.columns(values, round))
+        if not round.statistics.shape[1]:  # not every function takes no columns
+            return Aggregate(update, statistics=round.statistics.new_zeros(0))
         return Aggregate(update, statistics=self.columns(round.statistics, round))
 
 

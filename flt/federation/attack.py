@@ -12,7 +12,7 @@ from flt.errors import InputError, check_choice
 from flt.federation.hooks import FederatedCallback, by_client, has_own
 from flt.federation.local import LocalWork
 from flt.federation.memory import Memory
-from flt.federation.returned import check_crafted, check_poisoned
+from flt.federation.returned import check_crafted, check_poisoned, left_alone
 from flt.federation.round import Federation, Round
 from flt.federation.schedule import ALWAYS, Schedule
 from flt.functional.attacks.knowledge import Knowledge
@@ -161,7 +161,9 @@ class Attack(FederatedCallback, ABC):
     def on_federation(self, federation: Federation) -> Federation | None:
         """Checks the settings and poisons the local data."""
         self.check(federation)
-        poisoned = self.poison(federation)
+        clients = federation.clients
+        with left_alone(f"{type(self).__name__}.poison", "the clients' data", (clients.features, clients.labels)):
+            poisoned = self.poison(federation)
         if poisoned is None:
             return None
         check_poisoned(f"{type(self).__name__}.poison", poisoned, federation)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from flt.errors import InputError
 from flt.functional.blocks import column_blocks
-from flt.runs.states import ROWS
+from flt.runs.states import ROWS, as_plain
 
 Memory = Mapping[str, Any]
 """A plug-in's memory by name: tensors, `ClientMemory`, numbers, text, and lists and dictionaries of these.
@@ -113,6 +113,7 @@ def mapped(memory: Any, change: Callable[[Tensor], Tensor]) -> Any:
         return {_name(name): mapped(value, change) for name, value in memory.items()}
     if isinstance(memory, Sequence) and not isinstance(memory, str):
         return [mapped(value, change) for value in memory]
+    memory = as_plain(memory)
     if memory is None or isinstance(memory, bool | int | float | str):
         return memory
     raise InputError(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
@@ -11,8 +11,8 @@ from flt.errors import InputError
 from flt.federation.aggregation import Aggregation
 from flt.federation.around import RuleAround
 from flt.federation.attack import Attack
-
-Value = TypeVar("Value")
+from flt.federation.returned import described
+from flt.federation.round import Federation
 
 PLAIN = (bool, int, float, str, type(None))
 
@@ -95,11 +95,20 @@ def settings_in(part: object, name: str) -> dict[str, Any]:
     return found
 
 
-def call_hook(callbacks: Iterable[Callback], name: str, value: Value) -> Value:
-    """Passes ``value`` through the hook ``name`` of every callback that has it."""
+def through_hooks(callbacks: Iterable[Callback], federation: Federation) -> Federation:
+    """Passes a federation through the hook ``on_federation`` of every callback that has it.
+
+    Raises:
+        InputError: If one returns something else.
+    """
+    name = "on_federation"
     for callback in callbacks:
         hook = getattr(callback, name, None)
-        if hook is not None:
-            changed = hook(value)
-            value = value if changed is None else changed
-    return value
+        changed = None if hook is None else hook(federation)
+        if changed is not None and not isinstance(changed, Federation):
+            raise InputError(
+                f"{type(callback).__name__}.on_federation returned {described(changed)}: return"
+                " federation.replace(clients=...), or None"
+            )
+        federation = federation if changed is None else changed
+    return federation

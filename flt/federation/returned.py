@@ -1,5 +1,7 @@
 """Whether plug-ins return what they should: a mistake there would end in wrong numbers rather than in an error."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -115,6 +117,26 @@ def check_weights(source: str, found: Any, round: Round) -> Tensor:
         f"{source} returned {described(found)} in round {round.number}: return a tensor of shape [{len(round)}] on"
         f" {like.device}, what each client counts"
     )
+
+
+@contextmanager
+def left_alone(source: str, what: str, tensors: Iterable[Tensor]) -> Iterator[None]:
+    """Raises an `InputError` where what is done meanwhile changes tensors in place, which others go on with.
+
+    Args:
+        source: Who is at work, such as ``"MyAttack.craft"``.
+        what: What is to be left alone, such as ``"the updates of round 3"``.
+        tensors: These.
+    """
+    tensors = list(tensors)
+    before = [_version(tensor) for tensor in tensors]
+    yield
+    if [_version(tensor) for tensor in tensors] != before:
+        raise InputError(f"{source} changed {what} in place, which others go on with: change a copy, as of tensor.clone()")
+
+
+def _version(tensor: Tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def check_asked(updates: Tensor, round: Round) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from flt.data.backdoor import Backdoor
 from flt.data.examples import ClientData
+from flt.errors import InputError
 from flt.federation.judgement import Judgement
 from flt.federation.memory import NOTHING, Memory
 from flt.federation.schedule import Group
@@ -277,6 +278,11 @@ class Round:
             copy: Whether the updates that stay are copied; else they are picked out of this round's ``rows`` whenever
                 something is asked of them. Without a copy all updates must be finite, those left out as well.
         """
+        if mask.dtype != torch.bool or mask.shape != (len(self),):
+            raise InputError(
+                f"round.keep was given a {str(mask.dtype).removeprefix('torch.')} tensor of shape {list(mask.shape)}: give"
+                f" a mask, boolean of shape [{len(self)}], True for who stays"
+            )
         mask = mask.cpu()  # which picks rows on any device; client ids are on the CPU
         rows: dict[str, Any] = {name: getattr(self, name)[mask] for name in BY_CLIENT if copy or name != "updates"}
         if not copy:

@@ -44,6 +44,11 @@ def _obstacles_of(run: Run) -> list[str]:
         for each in callbacks_of(trainer)
         if not isinstance(each, Aggregation | Attack) and has_own(each, "on_client_updates")
     }
+    found |= {
+        f"{type(each).__name__}.setup: nobody calls it here, take what it needs in on_federation": True
+        for each in callbacks_of(trainer)
+        if (isinstance(each, Aggregation | Attack) or is_server_hook(each)) and has_own(each, "setup")
+    }
     return [what for what, is_so in found.items() if is_so]
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from flt.errors import InputError, check_choice, check_count, check_positive
 from flt.federation import Aggregate, Aggregation, FederatedCallback, Round
-from flt.federation.plugins import call_hook
+from flt.federation.plugins import through_hooks
 from flt.flower.grid import PatientGrid
 from flt.flower.layout import Layout, Replies
 from flt.flower.measures import metrics_of
@@ -120,7 +120,7 @@ class RobustStrategy(FedAvg):
         self._needs_root = any(each.needs_root_update for each in plugins)
         self._needs_server = any(each.needs_root_data for each in plugins)
         self._check_root()
-        self._federation = call_hook(plugins, "on_federation", self._formed(self._most))
+        self._federation = through_hooks(plugins, self._formed(self._most))
         self._hearing = Hearing(rule, plugins, Processes(), torch.device("cpu"))
         self._layout: Layout | None = None
         self._space = Space()

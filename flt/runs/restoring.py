@@ -3,6 +3,7 @@
 import copy
 import inspect
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -206,9 +207,21 @@ def _check_callback(callback: Callback, saved: Any, own: Any) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            copy.copy(callback).load_state_dict(copy.deepcopy(saved))
+            _trial_of(callback).load_state_dict(copy.deepcopy(saved))
     except Exception as error:  # a callback of a user's may raise anything
         raise Mismatch(f"{place} cannot be restored ({_in_one_line(error)})") from error
+
+
+def _trial_of(callback: Callback) -> Callback:
+    """A copy of a callback that may be given any state, with containers and tensors of its own."""
+    trial = copy.copy(callback)
+    for name, value in vars(callback).items():
+        if isinstance(value, dict | list | set | deque | Tensor):
+            try:
+                setattr(trial, name, copy.deepcopy(value))
+            except Exception:  # such as of an open file: what cannot be copied is no state
+                continue
+    return trial
 
 
 def _in_one_line(error: Exception) -> str:

@@ -1,10 +1,14 @@
 """What the remembered state of a run's parts must look like: plain values and tensors."""
 
+import io
+import pickle
 from typing import Any
 
+import numpy
 import torch
 from torch import Tensor
 
+from flt.errors import InputError
 from flt.runs.schema import Kind, Mismatch, count, fields, is_number, joined, leaf, list_of, text, truth
 
 ROWS = "rows by client id"
@@ -29,6 +33,52 @@ def state(value: Any, place: str) -> None:
         list_of(state)(value, place)
     elif isinstance(value, Tensor):
         dense(value, place)
+
+
+def as_plain(value: Any) -> Any:
+    """A state with plain numbers and text in place of what derives from them, such as NumPy's; all else as it is.
+
+    A checkpoint that holds others is written and cannot be read again.
+
+    Example:
+        >>> import numpy
+        >>> as_plain({"radius": numpy.float64(0.5), "counts": [numpy.int64(3)]})
+        {'radius': 0.5, 'counts': [3]}
+    """
+    if type(value) is dict:
+        return {as_plain(name): as_plain(each) for name, each in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(as_plain, value))
+    if isinstance(value, numpy.generic):
+        value = value.item()
+    for kind, plain in ((bool, bool), (int, int), (float, float), (str, str.__str__)):
+        if isinstance(value, kind):
+            return plain(value)
+    return value
+
+
+def check_readable(value: Any, place: str) -> None:
+    """Raises an `InputError` where a state holds what a checkpoint cannot be read with.
+
+    Args:
+        value: The state.
+        place: Whose it is, such as ``"MyCallback.state_dict"``.
+    """
+    if isinstance(value, dict | list | tuple):
+        for each in (*value.keys(), *value.values()) if isinstance(value, dict) else value:
+            check_readable(each, place)
+    elif not isinstance(value, Tensor) and type(value) not in (str, int, float, bool, type(None)):
+        written = io.BytesIO()
+        torch.save(value, written)
+        written.seek(0)
+        try:
+            torch.load(written, weights_only=True)
+        except pickle.UnpicklingError as error:
+            kind = f"{type(value).__module__}.{type(value).__qualname__}"
+            raise InputError(
+                f"{place} holds a {kind}, with which no checkpoint can be read again: keep tensors, numbers, text, lists"
+                " and dictionaries"
+            ) from error
 
 
 def memory(value: Any, place: str) -> None:

@@ -1,6 +1,8 @@
 """Plug-ins that keep tensors which no checkpoint holds: a run that goes on begins without them."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import is_dataclass
 from typing import Any
 
 from lightning.pytorch import Callback
@@ -27,7 +29,9 @@ def _within(value: Any, place: str, depth: int = 0) -> Iterator[tuple[str, Tenso
         yield place, value
     elif isinstance(value, nn.Module):
         yield from _within(dict(value.state_dict(keep_vars=True)), place, depth)
-    elif isinstance(value, dict | list | tuple) and depth < 4:
+    elif is_dataclass(value) and not isinstance(value, type) and depth < 4:
+        yield from _within(vars(value) if hasattr(value, "__dict__") else {}, place, depth + 1)
+    elif isinstance(value, dict | list | tuple | set | deque) and depth < 4:
         for name, each in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _within(each, f"{place}.{name}", depth + 1)
 

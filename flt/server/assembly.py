@@ -11,8 +11,7 @@ from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError
 from flt.federation import Aggregation, Attack, Federation
 from flt.federation.membership import form_federation
-from flt.federation.plugins import call_hook, only_of
-from flt.federation.returned import described
+from flt.federation.plugins import only_of, through_hooks
 from flt.functional.layout import layout_of
 from flt.server.benign_mean import with_benign_mean
 from flt.server.checks.added import check_added
@@ -76,11 +75,7 @@ def assemble(
     )
     check_added(data, federation, attack)
     callbacks = with_benign_mean(callbacks, data)
-    federation = call_hook(callbacks, "on_federation", federation)
-    if not isinstance(federation, Federation):
-        raise InputError(
-            f"a hook on_federation returned {described(federation)}: return federation.replace(clients=...), or None"
-        )
+    federation = through_hooks(callbacks, federation)
     needs_root = any(getattr(callback, "needs_root_update", False) for callback in callbacks)
     needs_data = any(getattr(callback, "needs_root_data", False) for callback in callbacks)
     check_effects(data, needs_update=needs_root, needs_data=needs_data, root_batch_size=root_batch_size)

@@ -15,7 +15,7 @@ from flt.errors import InputError
 from flt.federation import Aggregate, Aggregation, Attack, PartialAggregate, Round
 from flt.federation.hooks import MARKED, has_own
 from flt.federation.memory import NOTHING
-from flt.federation.returned import check_aggregate, check_asked, check_benign_kept, check_round
+from flt.federation.returned import check_aggregate, check_asked, check_benign_kept, check_round, left_alone
 from flt.functional import all_finite, finite_rows, median
 from flt.functional.rows import OfRows, Rows
 from flt.functional.trust import TrustShape
@@ -43,6 +43,7 @@ class Hearing:
     device: torch.device
     memories: Memories = field(init=False)
     _is_first: bool = field(init=False, default=True)
+    _was_attacked: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.memories = Memories(self.callbacks, self.processes, self.device)
@@ -62,7 +63,8 @@ class Hearing:
 
     def fold(self, round: Round) -> PartialAggregate | None:
         """What the rule keeps of a part of a round, with the memory of earlier rounds."""
-        return self.rule.fold(self._with_memory(round))
+        with self._left_alone(self.rule, "fold", round):
+            return self.rule.fold(self._with_memory(round))
 
     def finish(self, round: Round, total: PartialAggregate | None) -> Aggregate | None:
         """What the rule makes of a round in the end; None where that cannot be used.
@@ -71,9 +73,11 @@ class Hearing:
             round: The round; without updates if it came in parts.
             total: What `fold` has kept, of all parts together.
         """
-        aggregate = self.rule.finish(total, self._with_memory(round))
+        with self._left_alone(self.rule, "aggregate", round):
+            aggregate = self.rule.finish(total, self._with_memory(round))
         usable = self._usable(self._checked(aggregate, round), round, total)
         self._is_first = False
+        self._was_attacked |= bool(round.malicious.any())
         return usable
 
     @cached_property
@@ -123,12 +127,13 @@ class Hearing:
             if name == "on_client_updates" and self._has_attack:
                 # Of the round as callbacks before this one have left it.
                 given = given.replace(rule=OfRows(partial(self.asked, round), self.shape))
-            found = hook(given)
+            with self._left_alone(callback, name, round):
+                found = hook(given)
             if found is None:
                 continue
             source = f"{type(callback).__name__}.{name}"
             found = check_round(source, found, round, may_drop=name == "on_updates_received")
-            if self._is_first and isinstance(callback, Attack):
+            if not self._was_attacked and isinstance(callback, Attack):
                 check_benign_kept(source, found.updates, round)
             if found.memory is not given.memory and keeping:
                 if self.takes_parts:
@@ -142,10 +147,17 @@ class Hearing:
         check_asked(rows.updates, round)
         with quiet():
             imagined = self._with_memory(self._received(round.replace(updates=rows), keeping=False))
-            aggregate = self.rule.finish(self.rule.fold(imagined), imagined)
+            with self._left_alone(self.rule, "aggregate", imagined):
+                aggregate = self.rule.finish(self.rule.fold(imagined), imagined)
         if aggregate is None or not all_finite(aggregate.update):
             return rows.updates.new_zeros(rows.num_params)  # the server would skip such a round
         return aggregate.update
+
+    @staticmethod
+    def _left_alone(plugin: Callback, method: str, round: Round) -> AbstractContextManager[None]:
+        """Refuses changes in place of what a plug-in is given of the clients."""
+        tensors = (round.rows.updates, round.statistics, round.losses)
+        return left_alone(f"{type(plugin).__name__}.{method}", f"the updates of round {round.number}", tensors)
 
     def _with_memory(self, round: Round) -> Round:
         memory = self.memories.of(self.rule)

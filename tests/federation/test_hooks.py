@@ -9,7 +9,7 @@ from callbacks import FedAvg, FLTrust, Median, NoAttack, ScalingAttack, TrimAtta
 from flt.data import ClientData, FeatureTrigger
 from flt.errors import InputError
 from flt.federation import Aggregation, Attack, Backdoor, FederatedCallback, Federation, Round
-from flt.federation.plugins import call_hook, callbacks_of, only
+from flt.federation.plugins import callbacks_of, only, through_hooks
 
 
 def federation(num_clients=10, num_byzantine=2, clients_per_round=10):
@@ -42,30 +42,21 @@ def a_round(num_clients=4):
     )
 
 
-class Adding(Callback):
-    """Appends its own number to a tuple, or does nothing."""
+class Seeding(Callback):
+    """Appends its own digit to the seed, or does nothing."""
 
-    def __init__(self, number):
-        self.number = number
+    def __init__(self, digit):
+        self.digit = digit
 
-    def on_value(self, value):
-        return None if self.number is None else (*value, self.number)
-
-
-class Replacing(Adding):
-    """Makes it something else."""
-
-    def on_value(self, value):
-        return self.number
+    def on_federation(self, federation):
+        return None if self.digit is None else federation.replace(seed=10 * federation.seed + self.digit)
 
 
-def test_call_hook_passes_the_value_through_in_order():
-    callbacks = [Adding(1), Callback(), Adding(None), Adding(2), Adding(3)]
-    assert call_hook(callbacks, "on_value", ()) == (1, 2, 3)
-    assert call_hook(callbacks, "on_other_value", (9,)) == (9,)
-    assert call_hook([], "on_value", (9,)) == (9,)
-    assert call_hook([Adding(None)], "on_value", (9,)) == (9,)
-    assert call_hook([Replacing(())], "on_value", (9,)) == ()  # a value, though it counts as false
+def test_a_federation_goes_through_hooks_in_order():
+    first = federation().replace(seed=9)
+    callbacks = [Seeding(1), Callback(), Seeding(None), Seeding(2), Seeding(3)]
+    assert through_hooks(callbacks, first).seed == 9123
+    assert through_hooks([], first) is through_hooks([Seeding(None)], first) is first
 
 
 def test_only():

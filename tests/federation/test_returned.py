@@ -9,7 +9,7 @@ from tiny import Recorder
 
 from callbacks import FedAvg, Median
 from flt.errors import InputError
-from flt.federation import Aggregate, Aggregation, Attack, ClientWeights, FederatedCallback, Judgement
+from flt.federation import Aggregate, Aggregation, Attack, ClientWeights, Coordinatewise, FederatedCallback, Judgement
 
 UPDATES = {
     "malicious rows only": (lambda u, m: u[m], r"all rows, not the 3 malicious ones alone"),
@@ -195,8 +195,74 @@ def test_a_federation_is_returned_as_one(fit):
         def on_federation(self, federation):
             return federation.clients
 
-    with pytest.raises(InputError, match=r"on_federation returned a flt\.data\.examples\.ClientData"):
+    with pytest.raises(InputError, match=r"Wrong\.on_federation returned a flt\.data\.examples\.ClientData"):
+        fit(Median(), Wrong(), Wrong(), rounds=1)
+
+
+IN_PLACE = {
+    "a hook": (FederatedCallback, "on_updates_received", lambda self, round: [round.updates.clamp_(-1e-3, 1e-3)] and None),
+    "an attack": (Attack, "craft", lambda self, round: round.updates.neg_()),
+    "a rule": (Aggregation, "aggregate", lambda self, round: Aggregate(round.updates.mul_(2).mean(dim=0))),
+    "losses": (FederatedCallback, "on_client_updates", lambda self, round: [round.losses.zero_()] and None),
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_a_plug_in_that_changes_the_round_in_place(fit, name):
+    kind, hook, change = IN_PLACE[name]
+    wrong = type("Wrong", (kind,), {hook: change})(*([0.3] if kind is Attack else []))
+    others = [] if kind is Aggregation else [Median()]
+    with pytest.raises(InputError, match=r"^Wrong\.\w+ changed the updates of round 0 in place.*clone"):
+        fit(*others, wrong, rounds=1)
+
+
+def test_a_rule_that_changes_in_place_what_an_attack_asks_it_for(fit):
+    class Asking(Attack):
+        def craft(self, round):
+            round.rule(round.updates)
+
+    class Wrong(Aggregation):
+        def aggregate(self, round):
+            return Aggregate(round.updates.mul_(2).mean(dim=0))
+
+    with pytest.raises(InputError, match=r"^Wrong\.aggregate changed the updates of round 0 in place"):
+        fit(Wrong(), Asking(0.3), rounds=1)
+
+
+def test_an_attack_that_poisons_in_place(fit):
+    class Wrong(Attack):
+        def poison(self, federation):
+            federation.clients.labels.zero_()
+            return federation.clients
+
+    with pytest.raises(InputError, match=r"^Wrong\.poison changed the clients' data in place"):
+        fit(FedAvg(), Wrong(0.3), rounds=1)
+
+
+def test_benign_rows_are_looked_at_in_the_first_round_with_attackers(fit):
+    class Wrong(Attack):
+        def craft(self, round):
+            return -round.updates if round.malicious.any() else None
+
+    with pytest.raises(InputError, match=r"^Wrong\.on_client_updates changed the updates of 7 .* in round 2"):
+        fit(Median(), Wrong(0.3, start_round=2), rounds=4)
+
+
+def test_who_stays_is_a_mask(fit):
+    class Wrong(FederatedCallback):
+        def on_updates_received(self, round):
+            return round.keep((round.losses < 1e9).long())
+
+    with pytest.raises(InputError, match=r"round\.keep was given a int64 tensor of shape \[10\]: give a mask"):
         fit(Median(), Wrong(), rounds=1)
+
+
+def test_columns_are_never_none(fit):
+    class Quantile(Coordinatewise):
+        def columns(self, values, round):
+            return values.quantile(0.5, dim=0)
+
+    fit(Quantile(), rounds=1)
 
 
 def test_a_streaming_rule_whose_aggregate_nobody_would_call():
