@@ -100,10 +100,14 @@ def test_an_exported_app_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ((), "say where to: --flower DIR"),
         (("--flower", "app", "--model.client_momentum", "0.9"), "model.client_momentum: a node's process ends"),
+        (("--flower", "app", "--aggregation", "my_setup.Mine"), "Mine.setup: nobody calls it here"),
         (("--flower", "app", "--attack", "TrimAttack"), "attack=TrimAttack: malicious clients would have to know"),
     ],
 )
 def test_what_cannot_be_exported(words: tuple[str, ...], message: str) -> None:
+    Path("my_setup.py").write_text(
+        "import callbacks\n\n\nclass Mine(callbacks.Median):\n    def setup(self, trainer, module, stage):\n        pass\n"
+    )
     refused = run("export", *TINY, *words)
     assert (refused.status, message in refused.errors) == (2, True)
     assert not Path("app").exists()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
@@ -217,7 +218,17 @@ class Remembering(Momentum):
         self.momentum = state_dict["momentum"]
 
 
-@pytest.mark.parametrize(("kind", "warns"), [(Momentum, True), (Constant, False), (Remembering, False)])
+class History(Momentum):
+    """Keeps tensors in a queue."""
+
+    def on_round_end(self, trainer: Trainer, round: Round, aggregate: Aggregate) -> None:
+        self.updates = deque([*getattr(self, "updates", []), aggregate.update], maxlen=2)
+        self.momentum = torch.zeros(1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "warns"), [(Momentum, True), (Constant, False), (Remembering, False), (History, True)]
+)
 def test_tensors_that_are_in_no_checkpoint(tmp_path: Path, kind: type[Momentum], warns: bool) -> None:
     settings: dict[str, object] = {"enable_checkpointing": True}
 
@@ -226,6 +237,6 @@ def test_tensors_that_are_in_no_checkpoint(tmp_path: Path, kind: type[Momentum],
         tiny.fit(tmp_path, FedAvg(), kind(), saving, rounds=rounds, ckpt_path=path, trainer_settings=settings)
 
     start(None, 2)
-    told = pytest.warns(UserWarning, match="Momentum keeps tensors that are not in the checkpoint")
+    told = pytest.warns(UserWarning, match=f"{kind.__name__} keeps tensors that are not in the checkpoint")
     with told if warns else nullcontext():
         start(tmp_path / "last.ckpt", 4)

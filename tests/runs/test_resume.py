@@ -3,9 +3,11 @@
 import json
 import os
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from catalogue import partner
@@ -24,6 +26,7 @@ from callbacks import (
     CenteredClipping,
     FedAvg,
     FLTrust,
+    Median,
     MetricsLogger,
     RoundProgressBar,
     RunReport,
@@ -294,6 +297,48 @@ def test_other_callbacks_may_join_or_leave(run, broken):
     whole = run("whole", FLTrust(), TrimAttack())
     resumed = run("resumed", FLTrust(), TrimAttack(), RoundProgressBar(), ckpt_path=path, trainer_settings=quiet)
     assert torch.equal(resumed[0], whole[0])
+
+
+class Counting(FederatedCallback):
+    """Keeps numbers of NumPy in lists, and takes them up in place."""
+
+    def __init__(self):
+        self.radius, self.rounds = np.float64(0.5), []
+
+    def on_updates_received(self, round):
+        self.rounds.append(np.int64(round.number))
+
+    def state_dict(self):
+        return {"rounds": self.rounds, "radius": self.radius}
+
+    def load_state_dict(self, state_dict):
+        self.rounds.extend(state_dict["rounds"])
+
+
+def test_a_state_is_taken_up_once(run, broken):
+    """And can be read: NumPy's numbers are plain ones in a checkpoint, also those of a rule, a memory or a setting."""
+
+    class Rule(Median):
+        def __init__(self):
+            self.radius = np.sqrt(2)
+
+        def aggregate(self, round):
+            return replace(super().aggregate(round), memory={"mean": np.mean([1, 2])})
+
+    client_lr = np.logspace(-2, -1, 3)[0]
+    path = broken(Rule(), Counting(), client_lr=client_lr)
+    counting = Counting()
+    run("resumed", Rule(), counting, ckpt_path=path, client_lr=client_lr)
+    assert counting.rounds == list(range(6))
+
+
+def test_a_state_that_could_not_be_read_is_refused(run):
+    class Wrong(FederatedCallback):
+        def state_dict(self):
+            return {"updates": [np.zeros(3)]}
+
+    with pytest.raises(InputError, match=r"Wrong\.state_dict holds a numpy\.ndarray, with which no checkpoint can be"):
+        run("whole", FedAvg(), Wrong())
 
 
 class Other(TinyData):

@@ -20,8 +20,8 @@ from flt.server import cohort
 class Noting(ScalingAttack):
     """Poisons data, trains as usual by another way, and notes the work."""
 
-    def __init__(self, train=lambda local: local.sgd(local.batches)):
-        super().__init__(0.4, scale=1.0)
+    def __init__(self, train=lambda local: local.sgd(local.batches), fraction=0.4, **settings):
+        super().__init__(fraction, scale=1.0, **settings)
         self.works, self.own, self.prepared = [], train, []
 
     def prepare(self, local):
@@ -84,6 +84,22 @@ def test_honest_batches_are_those_of_a_run_without_attack(fit, case):
     rows = torch.isin(round.client_ids, local.client_ids)
     torch.testing.assert_close(found.updates, round.updates[rows], rtol=1e-4, atol=1e-6)
     assert not torch.equal(local.batches.labels, local.honest.labels)
+
+
+@pytest.mark.parametrize("settings", [{}, {"local_epochs": 1}], ids=["batches", "epochs"])
+def test_honest_batches_are_each_client_s_own(fit, settings):
+    """Also of added clients that come little by little, in rounds that not everyone takes part in."""
+    attack = Noting(fraction=0.2, ramp=12)
+    data = TinyData(num_added_clients=4, added_data="copies")
+    server = fit(attack, FedAvg(), rounds=12, data=data, clients_per_round=5, **settings)
+    held, seen = server.federation.honest, set()
+    for local, _ in attack.works:
+        for client, features, sizes in zip(local.client_ids, local.honest.features, local.honest.sizes, strict=True):
+            own = held.features[held.offsets[client] : held.offsets[client + 1]]
+            steps = zip(features, sizes, strict=True)
+            assert all((own == each).all(dim=1).any() for step, size in steps for each in step[:size])
+            seen.add(int(client))
+    assert len(seen) > 1
 
 
 @each_case
