@@ -297,7 +297,10 @@ class FederatedModule(EvaluatedModule):
         round, aggregate = self._reception.aggregate(number, self.round_lr(number))
         self._server_step(None if aggregate is None else aggregate.update)
         if aggregate is None:
-            rank_zero_warn("a round had no usable aggregate (all updates, the root's or what the rule made of them not finite): model unchanged")
+            rank_zero_warn(
+                "a round had no usable aggregate (all updates, the root's or what the rule made of them not finite):"
+                " model unchanged"
+            )
             aggregate = Aggregate(torch.zeros_like(self._training.flat.flatten()))
         elif aggregate.statistics is not None:
             move_statistics(self.network, aggregate.statistics)

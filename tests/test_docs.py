@@ -232,7 +232,7 @@ def test_python_runs(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_script_of_a_grid_runs() -> None:
     """As a file, with the processes that the test above goes without."""
     unpack(ROOT / "docs" / "tables.md")
-    ended = subprocess.run(  # noqa: S603  # the page's own
+    ended = subprocess.run(  # the page's own
         [sys.executable, "root_sizes.py"], capture_output=True, text=True, timeout=300, check=False
     )
     assert ended.returncode == 0, ended.stderr

@@ -132,7 +132,9 @@ def left_alone(source: str, what: str, tensors: Iterable[Tensor]) -> Iterator[No
     before = [_version(tensor) for tensor in tensors]
     yield
     if [_version(tensor) for tensor in tensors] != before:
-        raise InputError(f"{source} changed {what} in place, which others go on with: change a copy, as of tensor.clone()")
+        raise InputError(
+            f"{source} changed {what} in place, which others go on with: change a copy, as of tensor.clone()"
+        )
 
 
 def _version(tensor: Tensor) -> int:

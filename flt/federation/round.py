@@ -279,9 +279,10 @@ class Round:
                 something is asked of them. Without a copy all updates must be finite, those left out as well.
         """
         if mask.dtype != torch.bool or mask.shape != (len(self),):
+            kind = str(mask.dtype).removeprefix("torch.")
             raise InputError(
-                f"round.keep was given a {str(mask.dtype).removeprefix('torch.')} tensor of shape {list(mask.shape)}: give"
-                f" a mask, boolean of shape [{len(self)}], True for who stays"
+                f"round.keep was given a tensor of {kind} of shape {list(mask.shape)}: give a mask, boolean of shape"
+                f" [{len(self)}], True for who stays"
             )
         mask = mask.cpu()  # which picks rows on any device; client ids are on the CPU
         rows: dict[str, Any] = {name: getattr(self, name)[mask] for name in BY_CLIENT if copy or name != "updates"}

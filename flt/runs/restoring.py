@@ -5,7 +5,7 @@ import inspect
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -217,10 +217,8 @@ def _trial_of(callback: Callback) -> Callback:
     trial = copy.copy(callback)
     for name, value in vars(callback).items():
         if isinstance(value, dict | list | set | deque | Tensor):
-            try:
+            with suppress(Exception):  # such as of an open file in it: what cannot be copied is no state
                 setattr(trial, name, copy.deepcopy(value))
-            except Exception:  # such as of an open file: what cannot be copied is no state
-                continue
     return trial
 
 

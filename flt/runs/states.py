@@ -76,8 +76,8 @@ def check_readable(value: Any, place: str) -> None:
         except pickle.UnpicklingError as error:
             kind = f"{type(value).__module__}.{type(value).__qualname__}"
             raise InputError(
-                f"{place} holds a {kind}, with which no checkpoint can be read again: keep tensors, numbers, text, lists"
-                " and dictionaries"
+                f"{place} holds a {kind}, with which no checkpoint can be read again: keep tensors, numbers, text,"
+                " lists and dictionaries"
             ) from error
 
 

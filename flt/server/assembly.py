@@ -9,7 +9,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from flt.clients.training import LocalTraining
 from flt.data.datamodule import FederatedDataModule
 from flt.errors import InputError
-from flt.federation import Aggregation, Attack, Federation
+from flt.federation import Aggregation, Attack
 from flt.federation.membership import form_federation
 from flt.federation.plugins import only_of, through_hooks
 from flt.functional.layout import layout_of

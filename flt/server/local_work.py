@@ -42,9 +42,7 @@ class LocalData:
         """What draws the rounds as they were without the attack."""
         federation = self.draws.federation
         groups = tuple(replace(group, clients=None) for group in federation.groups)  # who takes part stays as it is
-        federation = federation.replace(
-            clients=federation.honest or federation.clients, honest=None, groups=groups
-        )
+        federation = federation.replace(clients=federation.honest or federation.clients, honest=None, groups=groups)
         return replace(self.draws, federation=federation, needs_root=False)
 
     @cached_property

@@ -153,7 +153,7 @@ har --model.network Nope => model.network | Nope | LogisticRegression
 har --attack ScalingAttack --attack.trigger Nope => trigger | Nope
 har --aggregation TrimAttack => aggregation | TrimAttack
 har --aggregation no_such_module.Rule => aggregation | no_such_module
-har --aggregation mistaken_code.Rule => aggregation=mistaken_code.Rule | name one of | Unfinished
+har --aggregation mistaken_code.Rule => aggregation=mistaken_code.Rule | mistaken_code has no Rule: it has | Unfinished
 har --aggregation mistaken_code.Unfinshed => no Unfinshed: did you mean mistaken_code.Unfinished
 har --aggregation mistaken_code.py => aggregation=mistaken_code.py is code | as mistaken_code.CLASS
 har --aggregation Bucketing --aggregation.rule mistaken_code.Unfinshed => aggregation.rule=mistaken_code.Unfinshed | did

@@ -199,11 +199,23 @@ def test_a_federation_is_returned_as_one(fit):
         fit(Median(), Wrong(), Wrong(), rounds=1)
 
 
+def clamped(self, round):
+    round.updates.clamp_(-1e-3, 1e-3)
+
+
+def unlost(self, round):
+    round.losses.zero_()
+
+
 IN_PLACE = {
-    "a hook": (FederatedCallback, "on_updates_received", lambda self, round: [round.updates.clamp_(-1e-3, 1e-3)] and None),
+    "a hook": (
+        FederatedCallback,
+        "on_updates_received",
+        clamped,
+    ),
     "an attack": (Attack, "craft", lambda self, round: round.updates.neg_()),
     "a rule": (Aggregation, "aggregate", lambda self, round: Aggregate(round.updates.mul_(2).mean(dim=0))),
-    "losses": (FederatedCallback, "on_client_updates", lambda self, round: [round.losses.zero_()] and None),
+    "losses": (FederatedCallback, "on_client_updates", unlost),
 }
 
 
@@ -253,7 +265,7 @@ def test_who_stays_is_a_mask(fit):
         def on_updates_received(self, round):
             return round.keep((round.losses < 1e9).long())
 
-    with pytest.raises(InputError, match=r"round\.keep was given a int64 tensor of shape \[10\]: give a mask"):
+    with pytest.raises(InputError, match=r"round\.keep was given a tensor of int64 of shape \[10\]: give a mask"):
         fit(Median(), Wrong(), rounds=1)
 
 

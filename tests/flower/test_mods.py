@@ -106,7 +106,7 @@ def test_an_exported_app_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_cannot_be_exported(words: tuple[str, ...], message: str) -> None:
     Path("my_setup.py").write_text(
-        "import callbacks\n\n\nclass Mine(callbacks.Median):\n    def setup(self, trainer, module, stage):\n        pass\n"
+        "import callbacks\n\n\nclass Mine(callbacks.Median):\n    def setup(self, trainer, module, stage): pass\n"
     )
     refused = run("export", *TINY, *words)
     assert (refused.status, message in refused.errors) == (2, True)
