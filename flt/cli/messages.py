@@ -179,8 +179,8 @@ def _advice(message: str, program: str, options: Sequence[str]) -> str:
     """What to do about missing and unknown arguments; nothing for any other message."""
     if re.search(r"are required: (model\.network|data)\b", message):
         return f": give them, or a file that does, as {program} --config configs/har_fltrust.yaml"
-    unknown = re.match(r"(?:unrecognized arguments: |Option ')([^\s=.']+)", message)
-    word = unknown[1] if unknown else ""
+    unknown = re.match(r"unrecognized arguments: ([^\s=]+)|Option '([^'.]+)", message)  # on the line, or in a file
+    word = unknown[1] or unknown[2] if unknown else ""
     if word.endswith((".yaml", ".yml")):
         return f": pass a configuration file as --config {word}"
     close = get_close_matches(f"--{word.lstrip(DASHES)}", options, 1, 0.65)
