@@ -27,7 +27,7 @@ def leaderboard_parser() -> argparse.ArgumentParser:
     """The parser of ``flt leaderboard``."""
     parser = PlainParser("flt leaderboard", description=COMMANDS["leaderboard"])
     commands = parser.add_subparsers(dest="command", required=True, parser_class=PlainParser)
-    about = "Hold entries against their task, and run the cells that took the least time anew."
+    about = "Hold entries against their task, and run some cells anew: one of the worst attack, and the fastest."
     check = commands.add_parser("check", help=about, description=about)
     check.add_argument(
         "entries", nargs="+", type=Path, metavar="ENTRY", help="Such as leaderboard/har-lr-30/krum.json."

@@ -66,6 +66,13 @@ def run_grid(
     _warn_of_own("measures", grid.outline.measures)
     labels = [axis.column for axis in grid.axes]
     expected = published(grid.reference, grid.shown, grid.outline.worst)
+    if expected.columns and not any(expected.of(cell.labels) for cell in grid.cells):
+        known = " · ".join(next(iter(expected.values)))
+        warnings.warn(
+            f"reference: it has nothing of any cell of this grid; its first row is of {known}, the grid's first cell is"
+            f" {' · '.join(grid.cells[0].labels.values())}",
+            stacklevel=2,
+        )
     folder = Path(out).expanduser().absolute()
     runs = jobs_of(grid, folder)
     _check_earlier(runs)

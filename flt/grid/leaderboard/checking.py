@@ -73,7 +73,7 @@ def check_name(entry: Entry, others: Iterable[Entry]) -> None:
 
 
 def run_anew(entry: Entry, task: Task, folder: Path, cells: int) -> Iterator[Finding]:
-    """Runs the cells of an entry that took the least time, and compares.
+    """Runs cells of an entry, and compares: one of its worst attack, then those that took the least time.
 
     Args:
         entry: The entry.
@@ -87,20 +87,26 @@ def run_anew(entry: Entry, task: Task, folder: Path, cells: int) -> Iterator[Fin
     Raises:
         InputError: If settings of the entry are refused.
     """
-    places = [
+    worst = entry.worst_of_attacks()[0].attack  # by which an entry is ranked
+    places = sorted(
         (math.inf if run["seconds"] is None else run["seconds"], label, int(seed))
         for label, known in entry.attacks.items()
         for seed, run in known["runs"].items()
-    ]
+    )
+    first = next(place for place in places if place[1] == worst)
+    places = [first, *(place for place in places if place != first)]
     jobs = next(iter(task.jobs.values()))  # any attack of the task has the other settings of a seed's run
-    for number, (_, label, seed) in enumerate(sorted(places)[:cells]):
+    for number, (_, label, seed) in enumerate(places[:cells]):
         settings = yaml.safe_load(jobs[seed].settings)
-        settings |= {"aggregation": entry.content["settings"], ATTACK: entry.attacks[label]["settings"]}
-        place = folder / entry.path.stem / f"{number}-{slug(label)}" / f"seed_{seed}"
+        attack = task.attacks.get(label, entry.attacks[label]["settings"])
+        settings |= {"aggregation": entry.content["settings"], ATTACK: attack}
+        place = folder / task.name / entry.path.stem / f"{number}-{slug(label)}" / f"seed_{seed}"
         settings["trainer"]["logger"] = [csv_logger(place)]
         claimed = entry.attacks[label]["runs"][str(seed)]
         threads = (claimed["machine"] or {}).get("threads", 1)  # as of a grid with a run on each core
         job = replace(jobs[seed], folder=place, settings=yaml.safe_dump(settings, sort_keys=False), threads=threads)
+        if changes := job.differences():
+            raise InputError(f"{place} holds a run with other settings ({'; '.join(changes)}): name another folder")
         outcome = run(job)
         summary = job.summary()
         if outcome.error is not None or summary is None:

@@ -56,7 +56,7 @@ class Entry:
             InputError: If it holds none.
         """
         try:
-            content = json.loads(path.read_text("utf-8"))
+            content = json.loads(path.read_text("utf-8"), parse_constant=_no_number)
         except FileNotFoundError as error:
             raise InputError(f"{path}: there is no such file; name an entry of the leaderboard") from error
         except IsADirectoryError as error:
@@ -162,3 +162,7 @@ def section(kind: Any, title: str) -> str:
 def code_of(path: str) -> str | None:
     """Where the code of a class of this project is; None for another's, whose author has to say so."""
     return path if path.startswith(OWN) else None
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")

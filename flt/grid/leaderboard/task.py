@@ -120,8 +120,10 @@ class Task:
 
 
 def _fraction(settings: Mapping[str, Any]) -> Any:
-    """The fraction of malicious clients that an attack's settings name."""
-    return (settings.get("init_args") or {}).get("fraction")
+    """The fraction of malicious clients that an attack's settings name; of several attacks at once it is their sum."""
+    named = settings.get("init_args") or {}
+    groups = [_fraction(each) for each in named.get("attacks") or ()]
+    return round(sum(each for each in groups if each is not None), 9) if groups else named.get("fraction")
 
 
 def difference(first: Any, second: Any, what: str) -> str | None:

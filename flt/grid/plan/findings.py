@@ -110,7 +110,7 @@ class Compare:
     """
 
     axis: str
-    to: str
+    to: str | int | float
     level: float = 0.05
 
     def of(self, levels: Levels, num_seeds: int) -> "Compare | None":
@@ -120,14 +120,15 @@ class Compare:
             InputError: If a grid with these levels has no such axis or level.
         """
         axis = column_among(levels, "compare.axis", self.axis)
-        if self.to not in levels[axis]:
-            raise InputError(f"compare.to={self.to} is no level of {axis}: choose one of {', '.join(levels[axis])}")
+        to = label_of(self.to)
+        if to not in levels[axis]:
+            raise InputError(f"compare.to={to} is no level of {axis}: choose one of {', '.join(levels[axis])}")
         if not 0 < self.level < 1:
             raise InputError(f"compare.level={self.level} must be between 0 and 1, such as 0.05")
         if num_seeds < 2:
             warnings.warn("compare has no effect with one seed: differences need at least two seeds", stacklevel=4)
             return None
-        return replace(self, axis=axis)
+        return replace(self, axis=axis, to=to)
 
 
 @dataclass
@@ -143,7 +144,7 @@ class Breaks:
 
     axis: str
     at: float
-    than: str | None = None
+    than: str | int | float | None = None
 
     def of(self, levels: Levels) -> "Breaks":
         """The same with the column of the axis.
@@ -171,7 +172,7 @@ class Breaks:
         """The labels of the cell that the bound of a cell comes from, where that is a level of another axis."""
         assert self.than is not None
         first = next(axis for axis in levels if self.than in levels[axis])
-        return {**labels, first: self.than}
+        return {**labels, first: label_of(self.than)}
 
 
 def _is_number(label: str) -> bool:

@@ -52,7 +52,7 @@ class Reference:
             ``target`` is ``no`` is shown with a ! and not held against a cell. Null is Tables III to V of the paper.
     """
 
-    where: dict[str, str]
+    where: dict[str, str | int | float]
     file: File | None = None
 
 
@@ -115,6 +115,8 @@ class Grid:
         breaks: Breaks | None = None,
     ) -> None:
         self.base = [file_named("base", path) for path in (base if isinstance(base, list) else [base])]
+        if not self.base:
+            raise InputError("base=[] names no configuration: name one, such as configs/har_fltrust.yaml")
         self.axes = axes_of(axes)
         self.seeds = [0] if seeds is None else seeds
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
@@ -124,6 +126,8 @@ class Grid:
         self.settings = flat(settings or {})
         if "seed_everything" in self.settings:
             raise InputError(f"settings: seed_everything={self.settings['seed_everything']} has no effect: set seeds")
+        if any("seed_everything" in level for axis in self.axes for level in axis.levels.values()):
+            raise InputError("axes: seed_everything has no effect: set seeds")
         self.reference = reference
         check_measure(measure)
         for value in tolerance.values() if isinstance(tolerance, dict) else [tolerance]:
@@ -163,7 +167,7 @@ class Grid:
             compare,
             breaks,
         )
-        if measures is not None and (not measures or len({*measures} - levels.keys()) < len(measures)):
+        if measures is not None and (not measures or len({*measures} - {*levels, "seed", "data_used"}) < len(measures)):
             raise InputError(f"measures={measures}: name metrics, each once, that are no axes of the grid")
         self.exclude = [self._partial("exclude", entry) for entry in exclude or []]
         self.cells = self._make_cells()

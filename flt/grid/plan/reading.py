@@ -26,7 +26,7 @@ def parsed(parser: FederatedArgumentParser, args: Sequence[str]) -> tuple[Namesp
     settings = parser.parse_args([_with_flat_key(word) for word in args])
     made = parser.instantiate(settings)
     if made.settings:
-        made.settings = {name.replace("/", "."): value for name, value in made.settings.items()}
+        made.settings = {str(name).replace("/", "."): value for name, value in made.settings.items()}
     if settings.config:  # as what jsonargparse knows to be files
         made.axes = anchored(made.axes, Path(settings.config[-1].absolute).parent)
     return settings, made, Grid(**{name: made[name] for name in inspect.signature(Grid).parameters})

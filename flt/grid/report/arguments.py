@@ -39,7 +39,7 @@ def _words(key: str, value: Any, default: Any) -> Iterator[str]:
     elif isinstance(value, dict) and isinstance(default, Mapping) and "class_path" not in default:
         for name, own in value.items():
             yield from _words(f"{key}.{name}", own, default.get(name))
-    elif value != default:
+    elif value != default or type(value) is not type(default):  # 1 is every round, 1.0 the end
         yield f"--{key}={argument(value)}"
 
 

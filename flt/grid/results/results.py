@@ -1,5 +1,6 @@
 """The results of a grid as a whole: its files and its figure."""
 
+import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ from flt.grid.results.selection import chosen
 
 if TYPE_CHECKING:  # `flt table --help` does without matplotlib
     from matplotlib.figure import Figure as Canvas
+
+
+UNFINISHED = "unfinished.json"
+"""The file that says which runs failed and how many are left, of a grid of which some did or are."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,9 @@ class Results:
         """
         outline = Outline.read(folder / "grid.yaml")
         try:
-            return cls(folder, outline, from_csv((folder / "table.csv").read_text(), outline.axes))
+            return cls(
+                folder, outline, from_csv((folder / "table.csv").read_text(), outline.axes), *_unfinished(folder)
+            )
         except FileNotFoundError as error:
             raise InputError(f"{error.filename}: there is no such file; flt table writes it") from error
         except ValueError as error:
@@ -69,6 +76,10 @@ class Results:
         text = as_markdown(self.outline, self.rows, self.failures, left=self.left)
         write_atomically(self.folder / "table.md", text)
         write_atomically(self.folder / "table.tex", as_latex(self.outline, self.rows))
+        if self.failures or self.left:
+            write_atomically(self.folder / UNFINISHED, json.dumps({"failures": self.failures, "left": self.left}))
+        else:
+            (self.folder / UNFINISHED).unlink(missing_ok=True)
 
     def _write_figure(self, name: str, draw: Callable[[], "Canvas | None"], style: FigureStyle) -> None:
         from flt.display.drawing import as_file
@@ -122,3 +133,12 @@ class Results:
         if figure.x is None:
             raise InputError(f"x is missing: name the axis along which the lines run, one of {axes}")
         return draw_lines(self.outline, self.rows, figure, style)
+
+
+def _unfinished(folder: Path) -> tuple[dict[str, str], int]:
+    """What went wrong in runs of a grid, and how many are left; nothing where the file is not there or damaged."""
+    try:
+        known = json.loads((folder / UNFINISHED).read_text())
+        return {str(name): str(error) for name, error in known["failures"].items()}, int(known["left"])
+    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}, 0

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ def with_measure(measure: Measure, rows: Sequence[Row], histories: Sequence[Rows
         taken = measured(measure, [histories[number] for number in members])
         for number, metrics in zip(members, taken, strict=True):
             known = ({*rows[number]} - fixed) | {"round"}
-            made[number] = rows[number] | {name: value for name, value in metrics.items() if name in known}
+            own = {name: value for name, value in metrics.items() if name in known}
+            made[number] = rows[number] | {name: value if math.isfinite(value) else None for name, value in own.items()}
     return made
 
 
@@ -119,7 +121,7 @@ def from_csv(text: str, axes: Collection[str]) -> list[Row]:
     texts = {*axes, "data_used"}
     return [
         {name: value if name in texts else float(value) if value else None for name, value in row.items()}
-        for row in csv.DictReader(text.splitlines())
+        for row in csv.DictReader(io.StringIO(text, newline=""))
     ]
 
 

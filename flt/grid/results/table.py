@@ -88,7 +88,7 @@ def _with_last(body: Body, label: str, made: Callable[[list[Entry]], Entry], *, 
 
 def _tested(outline: Outline, compare: Compare, body: Body) -> Body:
     """A table in which each cell is tested against the one of the level that all are compared with."""
-    at = outline.axes[compare.axis].index(compare.to)
+    at = outline.axes[compare.axis].index(str(compare.to))
 
     def test(place: Place, entry: Entry) -> Entry:
         y, x = place

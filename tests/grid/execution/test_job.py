@@ -19,6 +19,7 @@ from grids import FEW_ROUNDS, kept, make_grid, write_own_rules
 from flt.grid.execution.job import Job, Outcome, run
 from flt.grid.execution.run import jobs_of
 from flt.module import FederatedModule
+from flt.runs.differences import differences
 
 pytestmark = [
     *expected_warnings,
@@ -170,6 +171,11 @@ def test_a_changed_setting_is_told(place: Path, undisturbed: Job) -> None:
         differences = other.differences()
         assert len(differences) == len(told), differences
         assert all(found.startswith(words) for found, words in zip(differences, told, strict=True))
+
+
+def test_a_mapping_that_is_a_value_is_compared_as_a_whole() -> None:
+    before, after = ({"attack": {"class_path": "A", "init_args": {"mapping": each}}} for each in ({3: 1}, {0: 2}))
+    assert [each.change for each in differences(before, after)] == ["attack.init_args.mapping was {3: 1}, is {0: 2}"]
 
 
 def test_where_and_how_is_no_difference(place: Path, undisturbed: Job) -> None:

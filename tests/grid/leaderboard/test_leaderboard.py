@@ -96,7 +96,7 @@ def test_an_entry_is_what_its_runs_have_left(board: Path) -> None:
 
 def test_a_run_anew_tells_a_true_entry_from_a_false_one(board: Path) -> None:
     assert run("leaderboard", "check", ENTRY, "--cells", "1", "--out", "anew").output.count("bit for bit") == 1
-    (model,) = Path("anew").glob("fltrust/*/seed_?")
+    (model,) = Path("anew").glob("tiny/fltrust/*/seed_?")
     assert checkpoint_of(model)["global_step"] == 2
     alter(
         lambda content: [
@@ -161,10 +161,41 @@ def test_what_is_not_admitted(
         check_form(Entry.read(tmp_path / "changed.json"), task)
 
 
+def test_the_task_s_attack_is_run_whatever_an_entry_says_of_it(board: Path) -> None:
+    """One that leaves out a setting would be made with the default."""
+    alter(lambda content: content["attacks"]["Scaling attack"]["settings"].update(init_args={}))
+    assert run("leaderboard", "check", ENTRY, "--cells", "1", "--out", "anew").output.count("bit for bit") == 1
+    (config,) = Path("anew").glob("tiny/fltrust/*/seed_?/config.yaml")
+    assert yaml.safe_load(config.read_text())["attack"]["init_args"]["fraction"] == 0.2
+    again = run("leaderboard", "check", ENTRY, "--cells", "1", "--out", "anew")
+    assert again.output.count("bit for bit") == 1
+    alter(lambda content: content["settings"]["init_args"].update(variant="NoReLU"))
+    other = run("leaderboard", "check", ENTRY, "--cells", "1", "--out", "anew")
+    assert (other.status, "holds a run with other settings" in other.errors) == (2, True), other
+
+
+def test_no_number_is_no_rate(board: Path) -> None:
+    text = Path(ENTRY).read_text()
+    Path(ENTRY).write_text(re.sub(r'"testing_error_rate": [\d.]+', '"testing_error_rate": NaN', text, count=1))
+    ended = run("leaderboard", "check", ENTRY, "--cells", "0")
+    assert (ended.status, "NaN is no number" in ended.errors) == (2, True)
+
+
+def test_attacks_at_once_have_no_more_malicious_clients(task: Task) -> None:
+    def groups(*fractions: float) -> dict[str, Any]:
+        attacks = [{"class_path": "callbacks.TrimAttack", "init_args": {"fraction": each}} for each in fractions]
+        return {"class_path": "callbacks.AttackGroups", "init_args": {"attacks": attacks}}
+
+    assert task.refuses("Both", groups(0.1, 0.1)) is None
+    assert "attack.fraction=0.7 is not the task's 0.2" in str(task.refuses("Both", groups(0.3, 0.4)))
+
+
 def test_settings_that_a_run_refuses(board: Path) -> None:
     alter(lambda content: content["settings"]["init_args"].update(score="none"))
     ended = run("leaderboard", "check", ENTRY, "--cells", "1")
-    assert (ended.status, "No attack, seed" in ended.errors, "score" in ended.errors) == (2, True, True), ended.errors
+    assert (ended.status, "Scaling attack, seed" in ended.errors, "score" in ended.errors) == (2, True, True), (
+        ended.errors
+    )
 
 
 @pytest.mark.parametrize(

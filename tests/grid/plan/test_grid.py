@@ -11,6 +11,7 @@ from grids import make_grid
 from flt.errors import InputError
 from flt.grid import Breaks, Compare, Figure, Outline, Reference, Select
 from flt.grid.plan.grid import arguments_of
+from flt.grid.plan.reading import read_grid
 
 THREE = {"a": [1, 2], "b": ["x", "y", "z"], "c": [0.5, 0.7]}
 
@@ -200,9 +201,24 @@ def test_no_outline(tmp_path: Path) -> None:
         Outline.read(tmp_path / "grid.yaml")
 
 
+def test_levels_may_be_given_as_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "grid.yaml"
+    path.write_text(
+        f"title: T\nbase: {FLTRUST}\naxes:\n  attack.fraction: [0, 0.1]\n  aggregation: [FedAvg, Krum]\nseeds: [0, 1]\n"
+        "breaks: {axis: fraction, at: 0.1, than: 0}\ncompare: {axis: fraction, to: 0.1}\n"
+    )
+    outline = read_grid(path).outline
+    assert outline.breaks is not None
+    assert outline.compare is not None
+    assert (outline.breaks.than, outline.compare.to) == ("0", "0.1")
+
+
 MISTAKES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no measures": ({"measures": []}, ["measures=[]", "name metrics"]),
     "a measure twice": ({"measures": ["mine", "mine"]}, ["measures=['mine', 'mine']", "each once"]),
+    "a seed as a measure": ({"measures": ["seed"]}, ["measures=['seed']", "name metrics"]),
+    "no base": ({"base": []}, ["base=[]", "name one"]),
+    "an axis of seeds": ({"axes": {"seed_everything": [0, 1]}}, ["seed_everything has no effect", "set seeds"]),
     "an axis as a measure": ({"measures": ["a"]}, ["measures=['a']", "no axes"]),
     "missing base": ({"base": "nope.yaml"}, ["base=nope.yaml", "no such file"]),
     "no seeds": ({"seeds": []}, ["seeds=[]", "at least one"]),

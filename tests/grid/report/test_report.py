@@ -99,12 +99,13 @@ def test_a_command_repeats_a_run_bit_for_bit(small: tuple[Path, Finished], place
             {"attack": {"class_path": "callbacks.ScalingAttack", "init_args": {"fraction": 0.2, "scale": 3.0}}},
             ["--attack=callbacks.ScalingAttack", "--attack.scale=3.0"],
         ),
+        ({"model": {"server_lr": 1, "client_lr": 0.1}}, ["--model.server_lr=1"]),
         (
             {"aggregation": {"class_path": "mine.Rule", "init_args": {"inner": {"class_path": "mine.Own"}, "n": [1]}}},
             ["--aggregation=mine.Rule", "--aggregation.inner=mine.Own", "--aggregation.n=[1]"],
         ),
     ],
-    ids=["null", "a default", "somebody's own"],
+    ids=["null", "a default", "a whole number", "somebody's own"],
 )
 def test_arguments(settings: dict[str, Any], words: list[str]) -> None:
     made = arguments_of(settings, {"model": {"client_lr": 0.1, "server_lr": 1.0}})
@@ -208,7 +209,9 @@ def test_mistakes(arguments: list[str], message: str, place: Path) -> None:
 
 
 def test_a_grid_is_served_and_written_down_while_it_goes_on(place: Path, here: Here) -> None:
-    write_grid(axes={"attack": {"None": {"attack": "NoAttack"}}, "rule": {"FedAvg": {"aggregation": "FedAvg"}}})
+    write_grid(
+        axes={"attack": {"None": {"attack": "NoAttack"}}, "rule": {"FedAvg": {"aggregation": "FedAvg"}}}, reference=None
+    )
     here.stop_after = 1
     ended = run("table", "--config", "grid.yaml", "--out", "out", "--html", "out/report.html", "--serve", "0")
     assert ended.status == 130

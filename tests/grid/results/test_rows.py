@@ -1,15 +1,18 @@
 """Rows of finished runs, and what is said of a cell over its seeds, against NumPy."""
 
 import csv
+import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from grids import make_row
+from grids import make_outline, make_row
 
 from flt.grid.plan.grid import Cell
 from flt.grid.plan.reference import Published
-from flt.grid.results.rows import Row, Value, as_csv, exceeds, from_csv, panel_title, row_of, values_of
+from flt.grid.results.results import Results
+from flt.grid.results.rows import Row, Value, as_csv, exceeds, from_csv, panel_title, row_of, values_of, with_measure
 from flt.grid.results.table import Entry, worst_of
 
 REFERENCE = ("testing_error_rate", "attack_success_rate", "spread")
@@ -43,6 +46,30 @@ ROW: Row = {
     "num_dropped": 1,
     "rounds": 1000,
 }
+
+
+def test_a_number_beyond_all_is_none() -> None:
+    """As in a summary; a page of results could not hold it."""
+    history = [{"round": 1, "testing_error_rate": 0.5, "testing_loss": math.inf}]
+    row = {**ROW, "testing_loss": 1.0}
+    (found,) = with_measure({"mean_of_last": 1}, [row], [history], list(LABELS))
+    assert (found["testing_error_rate"], found["testing_loss"]) == (0.5, None)
+
+
+def test_what_is_not_finished_is_known_to_who_reads_the_folder(tmp_path: Path) -> None:
+    outline = make_outline({"attack": ["Trim attack"], "rule": ["FedAvg", "Krum"]})
+    (tmp_path / "grid.yaml").write_text(outline.as_yaml())
+    for failures, left in (({"Krum": "it died"}, 2), ({}, 0)):
+        Results(tmp_path, outline, [ROW], failures, left).write_tables()
+        found = Results.read(tmp_path)
+        assert (found.failures, found.left) == (failures, left)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".md", ".tex", ".yaml"}
+    (tmp_path / "unfinished.json").write_text("[")
+    assert Results.read(tmp_path).failures == {}
+
+
+def test_rows_with_line_ends_of_their_own() -> None:
+    assert from_csv(as_csv([{"rule": "a\u2028b", "seed": 1}]), ["rule"]) == [{"rule": "a\u2028b", "seed": 1.0}]
 
 
 def test_row_of() -> None:
