@@ -93,7 +93,7 @@ def test_a_member_that_fails_is_told(place: Path, here: Here, monkeypatch: pytes
     ended = run(*FIT)
     assert ended.status == 1
     assert "failed: Trim attack · seed 0: RuntimeError: a mistake" in " ".join(ended.output.split())
-    assert body_of((FOLDER / "table.md").read_text())[-1][1].endswith("Label flipping")
+    assert body_of((FOLDER / "table.md").read_text())[-1][1].endswith("Label flipping; 1 of 2 measured")
 
 
 MISTAKES = {

@@ -25,6 +25,7 @@ class Entry(NamedTuple):
         values: Its measures.
         levels: Of the worst: the level that each measure's largest mean comes from.
         runner_up: Of the worst: the level with the second largest mean of the first measure, and that mean.
+        known: Of the worst: how many levels have the first measure, of how many; None where all have.
         by_seed: The first measure of each seed.
         test: The first measure against that of another level with the same seeds; None where nothing is compared.
         point: Where a line of cells breaks; None where a cell stands.
@@ -34,13 +35,16 @@ class Entry(NamedTuple):
     values: Mapping[str, Value]
     levels: Mapping[str, str] = {}
     runner_up: tuple[str, float] | None = None
+    known: tuple[int, int] | None = None
     by_seed: Mapping[float, float] = {}
     test: Paired | None = None
     point: Point | None = None
 
     def second(self, scale: Scale) -> str:
-        """The runner-up in words, on the first measure's scale; nothing where there is none."""
-        return "" if self.runner_up is None else f"then {scale.measured(self.runner_up[1])} {self.runner_up[0]}"
+        """The runner-up in words, on the first measure's scale, and how many levels are known where some are not."""
+        second = "" if self.runner_up is None else f"then {scale.measured(self.runner_up[1])} {self.runner_up[0]}"
+        known = "" if self.known is None else f"{self.known[0]} of {self.known[1]} measured"
+        return "; ".join(filter(None, (second, known)))
 
 
 class Body(NamedTuple):
@@ -137,7 +141,9 @@ def worst_of(entries: Sequence[Entry], axis: str, rows: Sequence[Row] = ()) -> E
         if len(values) == 1:
             by_seed = dict(entry.by_seed)
             runner_up = (others[0][1].labels[axis], others[0][0].mean) if others else None
-    return Entry(labels, values, levels, runner_up, by_seed)
+    num_known = sum(next(iter(values), None) in entry.values for entry in entries)
+    is_partial = 0 < num_known < len(entries)
+    return Entry(labels, values, levels, runner_up, (num_known, len(entries)) if is_partial else None, by_seed)
 
 
 def with_places(outline: Outline, rows: Sequence[Row]) -> list[Row]:
@@ -192,8 +198,8 @@ def text_of(outline: Outline, entry: Entry, write: Write) -> str:
         parts.append(number + (f" {write(entry.levels[measure], False)}" if entry.levels else ""))
         if value.published is not None:
             published.append(write(published_text(scale, value), False))
-    if entry.runner_up:
-        parts[0] += f"; {write(entry.second(outline.scale_of(outline.shown[0])), False)}"
+    if second := entry.second(outline.scale_of(outline.shown[0])):
+        parts[0] += f"; {write(second, False)}"
     return " / ".join(parts) + (f" ({' / '.join(published)})" if published else "")
 
 

@@ -34,7 +34,7 @@ def outline_of(rows: str, **settings: Any) -> Outline:
 
 WORST = {
     "FedAvg": "0.500 ±0.141 Trim, full; then 0.250 Scaling / 1.000 ±0.000 Scaling (0.50)",
-    "Krum": "0.300 Trim, full",
+    "Krum": "0.300 Trim, full; 1 of 3 measured",  # a run under a harder attack may be missing
     "FLTrust": "-",
 }
 
@@ -55,7 +55,7 @@ def test_worst_beside_the_worst_of_a_reference() -> None:
     text = as_markdown(outline_of("rule", source="the paper's", tolerance=0.05), ROWS, {})
     assert body_of(text)[1][-1] == WORST["FedAvg"]
     far = as_markdown(outline_of("rule", source="the paper's"), ROWS[:4], {})
-    assert body_of(far)[1][-1] == "**0.500 ±0.141** Trim, full; then 0.150 No attack (0.45)"
+    assert body_of(far)[1][-1] == "**0.500 ±0.141** Trim, full; then 0.150 No attack; 2 of 3 measured (0.45)"
     assert ". Worst: over attack the largest mean of each, and whose it is; then the runner-up." in text
     assert "Worst" not in as_markdown(make_outline(LEVELS), ROWS, {})
 
@@ -75,14 +75,21 @@ def test_worst_in_a_terminal() -> None:
     (at,) = (number for number, line in enumerate(lines) if line.strip().startswith("worst"))
     cells = [line[len("  worst") :].split("  ") for line in lines[at : at + 3]]
     below = [" ".join(word.strip() for word in line if word.strip()) for line in cells]
-    assert below == ["0.500 (0.50) Trim, full 0.300 Trim, full -", "then 0.250 Scaling", "1.000 Scaling"]
+    assert below == [
+        "0.500 (0.50) Trim, full 0.300 Trim, full -",
+        "then 0.250 Scaling 1 of 3 measured",
+        "1.000 Scaling",
+    ]
 
 
 def test_of_equals_the_first_is_the_worst_and_one_level_has_no_runner_up() -> None:
     rows = [make_row({"attack": attack}, 0.5) for attack in LEVELS["attack"]]
     one_axis = replace(make_outline({"attack": LEVELS["attack"]}), worst="attack")
-    assert body_of(as_markdown(one_axis, rows[1:], {}))[-1] == ["worst", "0.500 Trim, full; then 0.500 Scaling"]
-    assert body_of(as_markdown(one_axis, rows[:1], {}))[-1] == ["worst", "0.500 No attack"]
+    assert body_of(as_markdown(one_axis, rows[1:], {}))[-1] == [
+        "worst",
+        "0.500 Trim, full; then 0.500 Scaling; 2 of 3 measured",
+    ]
+    assert body_of(as_markdown(one_axis, rows[:1], {}))[-1] == ["worst", "0.500 No attack; 1 of 3 measured"]
 
 
 def test_accuracy_in_all_forms() -> None:

@@ -140,7 +140,7 @@ def _strips_of(outline: Outline, entry: Entry, heat_map: HeatMap, scales: Mappin
         arrow = mark_of(outline, entry) if heat_map.names and not strips else ""
         level = entry.levels.get(measure, "") if heat_map.names else ""
         lines = [f"{heat_map.text(scale, value)}{arrow} {level}".rstrip()]
-        if level and not strips and entry.runner_up:
+        if level and not strips and entry.second(scale):
             lines.append(entry.second(scale))
         colours = scale_of_differences(scale) if heat_map.differs else scales[measure]
         strips.append(
