@@ -113,14 +113,15 @@ def _explain_class(key: str, plugin: str, message: str) -> str | None:
     module, _, name = given.rpartition(".")
     if name == "py":
         return f"{key}={given} is code: name the class in it, as {module.replace('/', '.')}.CLASS"
-    if not module and "but is abstract" in message:
+    is_abstract = "but is abstract" in message
+    if is_abstract and not module:
         return f"{key}={given} is what others are built on: choose one of {', '.join(choices_of(plugin))}"
     if module in sys.modules and f"module '{module}' has no attribute '{name}'" in message:
         kinds = inspect.getmembers(sys.modules[module], inspect.isclass)
         own = [each for each, kind in kinds if kind.__module__ == module]
         close = [f"did you mean {module}.{each}?" for each in get_close_matches(name, own, 1)]
         return f"{key}={given}: {module} has no {name}: {''.join(close) or 'it has ' + (', '.join(own) or 'none')}"
-    kind: Any = pydoc.locate(given) if module and "but is abstract" in message else None
+    kind: Any = pydoc.locate(given) if is_abstract else None
     if inspect.isabstract(kind):
         missing = " and ".join(sorted(kind.__abstractmethods__))
         return f"{key}={given} is abstract: define {missing} in it"

@@ -101,9 +101,8 @@ def through_hooks(callbacks: Iterable[Callback], federation: Federation) -> Fede
     Raises:
         InputError: If one returns something else.
     """
-    name = "on_federation"
     for callback in callbacks:
-        hook = getattr(callback, name, None)
+        hook = getattr(callback, "on_federation", None)
         changed = None if hook is None else hook(federation)
         if changed is not None and not isinstance(changed, Federation):
             raise InputError(

@@ -13,6 +13,7 @@ from flt.data.examples import ClientData
 from flt.errors import InputError
 from flt.federation.judgement import Judgement
 from flt.federation.round import BY_CLIENT, Aggregate, Federation, Round
+from flt.runs.states import times_changed
 
 
 def is_like(found: Any, expected: Tensor, *, length: int | None = None) -> bool:
@@ -129,16 +130,12 @@ def left_alone(source: str, what: str, tensors: Iterable[Tensor]) -> Iterator[No
         tensors: These.
     """
     tensors = list(tensors)
-    before = [_version(tensor) for tensor in tensors]
+    before = list(map(times_changed, tensors))
     yield
-    if [_version(tensor) for tensor in tensors] != before:
+    if list(map(times_changed, tensors)) != before:
         raise InputError(
             f"{source} changed {what} in place, which others go on with: change a copy, as of tensor.clone()"
         )
-
-
-def _version(tensor: Tensor) -> int:
-    return 0 if tensor.is_inference() else tensor._version
 
 
 def check_asked(updates: Tensor, round: Round) -> None:

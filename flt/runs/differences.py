@@ -35,13 +35,8 @@ def differences(saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str 
     """
     for name in (name for name in saved if name in given and saved[name] != given[name]):
         theirs, ours = saved[name], given[name]
-        both_nested = isinstance(theirs, dict) and isinstance(ours, dict)
-        if (
-            both_nested
-            and _are_settings(theirs)
-            and _are_settings(ours)
-            and theirs.get("class_path") == ours.get("class_path")
-        ):
+        both_nested = _are_settings(theirs) and _are_settings(ours)
+        if both_nested and theirs.get("class_path") == ours.get("class_path"):
             yield from differences(theirs, ours, f"{prefix}{name}.")
         else:
             yield Difference(f"{prefix}{name}", _short(theirs), _short(ours))
@@ -83,9 +78,9 @@ def listed(found: Sequence[Difference], source: str) -> str:
     return "; ".join(f"{each.setting}: {each.saved} ({source}), {each.given} (given)" for each in found)
 
 
-def _are_settings(value: Mapping[Any, Any]) -> bool:
-    """Whether a mapping is one of settings, of which an earlier version may lack some, or a value."""
-    return all(isinstance(name, str) for name in value)
+def _are_settings(value: Any) -> bool:
+    """Whether it is a mapping of settings, of which an earlier version may lack some, and not a value as a whole."""
+    return isinstance(value, dict) and all(isinstance(name, str) for name in value)
 
 
 def _short(value: Any) -> Any:

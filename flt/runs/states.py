@@ -35,6 +35,11 @@ def state(value: Any, place: str) -> None:
         dense(value, place)
 
 
+def times_changed(tensor: Tensor) -> int:
+    """How often a tensor was changed in place; 0 of those that do not count it."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
 def as_plain(value: Any) -> Any:
     """A state with plain numbers and text in place of what derives from them, such as NumPy's; all else as it is.
 

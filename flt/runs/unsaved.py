@@ -9,6 +9,8 @@ from lightning.pytorch import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
+from flt.runs.states import times_changed
+
 Tensors = dict[str, tuple[Tensor, int]]
 """Tensors and how often each was changed, by where they are."""
 
@@ -20,7 +22,7 @@ def own_tensors(callbacks: Iterable[Callback]) -> Tensors:
         kind = type(callback)
         if kind.state_dict is Callback.state_dict and not kind.__module__.startswith("lightning."):
             for place, tensor in _within(vars(callback), f"{position} {kind.__name__}"):
-                found[place] = tensor, 0 if tensor.is_inference() else tensor._version
+                found[place] = tensor, times_changed(tensor)
     return found
 
 

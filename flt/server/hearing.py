@@ -77,7 +77,7 @@ class Hearing:
             aggregate = self.rule.finish(total, self._with_memory(round))
         usable = self._usable(self._checked(aggregate, round), round, total)
         self._is_first = False
-        self._was_attacked |= bool(round.malicious.any())
+        self._was_attacked = self._was_attacked or bool(round.malicious.any())
         return usable
 
     @cached_property
@@ -133,7 +133,8 @@ class Hearing:
                 continue
             source = f"{type(callback).__name__}.{name}"
             found = check_round(source, found, round, may_drop=name == "on_updates_received")
-            if not self._was_attacked and isinstance(callback, Attack):
+            is_new = self._is_first or (not self._was_attacked and bool(round.malicious.any()))
+            if is_new and isinstance(callback, Attack):
                 check_benign_kept(source, found.updates, round)
             if found.memory is not given.memory and keeping:
                 if self.takes_parts:

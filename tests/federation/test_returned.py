@@ -99,18 +99,6 @@ AGGREGATES = {
 }
 
 
-@pytest.mark.parametrize("name", AGGREGATES)
-def test_a_rule_that_returns_something_else(fit, name):
-    make, message = AGGREGATES[name]
-
-    class Wrong(Aggregation):
-        def aggregate(self, round):
-            return make(round)
-
-    with pytest.raises(InputError, match=rf"^Wrong\.aggregate returned .*{message}"):
-        fit(Wrong(), rounds=1)
-
-
 WEIGHTS = {
     "one too few": (lambda r: torch.ones(len(r) - 1), r"a float32 tensor of shape \[9\] in round 0.* of shape \[10\]"),
     "a column": (lambda r: torch.ones(len(r), 1), r"of shape \[10, 1\]"),
@@ -119,16 +107,18 @@ WEIGHTS = {
 }
 
 
-@pytest.mark.parametrize("name", WEIGHTS)
-def test_a_rule_that_weighs_something_else(fit, name):
-    make, message = WEIGHTS[name]
+SHAPES = {"aggregate": (Aggregation, AGGREGATES), "weigh": (ClientWeights, WEIGHTS)}
 
-    class Wrong(ClientWeights):
-        def weigh(self, round):
-            return make(round)
 
-    with pytest.raises(InputError, match=rf"^Wrong\.weigh returned .*{message}"):
-        fit(Wrong(), rounds=1)
+@pytest.mark.parametrize(
+    ("method", "name"), [(method, name) for method, (_, found) in SHAPES.items() for name in found]
+)
+def test_a_rule_that_returns_something_else(fit, method, name):
+    kind, mistakes = SHAPES[method]
+    make, message = mistakes[name]
+    wrong = type("Wrong", (kind,), {method: lambda self, round: make(round)})
+    with pytest.raises(InputError, match=rf"^Wrong\.{method} returned .*{message}"):
+        fit(wrong(), rounds=1)
 
 
 def test_weights_that_are_no_numbers(fit):
@@ -203,19 +193,15 @@ def clamped(self, round):
     round.updates.clamp_(-1e-3, 1e-3)
 
 
-def unlost(self, round):
+def zeroed(self, round):
     round.losses.zero_()
 
 
 IN_PLACE = {
-    "a hook": (
-        FederatedCallback,
-        "on_updates_received",
-        clamped,
-    ),
+    "a hook": (FederatedCallback, "on_updates_received", clamped),
     "an attack": (Attack, "craft", lambda self, round: round.updates.neg_()),
     "a rule": (Aggregation, "aggregate", lambda self, round: Aggregate(round.updates.mul_(2).mean(dim=0))),
-    "losses": (FederatedCallback, "on_client_updates", unlost),
+    "losses": (FederatedCallback, "on_client_updates", zeroed),
 }
 
 

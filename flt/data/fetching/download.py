@@ -61,9 +61,9 @@ def download(
     """
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise InputError(f"url={url!r}: only http and https addresses can be downloaded")
-    made = [folder for folder in target.parents if not folder.exists()]
     if target.exists():
         return
+    made = [folder for folder in target.parents if not folder.exists()]
     part = target.with_name(target.name + ".part")
     try:
         with _one_at_a_time(part, target):

@@ -19,7 +19,7 @@ from flt.grid.execution.launchers import Launcher, Local
 from flt.grid.execution.view import GridView
 from flt.grid.plan.grid import Cell, Grid, arguments_of
 from flt.grid.plan.naming import NAMES, run_folder
-from flt.grid.plan.reference import published
+from flt.grid.plan.reference import Published, published
 from flt.grid.results.results import Results
 from flt.grid.results.rows import KEPT, row_of, with_measure
 from flt.runs.measures import MEAN_OF_LAST, Rows
@@ -66,13 +66,7 @@ def run_grid(
     _warn_of_own("measures", grid.outline.measures)
     labels = [axis.column for axis in grid.axes]
     expected = published(grid.reference, grid.shown, grid.outline.worst)
-    if expected.columns and not any(expected.of(cell.labels) for cell in grid.cells):
-        known = " · ".join(next(iter(expected.values)))
-        warnings.warn(
-            f"reference: it has nothing of any cell of this grid; its first row is of {known}, the grid's first cell is"
-            f" {' · '.join(grid.cells[0].labels.values())}",
-            stacklevel=2,
-        )
+    _warn_of_another(expected, grid)
     folder = Path(out).expanduser().absolute()
     runs = jobs_of(grid, folder)
     _check_earlier(runs)
@@ -137,6 +131,17 @@ def _run(view: GridView, launcher: Launcher, left: Sequence[Job], at_once: int |
                 job, outcome = ended
                 view.ended(job, outcome.error, outcome.seconds)
                 yield job
+
+
+def _warn_of_another(expected: Published, grid: Grid) -> None:
+    """Warns of a reference that is one of another grid."""
+    if expected.columns and not any(expected.of(cell.labels) for cell in grid.cells):
+        known, own = (" · ".join(labels) for labels in (next(iter(expected.values)), grid.cells[0].labels.values()))
+        warnings.warn(
+            f"reference: it has nothing of any cell of this grid; its first row is of {known}, the grid's first cell is"
+            f" {own}",
+            stacklevel=3,
+        )
 
 
 def _warn_of_own(setting: str, metrics: Sequence[str] | None) -> None:

@@ -87,13 +87,12 @@ def run_anew(entry: Entry, task: Task, folder: Path, cells: int) -> Iterator[Fin
     Raises:
         InputError: If settings of the entry are refused.
     """
-    worst = entry.worst_of_attacks()[0].attack  # by which an entry is ranked
     places = sorted(
         (math.inf if run["seconds"] is None else run["seconds"], label, int(seed))
         for label, known in entry.attacks.items()
         for seed, run in known["runs"].items()
     )
-    first = next(place for place in places if place[1] == worst)
+    first = next(place for place in places if place[1] == entry.worst.attack)  # by which it is ranked
     places = [first, *(place for place in places if place != first)]
     jobs = next(iter(task.jobs.values()))  # any attack of the task has the other settings of a seed's run
     for number, (_, label, seed) in enumerate(places[:cells]):

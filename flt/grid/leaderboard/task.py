@@ -13,6 +13,7 @@ from flt.grid.execution.job import Job
 from flt.grid.execution.run import jobs_of
 from flt.grid.plan.grid import Grid
 from flt.grid.plan.reading import read_grid
+from flt.grid.report.arguments import defaults_of
 from flt.grid.report.tables import ATTACK
 from flt.runs.differences import deciding, differences
 
@@ -122,8 +123,8 @@ class Task:
 def _fraction(settings: Mapping[str, Any]) -> Any:
     """The fraction of malicious clients that an attack's settings name; of several attacks at once it is their sum."""
     named = settings.get("init_args") or {}
-    groups = [_fraction(each) for each in named.get("attacks") or ()]
-    return round(sum(each for each in groups if each is not None), 9) if groups else named.get("fraction")
+    groups = [defaults_of(each["class_path"]) | (each.get("init_args") or {}) for each in named.get("attacks") or ()]
+    return round(sum(each.get("fraction") or 0.0 for each in groups), 9) if groups else named.get("fraction")
 
 
 def difference(first: Any, second: Any, what: str) -> str | None:

@@ -33,7 +33,7 @@ def _words(key: str, value: Any, default: Any) -> Iterator[str]:
     if isinstance(value, dict) and "class_path" in value:
         path = str(value["class_path"])
         yield f"--{key}={path}"
-        usual = _defaults_of(path)
+        usual = defaults_of(path)
         for name, own in (value.get("init_args") or {}).items():
             yield from _words(f"{key}.{name}", own, usual.get(name, inspect.Parameter.empty))
     elif isinstance(value, dict) and isinstance(default, Mapping) and "class_path" not in default:
@@ -44,7 +44,7 @@ def _words(key: str, value: Any, default: Any) -> Iterator[str]:
 
 
 @cache
-def _defaults_of(path: str) -> dict[str, Any]:
+def defaults_of(path: str) -> dict[str, Any]:
     """The defaults of a class of this project, those of its bases included; none of a class that is not there."""
     kind = pydoc.locate(path) if path.startswith(OWN) else None
     found: dict[str, Any] = {}

@@ -72,7 +72,7 @@ def _entry(outline: Outline, entry: Entry, cells: Mapping[tuple[str, ...], int])
         if entry.levels
         else _number(outline, entry.labels, cells),
         "values": values,
-        "runner_up": entry.second(outline.scale_of(outline.shown[0])) or None,
+        "runner_up": entry.aside(outline.scale_of(outline.shown[0])) or None,
         "breaks_at": entry.point.text if entry.point else None,
         "mark": mark_of(outline, entry),
         "test": None if test is None else {**test._asdict(), "text": in_full(outline.scale_of(outline.shown[0]), test)},

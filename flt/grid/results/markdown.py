@@ -83,8 +83,8 @@ def _compact(outline: Outline, entry: Entry) -> Text:
         lines.append(
             Text(f"{scale.measured(value.mean)}{arrow}{published}{mark}{level}", style="bold yellow" if mark else "")
         )
-    if second := entry.second(outline.scale_of(outline.shown[0])):
-        lines.insert(1, Text(second))
+    if aside := entry.aside(outline.scale_of(outline.shown[0])):
+        lines.insert(1, Text(aside))
     return Text("\n").join(lines) if lines else Text("-")
 
 

@@ -40,7 +40,7 @@ class Entry(NamedTuple):
     test: Paired | None = None
     point: Point | None = None
 
-    def second(self, scale: Scale) -> str:
+    def aside(self, scale: Scale) -> str:
         """The runner-up in words, on the first measure's scale, and how many levels are known where some are not."""
         second = "" if self.runner_up is None else f"then {scale.measured(self.runner_up[1])} {self.runner_up[0]}"
         known = "" if self.known is None else f"{self.known[0]} of {self.known[1]} measured"
@@ -142,8 +142,8 @@ def worst_of(entries: Sequence[Entry], axis: str, rows: Sequence[Row] = ()) -> E
             by_seed = dict(entry.by_seed)
             runner_up = (others[0][1].labels[axis], others[0][0].mean) if others else None
     num_known = sum(next(iter(values), None) in entry.values for entry in entries)
-    is_partial = 0 < num_known < len(entries)
-    return Entry(labels, values, levels, runner_up, (num_known, len(entries)) if is_partial else None, by_seed)
+    share = (num_known, len(entries)) if 0 < num_known < len(entries) else None
+    return Entry(labels, values, levels, runner_up, share, by_seed)
 
 
 def with_places(outline: Outline, rows: Sequence[Row]) -> list[Row]:
@@ -198,8 +198,8 @@ def text_of(outline: Outline, entry: Entry, write: Write) -> str:
         parts.append(number + (f" {write(entry.levels[measure], False)}" if entry.levels else ""))
         if value.published is not None:
             published.append(write(published_text(scale, value), False))
-    if second := entry.second(outline.scale_of(outline.shown[0])):
-        parts[0] += f"; {write(second, False)}"
+    if aside := entry.aside(outline.scale_of(outline.shown[0])):
+        parts[0] += f"; {write(aside, False)}"
     return " / ".join(parts) + (f" ({' / '.join(published)})" if published else "")
 
 

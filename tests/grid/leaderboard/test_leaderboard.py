@@ -187,6 +187,8 @@ def test_attacks_at_once_have_no_more_malicious_clients(task: Task) -> None:
         return {"class_path": "callbacks.AttackGroups", "init_args": {"attacks": attacks}}
 
     assert task.refuses("Both", groups(0.1, 0.1)) is None
+    two = {"class_path": "callbacks.AttackGroups", "init_args": {"attacks": 2 * [{"class_path": "callbacks.MPAF"}]}}
+    assert "attack.fraction=0.4 is not the task's 0.2" in str(task.refuses("Both", two))  # what each is by itself
     assert "attack.fraction=0.7 is not the task's 0.2" in str(task.refuses("Both", groups(0.3, 0.4)))
 
 

@@ -140,8 +140,8 @@ def _strips_of(outline: Outline, entry: Entry, heat_map: HeatMap, scales: Mappin
         arrow = mark_of(outline, entry) if heat_map.names and not strips else ""
         level = entry.levels.get(measure, "") if heat_map.names else ""
         lines = [f"{heat_map.text(scale, value)}{arrow} {level}".rstrip()]
-        if level and not strips and entry.second(scale):
-            lines.append(entry.second(scale))
+        if level and not strips and (aside := entry.aside(scale)):
+            lines.append(aside)
         colours = scale_of_differences(scale) if heat_map.differs else scales[measure]
         strips.append(
             Strip("\n".join(fill(line, ACROSS) for line in lines), colours.of(number), NAMED if level else PLAIN)
