@@ -31,8 +31,10 @@ ROUNDS = {
 }
 WIDE = ("FLTrust", "Krum", "Median")
 CALLS = {
-    "attacks": ("KrumAttack", "SybilNoise", "SybilNoise(SybilNoise-turns)"),
-    "rules": ("FLTrust", "FedAvg", "Krum", "NormBoundedMean"),
+    "attacks": (100, ("KrumAttack", "SybilNoise", "SybilNoise(SybilNoise-turns)")),
+    "rules": (100, ("FLTrust", "FedAvg", "Krum", "NormBoundedMean")),
+    "rules of 14": (14, ("Median", "TrimmedMean")),
+    "rules of 25": (25, ("Median", "TrimmedMean")),
 }
 CASES = (*ROUNDS, *(f"wide {rule}" for rule in WIDE), *CALLS)
 # Run in the other version as well: it may use nothing of this version.
@@ -46,7 +48,7 @@ if name.startswith("wide"):
     wide = Case("logistic regression", 10, rounds=case["rounds"], rule=name.split()[1])
     found = {name: run(dataclasses.replace(wide, num_features=case["parameters"] // 6))["seconds"]}
 elif name in ("attacks", "rules"):
-    calls = importlib.import_module(name).cases(case["clients"], case["clients"] // 5, case["parameters"])
+    calls = importlib.import_module(name.split()[0]).cases(case["clients"], case["clients"] // 5, case["parameters"])
     found = {f"{name}: {each}": median_seconds(calls[each], case["calls"]) for each in case["names"]}
 else:
     from runs import CONFIGS, fit
@@ -84,8 +86,9 @@ def main() -> None:
 def case_of(name: str, *, quick: bool) -> dict[str, Any]:
     """The sizes of a case."""
     if name in CALLS:
+        clients, names = CALLS[name]
         size = {"clients": 10, "parameters": 500, "calls": 1} if quick else {}
-        return {"names": CALLS[name], "clients": 100, "parameters": 139_960, "calls": 7} | size
+        return {"names": names, "clients": clients, "parameters": 139_960, "calls": 7} | size
     if name in ROUNDS:
         config, rounds, settings = ROUNDS[name]
         settings = (*CPU, *settings, *(["--data.stand_in=always"] if quick else []))

@@ -38,24 +38,32 @@ def test_an_unknown_normalisation():
         ResNet20(normalization="layer")
 
 
-def published(features, *layers):
+def published(features, *layers, second_relu):
     """A network as its authors wrote it: functions between its layers, and pooling after the ReLU."""
     first, second, third, fourth = layers
-    if first.kernel_size == (5, 5):
-        features = F.max_pool2d(F.relu(second(F.max_pool2d(F.relu(first(features)), 2, 2))), 2, 2)
-    else:
-        features = F.max_pool2d(F.relu(second(F.relu(first(features)))), 2)
+    features = F.relu(first(features))
+    features = second(F.max_pool2d(features, 2, 2) if first.kernel_size == (5, 5) else features)
+    features = F.max_pool2d(F.relu(features) if second_relu else features, 2)
     return F.log_softmax(fourth(F.relu(third(features.flatten(1)))), dim=1)
 
 
-@pytest.mark.parametrize(("kind", "count"), [(ByzFLCNN, 431_080), (BucketingCNN, 1_199_882)])
-def test_networks_of_other_papers(kind, count):
-    network, features = kind(), torch.randn(4, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize(
+    ("network", "count", "second_relu"),
+    [
+        (ByzFLCNN(), 431_080, True),
+        (BucketingCNN(), 1_199_882, False),
+        (BucketingCNN(second_relu=True), 1_199_882, True),
+    ],
+    ids=["byzfl", "bucketing", "bucketing-relu"],
+)
+def test_networks_of_other_papers(network, count, second_relu):
+    features = torch.randn(4, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     assert num_parameters(network) == count
     layers = [layer for layer in network.layers if list(layer.parameters())]
     assert not network.eval()(features).isnan().any()
     labels, own = torch.tensor([0, 3, 9, 1]), list(network.parameters())
-    losses = F.cross_entropy(network(features), labels), F.nll_loss(published(features, *layers), labels)
+    theirs = published(features, *layers, second_relu=second_relu)
+    losses = F.cross_entropy(network(features), labels), F.nll_loss(theirs, labels)
     for here, there in zip(*(torch.autograd.grad(loss, own) for loss in losses), strict=True):
         torch.testing.assert_close(here, there)
 

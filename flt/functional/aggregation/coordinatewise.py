@@ -10,6 +10,7 @@ from torch import Tensor
 from flt.errors import InputError
 from flt.functional.blocks import as_numpy_holds, column_blocks, in_threads
 from flt.functional.choice import check_some
+from flt.functional.sorting_network import FEW, mean_of_rows, ordered_rows
 
 
 def trimmed_mean(updates: Tensor, *, trim: int) -> Tensor:
@@ -34,7 +35,11 @@ def trimmed_mean(updates: Tensor, *, trim: int) -> Tensor:
     """
     num_clients = len(updates)
     check_trim(trim, num_clients)
-    return _of_sorted(updates, lambda ordered: ordered[:, trim : num_clients - trim].mean(1))
+
+    def mean(values: Any) -> Any:
+        return mean_of_rows(values) if isinstance(values, list) else values.mean(0)
+
+    return _of_places(updates, range(trim, num_clients - trim), mean)
 
 
 def median(updates: Tensor) -> Tensor:
@@ -57,9 +62,12 @@ def median(updates: Tensor) -> Tensor:
         tensor([3.])
     """
     check_some(updates)
-    lower, upper = (len(updates) - 1) // 2, len(updates) // 2
-    # Halving before adding: the sum of two large finite values could overflow.
-    return _of_sorted(updates, lambda ordered: ordered[:, lower] / 2 + ordered[:, upper] / 2)
+    middle = range((len(updates) - 1) // 2, len(updates) // 2 + 1)
+
+    def halves(values: Any) -> Any:
+        return values[0] / 2 + values[-1] / 2  # halving before adding: the sum of large finite values could overflow
+
+    return _of_places(updates, middle, halves)
 
 
 def meamed(updates: Tensor, *, num_byzantine: int) -> Tensor:
@@ -122,6 +130,27 @@ def check_trim(trim: int, num_clients: int) -> None:
             f"trim={trim} must be at least 0 and less than half of the {num_clients} clients "
             f"(at most {max(0, (num_clients - 1) // 2)})"
         )
+
+
+def _of_places(updates: Tensor, places: range, statistic: Callable[[Any], Any]) -> Tensor:
+    """A statistic of some of each coordinate's values in order, shape ``[num_params]``.
+
+    ``statistic`` maps the values at these places, of shape ``[len(places), num_columns]`` or a list of as many rows, to
+    ``[num_columns]``.
+    """
+    if updates.device.type == "cpu" and len(updates) <= FEW:
+
+        def fill(result: Tensor, block: Tensor) -> None:
+            with np.errstate(all="ignore"):
+                result.numpy()[:] = statistic(ordered_rows(block.numpy(), places))
+
+        given = as_numpy_holds(updates)
+        results = given.new_empty(1, given.shape[1])
+        in_threads(fill, column_blocks(results), column_blocks(given))
+        if results.isfinite().all():
+            return results[0].to(updates.dtype)
+    # A NaN has its place behind all numbers, and a sum of large ones may have overflowed.
+    return _of_sorted(updates, lambda ordered: statistic(ordered.T[places.start : places.stop]))
 
 
 def _of_sorted(updates: Tensor, statistic: Callable[[Any], Any]) -> Tensor:

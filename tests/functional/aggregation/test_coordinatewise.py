@@ -2,9 +2,13 @@ import numpy as np
 import pytest
 import reference
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from flt import functional as F
 from flt.functional.blocks import NUM_COLUMNS
+from flt.functional.sorting_network import FEW, ordered_rows
 
 # Rounding of a mean of up to 60 values of order one, which may nearly cancel.
 ROUNDING = {torch.float32: {"rtol": 1e-5, "atol": 1e-6}, torch.float64: {"rtol": 1e-12, "atol": 1e-13}}
@@ -54,3 +58,29 @@ def test_infinite_and_missing_values_are_no_error():
     expected = torch.tensor([3.0, nan, 2.5])
     torch.testing.assert_close(F.median(updates), expected, equal_nan=True)
     torch.testing.assert_close(F.trimmed_mean(updates, trim=1), expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("num_clients", [*range(1, 36), FEW - 1, FEW, FEW + 1])
+def test_how_values_are_put_in_order_changes_no_bit(num_clients, dtype):
+    """Of few clients whole rows are compared, of many each coordinate's values are sorted."""
+    updates = torch.tensor(reference.sample_updates(num_clients, 200, seed=0)[0]).to(dtype)
+    updates[:, :50] = updates[:, :50].round()
+    ordered = np.sort(np.array(updates.numpy().T, order="C"), axis=1)
+    middle = ordered[:, [(num_clients - 1) // 2, num_clients // 2]] / 2
+    assert np.array_equal(F.median(updates), middle[:, 0] + middle[:, 1])
+    for trim in {0, num_clients // 4, (num_clients - 1) // 2}:
+        expected = ordered[:, trim : num_clients - trim].mean(1)
+        assert np.array_equal(F.trimmed_mean(updates, trim=trim), expected), trim
+
+
+@given(
+    arrays(np.float32, st.tuples(st.integers(1, 20), st.integers(1, 5)), elements=st.floats(width=32)),
+    st.integers(0, 9),
+)
+def test_any_values_come_in_order(values, trim):
+    places = range(min(trim, (len(values) - 1) // 2), max(len(values) - trim, len(values) // 2 + 1))
+    found = np.array(ordered_rows(values, places))
+    holes = np.isnan(values).any(axis=0)
+    assert np.array_equal(found[:, ~holes], np.sort(values, axis=0)[places.start : places.stop][:, ~holes])
+    assert np.isnan(found[:, holes]).all()
