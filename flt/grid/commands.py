@@ -117,7 +117,7 @@ def table(args: Sequence[str]) -> int:
         args: Its arguments.
 
     Returns:
-        0, or 1 if a cell failed.
+        0, or 1 if a cell failed, or there are no runs to make an entry of.
 
     Raises:
         InputError: If the grid cannot be run.
@@ -139,9 +139,7 @@ def table(args: Sequence[str]) -> int:
     except KeyboardInterrupt as interrupt:
         raise ending(interrupt, "; the same command goes on from here") or interrupt from interrupt
     status = report(results, out)
-    if additions is not None:
-        say_written(additions)
-    return status
+    return status if additions is None else max(status, say_written(additions))
 
 
 def report(results: Results, out: Path) -> int:

@@ -112,11 +112,12 @@ def additions_to(entry: Path) -> "Additions":
     return Additions(entry)
 
 
-def say_written(additions: "Additions") -> None:
-    """Writes entries, and says which."""
+def say_written(additions: "Additions") -> int:
+    """Writes entries, and says which; 1 if a rule has none, else 0."""
     written, left = additions.write()
     for path, entry in written.items():
         lacks = ": write into its code where others find the rule" if entry.content["code"] is None else ""
         say(f"Entry in {path}{lacks}")
     for reason in left:
         say(f"No entry of {reason}")
+    return 1 if left else 0

@@ -16,22 +16,27 @@ class Point(NamedTuple):
     """Where a line of cells breaks.
 
     Attributes:
-        label: The smallest level with a mean beyond its bound; None if there is none.
-        last: The largest level that was measured and has a bound; None if none has.
+        label: The smallest level with a mean that is known to be beyond its bound; None if there is none.
+        last: The level up to which all are known to be within their bounds, from the smallest one on; None if that
+            one is not.
+        is_first: Whether all levels before ``label`` are.
     """
 
     label: str | None
     last: str | None
+    is_first: bool = True
 
     @property
     def number(self) -> float | None:
-        """The smallest level with a mean beyond the bound."""
+        """The smallest level with a mean that is known to be beyond the bound."""
         return None if self.label is None else float(self.label)
 
     @property
     def text(self) -> str:
-        """The point for people: ``> 0.9`` where a line holds up to its end."""
-        return self.label or ("-" if self.last is None else f"> {self.last}")
+        """The point for people: ``> 0.9`` where a line holds so far, ``<= 0.9`` where levels before are not known."""
+        if self.label is None:
+            return "-" if self.last is None else f"> {self.last}"
+        return self.label if self.is_first else f"<= {self.label}"
 
 
 def means_of(outline: Outline, rows: Sequence[Row]) -> Means:
@@ -63,9 +68,14 @@ def point_of(outline: Outline, means: Means, labels: Labels, line: Mapping[str, 
             other = means.get(tuple(beside.get(axis, "") for axis in outline.axes))
         return None if other is None else other + breaks.at
 
-    bounds = {label: bound for label in sorted(line, key=float) if (bound := bound_of(label)) is not None}
-    beyond = [label for label, bound in bounds.items() if line[label] > bound]
-    return Point(next(iter(beyond), None), next(reversed(bounds), None))
+    last, is_known = None, True
+    for label in sorted(outline.axes[breaks.axis], key=float):
+        bound = bound_of(label) if label in line else None
+        if bound is not None and line[label] > bound:
+            return Point(label, last, is_known)
+        is_known = is_known and bound is not None
+        last = label if is_known else last
+    return Point(None, last)
 
 
 def points_of(outline: Outline, rows: Sequence[Row]) -> dict[tuple[str, ...], Point]:

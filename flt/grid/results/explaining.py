@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from flt.grid.plan.naming import readable
 from flt.grid.plan.outline import Outline
 from flt.grid.plan.reference import SPREAD
+from flt.grid.results.breaking import points_of
 from flt.grid.results.paired import smallest_p
 from flt.grid.results.rows import OF_WORST, REFERENCE, Row
 from flt.grid.results.selection import chosen
@@ -45,7 +46,7 @@ def explanation(outline: Outline, rows: Sequence[Row], *, below: bool = False, b
         each = " of each" if others else ""
         end = "largest" if outline.scale_of(outline.shown[0]).factor > 0 else "worst"
         text += f". Worst: over {readable(outline.worst)} the {end} mean{each}, and whose it is; then the runner-up"
-    return ". ".join([text, *_of_select(outline), *_of_compare(outline), *_of_breaks(outline)]) + "."
+    return ". ".join([text, *_of_select(outline), *_of_compare(outline), *_of_breaks(outline, rows)]) + "."
 
 
 def _of_select(outline: Outline) -> list[str]:
@@ -75,11 +76,13 @@ def _of_compare(outline: Outline) -> list[str]:
     ]
 
 
-def _of_breaks(outline: Outline) -> list[str]:
+def _of_breaks(outline: Outline, rows: Sequence[Row]) -> list[str]:
     if outline.breaks is None:
         return []
     axis = readable(outline.breaks.axis)
-    return [f"Breaks at: the smallest {axis} with a mean {bound_of(outline)}; after a >, at none up to that"]
+    text = f"Breaks at: the smallest {axis} with a mean {bound_of(outline)}; after a >, at none up to that"
+    has_gaps = any(not point.is_first for point in points_of(outline, rows).values())
+    return [text + "; after a <=, smaller ones are not all known" * has_gaps]
 
 
 def bound_of(outline: Outline) -> str:

@@ -93,7 +93,7 @@ def _written(text: str, is_far: bool) -> str:
 
 
 def _escaped(word: str) -> str:
-    return word.replace("|", "\\|")
+    return " ".join(word.splitlines()).replace("|", "\\|")  # a line of its own would end the table
 
 
 def _aligned(table: Sequence[Sequence[str]]) -> list[str]:

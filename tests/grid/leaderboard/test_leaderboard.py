@@ -264,9 +264,9 @@ def test_the_page_has_every_entry_and_its_command(board: Path) -> None:
 def test_synthetic_data_make_no_entry_of_a_task_on_real_ones(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Task, "takes_synthetic_data", False)
     before = Path(ENTRY).read_text()
-    assert enter("--settings.aggregation=FLTrust").output.endswith(
-        "No entry of fltrust: its runs are on synthetic data\n"
-    )
+    ended = enter("--settings.aggregation=FLTrust")
+    assert ended.output.endswith("No entry of fltrust: its runs are on synthetic data\n")
+    assert ended.status == 1
     assert Path(ENTRY).read_text() == before
     assert "the real data of tiny are not there" in run("leaderboard", "check", ENTRY, "--cells", "1").errors
 

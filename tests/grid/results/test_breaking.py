@@ -91,6 +91,23 @@ def test_nothing_holds_up_against_a_bound_that_is_not_known() -> None:
     assert body_of(text.split("## Breaks at")[1])[1:] == [["FedAvg", "-", "-"], ["Krum", "-", "-"]]
 
 
+@pytest.mark.parametrize(
+    ("missing", "points"), [("0.2", ["> 0", "<= 0.4", "> 0", "> 0"]), ("0", ["-", "<= 0.4", "-", "<= 0.2"])]
+)
+def test_levels_that_are_not_measured(missing: str, points: list[str]) -> None:
+    """What lies before one of them is known, and no more."""
+    outline, rows = outline_of(POINTS[0][0]), [row for row in ROWS if row["fraction"] != missing]
+    text = as_markdown(outline, rows, {})
+    tables, overview = text.split("## Breaks at")
+    assert [point for line in body_of(overview)[1:] for point in line[1:]] == points
+    assert "at none up to that; after a <=, smaller ones are not all known." in tables
+    made = draw_break_maps(outline, rows)
+    assert made is not None
+    assert list(texts(made.axes[0]).values()) == points
+    numbers = {(row["rule"], row["attack"]): row["breaks_at"] for row in annotated(outline, rows)}
+    assert numbers["FedAvg", "Trim"] == 0.4
+
+
 def test_a_picture_of_where_rules_break() -> None:
     made = draw_break_maps(outline_of(POINTS[0][0]), ROWS)
     assert made is not None

@@ -102,10 +102,10 @@ def test_a_cell_may_differ_by_the_published_spread_and_from_what_is_no_target() 
     assert "Bold: further from it than 0.01 and its own spread; !: no target, as published runs disagree." in text
 
 
-def test_pipes_are_escaped() -> None:
-    outline = make_outline({"a|b": ["x|y"], "rule": ["p|q"]})
-    text = as_markdown(outline, [make_row({"a|b": "x|y", "rule": "p|q"}, 0.5)], {})
-    assert body_of(text) == [["a\\|b", "p\\|q"], ["x\\|y", "0.500"]]
+def test_pipes_are_escaped_and_line_ends_left_out() -> None:
+    outline = make_outline({"a|b": ["x|y"], "rule": ["p|\nq"]})
+    text = as_markdown(outline, [make_row({"a|b": "x|y", "rule": "p|\nq"}, 0.5)], {})
+    assert body_of(text) == [["a\\|b", "p\\| q"], ["x\\|y", "0.500"]]
 
 
 def test_a_panel_for_each_level_of_a_third_axis() -> None:

@@ -51,7 +51,7 @@ def _draw(axis: Axes, overview: Overview, levels: Sequence[str], style: FigureSt
     """Draws one heat map; the colour is a level's place among the levels of the axis."""
     image = [[math.nan] * len(overview.columns) for _ in overview.rows]
     for (y, x), point in overview.points.items():
-        if point.last is not None:
+        if point.label is not None or point.last is not None:
             image[y][x] = (levels.index(point.label) if point.label else len(levels)) / len(levels)
         colour = "black" if math.isnan(image[y][x]) or is_light(COLOURS(image[y][x])) else "white"
         axis.text(x, y, point.text, ha="center", va="center", fontsize="small", color=colour)
