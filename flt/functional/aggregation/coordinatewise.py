@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError
-from flt.functional.blocks import as_numpy_holds, column_blocks, in_threads
+from flt.functional.blocks import NUM_COLUMNS, as_numpy_holds, column_blocks, in_threads
 from flt.functional.choice import check_some
 from flt.functional.sorting_network import FEW, mean_of_rows, ordered_rows
 
@@ -138,17 +138,14 @@ def _of_places(updates: Tensor, places: range, statistic: Callable[[Any], Any]) 
     ``statistic`` maps the values at these places, of shape ``[len(places), num_columns]`` or a list of as many rows, to
     ``[num_columns]``.
     """
-    if updates.device.type == "cpu" and len(updates) <= FEW:
-
-        def fill(result: Tensor, block: Tensor) -> None:
-            with np.errstate(all="ignore"):
-                result.numpy()[:] = statistic(ordered_rows(block.numpy(), places))
-
+    if updates.device.type == "cpu" and len(updates) * torch.get_num_threads() <= FEW:
         given = as_numpy_holds(updates)
-        results = given.new_empty(1, given.shape[1])
-        in_threads(fill, column_blocks(results), column_blocks(given))
-        if results.isfinite().all():
-            return results[0].to(updates.dtype)
+        result = given.new_empty(given.shape[1])
+        with np.errstate(all="ignore"):
+            for found, block in zip(torch.split(result, NUM_COLUMNS), column_blocks(given), strict=True):
+                found.numpy()[:] = statistic(ordered_rows(block.numpy(), places))
+        if result.isfinite().all():
+            return result.to(updates.dtype)
     # A NaN has its place behind all numbers, and a sum of large ones may have overflowed.
     return _of_sorted(updates, lambda ordered: statistic(ordered.T[places.start : places.stop]))
 
