@@ -40,7 +40,7 @@ def ordered_rows(rows: Any, places: range) -> list[Any]:
 
 
 def mean_of_rows(rows: list[Any]) -> Any:
-    """Mean of arrays of shape ``[num_columns]``, at most 128, with the bits of NumPy's along an axis that is contiguous.
+    """Mean of arrays of shape ``[num_columns]``, at most 128, with the bits of NumPy's along a contiguous axis.
 
     NumPy adds up a few values one after the other, eight or more in eight partial sums. So a mean does not depend on
     how the values that it is taken of were put in order.

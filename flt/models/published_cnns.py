@@ -62,8 +62,8 @@ class BucketingCNN(nn.Module):
     Args:
         num_classes: Number of classes.
         dropout: Whether there is dropout, the paper's; without it training draws nothing.
-        second_relu: Whether there is a ReLU after the second convolution too, as one would expect; the authors' networks
-            have none, and under the median much depends on it.
+        second_relu: Whether there is a ReLU after the second convolution too, as one would expect; the authors'
+            networks have none, and under the median much depends on it.
 
     Reference:
         Karimireddy, He and Jaggi, Byzantine-Robust Learning on Heterogeneous Datasets via Bucketing, ICLR 2022.
