@@ -138,7 +138,8 @@ def _of_places(updates: Tensor, places: range, statistic: Callable[[Any], Any]) 
     ``statistic`` maps the values at these places, of shape ``[len(places), num_columns]`` or a list of as many rows, to
     ``[num_columns]``.
     """
-    if updates.device.type == "cpu" and len(updates) * torch.get_num_threads() <= FEW:
+    is_half = updates.dtype == torch.float16  # of which NumPy takes means in float32
+    if updates.device.type == "cpu" and not is_half and len(updates) * torch.get_num_threads() <= FEW:
         given = as_numpy_holds(updates)
         result = given.new_empty(given.shape[1])
         with np.errstate(all="ignore"):

@@ -68,7 +68,7 @@ def test_infinite_and_missing_values_are_no_error():
     torch.testing.assert_close(F.trimmed_mean(updates, trim=1), expected, equal_nan=True)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 @pytest.mark.parametrize("num_clients", [*range(1, FEW + 3)])
 def test_how_values_are_put_in_order_changes_no_bit(num_clients, dtype, one_thread):
     """Of few clients whole rows are compared, of many each coordinate's values are sorted."""
