@@ -47,7 +47,7 @@ if name.startswith("wide"):
     from scaling_case import Case, run
     wide = Case("logistic regression", 10, rounds=case["rounds"], rule=name.split()[1])
     found = {name: run(dataclasses.replace(wide, num_features=case["parameters"] // 6))["seconds"]}
-elif name in ("attacks", "rules"):
+elif "names" in case:
     calls = importlib.import_module(name.split()[0]).cases(case["clients"], case["clients"] // 5, case["parameters"])
     found = {f"{name}: {each}": median_seconds(calls[each], case["calls"]) for each in case["names"]}
 else:

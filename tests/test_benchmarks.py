@@ -144,10 +144,11 @@ def test_kernels(tmp_path: Path) -> None:
         "HAR",
         "wide FLTrust",
         "rules",
+        "rules of 14",
     )
     found = results_of("kernels.py", *arguments, folder=tmp_path, name="kernels")["cases"]
     assert found.pop("HAR: parameters") == {"are_equal": True}
-    assert {"HAR", "wide FLTrust", "rules: Krum"} <= found.keys()
+    assert {"HAR", "wide FLTrust", "rules: Krum", "rules of 14: Median"} <= found.keys()
     for case in found.values():
         (now,), (before,) = case["runs"]
         assert case["ratio"]["median"] == pytest.approx(now / before, rel=2e-3)
