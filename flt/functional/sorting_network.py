@@ -8,7 +8,7 @@ import numpy as np
 FEW = 32
 """Rows up to which this is faster than sorting each column's values in one thread; half as many with two threads.
 
-Several threads are none for it: each comparison is too short to be worth waiting for the interpreter.
+It runs in one thread: several would wait for the interpreter longer than a comparison takes.
 """
 
 
@@ -68,7 +68,7 @@ def _comparisons(num_rows: int, places: range) -> tuple[tuple[int, int, bool, bo
     """
     largest = 1 << max(0, (num_rows - 1).bit_length() - 1)
     pairs, step = [], largest
-    while step and num_rows > 1:
+    while step:
         part, remainder, distance = largest, 0, step
         while True:
             pairs += [(low, low + distance) for low in range(num_rows - distance) if low & step == remainder]

@@ -286,14 +286,6 @@ def test_nothing_is_tried_without_an_example():
     assert not training.chosen_chunks
 
 
-@pytest.fixture
-def threads():
-    """Sets torch's threads for a test."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize(("name", "precision"), [("convolution", "bf16-mixed"), ("batch-norm", "32-true")])
 def test_one_by_one_in_threads(name, precision, threads):
     """However many there are, an update is the same to the last bit: each client has one thread."""

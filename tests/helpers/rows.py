@@ -1,6 +1,6 @@
 """Fixtures of rules and attacks, the rows of the tables, and of runs; tests/conftest.py makes them known."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -34,3 +34,11 @@ def pair(request: pytest.FixtureRequest) -> tuple[Rule, Attack]:
 def fit(tmp_path: Path) -> Callable[..., object]:
     """`tiny.fit` with its files in a folder of this test."""
     return partial(tiny.fit, tmp_path)
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Sets torch's threads for a test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)

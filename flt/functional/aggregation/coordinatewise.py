@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from flt.errors import InputError
-from flt.functional.blocks import NUM_COLUMNS, as_numpy_holds, column_blocks, in_threads
+from flt.functional.blocks import as_numpy_holds, column_blocks, in_threads
 from flt.functional.choice import check_some
 from flt.functional.sorting_network import FEW, mean_of_rows, ordered_rows
 
@@ -140,13 +140,14 @@ def _of_places(updates: Tensor, places: range, statistic: Callable[[Any], Any]) 
     """
     is_half = updates.dtype == torch.float16  # of which NumPy takes means in float32
     if updates.device.type == "cpu" and not is_half and len(updates) * torch.get_num_threads() <= FEW:
-        given = as_numpy_holds(updates)
-        result = given.new_empty(given.shape[1])
-        with np.errstate(all="ignore"):
-            for found, block in zip(torch.split(result, NUM_COLUMNS), column_blocks(given), strict=True):
-                found.numpy()[:] = statistic(ordered_rows(block.numpy(), places))
-        if result.isfinite().all():
-            return result.to(updates.dtype)
+
+        def fill(result: Tensor, block: Tensor) -> None:
+            with np.errstate(all="ignore"):
+                result.numpy()[:] = statistic(ordered_rows(block.numpy(), places))
+
+        found = _filled(updates, fill, in_turn=True)
+        if found.isfinite().all():
+            return found
     # A NaN has its place behind all numbers, and a sum of large ones may have overflowed.
     return _of_sorted(updates, lambda ordered: statistic(ordered.T[places.start : places.stop]))
 
@@ -171,9 +172,18 @@ def _of_sorted(updates: Tensor, statistic: Callable[[Any], Any]) -> Tensor:
             if not np.isfinite(found).all():  # a sum of large values may have overflowed on the way to a mean
                 found[:] = statistic(columns.astype(np.float64))
 
+    return _filled(updates, fill)
+
+
+def _filled(updates: Tensor, fill: Callable[[Tensor, Tensor], None], *, in_turn: bool = False) -> Tensor:
+    """What ``fill`` writes down of each block of updates on a CPU, shape ``[num_params]``; in threads or in turn."""
     given = as_numpy_holds(updates)
     results = given.new_empty(1, given.shape[1])
-    in_threads(fill, column_blocks(results), column_blocks(given))
+    if in_turn:
+        for result, block in zip(column_blocks(results), column_blocks(given), strict=True):
+            fill(result, block)
+    else:
+        in_threads(fill, column_blocks(results), column_blocks(given))
     return results[0].to(updates.dtype)
 
 

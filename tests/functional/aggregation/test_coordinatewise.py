@@ -14,14 +14,6 @@ from flt.functional.sorting_network import FEW, ordered_rows
 ROUNDING = {torch.float32: {"rtol": 1e-5, "atol": 1e-6}, torch.float64: {"rtol": 1e-12, "atol": 1e-13}}
 
 
-@pytest.fixture
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def test_trims_ties_one_by_one():
     updates = torch.tensor([[0.0], [4.0], [4.0], [4.0], [5.0]])
     torch.testing.assert_close(F.trimmed_mean(updates, trim=1), torch.tensor([4.0]))
@@ -47,15 +39,11 @@ def test_any_number_of_parameters(num_params, num_clients):
 
 
 @pytest.mark.parametrize("rule", [F.median, lambda updates: F.trimmed_mean(updates, trim=3)], ids=["median", "trimmed"])
-def test_number_of_threads_does_not_matter(rule):
-    updates = torch.tensor(reference.sample_updates(10, 3 * NUM_COLUMNS + 5, seed=0)[0]).float()
-    threads, results = torch.get_num_threads(), []
-    try:
-        for num_threads in (1, 2, 5):
-            torch.set_num_threads(num_threads)
-            results.append(rule(updates))
-    finally:
-        torch.set_num_threads(threads)
+def test_number_of_threads_does_not_matter(rule, threads):
+    updates, results = torch.tensor(reference.sample_updates(10, 3 * NUM_COLUMNS + 5, seed=0)[0]).float(), []
+    for num_threads in (1, 2, 5):
+        threads(num_threads)
+        results.append(rule(updates))
     assert all(torch.equal(results[0], other) for other in results[1:])
 
 
@@ -70,8 +58,9 @@ def test_infinite_and_missing_values_are_no_error():
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 @pytest.mark.parametrize("num_clients", [*range(1, FEW + 3)])
-def test_how_values_are_put_in_order_changes_no_bit(num_clients, dtype, one_thread):
+def test_how_values_are_put_in_order_changes_no_bit(num_clients, dtype, threads):
     """Of few clients whole rows are compared, of many each coordinate's values are sorted."""
+    threads(1)
     updates = torch.tensor(reference.sample_updates(num_clients, 200, seed=0)[0]).to(dtype)
     updates[:, :50] = updates[:, :50].round()
     ordered = np.sort(np.array(updates.numpy().T, order="C"), axis=1)
